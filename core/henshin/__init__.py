@@ -1,0 +1,78 @@
+"""henshin (変身, "transformation"): a plugin-based engine for image-to-image translation.
+
+These names are all that a plugin needs. They load lazily: `import henshin` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from henshin.context import Context
+    from henshin.errors import HenshinError, MissingError, PictureError, PipelineError
+    from henshin.frame import Face, Frame, Metadata, Picture
+    from henshin.generator import Generator, GeneratorConfig
+    from henshin.hookspecs import hookimpl
+    from henshin.recipe import NetworkChoice, Recipe, RecipeConfig
+    from henshin.runtime import Model
+    from henshin.stage import ModelName, Stage, StageConfig
+    from henshin.train.run import Run
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Context": "context",
+    "HenshinError": "errors",
+    "MissingError": "errors",
+    "PictureError": "errors",
+    "PipelineError": "errors",
+    "Face": "frame",
+    "Frame": "frame",
+    "Metadata": "frame",
+    "Picture": "frame",
+    "Generator": "generator",
+    "GeneratorConfig": "generator",
+    "hookimpl": "hookspecs",
+    "NetworkChoice": "recipe",
+    "Recipe": "recipe",
+    "RecipeConfig": "recipe",
+    "Model": "runtime",
+    "ModelName": "stage",
+    "Stage": "stage",
+    "StageConfig": "stage",
+    "Run": "train.run",
+}
+
+__all__ = [
+    "Context",
+    "Face",
+    "Frame",
+    "Generator",
+    "GeneratorConfig",
+    "HenshinError",
+    "Metadata",
+    "MissingError",
+    "Model",
+    "ModelName",
+    "NetworkChoice",
+    "Picture",
+    "PictureError",
+    "PipelineError",
+    "Recipe",
+    "RecipeConfig",
+    "Run",
+    "Stage",
+    "StageConfig",
+    "__version__",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'henshin' has no attribute '{name}'")
+    value = getattr(import_module(f"henshin.{home}"), name)
+    globals()[name] = value
+    return value

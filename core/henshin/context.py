@@ -1,0 +1,47 @@
+"""What a stage is given when it is opened."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from henshin.models import ModelStore
+    from henshin.registry import Registry
+    from henshin.runtime import Device, Model, Network
+
+
+@dataclass(slots=True)
+class Context:
+    """Device, batch size, cache folder, log and registry; and the two ways to a network.
+
+    ``batch_size`` is None for "as many as suit the device". ``base`` is the folder of the pipeline's file, to which
+    model paths in it are relative.
+    """
+
+    device: Device
+    batch_size: int | None
+    cache: Path
+    log: logging.Logger
+    registry: Registry
+    store: ModelStore
+    base: Path
+    opened: dict[Path, Network] = field(default_factory=dict)
+
+    def model(self, name: str) -> Model:
+        """Open an exported model by its name or path. Errors: MissingError with what would be right."""
+        from henshin.runtime import Model
+
+        found = self.store.find(name, self.base)
+        return Model(found.contract, self.network(found.path), batch_size=self.batch_size)
+
+    def network(self, path: Path | str) -> Network:
+        """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once."""
+        from henshin.runtime import Network
+
+        path = Path(path)
+        if path not in self.opened:
+            self.opened[path] = Network(path, self.device)
+        return self.opened[path]

@@ -1,0 +1,81 @@
+"""What travels through a pipeline: a picture, the faces in it, and all that its file held besides pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from henshin.errors import PictureError
+
+    Picture: TypeAlias = npt.NDArray[np.uint8]
+    Floats: TypeAlias = npt.NDArray[np.float32]
+else:
+    # A picture is a numpy array: (H, W, 3) uint8, RGB in sRGB, upright, C-contiguous, read-only between stages.
+    # numpy itself stays unloaded here: `henshin --help` would pay for it.
+    Picture = Any
+    Floats = Any
+
+
+@dataclass(slots=True, eq=False)
+class Metadata:
+    """What a file held besides its pixels, so that the writer can give it back.
+
+    ``format`` is Pillow's name ("JPEG", "PNG", ...) or None for a picture that no file held. ``exif`` is the raw
+    block as read (orientation included: the writer resets it), ``icc`` the profile of the file's own pixels,
+    ``size`` (width, height) of the upright picture, ``notes`` what the reader wants said ("first of 12 frames").
+    """
+
+    format: str | None = None
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    size: tuple[int, int] | None = None
+    mode: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Face:
+    """One face of a frame. Coordinates are pixels of the frame's picture, pixel centres at .5.
+
+    ``box`` is (4,) x0 y0 x1 y1; ``landmarks`` (5, 2): eyes, nose, mouth corners, image-left first; ``matrix``
+    (2, 3) takes a point of the photo to the crop; ``mask`` (H, W) uint8 is 255 where the crop shows the photo and
+    0 where it had to be invented beyond the border.
+    """
+
+    box: Floats
+    score: float
+    landmarks: Floats
+    matrix: Floats | None = None
+    crop: Picture | None = None
+    mask: Picture | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """One source on its way through a pipeline.
+
+    ``source`` names where it came from (the path as given, or ``NAME-00000i`` of a source stage); ``name`` is the
+    relative path of its output without suffix. ``alpha`` is (H, W) uint8 or None. ``decoded`` is the picture as
+    the file gave it: while ``picture is decoded`` nothing has changed and the file's own bytes can be kept.
+    ``bypass`` sends the frame past every later stage; ``error`` ends its way.
+    """
+
+    source: str
+    name: str
+    picture: Picture
+    alpha: Picture | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    faces: list[Face] = field(default_factory=list)
+    latents: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    decoded: Picture | None = None
+    bypass: bool = False
+    error: PictureError | None = None

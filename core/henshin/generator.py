@@ -1,0 +1,56 @@
+"""The contract of a generator: a network plugin that can be trained, exported and run by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Kind = Literal["translator", "sampler", "mapping", "synthesis"]
+ChannelOrder = Literal["RGB", "BGR"]
+Reach = int | Literal["global"]
+
+
+class GeneratorConfig(BaseModel):
+    """The options of a network: all that is needed to build it again before its weights are loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+NetworkConfigT = TypeVar("NetworkConfigT", bound=GeneratorConfig)
+
+
+class Generator(Generic[NetworkConfigT]):
+    """A network with what one must know to run it. Each attribute may also be a property that looks at the config.
+
+    ``kind``: "translator" picture -> picture, "sampler" z (N, D) -> picture, "mapping" z -> w (N, L, D),
+    "synthesis" w -> picture. ``value_range`` is what the network takes and gives; the exporter puts the scaling
+    from and to uint8 into the graph. ``size_multiple``: height and width must be multiples of it. ``scale``: output
+    size over input size. ``reach``: how many pixels of the input an output pixel sees to each side, or "global"
+    (instance norm sees the whole picture): only a network of finite reach can be tiled.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[GeneratorConfig]] = GeneratorConfig
+    kind: Kind = "translator"
+    value_range: tuple[float, float] = (-1.0, 1.0)
+    channel_order: ChannelOrder = "RGB"
+    size_multiple: int = 1
+    scale: int = 1
+    reach: Reach = "global"
+    maximum_size: int | None = None
+    latent_shape: tuple[int, ...] | None = None
+
+    def __init__(self, config: NetworkConfigT) -> None:
+        self.config = config
+
+    def build(self) -> nn.Module:
+        """Make the network with fresh weights: NCHW float in, NCHW float out. Import torch inside."""
+        raise NotImplementedError(f"generator '{self.name}' has no build()")
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks of which each becomes one model: {"": the network}, or {"mapping": ..., "synthesis": ...}."""
+        return {"": self.build()}

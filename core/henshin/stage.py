@@ -1,0 +1,75 @@
+"""The contract of a stage: one step of a pipeline, named in YAML by `use:`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from henshin.frame import Frame, Picture
+
+if TYPE_CHECKING:
+    from henshin.context import Context
+    from henshin.errors import PictureError
+
+
+class StageConfig(BaseModel):
+    """The options of a stage as its user may write them: typed, bounded, described; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ModelOption:
+    """Marks an option whose value names a model, so that a missing one is told before anything runs."""
+
+
+ModelName = Annotated[str, ModelOption()]
+"""A model's name, or the path of an .onnx file (in a YAML relative to that file)."""
+
+ConfigT = TypeVar("ConfigT", bound=StageConfig)
+Works = Literal["pictures", "frames", "source"]
+
+
+class Stage(Generic[ConfigT]):
+    """One step of a pipeline.
+
+    A *pictures* stage sees pictures of any size: the crops between the stage that gives them and the one that ends
+    them, else whole photos; ``run`` returns as many, in the same order, each a picture or a ``PictureError``. If a
+    size changes, the engine scales what belongs to it (the frame's alpha, or the face's matrix and mask).
+    A *frames* stage gets and returns frames; one may become several, or none (then it counts as skipped).
+    A *source* stage stands first and yields the frames itself.
+
+    ``needs``, ``gives`` and ``ends`` hold names of "faces", "crops" and "latents": what must be there before, what
+    is there after, and what no longer is. ``extra`` names the optional dependencies that the stage wants
+    ("train": ``pip install 'henshin[train]'``). Each of these may also be a property that looks at ``self.config``.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[StageConfig]] = StageConfig
+    works_on: ClassVar[Works] = "pictures"
+    needs: frozenset[str] = frozenset()
+    gives: frozenset[str] = frozenset()
+    ends: frozenset[str] = frozenset()
+    extra: str | None = None
+
+    def __init__(self, config: ConfigT) -> None:
+        """Take the validated options; load nothing yet."""
+        self.config = config
+
+    def open(self, context: Context) -> None:
+        """Load models and heavy libraries. Called once, before the first batch."""
+
+    def run(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Do the work on a list of pictures or of frames, as ``works_on`` says. One thread calls it."""
+        raise NotImplementedError(f"stage '{self.name}' has no run()")
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames of a source stage, always the same ones for the same options."""
+        raise NotImplementedError(f"stage '{self.name}' is no source")
+
+    def close(self) -> None:
+        """Give back what ``open`` took. Called once, whatever happened."""
+
+
+__all__ = ["ConfigT", "Frame", "ModelName", "ModelOption", "Picture", "PictureError", "Stage", "StageConfig", "Works"]

@@ -1,0 +1,1 @@
+"""Training: the first floor, which may load torch, torchvision and kornia."""

@@ -1,0 +1,1 @@
+"""The plugins that henshin brings: each folder is one, registered like a stranger's."""
