@@ -57,6 +57,21 @@ class Face:
     crop: Picture | None = None
     mask: Picture | None = None
 
+    def shift(self, x: float, y: float) -> None:
+        """Say that the frame's picture now starts ``x`` to the left of, and ``y`` above, where it did; in pixels.
+
+        Box and landmarks move along, and ``matrix`` takes the moved points to the same places of the crop. All
+        three become new arrays: another frame may share the old ones.
+        """
+        import numpy as np
+
+        by = np.array([x, y], np.float32)
+        self.box = self.box + np.tile(by, 2)
+        self.landmarks = self.landmarks + by
+        if self.matrix is not None:
+            turn = self.matrix[:, :2]
+            self.matrix = np.concatenate([turn, (self.matrix[:, 2] - turn @ by)[:, None]], axis=1)
+
 
 @dataclass(slots=True, eq=False)
 class Frame:

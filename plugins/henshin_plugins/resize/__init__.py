@@ -1,1 +1,137 @@
-"""Plugin."""
+"""Plugin: `resize` and `crop`, the two ways to a wanted size."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from henshin.hookspecs import hookimpl
+from henshin.stage import Stage, StageConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from henshin.frame import Frame, Picture
+
+
+class ResizeConfig(StageConfig):
+    """The wanted size in pixels: by the longest side, or by width, height or both."""
+
+    size: int | None = Field(default=None, ge=1, le=16384, description="The longest side; the aspect is kept.")
+    width: int | None = Field(default=None, ge=1, le=16384, description="Alone: the height follows the aspect.")
+    height: int | None = Field(default=None, ge=1, le=16384, description="Alone: the width follows the aspect.")
+    fit: Literal["contain", "stretch"] = Field(
+        default="contain",
+        description="With width and height: stay inside both, or `stretch` to both. To fill both, `crop` first.",
+    )
+    filter: Literal["lanczos", "bicubic", "bilinear", "box", "nearest"] = Field(
+        default="lanczos", description="Pillow's resampling filter, wide enough for the reduction."
+    )
+    enlarge: bool = Field(default=True, description="False: what is smaller already is left as it is.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        by_sides = self.width is not None or self.height is not None
+        if (self.size is None) != by_sides:
+            raise ValueError("give either size, or width and/or height")
+        if "fit" in self.model_fields_set and (self.width is None or self.height is None):
+            raise ValueError("fit needs both width and height")
+        return self
+
+    def target(self, width: int, height: int) -> tuple[int, int]:
+        """Say the (width, height) that a picture of this width and height gets, each at least 1."""
+        across = None if self.width is None else self.width / width
+        down = None if self.height is None else self.height / height
+        if self.size is not None:
+            across = down = self.size / max(width, height)
+        if across is None or down is None or self.fit == "contain":
+            across = down = min(factor for factor in (across, down) if factor is not None)
+        if not self.enlarge:
+            across, down = min(across, 1.0), min(down, 1.0)
+        return max(1, math.floor(width * across + 0.5)), max(1, math.floor(height * down + 0.5))
+
+
+class Resize(Stage[ResizeConfig]):
+    """Resample pictures or face crops to a size. One that has it already comes back as it is."""
+
+    name = "resize"
+    Config = ResizeConfig
+    works_on = "pictures"
+
+    def run(self, items: Sequence[Picture]) -> list[Picture]:
+        """Resize each (H, W, 3) uint8 picture."""
+        from henshin_plugins.resize.resample import resample
+
+        return [
+            resample(picture, *self.config.target(picture.shape[1], picture.shape[0]), self.config.filter)
+            for picture in items
+        ]
+
+
+class CropConfig(StageConfig):
+    """The wanted shape of the cut, and which part of the picture it keeps."""
+
+    aspect: str | None = Field(default=None, description="Width to height, such as 1/1 or 16/9: the largest such cut.")
+    width: int | None = Field(default=None, ge=1, le=16384, description="At most so many pixels across.")
+    height: int | None = Field(default=None, ge=1, le=16384, description="At most so many pixels down.")
+    anchor: Literal["center", "top", "bottom", "left", "right"] = Field(
+        default="center", description="Which part is kept."
+    )
+
+    @field_validator("aspect", mode="before")
+    @classmethod
+    def _a_ratio(cls, value: object) -> object:
+        # YAML reads a bare 16:9 as a number of base 60, hence the slash.
+        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[1-9]\d{0,4}[/:][1-9]\d{0,4}", value)):
+            raise ValueError("give width/height in whole numbers, such as 1/1 or 16/9")
+        return value
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.aspect is None and self.width is None and self.height is None:
+            raise ValueError("give aspect, width or height")
+        return self
+
+    def window(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Say the (x0, y0, x1, y1) that is kept of a picture of this width and height."""
+        wide, high = min(width, self.width or width), min(height, self.height or height)
+        if self.aspect is not None:
+            across, down = (int(number) for number in re.split("[/:]", self.aspect))
+            # In whole numbers, so that 1/1 is square to the pixel.
+            fitting = (wide * down * 2 + across) // (2 * across), (high * across * 2 + down) // (2 * down)
+            high, wide = max(1, min(high, fitting[0])), max(1, min(wide, fitting[1]))
+        x = {"left": 0, "right": width - wide}.get(self.anchor, (width - wide) // 2)
+        y = {"top": 0, "bottom": height - high}.get(self.anchor, (height - high) // 2)
+        return x, y, x + wide, y + high
+
+
+class Crop(Stage[CropConfig]):
+    """Cut a window out of a frame, with its alpha; faces keep their places in the picture.
+
+    `crop` to an aspect and then `resize` to a width and height fills both without distortion.
+    """
+
+    name = "crop"
+    Config = CropConfig
+    works_on = "frames"
+
+    def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
+        """Cut each frame in place; one that has the wanted shape already stays as it is."""
+        from henshin_plugins.resize.resample import cut
+
+        for frame in items:
+            height, width = frame.picture.shape[:2]
+            window = self.config.window(width, height)
+            if window != (0, 0, width, height):
+                cut(frame, window)
+        return items
+
+
+@hookimpl
+def henshin_stages() -> list[type[Stage[Any]]]:
+    """Give the stages of this plugin."""
+    return [Resize, Crop]

@@ -1,0 +1,149 @@
+"""edge_promote: its definition, the blur's neighbourhood, pictures of odd sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import support_edge as plain
+from pydantic import ValidationError
+
+from henshin_plugins.edge import EdgePromote, EdgePromoteConfig
+from henshin_plugins.edge.promote import blur_rows, edge_zone, gaussian
+
+
+def config_of(**options: Any) -> EdgePromoteConfig:
+    return EdgePromoteConfig(**options)
+
+
+def promote(picture: np.ndarray, **options: Any) -> np.ndarray:
+    stage = EdgePromote(config_of(**options))
+    stage.open(None)  # type: ignore[arg-type]
+    picture.flags.writeable = False
+    (result,) = stage.run([picture])
+    return result
+
+
+def drawing(rng: np.random.Generator, height: int = 96, width: int = 128) -> np.ndarray:
+    """Flat areas, lines of all directions, a soft gradient and some noise, as drawings and photos have them."""
+    picture = np.full((height, width, 3), 200, np.uint8)
+    cv2.circle(picture, (width // 3, height // 2), height // 4, (30, 60, 200), -1)
+    cv2.line(picture, (5, 8), (width - 9, height - 20), (0, 0, 0), 2)
+    cv2.line(picture, (width - 6, 3), (width // 2, height - 2), (255, 120, 0), 1)
+    picture[:, width * 3 // 4 :] = np.linspace(40, 220, height, dtype=np.uint8)[:, None, None]
+    picture[height // 2 :, : width // 2] += rng.integers(0, 40, (height - height // 2, width // 2, 3), dtype=np.uint8)
+    return picture
+
+
+def energy(picture: np.ndarray, where: np.ndarray) -> float:
+    gx, gy = plain.sobel(plain.gray(picture))
+    return float((gx[where] ** 2 + gy[where] ** 2).sum())
+
+
+@pytest.mark.parametrize("mode", ["smooth", "crispen"])
+@pytest.mark.parametrize(
+    ("low", "high", "dilate", "kernel", "sigma", "amount"),
+    [(100, 200, 5, 5, None, 1.0), (30, 90, 1, 3, None, 1.0), (0, 0, 4, 7, 0.4, 0.35), (150.5, 400.5, 9, 15, 6.0, 0.8)],
+)
+def test_it_is_what_its_definition_says(
+    rng: np.random.Generator, mode: str, low: float, high: float, dilate: int, kernel: int, sigma: float, amount: float
+) -> None:
+    picture = drawing(rng)
+    options: dict[str, Any] = {"low": low, "high": high, "dilate": dilate, "kernel": kernel, "amount": amount}
+    config = config_of(mode=mode, sigma=sigma, **options)
+    result = promote(picture, mode=mode, sigma=sigma, **options)
+    expected, zone = plain.promoted(
+        picture,
+        **{k: options[k] for k in ("low", "high", "dilate", "kernel")},
+        sigma=config.deviation,
+        step=amount if mode == "smooth" else -amount,
+    )
+    assert 0.02 < zone.mean() < 0.99
+    assert np.abs(result - expected).max() <= 0.5 + 1e-4
+    assert np.array_equal(result[~zone], picture[~zone])
+
+
+def test_zone_and_blur_equal_opencv(rng: np.random.Generator) -> None:
+    picture = drawing(rng, 120, 90)
+    edges = cv2.Canny(plain.gray(picture).astype(np.uint8), 80, 160)
+    for side in (1, 2, 3, 5, 8, 21):
+        widened = cv2.dilate(edges, np.ones((side, side), np.uint8))
+        assert np.array_equal(edge_zone(picture, 80, 160, side), widened > 0)
+    for size, sigma in ((3, 0.8), (5, 1.1), (9, 0.5), (31, 5.0)):
+        expected = cv2.GaussianBlur(picture.astype(np.float64), (size, size), sigma, borderType=cv2.BORDER_REPLICATE)
+        assert np.abs(blur_rows(picture, 0, 120, gaussian(size, sigma)) - expected).max() < 1e-3
+
+
+def test_default_deviation_is_opencvs() -> None:
+    for size in (11, 21, 63):  # below, OpenCV takes rounded tables instead of its rule
+        config = config_of(kernel=size)
+        assert np.allclose(gaussian(size, config.deviation), cv2.getGaussianKernel(size, 0)[:, 0], atol=1e-6)
+
+
+def test_smooth_lowers_and_crispen_raises_the_gradient_near_edges_only(rng: np.random.Generator) -> None:
+    picture = drawing(rng)
+    zone = edge_zone(picture, 100, 200, 5)
+    inside = zone & ~plain.widened(~zone, 3)
+    smooth, crisp = promote(picture), promote(picture, mode="crispen")
+    assert energy(smooth, inside) < 0.7 * energy(picture, inside)
+    assert energy(crisp, inside) > 1.3 * energy(picture, inside)
+    for result in (smooth, crisp):
+        assert not np.array_equal(result[zone], picture[zone])
+        assert np.array_equal(result[~zone], picture[~zone])
+
+
+def test_a_stronger_amount_goes_further(rng: np.random.Generator) -> None:
+    picture = drawing(rng)
+    moved = [np.abs(promote(picture, amount=a).astype(int) - picture).sum() for a in (0.25, 0.5, 1.0)]
+    assert moved[0] < moved[1] < moved[2]
+
+
+def test_a_picture_that_does_not_change_is_the_same_object(rng: np.random.Generator) -> None:
+    flat = np.full((20, 30, 3), 77, np.uint8)
+    assert promote(flat) is flat
+    picture = drawing(rng)
+    assert promote(picture, amount=0) is picture
+    assert promote(picture, low=2040, high=2040) is picture
+
+
+@pytest.mark.parametrize("mode", ["smooth", "crispen"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 3), (8, 8), (33, 7), (32, 64), (65, 40)])
+def test_odd_sizes(rng: np.random.Generator, shape: tuple[int, int], mode: str) -> None:
+    picture = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    result = promote(picture, mode=mode, kernel=31, dilate=9, low=20, high=40)
+    expected, _ = plain.promoted(
+        picture, low=20, high=40, dilate=9, kernel=31, sigma=5.0, step=1 if mode == "smooth" else -1
+    )
+    assert result.shape == picture.shape
+    assert result.dtype == np.uint8
+    assert result.flags.c_contiguous
+    assert np.abs(result - expected).max() <= 0.5 + 1e-3
+
+
+def test_many_pictures_keep_their_order_and_their_pixels(rng: np.random.Generator) -> None:
+    pictures = [drawing(rng, 40 + 9 * i, 50) for i in range(4)]
+    alone = [promote(picture) for picture in pictures]
+    stage = EdgePromote(config_of())
+    stage.open(None)  # type: ignore[arg-type]
+    together = stage.run(pictures)
+    assert len(together) == 4
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"low": 300}, "low must not exceed high"),
+        ({"kernel": 4}, "kernel must be odd, such as 3 or 5"),
+        ({"amount": 2}, "at most 1 where mode is smooth"),
+        ({"dilate": 0}, "dilate"),
+        ({"sigma": 0}, "sigma"),
+        ({"mode": "soft"}, "crispen"),
+        ({"blur": 3}, "blur"),
+    ],
+)
+def test_wrong_options_are_told(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        EdgePromoteConfig(**options)
