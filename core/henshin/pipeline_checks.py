@@ -1,0 +1,192 @@
+"""What is checked between stages and around them: what one gives to the next, missing models, missing packages."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from henshin.config_errors import label, locate
+from henshin.errors import Problem
+from henshin.plugin_checks import EXTRAS, flow_problem, static
+from henshin.stage import ModelOption, Stage
+from henshin.words import listed, one_line
+from henshin.yaml_nodes import Mark, Node
+
+if TYPE_CHECKING:
+    from henshin.models import ModelStore
+
+
+@dataclass(slots=True)
+class Step:
+    """One stage of a pipeline while it is checked.
+
+    ``cls`` is None when no stage has its name, ``stage`` when its options are wrong.
+    """
+
+    label: str
+    node: Node
+    cls: type[Stage[Any]] | None = None
+    stage: Stage[Any] | None = None
+
+    def trait(self, name: str) -> Any:
+        """Return ``needs``, ``works_on`` and the like; None where only right options could tell."""
+        if self.stage is not None:
+            return getattr(self.stage, name)
+        return None if self.cls is None else static(self.cls, name)[1]
+
+    def flow(self, name: str) -> frozenset[str] | None:
+        """Return ``needs``, ``gives`` or ``ends``; None where it cannot be known."""
+        value = self.trait(name)
+        return None if value is None or flow_problem(value) else frozenset(value)
+
+    def problem(self, where: str, message: str, mark: Mark | None = None, missing: bool = False) -> Problem:
+        """Return a problem at this stage, or at a place within it."""
+        mark = mark or self.node.key_mark("use")
+        return Problem(mark.where or where, mark.line, message, missing)
+
+
+def trait_problems(step: Step, where: str) -> list[Problem]:
+    """Say what is wrong with what a stage computes from its options: the fault of its plugin, told at its line."""
+    problems = []
+    for name in ("needs", "gives", "ends"):
+        try:
+            wrong = flow_problem(step.trait(name)) if step.stage is not None else None
+        except Exception as error:
+            wrong = f"cannot be told: {one_line(error)}"
+            step.stage = None
+        if wrong:
+            problems.append(step.problem(where, f"{step.label}: the plugin's '{name}' {wrong}"))
+    return problems
+
+
+def extra_problems(step: Step, where: str) -> list[Problem]:
+    """Say which optional dependencies a stage wants and lacks, with the command that installs them."""
+    extra = step.trait("extra")
+    package = EXTRAS.get(extra) if isinstance(extra, str) else None
+    if package is None or find_spec(package) is not None:
+        return []
+    message = f"{step.label} needs {package}, which is not installed; run: pip install 'henshin[{extra}]'"
+    return [step.problem(where, message, missing=True)]
+
+
+def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> list[Problem]:
+    """Say which of the models that a stage names are not there."""
+    problems = []
+    if step.stage is not None:
+        for path, name in _models_of(step.stage.config):
+            message = store.problem(name, base)
+            if message:
+                mark = locate(step.node, path)[1] if path[0] in step.node.mapping else None
+                problems.append(step.problem(where, f"{label(step.label, path)}: {message}", mark, missing=True))
+    return problems
+
+
+def _models_of(config: BaseModel) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield (path, name) of every model that a configuration names."""
+    for key, field in type(config).model_fields.items():
+        value = getattr(config, key)
+        annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        for rest, name in _models_in(annotation, value, marked=False):
+            yield (field.alias or key, *rest), name
+
+
+def _models_in(annotation: Any, value: Any, marked: bool) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Follow an annotation and a value side by side down to the texts that are marked as a model's name."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        marks = any(mark is ModelOption or isinstance(mark, ModelOption) for mark in arguments[1:])
+        yield from _models_in(arguments[0], value, marked or marks)
+    elif origin in (Union, types.UnionType):
+        if not any(get_origin(one) is Literal and value in get_args(one) for one in arguments):
+            found = (item for one in arguments for item in _models_in(one, value, marked))
+            yield from dict.fromkeys(found)
+    elif isinstance(value, BaseModel):
+        yield from _models_of(value)
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = [one for one in arguments if one is not Ellipsis] or [str]
+        for index, item in enumerate(value):
+            of_item = inner[index] if origin is tuple and index < len(inner) else inner[-1]
+            yield from (((index, *rest), name) for rest, name in _models_in(of_item, item, marked))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            of_item = arguments[1] if len(arguments) == 2 else str
+            yield from (((key, *rest), name) for rest, name in _models_in(of_item, item, marked))
+    elif marked and isinstance(value, str) and origin is not Literal and annotation is not types.NoneType:
+        yield (), value
+
+
+def chain_problems(steps: Sequence[Step], where: str, enders: Sequence[str]) -> list[Problem]:
+    """Check that every stage finds what it needs, that a source stands first and that no crops are left over.
+
+    A stage that is unknown may give and end anything: what hangs on it is not reported. ``enders`` are the names of
+    the stages that end crops.
+    """
+    chain = _Chain(where)
+    for position, step in enumerate(steps):
+        chain.source(step, position)
+        chain.follow(step)
+    return chain.problems + chain.left_over(enders)
+
+
+class _Chain:
+    """Which flows are there after the stages seen so far: the step that gave them, None if ended, unsure if unknown."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.problems: list[Problem] = []
+        self.given: dict[str, Step] = {}
+        self.ended: dict[str, Step] = {}
+        self.unsure: set[str] = set()
+
+    def source(self, step: Step, position: int) -> None:
+        if step.trait("works_on") == "source" and position > 0:
+            message = f"{step.label} makes pictures from nothing, so it must be the first stage, and the only such one"
+            self.problems.append(step.problem(self.where, message))
+
+    def follow(self, step: Step) -> None:
+        needs, gives, ends = (step.flow(name) for name in ("needs", "gives", "ends"))
+        for flow in sorted(needs or ()):
+            self.need(step, flow)
+        self.end(step, ends)
+        self.give(step, gives)
+
+    def need(self, step: Step, flow: str) -> None:
+        if flow in self.given or flow in self.unsure:
+            return
+        if flow in self.ended:
+            reason = f"and {self.ended[flow].label} before it has ended them"
+        else:
+            reason = "and no stage before it gives any"
+        self.problems.append(step.problem(self.where, f"{step.label} needs {flow}, {reason}"))
+
+    def end(self, step: Step, ends: frozenset[str] | None) -> None:
+        if ends is None:
+            self.unsure |= {"faces", "crops", "latents"}
+        for flow in ends or ():
+            self.given.pop(flow, None)
+            self.unsure.discard(flow)
+            self.ended[flow] = step
+
+    def give(self, step: Step, gives: frozenset[str] | None) -> None:
+        if gives is None:
+            self.unsure |= {"faces", "crops", "latents"}
+        for flow in gives or ():
+            if flow == "crops" and flow in self.given and flow not in self.unsure:
+                message = f"{step.label} gives crops while those of {self.given[flow].label} are still open"
+                self.problems.append(step.problem(self.where, message))
+            self.given[flow] = step
+            self.unsure.discard(flow)
+
+    def left_over(self, enders: Sequence[str]) -> list[Problem]:
+        step = self.given.get("crops")
+        if step is None or "crops" in self.unsure:
+            return []
+        hint = f"; end with {listed(enders).replace(', ', ' or ')}" if enders else ""
+        message = f"the crops of {step.label} are never put back or written{hint}"
+        return [step.problem(self.where, message)]

@@ -1,0 +1,43 @@
+"""How henshin puts names and reasons into one line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LONGEST_REASON = 300
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return "; did you mean 'size'?" for the nearest of ``choices``, or "" when none is near."""
+    from difflib import get_close_matches
+
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Return the names sorted and joined by commas, with "and N more" after the first ``most``."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:most])
+    return f"{shown} and {len(ordered) - most} more" if len(ordered) > most else shown
+
+
+def near_or_all(name: str, choices: Iterable[str]) -> str:
+    """Return what would be right instead of ``name``: the nearest choice, else all of them."""
+    choices = list(choices)
+    return did_you_mean(name, choices) or (f"; there are: {listed(choices)}" if choices else "; there are none")
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an exception says, in one line, with its type where its text alone would not be understood.
+
+    A SyntaxError keeps its file and line, an exception without text becomes the name of its type.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    text = " ".join(str(error).split())
+    if len(text) > LONGEST_REASON:
+        text = text[: LONGEST_REASON - 3] + "..."
+    kind = type(error).__name__
+    return f"{kind}: {text}" if text else kind
