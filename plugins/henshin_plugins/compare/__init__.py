@@ -1,0 +1,52 @@
+"""Plugin: `compare`, source and result side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from henshin.errors import PictureError
+from henshin.hookspecs import hookimpl
+from henshin.stage import Stage, StageConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from henshin.frame import Frame
+
+
+class CompareConfig(StageConfig):
+    """How the two are put together."""
+
+    layout: Literal["row", "column"] = Field(default="row", description="Side by side, or one above the other.")
+    gap: int = Field(default=8, ge=0, le=512, description="White pixels between the two.")
+
+
+class Compare(Stage[CompareConfig]):
+    """Put the source before the result, scaled to the same height (or width, in a column).
+
+    The source is read again from its file, so that no frame carries a second picture through the pipeline. A frame
+    that no file held fails.
+    """
+
+    name = "compare"
+    Config = CompareConfig
+    works_on = "frames"
+
+    def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
+        """Replace each frame's picture and alpha by the pair."""
+        from henshin_plugins.compare.join import put_before
+
+        for frame in items:
+            try:
+                put_before(frame, row=self.config.layout == "row", gap=self.config.gap)
+            except PictureError as error:
+                frame.error = error
+        return items
+
+
+@hookimpl
+def henshin_stages() -> list[type[Stage[Any]]]:
+    """Give the stage of this plugin."""
+    return [Compare]
