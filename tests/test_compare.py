@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from henshin import Face, Frame
+from henshin.testing import check_plugin
 from henshin_plugins.compare import Compare, CompareConfig
 
 
@@ -81,3 +82,7 @@ def test_a_frame_without_a_file_fails_alone(source: tuple[str, np.ndarray]) -> N
     assert "sample-000001" in lost.error.reason
     assert good.error is None
     assert good.picture.shape[1] == 88
+
+
+def test_plugin_is_light_and_described() -> None:
+    check_plugin("henshin_plugins.compare")

@@ -10,6 +10,10 @@ import pytest
 import support_edge as plain
 from pydantic import ValidationError
 
+from henshin.models import ModelStore
+from henshin.pipeline import load
+from henshin.registry import build_registry
+from henshin.testing import check_plugin, check_stage
 from henshin_plugins.edge import EdgePromote, EdgePromoteConfig
 from henshin_plugins.edge.promote import blur_rows, edge_zone, gaussian
 
@@ -136,7 +140,7 @@ def test_many_pictures_keep_their_order_and_their_pixels(rng: np.random.Generato
     ("options", "said"),
     [
         ({"low": 300}, "low must not exceed high"),
-        ({"kernel": 4}, "kernel must be odd, such as 3 or 5"),
+        ({"kernel": 4}, "must be odd, such as 3 or 5"),
         ({"amount": 2}, "at most 1 where mode is smooth"),
         ({"dilate": 0}, "dilate"),
         ({"sigma": 0}, "sigma"),
@@ -147,3 +151,21 @@ def test_many_pictures_keep_their_order_and_their_pixels(rng: np.random.Generato
 def test_wrong_options_are_told(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         EdgePromoteConfig(**options)
+
+
+@pytest.mark.parametrize("mode", ["smooth", "crispen"])
+def test_it_keeps_the_rules_of_a_stage(mode: str) -> None:
+    check_stage(EdgePromote, {"mode": mode, "kernel": 9, "low": 20, "high": 60})
+
+
+def test_plugin_is_light_and_described() -> None:
+    check_plugin("henshin_plugins.edge")
+
+
+def test_the_packaged_pipeline_smooths(rng: np.random.Generator) -> None:
+    pipeline = load("edge-promote", build_registry(), ModelStore(), [])
+    (stage,) = pipeline.stages
+    assert isinstance(stage, EdgePromote)
+    stage.open(None)  # type: ignore[arg-type]
+    picture = drawing(rng)
+    assert np.array_equal(stage.run([picture])[0], promote(picture, mode="smooth", dilate=5, kernel=5))

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from skimage.color import rgb2lab
 
 from henshin import HenshinError
+from henshin.testing import check_plugin, check_stage
 from henshin_plugins.postprocess import Postprocess, PostprocessConfig, adjust
 
 
@@ -176,3 +177,12 @@ def test_a_reference_that_cannot_be_read_is_named(photo: np.ndarray, tmp_path: P
 def test_wrong_options_are_told(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         PostprocessConfig(**options)
+
+
+def test_it_keeps_the_rules_of_a_stage() -> None:
+    check_stage(Postprocess)
+    check_stage(Postprocess, EVERYTHING)
+
+
+def test_plugin_is_light_and_described() -> None:
+    check_plugin("henshin_plugins.postprocess")

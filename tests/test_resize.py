@@ -10,6 +10,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from henshin import Face, Frame
+from henshin.testing import check_plugin, check_stage
 from henshin_plugins.resize import Crop, CropConfig, Resize, ResizeConfig
 
 
@@ -145,3 +146,13 @@ def test_crop_leaves_what_fits_already() -> None:
 def test_wrong_cuts_are_told(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CropConfig(**options)
+
+
+def test_they_keep_the_rules_of_a_stage() -> None:
+    check_stage(Resize, {"size": 21})
+    check_stage(Resize, {"width": 13, "height": 64, "fit": "stretch", "filter": "bilinear"})
+    check_stage(Crop, {"aspect": "4/3", "anchor": "top"})
+
+
+def test_plugin_is_light_and_described() -> None:
+    check_plugin("henshin_plugins.resize")

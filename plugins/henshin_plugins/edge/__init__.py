@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from henshin.hookspecs import hookimpl
 from henshin.stage import Stage, StageConfig
@@ -32,12 +32,17 @@ class EdgePromoteConfig(StageConfig):
     )
     amount: float = Field(1.0, ge=0, le=5, description="1 = the blurred pixels themselves, or a full unsharp mask.")
 
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError(f"must be odd, such as {value - 1} or {value + 1}")
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.low > self.high:
             raise ValueError(f"low must not exceed high (low is {self.low:g}, high is {self.high:g})")
-        if self.kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd, such as {self.kernel - 1} or {self.kernel + 1}")
         if self.mode == "smooth" and self.amount > 1:
             raise ValueError("amount must be at most 1 where mode is smooth")
         return self
