@@ -30,11 +30,14 @@ class Context:
     base: Path
     opened: dict[Path, Network] = field(default_factory=dict)
 
-    def model(self, name: str) -> Model:
-        """Open an exported model by its name or path. Errors: MissingError with what would be right."""
+    def model(self, name: str, scale: float | None = None) -> Model:
+        """Open an exported model by its name or path; of a multi-scale one the smallest that reaches ``scale``.
+
+        Errors: MissingError with what would be right.
+        """
         from henshin.runtime import Model
 
-        found = self.store.find(name, self.base)
+        found = self.store.find(name, self.base, scale)
         return Model(found.contract, self.network(found.path), batch_size=self.batch_size)
 
     def network(self, path: Path | str) -> Network:

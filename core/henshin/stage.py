@@ -29,6 +29,7 @@ ModelName = Annotated[str, ModelOption()]
 
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
 Works = Literal["pictures", "frames", "source"]
+Zone = Literal["photos", "crops"]
 
 
 class Stage(Generic[ConfigT]):
@@ -43,6 +44,9 @@ class Stage(Generic[ConfigT]):
     ``needs``, ``gives`` and ``ends`` hold names of "faces", "crops" and "latents": what must be there before, what
     is there after, and what no longer is. ``extra`` names the optional dependencies that the stage wants
     ("train": ``pip install 'henshin[train]'``). Each of these may also be a property that looks at ``self.config``.
+
+    ``zone`` is set from outside, before ``open`` and before each ``run``: whether the pictures to come are "crops" of
+    faces or whole "photos".
     """
 
     name: ClassVar[str]
@@ -52,6 +56,7 @@ class Stage(Generic[ConfigT]):
     gives: frozenset[str] = frozenset()
     ends: frozenset[str] = frozenset()
     extra: str | None = None
+    zone: Zone = "photos"
 
     def __init__(self, config: ConfigT) -> None:
         """Take the validated options; load nothing yet."""
@@ -72,4 +77,15 @@ class Stage(Generic[ConfigT]):
         """Give back what ``open`` took. Called once, whatever happened."""
 
 
-__all__ = ["ConfigT", "Frame", "ModelName", "ModelOption", "Picture", "PictureError", "Stage", "StageConfig", "Works"]
+__all__ = [
+    "ConfigT",
+    "Frame",
+    "ModelName",
+    "ModelOption",
+    "Picture",
+    "PictureError",
+    "Stage",
+    "StageConfig",
+    "Works",
+    "Zone",
+]

@@ -1,1 +1,146 @@
-"""Plugin."""
+"""The stage `super_resolution`: enlarge pictures, with a good resampler or with a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from henshin import Context, ModelName, Picture, PictureError, Stage, StageConfig, hookimpl
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from henshin import Model
+
+Resampler = Literal["lanczos", "bicubic"]
+
+_USUAL = 2
+"""How far a resampler enlarges when no option says anything."""
+
+
+class SuperResolutionConfig(StageConfig):
+    """With what, how far, and which pictures."""
+
+    model: Resampler | ModelName = Field(
+        default="lanczos",
+        description="A resampler (lanczos, bicubic), a model's name (of a multi-scale NAME-x2, NAME-x3, ... the "
+        "smallest that suffices is taken), or the path of an .onnx file.",
+    )
+    scale: float | None = Field(default=None, gt=1, le=16, description="How many times larger the picture becomes.")
+    size: int | None = Field(default=None, ge=2, le=32768, description="Longest side that the picture is enlarged to.")
+    when_smaller_than: int | None = Field(
+        default=None,
+        ge=2,
+        le=32768,
+        description="Only pictures whose longest side is below this are enlarged. Without scale and size: by the "
+        "smallest whole factor that reaches it, or as far as the model goes.",
+    )
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> Self:
+        if self.scale is not None and self.size is not None:
+            raise ValueError("scale and size exclude each other")
+        return self
+
+
+class SuperResolution(Stage[SuperResolutionConfig]):
+    """Enlarge small pictures; larger ones pass as they are. Nothing is ever made smaller.
+
+    Without scale, size and when_smaller_than a picture is enlarged as far as the (smallest) model does, a resampler
+    doubles it.
+    """
+
+    name = "super_resolution"
+    Config = SuperResolutionConfig
+
+    def open(self, context: Context) -> None:
+        """Open the network, or the several of a multi-scale one if the pictures decide which is needed.
+
+        Errors: HenshinError when the model does not enlarge.
+        """
+        config = self.config
+        self.models: dict[int, Model] = {}
+        if config.model in ("lanczos", "bicubic"):
+            return
+        factors: list[float | None] = [config.scale]
+        if config.size is not None or (config.when_smaller_than is not None and config.scale is None):
+            factors = [*context.store.scales(config.model, context.base)] or [None]
+        for factor in factors:
+            model = context.model(config.model, factor)
+            self.models[_checked_scale(model)] = model
+            context.log.info("super_resolution: %s on %s", model.contract.name, model.describe())
+
+    def run(self, items: Sequence[Picture]) -> list[Picture | PictureError]:
+        """Enlarge pictures (H, W, 3) uint8; those that are large enough come back as the very same arrays."""
+        results: list[Picture | PictureError] = list(items)
+        groups: dict[int, list[int]] = {}
+        for index, picture in enumerate(items):
+            factor = self._factor(*picture.shape[:2])
+            if factor <= 1:
+                continue
+            if self.models:
+                groups.setdefault(self._sufficient(factor), []).append(index)
+            else:
+                results[index] = self._resampled(picture, factor)
+        for scale, indices in groups.items():
+            drawn = self.models[scale].translate([items[index] for index in indices])
+            for index, result in zip(indices, drawn, strict=True):
+                results[index] = self._exact(result, *items[index].shape[:2])
+        return results
+
+    def _factor(self, height: int, width: int) -> float:
+        """Return how many times larger a picture is to become; 1 or less means not at all."""
+        config, longest = self.config, max(height, width)
+        if config.when_smaller_than is not None and longest >= config.when_smaller_than:
+            return 1
+        if config.scale is not None:
+            return config.scale
+        if config.size is not None:
+            return config.size / longest
+        if config.when_smaller_than is not None:
+            return ceil(config.when_smaller_than / longest)
+        return min(self.models, default=_USUAL)
+
+    def _sufficient(self, factor: float) -> int:
+        """Return the scale of the smallest network that reaches ``factor``, else of the largest."""
+        return min((scale for scale in self.models if scale >= factor), default=max(self.models))
+
+    def _aim(self, height: int, width: int) -> tuple[int, int] | None:
+        """Return the exact size that the options ask for, None if they leave it to the network."""
+        from henshin.resampling import fitted
+
+        if self.config.scale is not None:
+            return round(height * self.config.scale), round(width * self.config.scale)
+        return fitted(height, width, self.config.size) if self.config.size is not None else None
+
+    def _exact(self, result: Picture | PictureError, height: int, width: int) -> Picture | PictureError:
+        from henshin.resampling import resample
+
+        aim = self._aim(height, width)
+        return result if aim is None or isinstance(result, PictureError) else resample(result, *aim)
+
+    def _resampled(self, picture: Picture, factor: float) -> Picture:
+        from henshin.resampling import resample
+
+        height, width = picture.shape[0], picture.shape[1]
+        height, width = self._aim(height, width) or (round(height * factor), round(width * factor))
+        return resample(picture, height, width, "bicubic" if self.config.model == "bicubic" else "lanczos")
+
+
+def _checked_scale(model: Model) -> int:
+    from henshin import HenshinError
+
+    contract = model.contract
+    if contract.kind != "translator" or contract.scale == 1:
+        what = "it keeps the size" if contract.kind == "translator" else f"it is a {contract.kind}"
+        raise HenshinError(f"super_resolution.model: '{contract.name}' does not enlarge pictures: {what}")
+    return contract.scale
+
+
+@hookimpl
+def henshin_stages() -> list[type[Stage[SuperResolutionConfig]]]:
+    """Give the stage of this plugin."""
+    return [SuperResolution]

@@ -1,0 +1,150 @@
+"""The contract of a model: what an exported network says of itself, so that it runs without any Python of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from henshin.errors import HenshinError
+from henshin.generator import ChannelOrder, Kind
+from henshin.models.onnx_file import read_metadata
+from henshin.words import near_or_all
+
+CONTRACT_VERSION = 1
+METADATA_KEY = "henshin"
+"""The key of the ONNX metadata under which the contract lies, as JSON."""
+SIDECAR_SUFFIX = ".henshin.json"
+
+WHOLE_LIMIT = 2048
+"""Longest side that a network of global reach sees when its contract names no maximum: a layer of 64 channels then
+takes 1 GiB at most, where one for a photo of 12 megapixels would take 3 and the machine might end the run."""
+
+
+class Contract(BaseModel):
+    """What one must know to run a model. Written by the exporter, or by hand in a ``FILE.onnx.henshin.json``.
+
+    The default layout is henshin's own: input `pictures` uint8 (N, H, W, 3), output uint8 (N, H*scale, W*scale, 3),
+    RGB, with the scaling inside the graph. A foreign network of floats says `"layout": "nchw_float"` instead: then
+    ``value_range`` and ``channel_order`` are applied around it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    contract_version: int = Field(default=CONTRACT_VERSION, description="Version of these fields.")
+    name: str = Field(default="", description="The model's name; empty means that of its file.")
+    generator: str | None = Field(default=None, description="Name of the generator plugin that built it, if one did.")
+    config: dict[str, Any] = Field(default_factory=dict, description="The options of that generator.")
+    part: str = Field(default="", description="Which part of its generator this is: '', 'mapping' or 'synthesis'.")
+    kind: Kind = Field(default="translator", description="What goes in and what comes out.")
+    layout: Literal["nhwc_uint8", "nchw_float"] = Field(
+        default="nhwc_uint8", description="How the network takes pictures."
+    )
+    input: str | None = Field(default=None, description="Name of the input; none means the first.")
+    output: str | None = Field(default=None, description="Name of the output; none means the first.")
+    value_range: tuple[float, float] = Field(
+        default=(-1.0, 1.0), description="Range of the values of the float network."
+    )
+    channel_order: ChannelOrder = Field(default="RGB", description="Order of the channels of the float network.")
+    size_multiple: int = Field(default=1, ge=1, description="Height and width must be multiples of this.")
+    scale: int = Field(default=1, ge=1, description="Size of the output over that of the input.")
+    reach: int | Literal["global"] = Field(
+        default="global", description="How many pixels to each side an output pixel sees."
+    )
+    maximum_size: int | None = Field(
+        default=None, ge=1, description="Longest side that the network should see at once."
+    )
+    preferred_size: int | None = Field(default=None, ge=1, description="Size of the pictures on which it was trained.")
+    latent_shape: tuple[int, ...] | None = Field(default=None, description="Shape of one latent, without the batch.")
+    origin: str = Field(default="", description="Where the weights come from: training run, paper or address.")
+    data: str = Field(default="", description="On what data it was trained, and under which terms that is.")
+    licence: str = Field(default="", description="Licence of the weights.")
+    weights_sha256: str | None = Field(default=None, description="Hash of the weights, as the exporter computes it.")
+
+    @field_validator("value_range")
+    @classmethod
+    def _rising(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not value[0] < value[1]:
+            raise ValueError("the first number must be below the second")
+        return value
+
+    @field_validator("reach")
+    @classmethod
+    def _not_negative(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 0:
+            raise ValueError("a reach in pixels is 0 or more")
+        return value
+
+    @property
+    def whole_limit(self) -> int | None:
+        """Longest side of a picture that is given whole to this network; None if it can be tiled instead."""
+        if self.reach != "global":
+            return None
+        return self.maximum_size or WHOLE_LIMIT
+
+    def to_json(self) -> str:
+        """Return the contract as JSON with sorted keys: the text of the metadata entry, the same each time."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "contract") -> Contract:
+        """Read a contract. Errors: HenshinError in one line that begins with ``where``."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise HenshinError(f"{where}: the contract is no JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise HenshinError(f"{where}: the contract must be a JSON object, not {type(values).__name__}")
+        return cls.from_values(values, where)
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any], where: str) -> Contract:
+        """Read a contract from a mapping. Errors: HenshinError in one line that begins with ``where``."""
+        version = values.get("contract_version", CONTRACT_VERSION)
+        if isinstance(version, int) and version > CONTRACT_VERSION:
+            raise HenshinError(
+                f"{where}: its contract is of version {version}, and this henshin understands {CONTRACT_VERSION}; "
+                "a newer one does: pip install --upgrade henshin"
+            )
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise HenshinError(f"{where}: {explained(error, list(cls.model_fields))}") from error
+
+
+def explained(error: ValidationError, known: list[str]) -> str:
+    """Return what is wrong with a mapping in one line: each field with its fault."""
+    faults = []
+    for fault in error.errors(include_url=False):
+        place = ".".join(str(step) for step in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            faults.append(f"no such field '{place}'{near_or_all(str(fault['loc'][-1]), known)}")
+        else:
+            faults.append(f"{place}: {fault['msg']}, not {fault['input']!r}"[:160])
+    return "; ".join(faults)
+
+
+def read_contract(path: Path) -> Contract | None:
+    """Return the contract of an .onnx file: its own metadata, else FILE.onnx.henshin.json or FILE.henshin.json.
+
+    None if it has neither. Reads a few hundred bytes, whatever the size of the file.
+    Errors: HenshinError when the file is no ONNX file, or its contract is wrong or too new.
+    """
+    text = read_metadata(path).get(METADATA_KEY)
+    if text is not None:
+        return _named(Contract.from_json(text, str(path)), path)
+    for sidecar in sidecars(path):
+        if sidecar.is_file():
+            return _named(Contract.from_json(sidecar.read_text(encoding="utf-8"), str(sidecar)), path)
+    return None
+
+
+def sidecars(path: Path) -> tuple[Path, Path]:
+    """Return where the contract of a foreign file may lie: beside it, with the suffix or without."""
+    return path.with_name(path.name + SIDECAR_SUFFIX), path.with_suffix(SIDECAR_SUFFIX)
+
+
+def _named(contract: Contract, path: Path) -> Contract:
+    return contract if contract.name else contract.model_copy(update={"name": path.stem})

@@ -1,0 +1,80 @@
+"""Fetching a listed model: by its address, checked against its hash, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+
+from henshin.errors import HenshinError, MissingError
+
+if TYPE_CHECKING:
+    from henshin.models.index import Entry
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes that have come so far and those that there will be."""
+
+_CHUNK = 1 << 18
+_TIMEOUT = 30.0
+
+
+def fetch(entry: Entry, target: Path, progress: Progress | None = None) -> None:
+    """Download ``entry`` to ``target``: to the side first, renamed once hash and size are right.
+
+    Errors: MissingError when there is no network or no such address; HenshinError when what came is not what the
+    list says, or cannot be stored. Nothing is kept then.
+    """
+    if entry.url is None:
+        raise MissingError(f"model '{entry.name}' has no address to be had from")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+            partial = Path(file.name)
+            try:
+                _receive(entry, file, progress)
+                file.close()
+                partial.chmod(0o644)
+                partial.replace(target)
+            finally:
+                with contextlib.suppress(OSError):
+                    partial.unlink()
+    except OSError as error:
+        raise HenshinError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _receive(entry: Entry, file: Any, progress: Progress | None) -> None:
+    digest = hashlib.sha256()
+    received = 0
+    for chunk in _chunks(entry):
+        received += len(chunk)
+        if received > entry.size:
+            break
+        digest.update(chunk)
+        file.write(chunk)
+        if progress is not None:
+            progress(received, entry.size)
+    if received != entry.size or digest.hexdigest() != entry.sha256:
+        raise HenshinError(
+            f"model '{entry.name}': what {entry.url} gave is not the listed file "
+            f"({received} bytes where {entry.size} are right, or another sha256); nothing was kept"
+        )
+
+
+def _chunks(entry: Entry) -> Any:
+    from http.client import HTTPException
+    from urllib.request import Request, urlopen
+
+    request = Request(str(entry.url), headers={"User-Agent": "henshin"})
+    try:
+        with urlopen(request, timeout=_TIMEOUT) as answer:
+            while chunk := answer.read(_CHUNK):
+                yield chunk
+    except HTTPError as error:
+        raise MissingError(f"model '{entry.name}': {entry.url} answers {error.code} {error.reason}") from error
+    except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise MissingError(f"model '{entry.name}': {entry.url} cannot be reached: {reason}") from error

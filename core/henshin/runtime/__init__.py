@@ -1,0 +1,9 @@
+"""The only place that knows ONNX Runtime: devices, sessions, batches, tiles. Nothing heavy loads at import."""
+
+from __future__ import annotations
+
+from henshin.runtime.device import Device, resolve_device
+from henshin.runtime.model import Model
+from henshin.runtime.network import Network, NetworkError, OutOfMemoryError, Port
+
+__all__ = ["Device", "Model", "Network", "NetworkError", "OutOfMemoryError", "Port", "resolve_device"]

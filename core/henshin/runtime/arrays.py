@@ -1,0 +1,56 @@
+"""What is done to the arrays of pictures on their way into a network and out of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from henshin.frame import Picture
+    from henshin.models import Contract
+
+_FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+
+
+def objection(picture: Any) -> str | None:
+    """Return why this is no picture, or None if it is one: (H, W, 3) uint8, no side of it 0."""
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
+        return f"a picture must be a uint8 array, not {getattr(picture, 'dtype', type(picture).__name__)}"
+    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+        return f"a picture must have the shape (H, W, 3), not {picture.shape}"
+    return None
+
+
+def padded(picture: Picture, height: int, width: int) -> Picture:
+    """Lengthen a picture below and to the right by reflection; by its edge where it is too short to be reflected."""
+    for axis, length in ((0, height), (1, width)):
+        missing = length - picture.shape[axis]
+        if missing > 0:
+            pairs = [(0, 0)] * 3
+            pairs[axis] = (0, missing)
+            mode = "reflect" if missing < picture.shape[axis] else "edge"
+            picture = np.pad(picture, pairs, mode=mode)  # type: ignore[call-overload]
+    return picture
+
+
+def fed(pictures: Picture, contract: Contract, port_type: str) -> npt.NDArray[Any]:
+    """Turn a batch (N, H, W, 3) uint8 into what the network's layout wants."""
+    if contract.layout == "nhwc_uint8":
+        return np.ascontiguousarray(pictures)
+    low, high = contract.value_range
+    if contract.channel_order == "BGR":
+        pictures = pictures[..., ::-1]
+    values = pictures.transpose(0, 3, 1, 2).astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
+    return np.ascontiguousarray(values, dtype=_FLOATS.get(port_type, np.float32))
+
+
+def taken(result: npt.NDArray[Any], contract: Contract) -> npt.NDArray[Any]:
+    """Turn what a network of this layout gave into a batch (N, H, W, 3) uint8."""
+    if contract.layout == "nhwc_uint8":
+        return result
+    low, high = contract.value_range
+    values = (result.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+    pictures = np.rint(np.clip(values, 0, 255)).astype(np.uint8).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(pictures[..., ::-1] if contract.channel_order == "BGR" else pictures)

@@ -1,0 +1,226 @@
+"""A network with its contract: pictures of any size in, pictures out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from henshin.errors import HenshinError, PictureError
+from henshin.runtime.network import Network, NetworkError, OutOfMemoryError
+from henshin.runtime.tiles import budget_side, smallest_side, up
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from henshin.frame import Picture
+    from henshin.models import Contract
+    from henshin.runtime.tiles import Window
+    from henshin.runtime.work import Work
+
+    Part = tuple[Work, Window]
+
+_CUDA_BATCH_PIXELS = 16 * 256 * 256
+"""Pixels of output in one batch on a GPU, when the user names no batch size."""
+
+_log = logging.getLogger("henshin.runtime")
+
+
+class Model:
+    """An exported network and what it says of itself.
+
+    ``batch_size`` None means what suits the device: 1 on the CPU, where more only costs cache, and on a GPU as many
+    as 16 pictures of 256 x 256 pixels would fill. A batch that does not fit into memory is halved.
+    Errors: HenshinError when the contract names an input or output that the network does not have.
+    """
+
+    def __init__(self, contract: Contract, network: Network, batch_size: int | None = None) -> None:
+        self.contract = contract
+        self.network = network
+        self._batch_size = batch_size
+        self._fitting: dict[tuple[int, int], int] = {}
+        ports = [(network.inputs, contract.input, "input"), (network.outputs, contract.output, "output")]
+        self._input, self._output = (_port(network, *port) for port in ports)
+        self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
+        self._side = self._first_side()
+
+    def translate(self, pictures: Sequence[Picture]) -> list[Picture | PictureError]:
+        """Translate pictures (H, W, 3) uint8 of any sizes into (H * scale, W * scale, 3), in the order given.
+
+        Equal shapes go together, across pictures and tiles, and nothing is padded but to the size multiple. A
+        picture on which the network fails is a PictureError in its place; the others are done.
+        Errors: HenshinError when this model does not take pictures, or gives another size than its contract says.
+        """
+        from henshin.runtime.arrays import objection
+        from henshin.runtime.work import RESCUE_SIDE
+
+        if self.contract.kind != "translator":
+            raise HenshinError(f"model '{self.contract.name}' is a {self.contract.kind}: it takes no pictures")
+        results: list[Picture | PictureError | None] = [None] * len(pictures)
+        todo: list[tuple[int, Picture, int]] = []
+        for index, picture in enumerate(pictures):
+            reason = objection(picture)
+            if reason is None:
+                todo.append((index, picture, 1))
+            else:
+                results[index] = PictureError(reason)
+        while todo:
+            works = self._run_through(todo)
+            todo = []
+            for work in works:
+                if work.error is None:
+                    results[work.index] = work.finished(self.contract.scale)
+                elif self._smaller(work):
+                    todo.append((work.index, work.picture, work.least))
+                elif work.rescuable and not work.too_big:
+                    todo.append((work.index, work.picture, RESCUE_SIDE))
+                else:
+                    results[work.index] = work.error
+        return [result for result in results if result is not None]
+
+    def run(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one raw batch, as it is: a translator's (N, H, W, 3) uint8, or latents.
+
+        Nothing is padded, tiled or divided. Errors: NetworkError, OutOfMemoryError.
+        """
+        from henshin.runtime.arrays import fed, taken
+
+        gives_pictures = self.contract.kind in ("translator", "sampler", "synthesis")
+        if self.contract.kind == "translator":
+            array = fed(array, self.contract, self._input.type)
+        result = self.network.run({self._input.name: array})[self._output.name]
+        return taken(result, self.contract) if gives_pictures else result
+
+    def describe(self) -> str:
+        """Say in one line what runs this model and what becomes of large pictures: for the plan of a run."""
+        contract = self.contract
+        text = f"{self.network.device} ({self.network.provider})"
+        if contract.kind != "translator":
+            return text
+        if self._fixed_size is not None:
+            height, width = self._fixed_size
+            return f"{text}, every picture brought to {width} x {height} and back: it takes no other size"
+        if isinstance(contract.reach, int):
+            return f"{text}, above {self._side} x {self._side} pixels in tiles with {contract.reach} pixels around them"
+        return f"{text}, whole pictures; above {contract.whole_limit} pixels reduced, translated and enlarged again"
+
+    def _first_side(self) -> int:
+        reach, multiple = self.contract.reach, self.contract.size_multiple
+        if not isinstance(reach, int):
+            return 0
+        # With less than four times the reach more than half of the work would be overlap.
+        side = max(budget_side(self.network.device.kind, self.contract.scale), 4 * reach)
+        if self.contract.maximum_size is not None:
+            side = min(side, self.contract.maximum_size)
+        return up(max(side, smallest_side(reach, multiple)), multiple)
+
+    def _run_through(self, todo: list[tuple[int, Picture, int]]) -> list[Work]:
+        from henshin.runtime.work import prepared
+
+        works = [
+            prepared(index, picture, self.contract, self._side, self._fixed_size, least)
+            for index, picture, least in todo
+        ]
+        groups: dict[tuple[int, int], list[Part]] = {}
+        for work in works:
+            for window in work.windows:
+                groups.setdefault(window.shape, []).append((work, window))
+        for shape, parts in groups.items():
+            self._run_group(shape, parts)
+        return works
+
+    def _run_group(self, shape: tuple[int, int], parts: list[Part]) -> None:
+        position = 0
+        while position < len(parts):
+            size = self._batch_for(shape)
+            batch = [part for part in parts[position : position + size] if part[0].error is None]
+            try:
+                if batch:
+                    self._run_batch(batch)
+            except OutOfMemoryError as error:
+                if len(batch) > 1 and self._fixed_batch is None:
+                    self._fitting[shape] = len(batch) // 2
+                    continue
+                for part in batch:
+                    self._fail(part, error)
+            except NetworkError as error:
+                self._run_singly(batch, error)
+            position += size
+
+    def _run_singly(self, batch: list[Part], error: NetworkError) -> None:
+        """Find out which of a failed batch fails alone."""
+        for part in batch:
+            if len(batch) == 1:
+                self._fail(part, error)
+                continue
+            try:
+                self._run_batch([part])
+            except NetworkError as own:
+                self._fail(part, own)
+
+    def _run_batch(self, batch: list[Part]) -> None:
+        import numpy as np
+
+        scale = self.contract.scale
+        cuts = [work.cut(window) for work, window in batch]
+        pictures = np.stack(cuts + [cuts[-1]] * ((self._fixed_batch or 0) - len(cuts)))
+        results = self.run(pictures)
+        count, height, width = pictures.shape[:3]
+        if results.shape != (count, height * scale, width * scale, 3) or results.dtype != np.uint8:
+            raise HenshinError(
+                f"model '{self.contract.name}' turned {pictures.shape} into {results.dtype} {results.shape}, "
+                f"but its contract says scale {scale}"
+            )
+        for (work, window), result in zip(batch, results, strict=False):
+            work.paste(window, result, scale)
+
+    def _batch_for(self, shape: tuple[int, int]) -> int:
+        if self._fixed_batch is not None:
+            return self._fixed_batch
+        if self._batch_size is not None:
+            size = self._batch_size
+        elif self.network.device.kind == "cpu":
+            return 1
+        else:
+            size = max(1, _CUDA_BATCH_PIXELS // (shape[0] * shape[1] * self.contract.scale**2))
+        return min(size, self._fitting.get(shape, size))
+
+    def _fail(self, part: Part, error: NetworkError) -> None:
+        work, window = part
+        height, width = window.shape
+        work.too_big = isinstance(error, OutOfMemoryError)
+        advice = "; a 'resize' stage before it, or a smaller model, would do" if work.too_big else ""
+        work.error = PictureError(f"model '{self.contract.name}' failed at {width} x {height}: {error}{advice}")
+
+    def _smaller(self, work: Work) -> bool:
+        """Make the tiles smaller after memory was short. False if this picture cannot be cut any smaller."""
+        reach = self.contract.reach
+        if not work.too_big or not isinstance(reach, int) or self._fixed_size is not None:
+            return False
+        side = work.next_side(reach, self.contract.size_multiple)
+        if side is None:
+            return False
+        if side < self._side:
+            self._side = side
+            _log.info("model '%s': tiles of %d pixels, for memory is short", self.contract.name, side)
+        return True
+
+
+def _port(network: Network, ports: Any, name: str | None, what: str) -> Any:
+    if name is None:
+        return ports[0]
+    for port in ports:
+        if port.name == name:
+            return port
+    names = ", ".join(port.name for port in ports)
+    raise HenshinError(f"{network.path}: its contract names {what} '{name}', but it has: {names}")
+
+
+def _fixed(shape: tuple[int | str | None, ...], contract: Contract) -> tuple[int | None, tuple[int, int] | None]:
+    """Return the only batch and the only height and width that a network takes, each None where it may vary."""
+    if contract.kind != "translator" or len(shape) != 4:
+        return None, None
+    height, width = shape[1:3] if contract.layout == "nhwc_uint8" else shape[2:4]
+    batch = shape[0] if isinstance(shape[0], int) else None
+    return batch, ((height, width) if isinstance(height, int) and isinstance(width, int) else None)

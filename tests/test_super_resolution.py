@@ -1,0 +1,112 @@
+"""The stage `super_resolution`: which pictures it enlarges, how far, and with what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import support_onnx as tiny
+from PIL import Image
+from pydantic import ValidationError
+from support_stages import context_in, opened
+
+from henshin import HenshinError, MissingError, PipelineError
+from henshin.pipeline import load
+from henshin.registry import build_registry
+from henshin_plugins.super_resolution import SuperResolution
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for scale in (2, 3, 4):
+        tiny.enlarge(tmp_path / f"exported/multi-x{scale}.onnx", scale)
+    tiny.invert(tmp_path / "exported/same.onnx")
+    return tmp_path
+
+
+def noise(rng: np.random.Generator, height: int, width: int) -> Any:
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("model", ["lanczos", "bicubic", "multi"])
+def test_large_enough_pictures_are_the_very_same(folder: Path, rng: np.random.Generator, model: str) -> None:
+    stage = opened(SuperResolution, folder, model=model, when_smaller_than=40)
+    large, wide, small = noise(rng, 40, 40), noise(rng, 3, 90), noise(rng, 39, 20)
+    results = stage.run([large, small, wide])
+    assert results[0] is large
+    assert results[2] is wide
+    assert results[1].shape == (78, 40, 3)
+
+
+@pytest.mark.parametrize("model", ["lanczos", "multi"])
+def test_no_picture_becomes_smaller(folder: Path, rng: np.random.Generator, model: str) -> None:
+    picture = noise(rng, 50, 30)
+    assert opened(SuperResolution, folder, model=model, size=50).run([picture])[0] is picture
+    assert opened(SuperResolution, folder, model=model, size=20).run([picture])[0] is picture
+
+
+@pytest.mark.parametrize(
+    ("filter_", "method"), [("lanczos", Image.Resampling.LANCZOS), ("bicubic", Image.Resampling.BICUBIC)]
+)
+def test_the_resamplers_are_those_of_pillow(folder: Path, rng: np.random.Generator, filter_: str, method: Any) -> None:
+    picture = noise(rng, 20, 31)
+    (result,) = opened(SuperResolution, folder, model=filter_, scale=2.5).run([picture])
+    assert np.array_equal(result, np.asarray(Image.fromarray(picture).resize((78, 50), method)))
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "wanted"),
+    [
+        ({}, (20, 10), (40, 20)),
+        ({"scale": 3}, (20, 10), (60, 30)),
+        ({"scale": 2.5}, (20, 10), (50, 25)),
+        ({"scale": 6}, (20, 10), (120, 60)),
+        ({"size": 64}, (20, 10), (64, 32)),
+        ({"size": 500}, (20, 10), (500, 250)),
+        ({"when_smaller_than": 21}, (20, 10), (40, 20)),
+        ({"when_smaller_than": 60}, (20, 10), (60, 30)),
+        ({"when_smaller_than": 30, "size": 100}, (20, 10), (100, 50)),
+        ({"when_smaller_than": 30, "scale": 4}, (20, 10), (80, 40)),
+    ],
+)
+@pytest.mark.parametrize("model", ["lanczos", "multi"])
+def test_how_far(folder: Path, rng: np.random.Generator, model: str, options: Any, given: Any, wanted: Any) -> None:
+    (result,) = opened(SuperResolution, folder, model=model, **options).run([noise(rng, *given)])
+    assert result.shape == (*wanted, 3)
+
+
+def test_the_smallest_network_that_suffices_does_the_work(folder: Path, rng: np.random.Generator) -> None:
+    stage = opened(SuperResolution, folder, model="multi", when_smaller_than=60)
+    pictures = [noise(rng, size, size) for size in (59, 30, 29, 15, 5)]
+    for picture, result, scale in zip(pictures, stage.run(pictures), (2, 2, 3, 4, 4), strict=True):
+        assert np.array_equal(result, picture.repeat(scale, 0).repeat(scale, 1))
+
+
+def test_a_named_scale_opens_only_what_it_needs(folder: Path) -> None:
+    assert set(opened(SuperResolution, folder, model="multi", scale=2.5).models) == {3}  # type: ignore[attr-defined]
+    assert set(opened(SuperResolution, folder, model="multi").models) == {2}  # type: ignore[attr-defined]
+    assert set(opened(SuperResolution, folder, model="multi-x4", size=99).models) == {4}  # type: ignore[attr-defined]
+    assert opened(SuperResolution, folder, model="lanczos").models == {}  # type: ignore[attr-defined]
+
+
+def test_what_is_refused(folder: Path) -> None:
+    with pytest.raises(HenshinError, match="'same' does not enlarge pictures: it keeps the size"):
+        opened(SuperResolution, folder, model="same")
+    with pytest.raises(MissingError, match="no model named 'mlti'"):
+        opened(SuperResolution, folder, model="mlti", when_smaller_than=50)
+    for wrong in ({"scale": 2, "size": 50}, {"scale": 1}, {"scale": 17}, {"size": 1}, {"when_smaller_than": 0}):
+        with pytest.raises(ValidationError):
+            SuperResolution.Config.model_validate(wrong)
+
+
+def test_a_pipeline_knows_a_resampler_from_a_missing_model(folder: Path) -> None:
+    registry, store = build_registry(), context_in(folder).store
+    path = folder / "p.yaml"
+    for model in ("lanczos", "multi", "multi-x3"):
+        path.write_text(f"name: p\nstages:\n  - {{use: super_resolution, model: {model}}}\n")
+        assert [stage.name for stage in load(str(path), registry, store, []).stages] == ["super_resolution"]
+    path.write_text("name: p\nstages:\n  - {use: super_resolution, model: mlti}\n")
+    with pytest.raises(PipelineError, match=r"p\.yaml:3: super_resolution\.model: no model named 'mlti'"):
+        load(str(path), registry, store, [])
