@@ -1,1 +1,64 @@
-"""Plugin."""
+"""CUT: contrastive unpaired translation (Park et al. 2020): one generator, one direction, no way back to learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from henshin import NetworkChoice, Recipe, RecipeConfig, hookimpl
+from henshin.train.folders import UnpairedData
+
+if TYPE_CHECKING:
+    from henshin import Run
+
+
+class CutConfig(RecipeConfig):
+    """Defaults are those that draw faces on small hardware; the paper's are named where they differ."""
+
+    generator: NetworkChoice = Field(description="A translator with `features` and `trace`, as `resnet` has them.")
+    data: UnpairedData
+    steps: int = Field(20_000, ge=1, description="Steps of training.")
+    batch: int = Field(4, ge=1, description="Pictures of each domain a step (paper: 1).")
+    learning_rate: float = Field(2e-4, gt=0, description="Adam's, for generator, heads and discriminators.")
+    decay: float = Field(0.4, ge=0, le=1, description="Last part of the steps, over which the rate falls to zero.")
+    start_size: int | None = Field(None, ge=32, description="Side of the pictures during the first steps, pixels.")
+    start_steps: int = Field(0, ge=0, description="How many first steps are trained at `start_size`.")
+    gan: Literal["lsgan", "hinge", "vanilla"] = Field("hinge", description="Adversarial loss (paper: lsgan).")
+    scales: int = Field(
+        2, ge=1, le=4, description="Discriminators, each at half the size of the one before (paper: 1)."
+    )
+    judge_width: int = Field(48, ge=8, description="Channels of a discriminator's first layer (paper: 64).")
+    judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels.")
+    judge_norm: Literal["instance", "spectral", "none"] = Field("spectral", description="Paper: instance.")
+    augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
+        ("colour", "translation", "cutout"), description="Differentiable augmentation (paper: none)."
+    )
+    nce_weight: float = Field(1.0, ge=0, description="Weight of the contrastive loss.")
+    nce_identity: bool = Field(True, description="Also hold drawings, which should stay as they are, to it.")
+    taps: tuple[int, ...] = Field(
+        (1, 2, 4, 6), min_length=1, description="Children of the encoder whose features are compared."
+    )
+    patches: int = Field(256, ge=8, description="Places compared in each feature map.")
+    temperature: float = Field(0.07, gt=0, description="Of the contrastive loss.")
+    average: float = Field(0.999, ge=0, lt=1, description="Decay of the average of the weights, which is what ships.")
+    sheet_every: int = Field(500, ge=1, description="Steps between sample sheets.")
+
+
+class Cut(Recipe[CutConfig]):
+    """Contrastive unpaired translation with PatchNCE on the encoder's own features."""
+
+    name = "cut"
+    Config = CutConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.cut.recipe import train
+
+        train(self.config, run)
+
+
+@hookimpl
+def henshin_recipes() -> list[type[Recipe[Any]]]:
+    """The recipe of this plugin."""
+    return [Cut]

@@ -1,0 +1,89 @@
+"""A run's YAML: `recipe: NAME` and that recipe's options, all of it checked before any picture is touched."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from henshin.config_errors import validate
+from henshin.errors import HenshinError, PipelineError, Problem
+from henshin.overrides import parse_override, with_value
+from henshin.recipe import NetworkChoice, Recipe
+from henshin.registry import Registry
+from henshin.yaml_nodes import Node, load_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A checked run: the recipe with its configuration, the file it came from, and what it says in plain values."""
+
+    recipe: Recipe[Any]
+    path: Path
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the run's folder, and later the model, says of how it was trained."""
+        return {"recipe": self.recipe.name, "config": self.recipe.config.model_dump(mode="json")}
+
+
+def load_run(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> RunPlan:
+    """Read and check a run's YAML with `--set` values put over it. Errors: PipelineError with all problems."""
+    problems: list[Problem] = []
+    root = load_yaml(path, problems=problems)
+    for text in overrides:
+        try:
+            keys, value = parse_override(text)
+            root = with_value(root, keys, value)
+        except PipelineError as error:
+            problems += error.problems
+    recipe = _recipe(root, str(path), registry, problems)
+    if recipe is None:
+        raise PipelineError(problems)
+    config, found = validate(recipe.Config, root, str(path), leave_out=("recipe",))
+    problems += found
+    if config is not None:
+        problems += list(_network_problems(config, root, str(path), registry))
+    if problems or config is None:
+        raise PipelineError(problems)
+    return RunPlan(recipe(config), path)
+
+
+def _recipe(root: Node, where: str, registry: Registry, problems: list[Problem]) -> type[Recipe[Any]] | None:
+    node = root.mapping.get("recipe")
+    if node is None or not isinstance(node.value, str):
+        names = ", ".join(sorted(registry.recipes)) or "none is installed"
+        problems.append(Problem(where, root.mark.line, f"recipe: must name a recipe ({names})"))
+        return None
+    try:
+        return registry.recipe(node.value)
+    except HenshinError as error:
+        problems.append(Problem(where, root.key_mark("recipe").line, str(error)))
+        return None
+
+
+def _network_problems(config: BaseModel, root: Node, where: str, registry: Registry) -> Iterator[Problem]:
+    """Check each option that chooses a network against that generator's own options."""
+    for key, field in type(config).model_fields.items():
+        if not _is_choice(field.annotation) or key not in root.mapping:
+            continue
+        node, choice = root.mapping[key], getattr(config, key)
+        try:
+            generator = registry.generator(choice.use)
+        except HenshinError as error:
+            yield Problem(where, node.key_mark("use").line, f"{key}.use: {error}")
+            continue
+        yield from validate(generator.Config, node, where, prefix=key, leave_out=("use",))[1]
+
+
+def _is_choice(annotation: Any) -> bool:
+    if annotation is NetworkChoice:
+        return True
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return NetworkChoice in typing.get_args(annotation)
+    return False

@@ -1,0 +1,41 @@
+"""An exponential moving average of a network's weights: calmer than the last step of a game that never settles."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Average(nn.Module):
+    """Average of the weights of `network`, updated after every step.
+
+    The decay warms up as min(decay, (1 + step) / (10 + step)), so that the first, random weights are soon forgotten.
+    Call it like the network itself. Buffers are copied.
+    """
+
+    step: torch.Tensor
+
+    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay = decay
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move the average towards the weights of `network`."""
+        step = int(self.step)
+        decay = min(self.decay, (1 + step) / (10 + step))
+        ours: list[torch.Tensor] = list(self.network.parameters())
+        theirs = [parameter.detach() for parameter in network.parameters()]
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        for mine, other in zip(self.network.buffers(), network.buffers(), strict=True):
+            mine.copy_(other)
+        self.step += 1
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) -> (N, 3, H, W), by the averaged weights."""
+        result: torch.Tensor = self.network(pictures)
+        return result

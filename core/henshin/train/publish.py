@@ -1,0 +1,119 @@
+"""`henshin export`: from a run's folder, or a file of weights, to a model with a name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from henshin.errors import HenshinError, PictureError
+from henshin.generator import Generator
+from henshin.images import is_picture, read
+from henshin.registry import Registry
+from henshin.train import checkpoint
+from henshin.train.export import Source
+from henshin.train.folders import as_folders, split
+
+UNSTATED = "not stated"
+
+
+def from_run(folder: Path, registry: Registry, data: str = "", licence: str = "") -> Source:
+    """The network that a run published, with the weights of its last checkpoint. Errors: HenshinError."""
+    described = folder / "run.json"
+    if not described.is_file():
+        raise HenshinError(f"{folder}: is no folder of a training run (it has no run.json)")
+    run = json.loads(described.read_text())
+    found = checkpoint.found(folder / "checkpoints")
+    if not found:
+        raise HenshinError(f"{folder}: this run has no checkpoint yet")
+    published = run["publish"][""]
+    state = checkpoint.load(found[-1])
+    tensors = {
+        name.removeprefix(published["prefix"]): tensor
+        for name, tensor in state[published["state"]].items()
+        if name.startswith(published["prefix"])
+    }
+    generator = _generator(registry, published["generator"], published["config"])
+    steps = state["run"]["steps"]
+    origin = f"trained by henshin: recipe {run['recipe']}, {steps} steps; {json.dumps(run['config'], sort_keys=True)}"
+    return Source(
+        generator,
+        _loaded(generator, tensors, str(folder)),
+        published["size"],
+        origin,
+        data or UNSTATED,
+        licence or UNSTATED,
+    )
+
+
+def from_weights(
+    name: str, options: dict[str, Any], file: Path, registry: Registry, size: int | None, data: str, licence: str
+) -> Source:
+    """A generator by its name with weights from a safetensors file. Errors: HenshinError."""
+    generator = _generator(registry, name, options)
+    try:
+        tensors = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise HenshinError(f"{file}: cannot be read as safetensors ({error})") from error
+    return Source(
+        generator,
+        _loaded(generator, tensors, str(file)),
+        size,
+        f"weights of {file.name}",
+        data or UNSTATED,
+        licence or UNSTATED,
+    )
+
+
+def _generator(registry: Registry, name: str, options: dict[str, Any]) -> Generator[Any]:
+    kind = registry.generator(name)
+    try:
+        return kind(kind.Config(**options))
+    except ValueError as error:
+        raise HenshinError(f"generator '{name}': {' '.join(str(error).split())}") from error
+
+
+def _loaded(generator: Generator[Any], tensors: dict[str, torch.Tensor], where: str) -> torch.nn.Module:
+    network = generator.build()
+    expected = network.state_dict()
+    for name in sorted({*expected, *tensors}):
+        if name not in tensors or name not in expected:
+            side = "lacks" if name not in tensors else "has an unknown"
+            raise HenshinError(f"{where}: {side} tensor '{name}' for generator '{generator.name}'")
+        if expected[name].shape != tensors[name].shape:
+            ours, theirs = tuple(expected[name].shape), tuple(tensors[name].shape)
+            raise HenshinError(f"{where}: tensor '{name}' is {theirs}, generator '{generator.name}' wants {ours}")
+    network.load_state_dict(tensors)
+    return network
+
+
+def held_pictures(folder: Path, base: Path, count: int = 3) -> list[np.ndarray]:
+    """Some pictures that a run held out of its training, for the parity check; none if they are gone."""
+    run = json.loads((folder / "run.json").read_text())
+    data = run["config"].get("data", {})
+    if "a" not in data:
+        return []
+    try:
+        folders = as_folders(data["a"], Path(run.get("base", base)))
+    except HenshinError:
+        return []
+    files = sorted(f for one in folders for f in one.rglob("*") if f.is_file() and is_picture(f))
+    held = split(files, data.get("hold_out", 0))[1] or files
+    return pictures_of(held[:count])
+
+
+def pictures_of(files: Sequence[Path]) -> list[np.ndarray]:
+    """The pictures of these files, those that can be read."""
+    found = []
+    for file in files:
+        try:
+            found.append(read(file).picture)
+        except PictureError:
+            continue
+    return found

@@ -1,0 +1,263 @@
+"""One training run: its device and precision, its checkpoints, what it writes down, and when it stops."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from henshin.errors import HenshinError
+from henshin.recipe import NetworkChoice
+from henshin.registry import Registry
+from henshin.train import checkpoint
+from henshin.train.folders import as_folders
+from henshin.train.sheets import sheet
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line says about a run, besides its YAML.
+
+    `device` "auto", "cpu", "cuda" or "cuda:N"; `precision` "auto" (bf16 where the processor has it), "bf16" or
+    "fp32"; `max_time` in seconds; `save_every` in seconds.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    resume: bool = False
+    max_time: float | None = None
+    max_steps: int | None = None
+    save_every: float = 120.0
+    log_every: int = 50
+
+
+class Run:
+    """What a recipe is given. It reads: prepare, track, `while run.step():` draw, learn, log.
+
+    `folder` is the run's own; `base` the folder of its YAML, to which paths of data are relative; `rng` the run's
+    numpy generator, saved and restored with everything else.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        base: Path,
+        description: dict[str, Any],
+        seed: int,
+        registry: Registry,
+        options: RunOptions,
+        say: Callable[[str], None],
+    ) -> None:
+        self.folder, self.base, self.description = folder, base, description
+        self.registry, self.options, self.say = registry, options, say
+        self.steps = 0
+        self.total = 0
+        self.rng = np.random.default_rng(seed)
+        random.seed(seed)
+        torch.manual_seed(seed)
+        self.fabric = make_fabric(options.device, options.precision)
+        self.device = self.fabric.device
+        self._tracked: dict[str, Any] = {}
+        self._published: dict[str, Any] = {}
+        self._pending: dict[str, list[Tensor]] = {}
+        self._started: float | None = None
+        self._first_step = 0
+        self._saved_at = 0.0
+        self._interrupted = False
+
+    def folders(self, value: str | Sequence[str]) -> list[Path]:
+        """The folders that a data option names. Errors: HenshinError."""
+        return as_folders(value, self.base)
+
+    def generator(self, choice: NetworkChoice) -> nn.Module:
+        """Build the network of a generator plugin. Errors: HenshinError for an unknown name or a wrong option."""
+        kind = self.registry.generator(choice.use)
+        return kind(kind.Config(**choice.options)).build()
+
+    def prepare(self, *things: Any) -> Any:
+        """Put networks on the device and under the precision of the run, and optimisers beside them."""
+        ready = [
+            self.fabric.setup_module(thing) if isinstance(thing, nn.Module) else self.fabric.setup_optimizers(thing)
+            for thing in things
+        ]
+        return ready[0] if len(ready) == 1 else tuple(ready)
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of a loss, as the precision wants them computed."""
+        self.fabric.backward(loss)
+
+    def publish(self, choice: NetworkChoice, state: str, prefix: str, size: int, part: str = "") -> None:
+        """Say what `henshin export` shall take: of the tracked `state`, the tensors that begin with `prefix`.
+
+        `size` is the side of the training pictures, which becomes the model's preferred size.
+        """
+        self._published[part] = {
+            "generator": choice.use,
+            "config": choice.options,
+            "state": state,
+            "prefix": prefix,
+            "size": size,
+        }
+
+    def track(self, total: int, **state: Any) -> None:
+        """Name everything a checkpoint holds, and the number of steps; continue from the last one if asked to.
+
+        Errors: HenshinError when the last checkpoint does not fit this run.
+        """
+        self.total = min(total, self.options.max_steps or total)
+        self._tracked = state
+        found = checkpoint.found(self.checkpoints)
+        if self.options.resume and found:
+            self._restore(found[-1])
+        self._write_description()
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.folder / "checkpoints"
+
+    def step(self) -> bool:
+        """Begin the next step; saves when due. False, with everything saved: stop now."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = self._saved_at = now
+            self._first_step = self.steps
+            return self._may_go_on(now)
+        self.steps += 1
+        if not self._may_go_on(now):
+            self.save()
+            return False
+        if now - self._saved_at >= self.options.save_every:
+            self.save()
+            self._saved_at = now
+        return True
+
+    def _may_go_on(self, now: float) -> bool:
+        limit = self.options.max_time
+        out_of_time = limit is not None and self._started is not None and now - self._started >= limit
+        return not (self._interrupted or out_of_time or self.steps >= self.total)
+
+    def every(self, steps: int) -> bool:
+        """Is this one of every `steps` steps?"""
+        return self.steps % steps == 0
+
+    def log(self, step: int, **scalars: Tensor) -> None:
+        """Note the values of a step; every `log_every` steps their means are written down and told."""
+        for name, value in scalars.items():
+            self._pending.setdefault(name, []).append(value.detach())
+        if (step + 1) % self.options.log_every:
+            return
+        means = self._means()
+        self._pending.clear()
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step + 1, "time": round(time.time(), 1), **means}) + "\n")
+        rate = (step + 1 - self._first_step) / max(time.monotonic() - (self._started or 0.0), 1e-9)
+        told = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
+        self.say(f"step {step + 1}/{self.total}  {rate:.2f} steps/s  {told}")
+
+    def _means(self) -> dict[str, float]:
+        """Means of what was logged since the last time. Errors: HenshinError once a loss is no number any more."""
+        means = {name: float(torch.stack(values).float().mean()) for name, values in self._pending.items()}
+        for name, mean in means.items():
+            if not np.isfinite(mean):
+                raise HenshinError(
+                    f"{self.folder}: '{name}' became {mean} before step {self.steps + 1}; lower learning_rate and go on "
+                    "with --resume from the last checkpoint, which is sound"
+                )
+        return means
+
+    def sheet(self, name: str, rows: Sequence[Tensor]) -> None:
+        """Write a sample sheet, `samples/NAME.png`: a row for each (N, 3, H, W) in [-1, 1]."""
+        sheet(rows, self.folder / "samples" / f"{name}.png")
+
+    def save(self) -> None:
+        """Write a checkpoint of all that is tracked. Errors: HenshinError, with nothing written, when a loss is NaN."""
+        self._means()
+        state = {name: _state_of(thing) for name, thing in self._tracked.items()}
+        state["run"] = {"steps": self.steps, "random": random_state(self.rng)}
+        checkpoint.save(self.checkpoints, self.steps, state)
+
+    def _restore(self, path: Path) -> None:
+        state = checkpoint.load(path)
+        try:
+            for name, thing in self._tracked.items():
+                thing.load_state_dict(state[name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise HenshinError(f"{path}: does not fit this run ({str(error).splitlines()[0]})") from error
+        self.steps = state["run"]["steps"]
+        set_random_state(state["run"]["random"], self.rng)
+        self.say(f"resumed at step {self.steps}")
+
+    def _write_description(self) -> None:
+        whole = {**self.description, "publish": self._published}
+        (self.folder / "run.json").write_text(json.dumps(whole, indent=2) + "\n")
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Within: a first Ctrl-C (or SIGTERM) ends the run after its step, with everything saved."""
+
+        def stop(*_: object) -> None:
+            self._interrupted = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def make_fabric(device: str, precision: str) -> Fabric:
+    """Lightning Fabric for "auto", "cpu", "cuda" or "cuda:N". Errors: HenshinError when there is no such GPU."""
+    kind, _, index = device.partition(":")
+    has_gpu = torch.cuda.is_available()
+    if kind == "cuda" and not has_gpu:
+        raise HenshinError("--device cuda: PyTorch sees no GPU here; use --device cpu, or auto")
+    on_gpu = has_gpu and kind in ("cuda", "auto")
+    if precision == "auto":
+        fast = on_gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        precision = "bf16" if fast else "fp32"
+    accelerator = "cuda" if on_gpu else "cpu"
+    devices: Any = [int(index)] if on_gpu and index else 1
+    return Fabric(
+        accelerator=accelerator, devices=devices, precision="bf16-mixed" if precision == "bf16" else "32-true"
+    )
+
+
+def _state_of(thing: Any) -> Any:
+    return thing.state_dict()
+
+
+def random_state(rng: np.random.Generator) -> dict[str, Any]:
+    """The state of every source of randomness."""
+    version, numbers, gauss = random.getstate()
+    state: dict[str, Any] = {
+        "python": [version, list(numbers), gauss],
+        "torch": torch.get_rng_state(),
+        "numpy": rng.bit_generator.state,
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_random_state(state: dict[str, Any], rng: np.random.Generator) -> None:
+    """The inverse of `random_state`."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    torch.set_rng_state(state["torch"])
+    rng.bit_generator.state = state["numpy"]
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])

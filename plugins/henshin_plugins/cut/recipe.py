@@ -1,0 +1,123 @@
+"""Contrastive unpaired translation, from top to bottom (Park et al., ECCV 2020).
+
+One generator draws photos as drawings. Discriminators, which see everything through differentiable augmentation,
+ask that the result look drawn; the contrastive loss asks that each patch of it still tell which patch of the photo
+it came from, in the eyes of the generator's own encoder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from henshin.errors import HenshinError
+from henshin.train.augment import augment
+from henshin.train.data import Pictures, scaled
+from henshin.train.discriminators import MultiScale, frozen
+from henshin.train.ema import Average
+from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss
+from henshin.train.schedule import constant_then_linear, set_rate
+
+if TYPE_CHECKING:
+    from henshin import Run
+    from henshin_plugins.cut import CutConfig
+
+
+class Heads(nn.Module):
+    """A small network for each tap that takes features (N, S, C) to unit vectors (N, S, 256)."""
+
+    def __init__(self, channels: list[int], width: int = 256) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Linear(c, width), nn.ReLU(), nn.Linear(width, width)) for c in channels
+        )
+
+    def forward(self, features: list[Tensor], places: list[Tensor]) -> list[Tensor]:
+        """Features (N, C, H, W) at the `places` (S,) of H*W, one tensor of unit vectors for each tap."""
+        return [
+            F.normalize(head(f.flatten(2)[:, :, p].transpose(1, 2)).float(), dim=2)
+            for head, f, p in zip(self.heads, features, places, strict=True)
+        ]
+
+
+def train(config: CutConfig, run: Run) -> None:
+    """Train one generator from domain a to domain b."""
+    c = config
+    photos, drawings = (
+        Pictures(run.folders(folder), c.data.size, c.data.hold_out, run.device, c.data.flip)
+        for folder in (c.data.a, c.data.b)
+    )
+    for name in (*photos.unreadable, *drawings.unreadable):
+        run.say(f"skipped {name}")
+    run.say(f"{len(photos)} photos, {len(drawings)} drawings, {c.data.size} px")
+
+    network = run.generator(c.generator)
+    features: Any = getattr(network, "features", None)
+    if features is None or not hasattr(network, "trace"):
+        raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
+    average = Average(network, c.average).to(run.device)
+    with torch.no_grad():
+        channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
+    heads, judges = Heads(channels), MultiScale(c.scales, c.judge_width, c.judge_layers, c.judge_norm)
+    generator_steps = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, (0.5, 0.999))
+    judge_steps = torch.optim.Adam(judges.parameters(), c.learning_rate, (0.5, 0.999))
+    generator, heads, judges = run.prepare(network, heads, judges)
+    generator.mark_forward_method("trace")
+    generator.mark_forward_method("features")
+    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+
+    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.track(
+        c.steps,
+        generator=generator,
+        average=average,
+        heads=heads,
+        judges=judges,
+        generator_steps=generator_steps,
+        judge_steps=judge_steps,
+    )
+    while run.step():
+        small = c.start_size if run.steps < c.start_steps else None
+        photo, drawing = (fitted(domain.draw(c.batch, run.rng), small) for domain in (photos, drawings))
+        set_rate(c.learning_rate * constant_then_linear(run.steps, c.steps, c.decay), generator_steps, judge_steps)
+
+        # photos and, to hold them where they are, drawings go through the generator together
+        asked = torch.cat([photo, drawing]) if c.nce_identity else photo
+        drawn, keys = generator.trace(asked, c.taps)
+        fake = drawn[: c.batch]
+
+        frozen(judges, False)
+        judge_loss = discriminator_loss(
+            c.gan, judges(augment(drawing, c.augment)), judges(augment(fake.detach(), c.augment))
+        )
+        judge_steps.zero_grad()
+        run.backward(judge_loss)
+        judge_steps.step()
+
+        frozen(judges, True)
+        adversarial = generator_loss(c.gan, judges(augment(fake, c.augment)))
+        queries = generator.features(drawn, c.taps)
+        places = [torch.randperm(f.shape[2] * f.shape[3], device=run.device)[: c.patches] for f in queries]
+        pairs = zip(heads(queries, places), heads([k.detach() for k in keys], places), strict=True)
+        contrast = torch.stack([patch_nce_loss(query, key, c.temperature) for query, key in pairs]).mean()
+        generator_steps.zero_grad()
+        run.backward(adversarial + c.nce_weight * contrast)
+        generator_steps.step()
+        average.update(network)
+
+        run.log(run.steps, judge=judge_loss, adversarial=adversarial, contrast=contrast)
+        if run.every(c.sheet_every):
+            shown = photos.held if len(photos.held) else photos.training
+            held = fitted(scaled(shown[:12]), small)
+            with torch.no_grad():
+                run.sheet(f"{run.steps:07d}", [held, average(held)])
+
+
+def fitted(pictures: Tensor, size: int | None) -> Tensor:
+    """Pictures reduced to `size`, antialiased; as they are for None."""
+    if size is None or size == pictures.shape[3]:
+        return pictures
+    return F.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)
