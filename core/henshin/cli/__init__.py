@@ -1,0 +1,24 @@
+"""The command line: `henshin` with its commands, and `run-pipeline`, which is `henshin run`.
+
+One module for each command, loaded when that command is called: `--help` answers without loading what the work needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run `henshin ARGS` (default: those of the process). Returns the exit code."""
+    from henshin.cli.app import henshin
+    from henshin.cli.base import invoke
+
+    return invoke(henshin, "henshin", args)
+
+
+def run_pipeline(args: Sequence[str] | None = None) -> int:
+    """Run `run-pipeline ARGS` (default: those of the process). Returns the exit code."""
+    from henshin.cli.base import invoke
+    from henshin.cli.run import run
+
+    return invoke(run, "run-pipeline", args)

@@ -1,0 +1,35 @@
+"""The umbrella command `henshin`: which commands there are and where each one is."""
+
+from __future__ import annotations
+
+import click
+
+from henshin import __version__
+from henshin.cli.base import Lazy, LazyGroup
+
+_RUN, _LOOK, _TRAIN = "Run", "Look", "Train"
+
+COMMANDS = {
+    "run": Lazy("henshin.cli.run:run", "Run a pipeline over pictures (the same as `run-pipeline`).", _RUN),
+    "check": Lazy("henshin.cli.check:check", "Say everything that is wrong with a pipeline, and run nothing.", _RUN),
+    "pipelines": Lazy("henshin.cli.check:pipelines", "List the ready pipelines.", _LOOK),
+    "plugins": Lazy("henshin.cli.plugins:plugins", "List stages, generators and recipes, or explain one.", _LOOK),
+    "models": Lazy("henshin.cli.models:models", "List, show, verify and fetch models.", _LOOK),
+    "schema": Lazy("henshin.cli.check:schema", "Print the JSON schema of a pipeline, for editors.", _LOOK),
+    "train": Lazy("henshin.cli.train:train", "Train a network as a run's YAML says.", _TRAIN),
+    "export": Lazy(
+        "henshin.cli.train:export", "Turn a trained network into a model that passes its parity check.", _TRAIN
+    ),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 all done, 1 some pictures failed, 2 wrong pipeline or use, 3 something is missing (a model, "
+    "a GPU, a package), 70 unexpected error, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="henshin")
+def henshin() -> None:
+    """Image-to-image translation: pipelines in YAML, networks as plugins, ONNX Runtime at run time."""

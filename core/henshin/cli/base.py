@@ -1,0 +1,207 @@
+"""What all commands share: options in named groups, commands loaded when called, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, TypeVar
+
+import click
+
+from henshin.errors import HenshinError, PipelineError
+
+INTERRUPTED = 130
+UNEXPECTED = 70
+"""Exit code of an error that henshin did not foresee (EX_SOFTWARE of sysexits.h); 1 says "some pictures failed"."""
+READER_GONE = 141
+"""What shells say of a program whose reader left: 128 + SIGPIPE."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Voice:
+    """How much is said: -1 quiet, 0 usual, 1 or more details and tracebacks."""
+
+    level: int = 0
+
+
+class GroupedOption(click.Option):
+    """An option that stands under a heading of its own in the help."""
+
+    def __init__(self, *args: Any, heading: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section for each heading, in the order in which the headings first appear."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(parameter, "heading", "Help"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A command that is not loaded yet: where it is, its line in the help and the heading above it."""
+
+    home: str
+    line: str
+    heading: str
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command is called, not before."""
+
+    def __init__(self, *args: Any, lazy: dict[str, Lazy], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Name the commands in the order of the help."""
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        entry = self.lazy.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.home.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one may be meant."""
+        if args[0] not in self.lazy and not args[0].startswith("-"):
+            from henshin.words import did_you_mean
+
+            ctx.fail(f"no command named '{args[0]}'{did_you_mean(args[0], self.lazy)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands under their headings, without loading any."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in self.lazy.items():
+            sections.setdefault(entry.heading, []).append((name, entry.line))
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def option(*names: str, heading: str = "Options", **settings: Any) -> Callable[[F], F]:
+    """Add an option under a heading."""
+    return click.option(*names, cls=GroupedOption, heading=heading, **settings)
+
+
+def _set_voice(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    voice = ctx.ensure_object(Voice)
+    if value:
+        voice.level = -1 if parameter.name == "quiet" else int(value)
+
+
+def voiced(command: F) -> F:
+    """Add `-v` and `-q`; the command reads them with ``click.get_current_context().ensure_object(Voice)``."""
+    settings: dict[str, Any] = {"expose_value": False, "callback": _set_voice, "heading": "What is said"}
+    quiet = option("-q", "--quiet", is_flag=True, help="Only failures.", **settings)
+    verbose = option("-v", "--verbose", count=True, help="Details, and tracebacks of errors.", **settings)
+    return verbose(quiet(command))
+
+
+def plugin_option(command: F) -> F:
+    """Add `--plugin FILE`, handed on as ``plugin_files``."""
+    from pathlib import Path
+
+    return option(
+        "--plugin",
+        "plugin_files",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help="A plugin that is not installed: a Python file. May be given several times.",
+    )(command)
+
+
+def say(line: str, *, err: bool = True) -> None:
+    """Print one line, to stderr unless it is a result."""
+    click.echo(line, err=err)
+
+
+def complain(message: str) -> None:
+    """Print an error as `henshin: message`."""
+    say(f"henshin: {message}")
+
+
+def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int:
+    """Run a command and turn every way it may end into an exit code and at most a few lines on stderr."""
+    voice = Voice()
+    try:
+        result = _run(command, name, sys.argv[1:] if args is None else list(args), voice)
+        sys.stdout.flush()
+        return result
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted; run the same command again to go on")
+        return INTERRUPTED
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        _complain_of_use(error)
+        return error.exit_code
+    except HenshinError as error:
+        complain_of(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing is left to be said, nor to be flushed at the exit.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        return READER_GONE
+    except Exception as error:
+        if voice.level > 0:
+            traceback.print_exc()
+        hint = "" if voice.level > 0 else " (-v shows where)"
+        complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}{hint}")
+        return UNEXPECTED
+
+
+def _run(command: click.Command, name: str, words: list[str], voice: Voice) -> int:
+    """Call a command, or answer a shell that completes one. Not `command.main`, which ends the process by itself."""
+    variable = f"_{name.upper().replace('-', '_')}_COMPLETE"
+    instruction = os.environ.get(variable)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(command, {}, name, variable, instruction)
+    with command.make_context(name, words, obj=voice) as context:
+        return int(command.invoke(context) or 0)
+
+
+def _complain_of_use(error: click.ClickException) -> None:
+    context = getattr(error, "ctx", None)
+    hint = f" (see `{context.command_path} --help`)" if isinstance(error, click.UsageError) and context else ""
+    message = error.format_message().rstrip(".")
+    complain(f"{message}{hint}")
+
+
+def complain_of(error: HenshinError, consequence: str = "; nothing was run") -> None:
+    """Print a problem: one line, or for a wrong file one for each thing that is wrong, and then how many."""
+    if not isinstance(error, PipelineError):
+        complain(str(error))
+        return
+    # `file:line: what` stands at the beginning of the line, where editors and terminals look for it.
+    for problem in error.problems:
+        say(str(problem))
+    number = len(error.problems)
+    files = sorted({problem.where for problem in error.problems})
+    complain(f"{number} problem{'s' * (number != 1)} in {', '.join(files)}{consequence}")

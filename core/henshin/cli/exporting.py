@@ -1,0 +1,87 @@
+"""What `henshin export` does: where the network comes from, where the model goes, and on what it is checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from henshin.errors import HenshinError
+
+if TYPE_CHECKING:
+    from henshin.registry import Registry
+    from henshin.train.export import Source
+
+
+def export_model(
+    run_folder: Path | None,
+    registry: Registry,
+    *,
+    name: str | None,
+    output: Path | None,
+    force: bool,
+    generator: str | None,
+    weights: Path | None,
+    overrides: tuple[str, ...],
+    size: int | None,
+    pictures: Path | None,
+    fp16: bool,
+    keep_weights: bool,
+    data: str,
+    licence: str,
+) -> Path:
+    """Write a model and return its path. Errors: HenshinError for wrong use, a taken name, or a failed parity check."""
+    from henshin.train.export import export
+    from henshin.train.publish import from_run, from_weights, held_pictures
+
+    if run_folder is not None:
+        if generator or weights or overrides or size:
+            raise HenshinError("give either a run's folder, or --generator with --weights")
+        source: Source = from_run(run_folder, registry, data, licence)
+        origin = run_folder
+        shown = _pictures(pictures) if pictures else held_pictures(run_folder, Path())
+    elif generator and weights:
+        options = _options(overrides)
+        source = from_weights(generator, options, weights, registry, size, data, licence)
+        origin = weights
+        shown = _pictures(pictures) if pictures else []
+    else:
+        raise HenshinError("nothing to export: give a run's folder, or --generator with --weights")
+    path = (output or default_folder()) / f"{_plain(name or origin.resolve().stem)}.onnx"
+    if path.exists() and not force:
+        raise HenshinError(f"{path}: a model of this name is there already; give another --name, or --force")
+    export(source, path, shown, fp16=fp16, weights=keep_weights)
+    return path
+
+
+def default_folder() -> Path:
+    """`./exported` inside a checkout of the project, else the user's folder of models."""
+    from henshin.models.store import user_folder
+
+    checkout = Path("pyproject.toml").is_file() and Path("core/henshin").is_dir()
+    return Path("exported") if checkout else user_folder()
+
+
+def _plain(name: str) -> str:
+    if not name or name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|'):
+        raise HenshinError(f"'{name}' is no name for a model; letters, digits, - and _ do")
+    return name
+
+
+def _options(overrides: tuple[str, ...]) -> dict[str, Any]:
+    from henshin.overrides import parse_override
+    from henshin.yaml_nodes import to_python
+
+    options: dict[str, Any] = {}
+    for text in overrides:
+        path, value = parse_override(text)
+        if len(path) != 1:
+            raise HenshinError(f"'{text}' is not of the form option=value")
+        options[path[0]] = to_python(value)
+    return options
+
+
+def _pictures(folder: Path) -> list[Any]:
+    from henshin.engine.inputs import list_inputs
+    from henshin.train.publish import pictures_of
+
+    return pictures_of([source.path for source in list_inputs([folder], None).sources[:3]])

@@ -1,0 +1,136 @@
+"""What every stage, generator and recipe takes, read from their pydantic models: as words and as a page of Markdown."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from henshin.registry import Registry
+
+_BOUNDS = (
+    ("minimum", ">= {}"),
+    ("exclusiveMinimum", "> {}"),
+    ("maximum", "<= {}"),
+    ("exclusiveMaximum", "< {}"),
+    ("minLength", "at least {} long"),
+    ("maxLength", "at most {} long"),
+    ("minItems", "at least {} items"),
+    ("maxItems", "at most {} items"),
+)
+
+
+@dataclass(frozen=True)
+class OptionText:
+    """One option as it is shown."""
+
+    name: str
+    type: str
+    default: str
+    description: str
+
+
+def options(config: type[BaseModel]) -> list[OptionText]:
+    """Describe the options of a Config, in the order in which it declares them."""
+    schema = config.model_json_schema()
+    shared = schema.get("$defs", {})
+    required = set(schema.get("required", ()))
+    return [
+        OptionText(
+            name=name,
+            type=_type(field, shared),
+            default="required" if name in required else _value(field.get("default", "computed")),
+            description=" ".join(field.get("description", "").split()),
+        )
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
+    """Say the type of a field of a JSON schema in words: `integer, >= 8`, `"all" | "largest"`."""
+    if "$ref" in field:
+        return _type(shared[field["$ref"].rsplit("/", 1)[-1]], shared)
+    for several in ("anyOf", "oneOf"):
+        if several in field:
+            return " or ".join(dict.fromkeys(_type(one, shared) for one in field[several]))
+    if "enum" in field:
+        return ", ".join(_value(one) for one in field["enum"])
+    if "const" in field:
+        return _value(field["const"])
+    words = {"null": "none", "boolean": "true, false", "string": "text", "object": "table"}
+    text = words.get(field.get("type", ""), field.get("type", "anything"))
+    if text == "array":
+        text = f"list of {_type(field.get('items', {}), shared)}"
+    bounds = [pattern.format(_value(field[key])) for key, pattern in _BOUNDS if key in field]
+    return ", ".join([text, *bounds])
+
+
+def summary(thing: type[Any]) -> str:
+    """Give the first paragraph of a class's own docstring on one line, or the empty string."""
+    text = inspect.cleandoc(vars(thing).get("__doc__") or "")
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def story(thing: type[Any]) -> str:
+    """Give the whole of a class's own docstring."""
+    return inspect.cleandoc(vars(thing).get("__doc__") or "")
+
+
+def order(thing: type[Any]) -> list[str]:
+    """Say what a stage needs, gives and ends; nothing where that depends on its options."""
+    lines = []
+    for word in ("needs", "gives", "ends"):
+        names = getattr(thing, word, None)
+        if isinstance(names, frozenset) and names:
+            lines.append(f"{word} {', '.join(sorted(names))}")
+    works_on = getattr(thing, "works_on", None)
+    if works_on == "source":
+        lines.append("stands first, in the place of input files")
+    return lines
+
+
+def page(registry: Registry) -> str:
+    """Write the Markdown reference of everything that is registered."""
+    return "\n".join(_page(registry)).rstrip() + "\n"
+
+
+def _page(registry: Registry) -> Iterator[str]:
+    yield "# Stages, generators and recipes"
+    yield ""
+    yield "Made from the options' own definitions by `just docs`; changes belong there. `henshin plugins NAME` prints"
+    yield "one entry, also of a plugin that is not listed here."
+    kinds = (("Stages", registry.stages), ("Generators", registry.generators), ("Recipes", registry.recipes))
+    for heading, things in kinds:
+        yield ""
+        yield f"## {heading}"
+        for name in sorted(things):
+            yield from _section(name, things[name])
+
+
+def _section(name: str, thing: type[Any]) -> Iterator[str]:
+    yield ""
+    yield f"### {name}"
+    yield ""
+    yield story(thing)
+    facts = order(thing)
+    if facts:
+        yield ""
+        yield f"*{'; '.join(facts)}*"
+    rows = options(thing.Config)
+    if not rows:
+        return
+    yield ""
+    yield "| option | values | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for row in rows:
+        cells = (f"`{row.name}`", row.type, row.default, row.description)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,171 @@
+"""Drawing a run while it goes on: a bar on a terminal, plain lines elsewhere; and its summary at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from henshin.cli.text import amount, duration, table
+
+if TYPE_CHECKING:
+    from henshin.engine.summary import Reporter, Status, Summary
+
+EVERY = 10.0
+"""Seconds between two lines of progress where there is no terminal to draw a bar on."""
+
+
+class Lines:
+    """Tells a run on stderr, line by line: notes, failures, and now and then how far it is.
+
+    ``level`` -1 says only what failed, 1 also names every picture.
+    """
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.total: int | None = None
+        self.ended = 0
+        self.start = self.told = time.monotonic()
+
+    def line(self, text: str) -> None:
+        """Print one line."""
+        click.echo(text, err=True)
+
+    def started(self, total: int | None) -> None:
+        """Remember how much there is to do."""
+        self.total = total
+        self.start = self.told = time.monotonic()
+
+    def done(self, source: str, status: Status, reason: str | None) -> None:
+        """Name a picture that failed (with -v, every picture), and tell how far the run is if it is time to."""
+        self.ended += 1
+        if status == "failed" or self.level > 0:
+            self.line(f"{status}: {source}{': ' + reason if reason else ''}")
+        self.progress()
+
+    def progress(self) -> None:
+        """Tell how far the run is, not too often."""
+        now = time.monotonic()
+        if self.level < 0 or now - self.told < EVERY:
+            return
+        self.told = now
+        rate = self.ended / max(now - self.start, 1e-9)
+        if self.total is None:
+            self.line(f"{amount(self.ended, 'picture')}, {rate:.2f} a second")
+        else:
+            left = (self.total - self.ended) / max(rate, 1e-9)
+            self.line(f"{self.ended} of {self.total} pictures, {rate:.2f} a second, {duration(left)} left")
+
+    def note(self, text: str) -> None:
+        """Print what the engine has to say."""
+        if self.level >= 0:
+            self.line(text)
+
+    def finished(self, summary: Summary) -> None:
+        """Do nothing: whoever asked for the run prints its summary."""
+
+
+class Bar(Lines):
+    """Draws a bar with rate and time left at the bottom of a terminal, and everything else above it."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.bar = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.task: Any = None
+
+    def line(self, text: str) -> None:
+        """Print one line above the bar."""
+        self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def started(self, total: int | None) -> None:
+        """Begin to draw."""
+        super().started(total)
+        self.task = self.bar.add_task("pictures", total=total, rate="")
+        self.bar.start()
+
+    def progress(self) -> None:
+        """Move the bar."""
+        rate = self.ended / max(time.monotonic() - self.start, 1e-9)
+        self.bar.update(self.task, completed=self.ended, rate=f"{rate:.2f} a second")
+
+    def finished(self, summary: Summary) -> None:  # noqa: ARG002
+        """Take the bar away."""
+        self.bar.stop()
+
+
+def reporter(level: int) -> Reporter:
+    """Choose how to tell a run: a bar where stderr is a terminal, else lines."""
+    return Bar(level) if level >= 0 and sys.stderr.isatty() else Lines(level)
+
+
+def summary_lines(summary: Summary, level: int) -> Iterator[str]:
+    """Say what a run has come to."""
+    yield f"{summary.output}: {', '.join(_counts(summary))}"
+    if summary.faces is not None:
+        without = amount(summary.without_faces or 0, "photo")
+        yield f"  {amount(summary.faces, 'face')}; {without} without any"
+    if summary.non_pictures:
+        yield f"  {amount(summary.non_pictures, 'other file')}, no pictures"
+    if summary.left_behind:
+        number = len(summary.left_behind)
+        yield f"  {amount(number, 'output')} of earlier runs left behind: {_some(summary.left_behind)}"
+    if summary.failures:
+        yield "failed:"
+        yield from table([(failure.source, failure.stage, _reason(failure)) for failure in summary.failures])
+    if any(failure.earlier for failure in summary.failures):
+        yield "  (what failed in an earlier run is tried again with --retry-failed)"
+    if level > 0:
+        yield from _times(summary)
+
+
+def _reason(failure: Any) -> str:
+    return f"{failure.reason}{' (in an earlier run)' if failure.earlier else ''}"
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _counts(summary: Summary) -> Iterator[str]:
+    unchanged = f" ({summary.unchanged} unchanged)" if summary.unchanged else ""
+    yield f"{summary.done} done{unchanged}"
+    for number, words in (
+        (summary.failed, "failed"),
+        (summary.skipped, "left out by a stage"),
+        (summary.up_to_date, "up to date"),
+        (summary.existing, "not touched, for a file is there already"),
+    ):
+        if number:
+            yield f"{number} {words}"
+    rate = f", {summary.rate:.2f} pictures/s" if summary.done else ""
+    yield f"{duration(summary.seconds)}{rate}"
+
+
+def _times(summary: Summary) -> Iterator[str]:
+    if summary.first_seconds is not None:
+        yield f"first picture after {duration(summary.first_seconds)}"
+    total = sum(summary.stages.values())
+    rows = [
+        (
+            name,
+            f"{seconds:.2f} s",
+            f"{100 * seconds / max(total, 1e-9):.0f} %",
+            f"opened in {summary.opening.get(name, 0.0):.2f} s",
+        )
+        for name, seconds in summary.stages.items()
+    ]
+    yield from table(rows)

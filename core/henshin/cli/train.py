@@ -1,0 +1,149 @@
+"""`henshin train` and `henshin export`: where running and training meet. PyTorch loads only when it is used."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from henshin.cli.base import GroupedCommand, Voice, option, plugin_option, say, voiced
+from henshin.cli.run import device
+
+if TYPE_CHECKING:
+    from henshin.registry import Registry
+
+_WHERE, _LONG, _SAYS = "Where it runs", "How long", "What the model says of itself"
+
+
+def duration(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Read `45s`, `9m`, `2h`, `1.5h`, or a number of seconds."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip())
+    if match is None or float(match[1]) <= 0:
+        raise click.BadParameter(f"'{value}' is no time; say 45s, 9m or 2h", ctx, parameter)
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("run_file", metavar="RUN.yaml", type=click.Path(path_type=Path))
+@option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the run; runs/NAME, after the file.")
+@option("--set", "overrides", multiple=True, metavar="OPTION=VALUE", help="Change what the file says: data.size=128.")
+@plugin_option
+@option("--resume", is_flag=True, help="Go on from the last checkpoint in the folder.", heading=_LONG)
+@option(
+    "--max-time", callback=duration, metavar="TIME", help="Stop after 45s, 9m, 2h; checkpoint first.", heading=_LONG
+)
+@option("--max-steps", type=click.IntRange(min=1), metavar="N", help="Stop at step N.", heading=_LONG)
+@option(
+    "--save-every", callback=duration, metavar="TIME", default="2m", show_default=True, heading=_LONG, help="Saves."
+)
+@option("--device", default="auto", show_default=True, callback=device, help="auto, cpu, cuda, cuda:N.", heading=_WHERE)
+@option(
+    "--precision",
+    type=click.Choice(["auto", "bf16", "fp32"]),
+    default="auto",
+    show_default=True,
+    heading=_WHERE,
+    help="auto: bf16 where the processor is fast at it.",
+)
+@voiced
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    run_file: Path,
+    output: Path | None,
+    overrides: tuple[str, ...],
+    plugin_files: tuple[Path, ...],
+    **asked: Any,
+) -> None:
+    """Train a network as RUN.yaml says: `recipe: NAME` and that recipe's options. Ctrl-C saves and stops.
+
+    Example: henshin train run.yaml -o runs/mine --max-time 9m
+    """
+    need_training()
+    registry = _registry(plugin_files)
+    from henshin.train.config import load_run
+    from henshin.train.run import RunOptions
+    from henshin.train.start import default_folder
+    from henshin.train.start import train as start
+
+    plan = load_run(run_file, registry, overrides)
+    quiet = ctx.ensure_object(Voice).level < 0
+    start(plan, output or default_folder(plan), registry, RunOptions(**asked), _hush if quiet else click.echo)
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("run_folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
+@option("--name", help="Name of the model; else that of the run's folder or of the weights' file.")
+@option("-o", "--output", type=click.Path(path_type=Path), help="Folder; else ./exported in a checkout, or the user's.")
+@option("--force", is_flag=True, help="Replace a model of the same name.")
+@option("--generator", help="Without RUN: the name of a generator plugin.", heading="Weights from elsewhere")
+@option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="An option of that generator.",
+    heading="Weights from elsewhere",
+)
+@option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Its weights, in a .safetensors file.",
+    heading="Weights from elsewhere",
+)
+@option("--size", type=click.IntRange(min=1), help="Side of its training pictures.", heading="Weights from elsewhere")
+@option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Pictures for the parity check; else some of the run's own.",
+)
+@option("--fp16", is_flag=True, help="Store the weights in half the space; the arithmetic stays fp32.")
+@option("--keep-weights", is_flag=True, help="Also write NAME.safetensors, for stages that need gradients.")
+@option("--data", default="", help="On what data it was trained.", heading=_SAYS)
+@option("--licence", "--license", default="", help="Licence of the weights.", heading=_SAYS)
+@plugin_option
+def export(run_folder: Path | None, plugin_files: tuple[Path, ...], **asked: Any) -> None:
+    """Turn a trained network into a model: an ONNX file that describes itself.
+
+    Nothing is written unless it draws as PyTorch does, within one grey level.
+
+    Examples: henshin export runs/mine --name mine, or
+    henshin export --generator resnet --weights FILE.safetensors --pictures photos/
+    """
+    need_training()
+    registry = _registry(plugin_files)
+    from henshin.cli.exporting import export_model
+
+    path = export_model(run_folder, registry, **asked)
+    say(f"{path}: exported, and draws as PyTorch does", err=False)
+
+
+def need_training() -> None:
+    """Check that the packages of training are installed. Errors: MissingError with the command to install them."""
+    from henshin.errors import MissingError
+
+    for package in ("torch", "onnx", "safetensors", "lightning_fabric"):
+        if find_spec(package) is None:
+            raise MissingError(f"training and export need {package}: pip install 'henshin[train]'")
+
+
+def _hush(line: str) -> None:
+    """Say nothing."""
+
+
+def _registry(plugin_files: tuple[Path, ...]) -> Registry:
+    from henshin.cli.base import complain
+    from henshin.registry import build_registry
+
+    registry = build_registry(plugin_files)
+    for problem in registry.problems:
+        complain(problem)
+    return registry

@@ -1,0 +1,42 @@
+# What a contributor can do here: `just` lists it. Everything runs in the environment whose python is first on the path.
+
+# list the recipes
+default:
+    @just --list
+
+# make .venv with everything that development needs
+setup:
+    python3 -m venv .venv
+    .venv/bin/pip install -e '.[dev]'
+
+# style, types and the laws about who may import whom
+check:
+    ruff check .
+    ruff format --check .
+    mypy
+    lint-imports
+
+# rewrite files in the house style
+format:
+    ruff check --fix .
+    ruff format .
+
+# the default tests: no network, no GPU, minutes at most
+test *ARGS:
+    pytest {{ARGS}}
+
+# the tests that take minutes each
+slow *ARGS:
+    pytest -m slow {{ARGS}}
+
+# speed and memory, side by side with a bare ONNX Runtime loop
+bench *ARGS:
+    python bench/run.py {{ARGS}}
+
+# write docs/stages.md anew from the registry
+docs:
+    henshin plugins --markdown > docs/stages.md
+
+# everything a change must pass, in a fresh environment
+ci:
+    .ci/run

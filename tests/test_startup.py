@@ -1,0 +1,71 @@
+"""Light things stay light: what may not be loaded to print a help text or a list of plugins."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "torchvision", "kornia", "onnxruntime", "numpy", "PIL", "kornia_rs", "cv2", "scipy", "rich", "onnx"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Run code in a fresh interpreter and give the modules it has loaded at its end."""
+    script = f"import json, sys\n{code}\nprint('\\n' + json.dumps(sorted(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+def command(*words: str) -> str:
+    return f"from henshin.cli import main\nassert main({list(words)!r}) == 0"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import henshin",
+        "import henshin.cli",
+        command("--help"),
+        command("run", "--help"),
+        "from henshin.cli import run_pipeline\nassert run_pipeline(['--help']) == 0",
+    ],
+)
+def test_help_loads_neither_the_heavy_libraries_nor_pydantic(code: str) -> None:
+    assert not loaded_by(code) & (HEAVY | {"pydantic", "yaml"})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plugins",),
+        ("plugins", "face_detect"),
+        ("plugins", "--markdown"),
+        ("pipelines",),
+        ("schema",),
+        ("train", "--help"),
+    ],
+)
+def test_listing_plugins_loads_no_heavy_library(words: tuple[str, ...]) -> None:
+    modules = loaded_by(command(*words))
+    assert not modules & HEAVY
+    if words[0] == "plugins":
+        assert any(name.startswith("henshin_plugins.") for name in modules), "the built-in plugins should be loaded"
+
+
+def test_the_names_a_plugin_needs_are_all_there() -> None:
+    names = (
+        "Stage, StageConfig, Generator, GeneratorConfig, Recipe, RecipeConfig, Frame, Face, Picture, "
+        "PictureError, Context, Model, ModelName, hookimpl"
+    )
+    assert not loaded_by(f"from henshin import {names}") & {"torch", "kornia", "rich"}
+
+
+def test_running_loads_no_torch() -> None:
+    modules = loaded_by(
+        "from henshin import Model, Context\n"
+        "import henshin.pipeline, henshin.engine, henshin.runtime, henshin.models, henshin.images, henshin.manifest"
+    )
+    assert not modules & {"torch", "torchvision", "kornia", "onnx", "cv2"}
