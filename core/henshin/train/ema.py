@@ -28,7 +28,7 @@ class Average(nn.Module):
         """Move the average towards the weights of `network`."""
         step = int(self.step)
         decay = min(self.decay, (1 + step) / (10 + step))
-        ours: list[torch.Tensor] = list(self.network.parameters())
+        ours = [parameter.detach() for parameter in self.network.parameters()]
         theirs = [parameter.detach() for parameter in network.parameters()]
         torch._foreach_lerp_(ours, theirs, 1 - decay)
         for mine, other in zip(self.network.buffers(), network.buffers(), strict=True):

@@ -172,8 +172,8 @@ class Run:
         for name, mean in means.items():
             if not np.isfinite(mean):
                 raise HenshinError(
-                    f"{self.folder}: '{name}' became {mean} before step {self.steps + 1}; lower learning_rate and go on "
-                    "with --resume from the last checkpoint, which is sound"
+                    f"{self.folder}: '{name}' became {mean} before step {self.steps + 1}; lower learning_rate "
+                    "and go on with --resume from the last checkpoint, which is sound"
                 )
         return means
 
