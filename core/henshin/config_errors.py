@@ -67,7 +67,7 @@ def shown(value: object) -> str:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value)
+    text = f"{value:.12g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -173,8 +173,11 @@ def _complaint(error: Any) -> tuple[str, str]:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"])), ""
+    if value != value:  # NaN, which fails whichever bound is looked at first
+        return "nan is not a number", ""
     if kind in _BOUNDS:
         what, right = _BOUNDS[kind]
+        context = {key: shown(bound) if isinstance(bound, float) else bound for key, bound in context.items()}
         return f"{shown(value)} {what}", right.format(**context) + _near_choice(kind, value, context)
     noun = _noun(kind)
     if noun and value is None:

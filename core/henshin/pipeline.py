@@ -99,19 +99,18 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
     """
     path = find(path_or_name)
     where = path_or_name if Path(path_or_name) == path else path.name
+    unread: list[Problem] = []
     problems: list[Problem] = []
-    root = override_stages(load_yaml(path, where, problems), overrides, problems)
+    root = override_stages(load_yaml(path, where, unread), overrides, problems)
     head, wrong = validate(PipelineFile, root, where)
-    problems += wrong
-    stages = root.mapping["stages"].items if "stages" in root.mapping else []
-    steps = _steps(stages, registry, where, problems)
+    steps = _steps(root.mapping["stages"].items if "stages" in root.mapping else [], registry, where, problems)
     for step in steps:
         problems += trait_problems(step, where)
         problems += extra_problems(step, where)
         problems += model_problems(step, where, store, path.parent)
-    problems += chain_problems(steps, where, _enders(registry))
-    if problems or head is None:
-        raise PipelineError(_in_order(problems))
+    problems += wrong + chain_problems(steps, where, _enders(registry))
+    if problems or unread or head is None:
+        raise PipelineError(_in_order(unread, problems))
     made = [step.stage for step in steps if step.stage is not None]
     return Pipeline(head.name or path.stem, head.description, path, made)
 
@@ -159,6 +158,11 @@ def _enders(registry: Registry) -> list[str]:
     return sorted(name for name, cls in registry.stages.items() if "crops" in (static(cls, "ends")[1] or ()))
 
 
-def _in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Sort problems by line, those of the command line last, and say each once."""
-    return sorted(dict.fromkeys(problems), key=lambda one: (one.where == "--set", one.line or 0))
+def _in_order(unread: Sequence[Problem], problems: Sequence[Problem]) -> list[Problem]:
+    """Sort problems by line, those of the command line last, and say each once.
+
+    What YAML itself could not read has no value; that it is wrong as an option too is no second problem of its line.
+    """
+    lines = {problem.line for problem in unread}
+    told = [*unread, *(one for one in problems if one.line is None or one.line not in lines)]
+    return sorted(dict.fromkeys(told), key=lambda one: (one.where == "--set", one.line or 0))

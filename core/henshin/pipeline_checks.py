@@ -79,7 +79,7 @@ def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> lis
     """Say which of the models that a stage names are not there."""
     problems = []
     if step.stage is not None:
-        for path, name in _models_of(step.stage.config):
+        for path, name in named_models(step.stage.config):
             message = store.problem(name, base)
             if message:
                 mark = locate(step.node, path)[1] if path[0] in step.node.mapping else None
@@ -87,7 +87,7 @@ def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> lis
     return problems
 
 
-def _models_of(config: BaseModel) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def named_models(config: BaseModel) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield (path, name) of every model that a configuration names."""
     for key, field in type(config).model_fields.items():
         value = getattr(config, key)
@@ -107,7 +107,7 @@ def _models_in(annotation: Any, value: Any, marked: bool) -> Iterator[tuple[tupl
             found = (item for one in arguments for item in _models_in(one, value, marked))
             yield from dict.fromkeys(found)
     elif isinstance(value, BaseModel):
-        yield from _models_of(value)
+        yield from named_models(value)
     elif isinstance(value, list | tuple | set | frozenset):
         inner = [one for one in arguments if one is not Ellipsis] or [str]
         for index, item in enumerate(value):

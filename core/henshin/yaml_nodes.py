@@ -97,7 +97,7 @@ def parse(text: str, where: str, problems: list[Problem], lines: bool = True) ->
         raise PipelineError([Problem(where, line if lines else None, message)]) from error
     if root is None:
         return Node(Mark(1 if lines else None, None if lines else where), None)
-    return _Builder(where, problems, lines).node(root)
+    return _Builder(where, problems, lines).build(root)[0]
 
 
 def kind_of(value: object) -> str:
@@ -183,16 +183,19 @@ def _float(text: str) -> float:
     return float(text.replace(".inf", "inf").replace(".nan", "nan"))
 
 
-def _boolean(text: str) -> bool:
-    return {"true": True, "false": False}[text]
+def _string(text: str) -> str:
+    """Join the halves of a character that JSON writes as two escapes; half a one alone is a ValueError."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 _SCALARS: dict[str, Callable[[str], Plain]] = {
-    _PREFIX + "str": str,
+    _PREFIX + "str": _string,
     _PREFIX + "merge": str,
     _PREFIX + "int": lambda text: _integer(text.lower()),
     _PREFIX + "float": lambda text: _float(text.lower()),
-    _PREFIX + "bool": lambda text: _boolean(text.lower()),
+    _PREFIX + "bool": lambda text: {"true": True, "false": False}[text.lower()],
     _PREFIX + "null": lambda _: None,
 }
 _COLLECTIONS = (_PREFIX + "map", _PREFIX + "seq")
@@ -207,9 +210,6 @@ class _Builder:
         self.lines = lines
         self.done: dict[int, tuple[Node, int, int]] = {}
         self.open: set[int] = set()
-
-    def node(self, source: yaml.Node) -> Node:
-        return self.build(source)[0]
 
     def build(self, source: yaml.Node) -> tuple[Node, int, int]:
         """Return the Node with the number of values and of levels in it, aliases counted each time."""
@@ -246,19 +246,29 @@ class _Builder:
             key_mark = self.mark(key_source)
             value = self.build(value_source)
             built.append(value)
-            if not isinstance(key_source, yaml.ScalarNode):
-                self.tell(key_mark, "a key must be a word, not a list or a mapping")
-            elif key_source.tag == _PREFIX + "merge":
+            key = self.key(key_source, key_mark)
+            if key is None:
+                continue
+            if key_source.tag == _PREFIX + "merge":
                 self.merge(merged, value[0], key_mark)
-            elif key_source.value in own.mapping:
-                first = own.keys[key_source.value].line
-                place = f" (first on line {first})" if self.lines else ""
-                self.tell(key_mark, f"the key '{key_source.value}' is here twice{place}")
+            elif key in own.mapping:
+                place = f" (first on line {own.keys[key].line})" if self.lines else ""
+                self.tell(key_mark, f"the key '{key}' is here twice{place}")
             else:
-                own.mapping[key_source.value] = value[0]
-                own.keys[key_source.value] = key_mark
+                own.mapping[key] = value[0]
+                own.keys[key] = key_mark
         node = Node(mark, {**merged.mapping, **own.mapping}, {**merged.keys, **own.keys})
         return node, *_measure(built)
+
+    def key(self, source: yaml.Node, mark: Mark) -> str | None:
+        if not isinstance(source, yaml.ScalarNode):
+            self.tell(mark, "a key must be a word, not a list or a mapping")
+            return None
+        try:
+            return _string(source.value)
+        except ValueError:
+            self.tell(mark, f"the key {source.value!r:.40} holds half a character")
+            return None
 
     def merge(self, into: Node, value: Node, mark: Mark) -> None:
         """Take over the entries of one mapping or of a list of them; the first to name a key has it."""
