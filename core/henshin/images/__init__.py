@@ -1,0 +1,38 @@
+"""Reading, writing and metadata: the only room that knows file formats.
+
+Everything here is light: Pillow and numpy load when the first picture is read or written.
+
+- ``read(path) -> Decoded``: picture ``(H, W, 3)`` uint8 sRGB upright, alpha ``(H, W)`` uint8 or None, ``Metadata``.
+- ``is_picture(path) -> bool``: by suffix, else by content. A damaged picture is a picture; a text file is none.
+- ``format_of(path) -> str | None``: what the file really holds (a PNG may be called .jpg), else what its suffix says.
+- ``output_format(source, wanted) -> str``: the format to write; ``suffix_for(format, original) -> str``: its suffix.
+- ``WriteOptions``: format, quality, metadata, colour, as the command line has them.
+- ``encode(picture, alpha, metadata, fmt, options) -> bytes``: the whole file; ``write_bytes(path, data)``: atomic.
+- ``keeps_bytes(metadata, fmt, options) -> bool``: may an untouched picture keep the bytes of its own file?
+- ``FORMATS``: suffix (lower case, with dot) -> Pillow's name of the format.
+
+What the reader and the writer have to say besides errors is appended to ``metadata.notes``.
+"""
+
+from __future__ import annotations
+
+from henshin.images.formats import FORMATS, WRITABLE, format_of, is_picture, output_format, suffix_for
+from henshin.images.options import WriteOptions
+from henshin.images.reading import MOST_PIXELS, Decoded, read
+from henshin.images.writing import encode, keeps_bytes, write_bytes
+
+__all__ = [
+    "FORMATS",
+    "MOST_PIXELS",
+    "WRITABLE",
+    "Decoded",
+    "WriteOptions",
+    "encode",
+    "format_of",
+    "is_picture",
+    "keeps_bytes",
+    "output_format",
+    "read",
+    "suffix_for",
+    "write_bytes",
+]

@@ -1,0 +1,185 @@
+"""Decoding with Pillow: one open file becomes one picture, its alpha and what else it held."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from henshin.errors import PictureError
+from henshin.frame import Metadata
+from henshin.images.colour import to_srgb
+from henshin.images.exif import adobe_rgb, as_stored
+from henshin.images.pixels import separate
+from henshin.images.reading import MOST_PIXELS, Decoded
+
+# Pillow warns from this number on and refuses twice as many, inside a file too (the pictures of an icon).
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Odd metadata, palettes with odd transparency: nothing a user could do about, and an error is raised as one.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# Without any handler Python prints a library's log itself; what matters of it is raised as an error.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FRAMES = {"TIFF": "page", "DCX": "page"} | dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF", "FLI"), "frame")
+# Of a TIFF's directory only this describes the picture; the rest says how its pixels lie in the file.
+_TIFF_TAGS = (0x010D, 0x010E, 0x010F, 0x0110, _ORIENTATION, 0x0131, 0x0132, 0x013B, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D)
+_TIFF_GROUPS = (0x8769, 0x8825)
+_DISPLAY_P3 = 12
+"""Colour primaries of H.273: SMPTE EG 432-1."""
+
+
+def decode(path: Path, fmt: str) -> Decoded:
+    """Decode a file of a known format. Errors: PictureError, whatever the decoder raises on damaged data."""
+    if fmt == "HEIF":
+        _allow_heif()
+    try:
+        with path.open("rb") as file, Image.open(file, formats=[fmt]) as image:
+            return _decode(image)
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise anything on damaged data, down to IndexError and struct.error
+        raise PictureError(_reason(error, fmt)) from error
+
+
+def _allow_heif() -> None:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise PictureError("is a HEIC picture, which needs an extra: pip install 'henshin[heic]'") from None
+    if "HEIF" not in Image.OPEN:
+        pillow_heif.register_heif_opener()
+
+
+def _reason(error: Exception, fmt: str) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return f"is larger than {MOST_PIXELS // 1_000_000} megapixels"
+    if isinstance(error, MemoryError):
+        return "does not fit into memory"
+    if isinstance(error, UnidentifiedImageError):
+        return f"is damaged, or a kind of {fmt} that is not supported"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"is a damaged {fmt} picture: {text}"
+
+
+def _decode(image: Image.Image) -> Decoded:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise PictureError(f"is larger than {MOST_PIXELS // 1_000_000} megapixels: {width} x {height}")
+    if width < 1 or height < 1:
+        raise PictureError(f"has no pixels: {width} x {height}")
+    image.load()
+    metadata = _metadata(image)
+    turn = _TURNS.get(_orientation(image))
+    colours, alpha, note = separate(image)
+    colours, metadata.icc, colour_note = to_srgb(colours, metadata.icc)
+    metadata.notes += [text for text in (note, colour_note) if text]
+    if turn is not None:
+        colours = colours.transpose(turn)
+        alpha = alpha and alpha.transpose(turn)
+    metadata.size = colours.size
+    return Decoded(_array(colours), None if alpha is None else _array(alpha), metadata)
+
+
+def _array(image: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    array = np.ascontiguousarray(np.asarray(image))
+    array.flags.writeable = False
+    return array
+
+
+def _orientation(image: Image.Image) -> int:
+    """Read the orientation after loading: the PNG may have it behind the pixels, the TIFF has applied it itself."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a damaged block says nothing; the pixels are whole
+        return 1
+
+
+def _metadata(image: Image.Image) -> Metadata:
+    info = image.info
+    exif = _exif(image)
+    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    metadata = Metadata(
+        format=image.format,
+        exif=exif,
+        icc=_profile(image, exif),
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp if isinstance(xmp, bytes) else None,
+        dpi=_resolution(info.get("dpi")),
+        mode=image.mode,
+    )
+    frames = _count(image)
+    if frames > 1 and image.format in _FRAMES:
+        metadata.notes.append(f"first of {frames} {_FRAMES[image.format]}s")
+    return metadata
+
+
+def _exif(image: Image.Image) -> bytes | None:
+    try:
+        if image.format == "TIFF":
+            return _tiff_exif(image)
+        if "exif" not in image.info and "Raw profile type exif" in image.info:  # a PNG of ImageMagick
+            return image.getexif().tobytes()
+    except Exception:  # a damaged block is worth less than the picture
+        return None
+    exif = image.info.get("exif")
+    return exif if isinstance(exif, bytes) and exif else None
+
+
+def _tiff_exif(image: Image.Image) -> bytes | None:
+    held, block = image.getexif(), Image.Exif()
+    for tag in _TIFF_TAGS:
+        if tag in held:
+            block[tag] = as_stored(held[tag])
+    for group in _TIFF_GROUPS:
+        entries = held.get_ifd(group)
+        if entries:
+            block[group] = dict(entries)
+    return block.tobytes() if len(block) else None
+
+
+def _profile(image: Image.Image, exif: bytes | None) -> bytes | None:
+    """Find the profile of the file's pixels, or make the one that it only names."""
+    icc = image.info.get("icc_profile")
+    if isinstance(icc, bytes) and icc:
+        return icc
+    coded = image.info.get("nclx_profile")  # HEIC without a profile names its primaries instead
+    if isinstance(coded, dict) and coded.get("color_primaries") == _DISPLAY_P3:
+        from henshin.images.profiles import display_p3
+
+        return display_p3()
+    if exif and adobe_rgb(exif) and image.mode == "RGB":
+        from henshin.images.profiles import adobe_rgb as adobe_rgb_profile
+
+        return adobe_rgb_profile()
+    return None
+
+
+def _resolution(dpi: Any) -> tuple[float, float] | None:
+    try:
+        across, down = (float(value) for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    usable = all(math.isfinite(value) and 0 < value < 65536 for value in (across, down))
+    return (across, down) if usable else None
+
+
+def _count(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # later frames may be damaged; the first one is not
+        return 1

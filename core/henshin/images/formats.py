@@ -1,0 +1,224 @@
+"""Which files are pictures, and in which formats they are read and written: by suffix, and by their first bytes."""
+
+from __future__ import annotations
+
+import difflib
+import stat
+from pathlib import Path
+
+from henshin.errors import HenshinError, MissingError
+
+FORMATS: dict[str, str] = {
+    f".{suffix}": name
+    for name, suffixes in {
+        "JPEG": "jpg jpeg jpe jfif",
+        "MPO": "mpo",
+        "PNG": "png apng",
+        "WEBP": "webp",
+        "TIFF": "tif tiff",
+        "BMP": "bmp dib",
+        "GIF": "gif",
+        "AVIF": "avif avifs",
+        "HEIF": "heic heif heics heifs hif",
+        "JPEG2000": "jp2 j2k jpf jpx j2c jpc",
+        "PPM": "ppm pgm pbm pnm pfm",
+        "TGA": "tga icb vda vst",
+        "ICO": "ico",
+        "CUR": "cur",
+        "ICNS": "icns",
+        "PSD": "psd",
+        "QOI": "qoi",
+        "DDS": "dds",
+        "SGI": "sgi rgb rgba bw",
+        "SUN": "ras",
+        "PCX": "pcx",
+        "DCX": "dcx",
+        "XBM": "xbm",
+        "XPM": "xpm",
+        "FITS": "fits fit",
+        "FLI": "fli flc",
+        "PCD": "pcd",
+    }.items()
+    for suffix in suffixes.split()
+}
+"""Suffix (lower case, with its dot) -> Pillow's name of the format that the suffix promises."""
+
+WRITABLE: dict[str, str] = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "BMP": ".bmp",
+    "AVIF": ".avif",
+    "HEIF": ".heic",
+}
+"""Formats that are written, each with the suffix it gets where the input had another."""
+
+# A camera's raw file is a TIFF inside that shows Pillow nothing but a thumbnail: worse than no picture.
+_RAW = frozenset(
+    f".{suffix}"
+    for kind in ("3fr arw cr2 cr3 dcr dng erf iiq kdc mef mos", "nef nrw orf pef raw rw2 sr2 srw")
+    for suffix in kind.split()
+)
+
+# These begin with nothing that tells them from other files: only their suffix does.
+_BY_SUFFIX_ALONE = frozenset({"TGA", "PCX", "DCX", "XBM", "FLI", "PCD"})
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"8BPS\0\x01", "PSD"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
+    (b"\xff\x4f\xff\x51", "JPEG2000"),
+    (b"qoif", "QOI"),
+    (b"DDS ", "DDS"),
+    (b"icns", "ICNS"),
+    (b"\x01\xda\x00", "SGI"),
+    (b"\x01\xda\x01", "SGI"),
+    (b"\x59\xa6\x6a\x95", "SUN"),
+    (b"/* XPM */", "XPM"),
+    (b"SIMPLE  =", "FITS"),
+)
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+_HEAD = 64
+
+
+def is_picture(path: Path) -> bool:
+    """Say whether a file is a picture: by a known suffix, else by its first bytes.
+
+    True for a damaged or empty file with a picture's suffix (``read`` says what is wrong), False for a folder, for a
+    camera's raw file, and for a file that cannot be looked at and has no picture's suffix.
+    """
+    if path.suffix.lower() in FORMATS:
+        return not path.is_dir()
+    return format_of(path) is not None
+
+
+def format_of(path: Path) -> str | None:
+    """Name the format a file really holds, else the one its suffix promises, else None.
+
+    A suffix may lie: content goes before it. Files of no bytes, or of none that can be read, go by their suffix.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _RAW:
+        return None
+    return sniff(_head(path)) or FORMATS.get(suffix)
+
+
+def reader_of(path: Path) -> str | None:
+    """Name the format to read a file as: its content decides, or its suffix where content cannot; else None."""
+    if path.suffix.lower() in _RAW:
+        return None
+    promised = FORMATS.get(path.suffix.lower())
+    return sniff(_head(path)) or (promised if promised in _BY_SUFFIX_ALONE else None)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            return b""
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def sniff(head: bytes) -> str | None:
+    """Name the picture format that begins with these bytes (64 are enough), or None."""
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    for look in (_sniff_box, _sniff_riff, _sniff_bitmap, _sniff_icon, _sniff_portable):
+        found = look(head)
+        if found:
+            return found
+    return None
+
+
+def _sniff_box(head: bytes) -> str | None:
+    if head[4:8] != b"ftyp":
+        return None
+    brands = {head[at : at + 4] for at in (8, *range(16, min(len(head), int.from_bytes(head[:4])), 4))}
+    if brands & {b"avif", b"avis"}:
+        return "AVIF"
+    return "HEIF" if head[8:12] in _HEIF_BRANDS else None
+
+
+def _sniff_riff(head: bytes) -> str | None:
+    return "WEBP" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else None
+
+
+def _sniff_bitmap(head: bytes) -> str | None:
+    # Two letters are too few to go by: the length of the second header must be a known one.
+    known = {12, 16, 40, 52, 56, 64, 108, 124}
+    return "BMP" if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in known else None
+
+
+def _sniff_icon(head: bytes) -> str | None:
+    kind = {b"\0\0\1\0": "ICO", b"\0\0\2\0": "CUR"}.get(head[:4])
+    # Number of pictures, then the reserved byte of the first one.
+    return kind if kind and 1 <= int.from_bytes(head[4:6], "little") <= 256 and head[9:10] == b"\0" else None
+
+
+def _sniff_portable(head: bytes) -> str | None:
+    kind = head[:1] == b"P" and head[1:2] in (*(b"%d" % n for n in range(1, 7)), b"f", b"F")
+    return "PPM" if kind and head[2:3].isspace() and (head[3:4].isdigit() or head[3:4] == b"#") else None
+
+
+def format_named(name: str) -> str:
+    """Turn "jpg", ".JPG" or "jpeg" into the writable format "JPEG". Errors: ValueError that lists what there is."""
+    upper = name.strip().lstrip(".").upper()
+    found = upper if upper in WRITABLE else FORMATS.get(f".{upper.lower()}")
+    if found in WRITABLE:
+        return found
+    known = [suffix[1:] for suffix, kind in FORMATS.items() if kind in WRITABLE]
+    near = [] if found else difflib.get_close_matches(upper.lower(), known, 1)
+    hint = f"; did you mean '{near[0]}'?" if near else f"; one of {', '.join(s[1:] for s in WRITABLE.values())}"
+    raise ValueError(f"no format named '{name}' that can be written{hint}")
+
+
+def output_format(source: str | None, wanted: str | None = None) -> str:
+    """Name the format to write: the wanted one, else the source's own where it can be written, else PNG.
+
+    ``source`` is a format ("JPEG", "GIF"), a suffix (".jpg") or None; ``wanted`` any spelling of a format.
+    Errors: HenshinError for a wanted format that is not known, MissingError for one that cannot be written here.
+    """
+    if wanted is not None:
+        try:
+            name = format_named(wanted)
+        except ValueError as error:
+            raise HenshinError(str(error)) from error
+        reason = _unwritable(name)
+        if reason:
+            raise MissingError(reason)
+        return name
+    name = FORMATS.get((source or "").lower(), source or "")
+    name = {"MPO": "JPEG", "DIB": "BMP"}.get(name, name)
+    return name if name in WRITABLE and not _unwritable(name) else "PNG"
+
+
+def suffix_for(fmt: str, original_suffix: str) -> str:
+    """Give the suffix of an output: the original one, letter for letter, where it fits the format."""
+    return original_suffix if FORMATS.get(original_suffix.lower()) == fmt else WRITABLE[fmt]
+
+
+def _unwritable(fmt: str) -> str | None:
+    """Say why a writable format cannot be written here, or None. Loads Pillow for AVIF and HEIF alone."""
+    if fmt == "AVIF":
+        from PIL import features
+
+        return None if features.check("avif") else "AVIF cannot be written: this Pillow was built without it"
+    if fmt == "HEIF":
+        try:
+            import pillow_heif
+        except ImportError:
+            return "HEIC files need an extra: pip install 'henshin[heic]'"
+        writes = pillow_heif.libheif_info().get("HEIF")
+        return None if writes else "HEIC cannot be written: this pillow-heif was built without an encoder"
+    return None

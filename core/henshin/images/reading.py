@@ -1,0 +1,54 @@
+"""Reading a picture: what is checked before any pixel is decoded. The decoder itself loads Pillow, and loads last."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from henshin.errors import PictureError
+from henshin.frame import Metadata, Picture
+from henshin.images.formats import FORMATS, reader_of
+
+MOST_PIXELS = 400_000_000
+"""Larger pictures are refused: a file of a few bytes can claim any size, and 400 megapixels already fill 1.2 GB."""
+
+
+@dataclass(slots=True, eq=False)
+class Decoded:
+    """A picture as read: ``picture`` (H, W, 3) uint8 RGB in sRGB, upright, C-contiguous, read-only.
+
+    ``alpha`` is (H, W) uint8, read-only, or None; ``metadata`` what else the file held, and the reader's notes.
+    """
+
+    picture: Picture
+    alpha: Picture | None
+    metadata: Metadata
+
+
+def read(path: Path) -> Decoded:
+    """Read a picture of any format. Content decides what it is; the suffix only where content cannot.
+
+    EXIF orientation is applied, colour profiles are converted to sRGB, 16-bit, gray, CMYK, palette and float
+    pixels become 8-bit RGB, the first frame of an animation is taken. What was decided on the way is in
+    ``metadata.notes``. Errors: PictureError with the reason; a picture that is cut off is never half read.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            raise PictureError("is no file")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise PictureError(f"cannot be opened: {error.strerror or error}") from error
+    if found.st_size == 0:
+        raise PictureError("is empty (0 bytes)")
+    fmt = reader_of(path)
+    if fmt is None:
+        promised = FORMATS.get(path.suffix.lower())
+        reason = f"holds no {promised} picture, as its suffix says, nor any other" if promised else "is no picture"
+        raise PictureError(f"{reason} that henshin can read")
+
+    from henshin.images.decoding import decode
+
+    return decode(path, fmt)
