@@ -1,0 +1,147 @@
+"""Moving work through threads with memory bounded in bytes: read-ahead, chunks, write-behind. Knows no pictures.
+
+Order is always that of the input; only how far threads run ahead of and behind the main thread depends on timing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+R = TypeVar("R")
+
+UNKNOWN_SIZE = 32 << 20
+"""What an item counts for until the first ones have shown how large they are: a photo of about 12 megapixels."""
+
+
+def read_ahead(
+    sources: Iterable[S],
+    load: Callable[[S], T],
+    size_of: Callable[[T], int],
+    pool: Executor,
+    *,
+    count: int,
+    limit: int,
+) -> Generator[T, None, None]:
+    """Yield ``load(source)`` for each source in order, while threads load the next ones.
+
+    At most ``count`` items are waiting, and no more than ``limit`` bytes of them (``size_of``; what is still being
+    loaded counts as much as what came lately). One item is always on its way, however large.
+    """
+    rest = iter(sources)
+    waiting: deque[Future[T]] = deque()
+    guess = float(UNKNOWN_SIZE)
+    more = True
+    try:
+        while True:
+            while more and (not waiting or (len(waiting) < count and _held(waiting, size_of, guess) < limit)):
+                try:
+                    waiting.append(pool.submit(load, next(rest)))
+                except StopIteration:
+                    more = False
+            if not waiting:
+                return
+            item = waiting.popleft().result()
+            # An item of no size (finished work of an earlier run) says nothing about the next.
+            size = size_of(item)
+            guess = max(size, 0.8 * guess) if size else guess
+            yield item
+            del item
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _held(waiting: Iterable[Future[T]], size_of: Callable[[T], int], guess: float) -> float:
+    held = 0.0
+    for future in waiting:
+        loaded = future.done() and not future.cancelled() and future.exception() is None
+        held += size_of(future.result()) if loaded else guess
+    return held
+
+
+def chunks(items: Iterable[T], size_of: Callable[[T], int], *, first: int, count: int, limit: int) -> Iterator[list[T]]:
+    """Yield lists of items: the first of ``first``, then twice as many each time, up to ``count`` and ``limit`` bytes.
+
+    A short first list brings the first result soon; long ones let batches form. The lengths depend on nothing but the
+    items, so that two runs form the same batches. Items of no size (nothing is to be done for them) do not count, and
+    are not kept waiting when no other is. The receiver may empty a list: it is not used again.
+    """
+    target = max(1, min(first, count))
+    chunk: list[T] = []
+    held = number = 0
+    for item in items:
+        size = size_of(item)
+        if chunk and (held + size > limit or len(chunk) >= 4 * count):
+            yield chunk
+            chunk, held, number, target = [], 0, 0, min(2 * target, count)
+        chunk.append(item)
+        del item
+        held += size
+        number += size > 0
+        if number >= target or number == 0:
+            yield chunk
+            target = target if number == 0 else min(2 * target, count)
+            chunk, held, number = [], 0, 0
+    if chunk:
+        yield chunk
+
+
+@dataclass
+class _Batch(Generic[T, R]):
+    """What belongs to one source: its tag, and the writes under way."""
+
+    tag: T
+    size: int
+    futures: list[Future[R]]
+
+
+@dataclass
+class WriteBehind(Generic[T, R]):
+    """Writes in threads and hands the results on in order.
+
+    ``finish(tag, futures)`` is called from the thread that calls ``put`` and ``drain``, once for each ``put``, in
+    their order, when all its futures are done. At most ``count`` writes and ``limit`` bytes are under way.
+    """
+
+    pool: Executor
+    finish: Callable[[T, list[Future[R]]], None]
+    count: int
+    limit: int
+    _waiting: deque[_Batch[T, R]] = field(default_factory=deque)
+
+    def put(self, tag: T, tasks: list[tuple[int, Callable[[], R]]]) -> None:
+        """Take the writes of one source, each with its bytes; waits while too much is under way."""
+        size = sum(bytes_ for bytes_, _ in tasks)
+        while self._waiting and (self._writes() + len(tasks) > self.count or self._bytes() + size > self.limit):
+            self._finish_first()
+        self._waiting.append(_Batch(tag, size, [self.pool.submit(task) for _, task in tasks]))
+        self.finish_ready()
+
+    def finish_ready(self) -> None:
+        """Hand on what is done, without waiting."""
+        while self._waiting and all(future.done() for future in self._waiting[0].futures):
+            self._finish_first()
+
+    def drain(self) -> None:
+        """Wait for all that is under way and hand it on."""
+        while self._waiting:
+            self._finish_first()
+
+    def _finish_first(self) -> None:
+        first = self._waiting[0]
+        for future in first.futures:
+            future.exception()  # waits; taken from the list only then, so that an interruption here loses nothing
+        self._waiting.popleft()
+        self.finish(first.tag, first.futures)
+
+    def _writes(self) -> int:
+        return sum(len(batch.futures) for batch in self._waiting)
+
+    def _bytes(self) -> int:
+        return sum(batch.size for batch in self._waiting)

@@ -1,0 +1,118 @@
+"""How sources enter a run: what is to be done about each, and its first frame."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from henshin import images
+from henshin.engine.inputs import Source
+from henshin.engine.prepare import Prepared, content_hash
+from henshin.engine.summary import Status
+from henshin.engine.work import Job, Stages
+from henshin.engine.zones import check_frame
+from henshin.errors import HenshinError, PictureError
+from henshin.frame import Frame
+from henshin.manifest import Entry, hash_text
+from henshin.words import one_line
+
+log = logging.getLogger("henshin")
+
+
+@dataclass(slots=True, eq=False)
+class Loaded:
+    """One source as it enters: with a job, or with a verdict (and its entry) when there is nothing to do."""
+
+    source: Source
+    job: Job | None = None
+    verdict: Status | None = None
+    entry: Entry | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes it holds; 0 when there is nothing to do."""
+        return self.job.size if self.job is not None else 0
+
+
+class Intake:
+    """Reads files, or takes what a source stage makes, and leaves out what is finished."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+
+    def load(self, source: Source) -> Loaded:
+        """Read one file, unless there is nothing to do about it. Called in threads."""
+        if source.key in self.prepared.existing:
+            return Loaded(source, verdict="existing")
+        start = perf_counter()
+        job = Job(source, content_hash(source))
+        finished = self._finished(source, job)
+        if finished is not None:
+            return finished
+        try:
+            decoded = images.read(source.path)
+        except PictureError as error:
+            job.fail("read", PictureError(error.reason))
+        except Exception as error:
+            log.debug("reading %s", source.path, exc_info=True)
+            job.fail("read", PictureError(one_line(error)))
+        else:
+            job.alpha = decoded.alpha
+            job.size = decoded.picture.nbytes + (decoded.alpha.nbytes if decoded.alpha is not None else 0)
+            job.frames = [
+                Frame(
+                    source=str(source.path),
+                    name=self.prepared.names.predicted(source),
+                    picture=decoded.picture,
+                    alpha=decoded.alpha,
+                    metadata=decoded.metadata,
+                    decoded=decoded.picture,
+                )
+            ]
+        job.seconds = perf_counter() - start
+        return Loaded(source, job)
+
+    def _finished(self, source: Source, job: Job) -> Loaded | None:
+        entry = self.prepared.finished(source, job.input_hash)
+        if entry is None:
+            return None
+        return Loaded(source, verdict="failed" if entry.status == "failed" else "up to date", entry=entry)
+
+    def made(self, stages: Stages, limit: int | None, open_stages: Callable[[], None]) -> Generator[Loaded, None, None]:
+        """Yield what a source stage makes. It is called in this thread: a stage knows only one."""
+        open_stages()
+        label = stages.labels[0]
+        frames = iter(stages.stages[0].frames())
+        number = 0
+        while limit is None or number < limit:
+            number += 1
+            start = perf_counter()
+            try:
+                frame = next(frames)
+            except StopIteration:
+                return
+            except HenshinError:
+                raise
+            except Exception as error:
+                raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
+            finally:
+                stages.seconds[label] += perf_counter() - start
+            yield self._taken_in(frame, label)
+            del frame
+
+    def _taken_in(self, frame: Frame, label: str) -> Loaded:
+        source = Source(Path(frame.source), frame.name, frame.source, "")
+        job = Job(source, hash_text(frame.source), [frame])
+        finished = self._finished(source, job)
+        if finished is not None:
+            return finished
+        check_frame(frame)
+        if frame.error is not None:
+            job.fail(label, frame.error)
+        elif frame.picture is not None:
+            job.size = max(1, frame.picture.nbytes)
+        job.alpha = frame.alpha
+        return Loaded(source, job)

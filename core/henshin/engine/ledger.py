@@ -1,0 +1,117 @@
+"""How sources leave a run: counted, recorded and told, in the order of the listing."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from henshin.engine.inputs import Source
+from henshin.engine.prepare import Prepared
+from henshin.engine.save import Written, explain, stopped_by
+from henshin.engine.summary import Failure, Reporter, Status, Summary
+from henshin.engine.work import Job
+from henshin.manifest import Ending, Entry, Output
+
+
+@dataclass(slots=True, eq=False)
+class Leaving:
+    """What is still known of a source while its outputs are written."""
+
+    source: Source
+    job: Job | None = None
+    verdict: Status | None = None
+    entry: Entry | None = None
+    notes: list[list[str]] = field(default_factory=list)
+
+
+class Ledger:
+    """Keeps the summary and the record of a run."""
+
+    def __init__(self, prepared: Prepared, summary: Summary, report: Reporter, start: float) -> None:
+        self.prepared = prepared
+        self.summary = summary
+        self.report = report
+        self.start = start
+
+    def finish(self, leaving: Leaving, futures: list[Future[Written]]) -> None:
+        """Count, record and tell how one source ended. Errors: StoppedError when the disk is full."""
+        source, job = leaving.source, leaving.job
+        shown = str(source.path)
+        if job is None:
+            self._count_earlier(leaving, shown)
+            return
+        written = self._collect(job, futures)
+        for note in dict.fromkeys(note for notes in leaving.notes for note in notes):
+            self.report.note(f"{shown}: {note}")
+        outputs = [one.output for one in written if one.output is not None]
+        if written and not outputs and not job.errors:
+            self._tell(shown, "existing", None)
+            return
+        entry = self._entry(job, outputs)
+        before = self.prepared.manifest.last(source.key)
+        try:
+            self.prepared.manifest.append(entry)
+        except OSError as error:
+            raise stopped_by(error) from None
+        self._left_behind(before, entry)
+        self._count(job, entry, written)
+        self._tell(shown, entry.status, entry.reason)
+
+    def _collect(self, job: Job, futures: list[Future[Written]]) -> list[Written]:
+        written = []
+        for future in futures:
+            error = future.exception()
+            if error is None:
+                written.append(future.result())
+                job.seconds += written[-1].seconds
+            else:
+                job.fail("write", explain(error))
+        return written
+
+    def _entry(self, job: Job, outputs: list[Output]) -> Entry:
+        status: Ending = "failed" if job.errors else "done" if outputs else "skipped"
+        reason = job.errors[0].reason if job.errors else f"left out by {job.stage}" if not outputs else None
+        return Entry(
+            source=job.source.key,
+            outputs=outputs,
+            status=status,
+            stage=job.stage if reason else None,
+            reason=reason,
+            input_hash=job.input_hash,
+            fingerprint=self.prepared.fingerprint,
+            seconds=round(job.seconds, 4),
+        )
+
+    def _count(self, job: Job, entry: Entry, written: list[Written]) -> None:
+        summary = self.summary
+        summary.outputs += len(entry.outputs)
+        if entry.outputs and summary.first_seconds is None:
+            summary.first_seconds = perf_counter() - self.start
+        if entry.status == "failed":
+            summary.failures.append(Failure(str(job.source.path), entry.stage or "", entry.reason or ""))
+        if entry.status == "done" and all(one.unchanged for one in written):
+            summary.unchanged += 1
+        if job.faces is not None:
+            summary.faces = (summary.faces or 0) + job.faces
+            summary.without_faces = (summary.without_faces or 0) + (job.faces == 0)
+
+    def _count_earlier(self, leaving: Leaving, shown: str) -> None:
+        status = leaving.verdict or "up to date"
+        reason = None
+        if status == "failed" and leaving.entry is not None:
+            reason = leaving.entry.reason or ""
+            self.summary.failures.append(Failure(shown, leaving.entry.stage or "", reason, earlier=True))
+        self._tell(shown, status, reason)
+
+    def _tell(self, shown: str, status: Status, reason: str | None) -> None:
+        field_name = status.replace(" ", "_")
+        setattr(self.summary, field_name, getattr(self.summary, field_name) + 1)
+        self.report.done(shown, status, reason)
+
+    def _left_behind(self, before: Entry | None, now: Entry) -> None:
+        """Name outputs of an earlier run that this one did not make again. Finished work is never deleted."""
+        made = {output.path for output in now.outputs}
+        for output in before.outputs if before is not None else []:
+            if output.path not in made and (self.prepared.target.folder / output.path).exists():
+                self.summary.left_behind.append(output.path)

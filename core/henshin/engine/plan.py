@@ -1,0 +1,154 @@
+"""What a run would do, without doing any of it (``--dry-run``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from henshin.engine.fingerprint import base_of, models_of
+from henshin.engine.names import path_key
+from henshin.engine.options import RunOptions
+from henshin.engine.prepare import Prepared, content_hash, list_sources, makes_its_own, prepare
+from henshin.engine.run import make_context
+from henshin.engine.target import resolve_target
+from henshin.engine.work import Stages
+from henshin.manifest import Manifest
+
+if TYPE_CHECKING:
+    from henshin.models import Found, ModelStore
+    from henshin.pipeline import Pipeline
+    from henshin.registry import Registry
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A model that a stage will use; ``remark`` is what a user should know beforehand, or ""."""
+
+    name: str
+    path: str
+    licence: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One step: its options as they will be, what it works on ("photos", "crops", "frames" or "source"), its models."""
+
+    name: str
+    works_on: str
+    options: dict[str, Any]
+    models: list[PlannedModel] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do. ``files`` counts the listed pictures (None: a source stage makes them).
+
+    ``to_do`` + ``up_to_date`` + ``failed_before`` + ``existing`` = ``files``. ``providers`` says what would run each
+    network, as its session reports it; ``names`` are the outputs of the first few sources, as far as known beforehand.
+    """
+
+    pipeline: str
+    output: str
+    device: str
+    stages: list[PlannedStage]
+    providers: dict[str, list[str]]
+    files: int | None
+    to_do: int | None
+    up_to_date: int
+    failed_before: int
+    existing: int
+    non_pictures: int
+    names: dict[str, str]
+    notes: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return asdict(self)
+
+
+SHOWN = 5
+
+
+def plan(
+    pipeline: Pipeline,
+    inputs: Sequence[Path | str],
+    output: Path | None,
+    options: RunOptions,
+    *,
+    store: ModelStore,
+    registry: Registry,
+) -> Plan:
+    """Find out what ``run`` would do with the same arguments. Opens the stages to see what really runs; writes nothing.
+
+    Errors: those of ``run``.
+    """
+    target = resolve_target(output, pipeline.name, inputs, options.write)
+    listing = list_sources(pipeline, inputs, target)
+    context = make_context(pipeline, options, store, registry)
+    manifest = Manifest(target.record, path_key).load()
+    prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
+    stages = Stages(pipeline.stages)
+    try:
+        stages.open(context)
+        providers = {path.stem: list(network.providers) for path, network in context.opened.items()}
+    finally:
+        stages.close()
+    own = makes_its_own(pipeline)
+    up_to_date, failed = (0, 0) if own else _finished(prepared)
+    files = len(prepared.sources)
+    return Plan(
+        pipeline=pipeline.name,
+        output=target.shown,
+        device=str(context.device),
+        stages=_stages(stages, base_of(pipeline), store),
+        providers=providers,
+        files=None if own else files,
+        to_do=None if own else files - up_to_date - failed - len(prepared.existing),
+        up_to_date=up_to_date,
+        failed_before=failed,
+        existing=len(prepared.existing),
+        non_pictures=listing.non_pictures,
+        names={
+            str(source.path): prepared.names.predicted(source) + target.expected_suffix(source)
+            for source in prepared.sources[:SHOWN]
+        },
+        notes=[
+            *([context.device.note] if context.device.note else []),
+            *(f"'{folder}' {reason}" for folder, reason in listing.unreadable),
+            *(f"'{folder}' holds results of henshin and is left out" for folder in listing.left_out),
+        ],
+    )
+
+
+def _finished(prepared: Prepared) -> tuple[int, int]:
+    """Count the sources about which nothing is to be done: (up to date, failed before)."""
+    known = [
+        source
+        for source in prepared.sources
+        if source.key not in prepared.existing and prepared.manifest.last(source.key) is not None
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        entries = list(pool.map(lambda source: prepared.finished(source, content_hash(source)), known))
+    failed = sum(entry is not None and entry.status == "failed" for entry in entries)
+    return sum(entry is not None for entry in entries) - failed, failed
+
+
+def _stages(stages: Stages, base: Path, store: ModelStore) -> list[PlannedStage]:
+    planned = []
+    for label, stage, crops in zip(stages.labels, stages.stages, stages.crops, strict=True):
+        works_on = ("crops" if crops else "photos") if stage.works_on == "pictures" else stage.works_on
+        models = [_model(found, crops) for found in models_of(stage, base, store)]
+        planned.append(PlannedStage(label, works_on, stage.config.model_dump(mode="json"), models))
+    return planned
+
+
+def _model(found: Found, crops: bool) -> PlannedModel:
+    limit = found.contract.whole_limit
+    remark = ""
+    if limit is not None and not crops:
+        remark = f"photos whose longest side is above {limit} px are reduced, translated and enlarged"
+    return PlannedModel(found.name, str(found.path), found.contract.licence, remark)

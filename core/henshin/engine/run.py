@@ -1,0 +1,98 @@
+"""The engine's front door: one run of a pipeline over pictures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from henshin.context import Context
+from henshin.engine.fingerprint import base_of
+from henshin.engine.inputs import Listing
+from henshin.engine.names import path_key
+from henshin.engine.options import RunOptions
+from henshin.engine.prepare import list_sources, makes_its_own, prepare
+from henshin.engine.session import Session
+from henshin.engine.summary import Failure, Reporter, Summary
+from henshin.engine.target import resolve_target
+from henshin.engine.work import Stages
+from henshin.manifest import Manifest
+
+if TYPE_CHECKING:
+    from henshin.models import ModelStore
+    from henshin.pipeline import Pipeline
+    from henshin.registry import Registry
+
+
+def run(
+    pipeline: Pipeline,
+    inputs: Sequence[Path | str],
+    output: Path | None,
+    options: RunOptions,
+    *,
+    store: ModelStore,
+    registry: Registry,
+    report: Reporter,
+) -> Summary:
+    """Send every picture below ``inputs`` through a pipeline and write the results below ``output``.
+
+    ``output`` None means ``./henshin-out/PIPELINE``; the name of a picture, for a single input file, means that file.
+    What fails is listed in the summary and in the record; nothing is raised for it. An interruption (Ctrl-C) and a full
+    disk end the run early, with what was in flight written and recorded: the same call goes on from there.
+
+    Errors: HenshinError, before anything is written, for wrong use (no pictures, files in the way, ...);
+    MissingError for a model, package or GPU that is not there.
+    """
+    start = perf_counter()
+    target = resolve_target(output, pipeline.name, inputs, options.write)
+    listing = list_sources(pipeline, inputs, target)
+    context = make_context(pipeline, options, store, registry)
+    stages = Stages(pipeline.stages)
+    with Manifest(target.record, path_key) as manifest:
+        prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
+        session = Session(stages, context, prepared, options, report, start)
+        summary = session.summary
+        summary.pipeline = pipeline.name
+        summary.device = str(context.device)
+        summary.total = None if makes_its_own(pipeline) else len(prepared.sources)
+        summary.non_pictures = listing.non_pictures
+        report.started(summary.total)
+        if context.device.note:
+            report.note(context.device.note)
+        _tell_listing(listing, summary, report)
+        try:
+            session.go()
+        finally:
+            summary.seconds = round(perf_counter() - start, 4)
+            report.finished(summary)
+    return summary
+
+
+def _tell_listing(listing: Listing, summary: Summary, report: Reporter) -> None:
+    for folder, reason in listing.unreadable:
+        summary.failures.append(Failure(folder, "read", reason))
+        summary.failed += 1
+    for folder in listing.left_out:
+        report.note(f"'{folder}' holds results of henshin and is left out")
+
+
+def make_context(pipeline: Pipeline, options: RunOptions, store: ModelStore, registry: Registry) -> Context:
+    """Return what the stages of a run are opened with. Errors: MissingError when a GPU is required and absent."""
+    from henshin.runtime import resolve_device
+
+    cache = options.cache
+    if cache is None:
+        from platformdirs import user_cache_path
+
+        cache = user_cache_path("henshin")
+    return Context(
+        device=resolve_device(options.device, options.require_gpu),
+        batch_size=options.batch_size,
+        cache=cache,
+        log=logging.getLogger("henshin"),
+        registry=registry,
+        store=store,
+        base=base_of(pipeline),
+    )
