@@ -84,7 +84,7 @@ def test_a_global_network_is_reduced_and_never_tiled(tmp_path: Path) -> None:
 
 
 def test_every_model_says_what_becomes_of_large_pictures(tmp_path: Path) -> None:
-    assert "above 2048 pixels reduced" in model_of(tiny.centred(tmp_path / "a.onnx")).describe()
+    assert "above 1536 pixels reduced" in model_of(tiny.centred(tmp_path / "a.onnx")).describe()
     assert "in tiles with 2 pixels around" in model_of(tiny.box(tmp_path / "b.onnx")).describe()
     assert model_of(tiny.box(tmp_path / "b.onnx")).describe().startswith("cpu (CPUExecutionProvider)")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from henshin.runtime.device import Device
 
-_LARGE = 4 << 20
+_LARGE = 1 << 20
 """Bytes of input above which a run gives its working memory back: one big photo must not hold gigabytes for good."""
 
 _MEMORY_WORDS = ("failed to allocate memory", "out of memory", "alloc_failed", "allocation_failed", "bad_alloc")
