@@ -53,8 +53,8 @@ def run(name: str, photos: Path, out: Path, *words: str) -> int:
 def test_a_ready_pipeline_runs_by_name_and_by_file(file: Path, photos: Path, stand_in: Path, tmp_path: Path) -> None:
     assert run(file.stem, photos, tmp_path / "one") == 0
     assert run(str(file), photos, tmp_path / "two", "--batch-size", "1") == 0
-    one = {path.name: pixels(path) for path in (tmp_path / "one").glob("*.*")}
-    two = {path.name: pixels(path) for path in (tmp_path / "two").glob("*.*")}
+    one = {path.name: pixels(path) for path in (tmp_path / "one").glob("[!.]*.*")}
+    two = {path.name: pixels(path) for path in (tmp_path / "two").glob("[!.]*.*")}
     assert one
     assert one.keys() == two.keys()
     for name, picture in one.items():
@@ -80,7 +80,7 @@ def test_a_photo_without_faces_keeps_its_bytes(photos: Path, stand_in: Path, tmp
 
 def test_the_portrait_pipeline_writes_one_picture_for_each_face(photos: Path, stand_in: Path, tmp_path: Path) -> None:
     assert run("selfie2anime-portrait", photos, tmp_path / "out") == 0
-    (portrait,) = (tmp_path / "out").glob("*.*")
+    (portrait,) = (tmp_path / "out").glob("[!.]*.*")
     assert portrait.stem == "face-1"
     height, width = pixels(portrait).shape[:2]
     assert height == width

@@ -102,13 +102,20 @@ def test_a_single_file_is_a_plugin_too(tmp_path: Path) -> None:
     assert "Channels of the hidden layers." in result.stdout
 
 
-def test_the_generator_builds_and_keeps_the_size(site: Path) -> None:
-    torch = pytest.importorskip("torch")
+def test_the_documented_stage_passes_the_kit(tmp_path: Path) -> None:
     from henshin.registry import build_registry
+    from henshin.testing import check_stage
 
-    generator_class = build_registry([site / "henshin_hayao.py"]).generator("hayao")
-    network = generator_class(generator_class.Config(width=8)).build()
-    assert network(torch.zeros(1, 3, 6, 8)).shape == (1, 3, 6, 8)
+    (tmp_path / "halftone.py").write_text(halftone())
+    check_stage(build_registry([tmp_path / "halftone.py"]).stage("halftone"), {"dot": 4})
+
+
+def test_the_generator_passes_the_kit(site: Path) -> None:
+    pytest.importorskip("torch")
+    from henshin.registry import build_registry
+    from henshin.testing import check_generator
+
+    check_generator(build_registry([site / "henshin_hayao.py"]).generator("hayao"), {"width": 8})
 
 
 def test_the_documented_stage_prints_dots(tmp_path: Path) -> None:
