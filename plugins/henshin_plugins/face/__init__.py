@@ -1,1 +1,213 @@
-"""Plugin."""
+"""Faces: find them, cut them out upright, and put them back or write each as a picture of its own.
+
+`face_detect` -> `face_align` -> (stages on the crops) -> `paste_back` or `split_faces`. The heavy code is in the
+modules beside this one and loads when a stage is opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from henshin import Frame, PictureError, Stage, StageConfig, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from henshin import Context
+
+Policy = Literal["copy", "skip", "fail", "whole"]
+POLICY = (
+    "What becomes of a photo without any face: 'copy' writes it as it is, past every later stage; 'skip' leaves it "
+    "out; 'fail' lists it as failed; 'whole' sends the whole photo through the later stages."
+)
+
+
+class FaceDetectConfig(StageConfig):
+    """Options of `face_detect`."""
+
+    detector: Literal["mtcnn", "yunet"] = Field(
+        "mtcnn", description="'mtcnn' comes with henshin; 'yunet' is faster on large photos and wants its model."
+    )
+    model: str = Field("yunet", description="For 'yunet': its name in the list of models, or the path of its .onnx.")
+    minimum_score: float | Literal["auto"] = Field(
+        "auto", ge=0.0, le=1.0, description="Least score of a face. 'auto': 0.9 for mtcnn, 0.75 for yunet."
+    )
+    minimum_size: int | Literal["auto"] = Field(
+        "auto",
+        ge=12,
+        description="Least side of a face in pixels; 'auto': 2 % of the photo's shorter side, at least 20.",
+    )
+    maximum_faces: int | None = Field(None, ge=1, description="Keep at most so many, the largest ones.")
+    faces: Literal["all", "largest", "most_central", "leftmost", "rightmost", "best_score"] = Field(
+        "all", description="All faces of a photo, or which one. The order is always from left to right."
+    )
+    look_again: Literal["never", "tilted", "turned"] = Field(
+        "tilted",
+        description="Where no face is found, look again for large ones: within a border, for a face that fills the "
+        "photo, and tilted by 35 degrees; 'turned': also by 90 and 180 degrees.",
+    )
+    without_faces: Policy = Field("copy", description=POLICY)
+
+
+class FaceDetect(Stage[FaceDetectConfig]):
+    """Find the faces of a photo: box, score and five landmarks of each."""
+
+    name = "face_detect"
+    Config = FaceDetectConfig
+    works_on = "frames"
+    gives = frozenset({"faces"})
+
+    def open(self, context: Context) -> None:
+        """Load the detector's networks. Errors: MissingError when there is no YuNet model."""
+        from henshin_plugins.face.detect import Finder
+
+        self.finder: Finder | None = Finder(self.config, context)
+
+    def run(self, items: Sequence[Frame]) -> list[Frame]:
+        """Return the frames with their faces; those without any as `without_faces` says."""
+        if self.finder is None:
+            raise RuntimeError("face_detect is closed")
+        found = self.finder.find([frame.picture for frame in items])
+        results = (
+            replace(frame, faces=faces) if faces else none_left(frame, self.config.without_faces, "no face found")
+            for frame, faces in zip(items, found, strict=True)
+        )
+        return [frame for frame in results if frame is not None]
+
+    def close(self) -> None:
+        """Let the networks go."""
+        self.finder = None
+
+
+class FaceAlignConfig(StageConfig):
+    """Options of `face_align`."""
+
+    size: int = Field(256, ge=16, le=4096, description="Side of a crop in pixels, at most: nothing is enlarged.")
+    margin: float = Field(
+        1.0, ge=0.5, le=4.0, description="How much a crop shows: 1 = face with hair and chin, 2 = twice as wide."
+    )
+    maximum_outside: float | None = Field(
+        None, ge=0.0, le=1.0, description="Drop a face whose crop lies beyond the photo with more than this share."
+    )
+    without_faces: Policy = Field("copy", description=f"For photos that lost all faces to `maximum_outside`. {POLICY}")
+
+
+class FaceAlign(Stage[FaceAlignConfig]):
+    """Cut every face out of its photo: upright, eyes on the line the generators were trained on."""
+
+    name = "face_align"
+    Config = FaceAlignConfig
+    works_on = "frames"
+    needs = frozenset({"faces"})
+    gives = frozenset({"crops"})
+
+    def open(self, context: Context) -> None:  # noqa: ARG002
+        """Load the code that warps."""
+        from henshin_plugins.face import align
+
+        self.align = align.align
+
+    def run(self, items: Sequence[Frame]) -> list[Frame]:
+        """Return the frames with a crop, its mask and its matrix in each face."""
+        results = (self._one(frame) for frame in items)
+        return [frame for frame in results if frame is not None]
+
+    def _one(self, frame: Frame) -> Frame | None:
+        if not frame.faces:
+            return frame  # a photo that goes on whole
+        faces = self.align(frame.picture, frame.faces, self.config)
+        if faces:
+            return replace(frame, faces=faces)
+        return none_left(replace(frame, faces=[]), self.config.without_faces, "every face lies too far outside")
+
+
+class PasteBackConfig(StageConfig):
+    """Options of `paste_back`."""
+
+    feather: float = Field(
+        0.12, ge=0.0, le=0.5, description="Width of the soft border, as a share of the crop's side; 0 = a hard edge."
+    )
+    roundness: float = Field(
+        0.5, ge=0.0, le=1.0, description="Shape of what is pasted: 0 = the square crop, 1 = a circle within it."
+    )
+    colour_match: Literal["none", "mean", "mean_std"] = Field(
+        "none",
+        description="Give a crop the mean colour ('mean'), or also the contrast ('mean_std'), of the photo there.",
+    )
+    strength: float = Field(1.0, ge=0.0, le=1.0, description="1 = the crop covers the photo, 0.5 = half of each.")
+
+
+class PasteBack(Stage[PasteBackConfig]):
+    """Put every crop back where it came from, with a soft border."""
+
+    name = "paste_back"
+    Config = PasteBackConfig
+    works_on = "frames"
+    needs = frozenset({"crops"})
+    ends = frozenset({"crops"})
+
+    def open(self, context: Context) -> None:  # noqa: ARG002
+        """Load the code that warps and blends."""
+        from henshin_plugins.face import paste
+
+        self.paste = paste.paste
+
+    def run(self, items: Sequence[Frame]) -> list[Frame]:
+        """Return the frames with their crops in the picture; a frame without crops as it is."""
+        return [self._one(frame) for frame in items]
+
+    def _one(self, frame: Frame) -> Frame:
+        if not any(face.crop is not None for face in frame.faces):
+            return frame
+        faces = [replace(face, crop=None, mask=None, matrix=None) for face in frame.faces]
+        return replace(frame, picture=self.paste(frame.picture, frame.faces, self.config), faces=faces)
+
+
+class SplitFaces(Stage[StageConfig]):
+    """Make every crop a picture of its own: NAME-1, NAME-2, ... from left to right."""
+
+    name = "split_faces"
+    works_on = "frames"
+    needs = frozenset({"crops"})
+    ends = frozenset({"crops"})
+
+    def run(self, items: Sequence[Frame]) -> list[Frame]:
+        """Return one frame a crop; a photo that went on whole keeps its name."""
+        return [part for frame in items for part in self._parts(frame)]
+
+    def _parts(self, frame: Frame) -> list[Frame]:
+        crops = [face.crop for face in frame.faces if face.crop is not None]
+        if not crops:
+            return [frame]
+        return [
+            replace(
+                frame,
+                name=f"{frame.name}-{number}",
+                picture=crop,
+                alpha=None,
+                metadata=replace(frame.metadata, size=(crop.shape[1], crop.shape[0])),
+                faces=[],
+                latents={},
+                timings=dict(frame.timings),
+                decoded=None,
+            )
+            for number, crop in enumerate(crops, 1)
+        ]
+
+
+def none_left(frame: Frame, policy: Policy, reason: str) -> Frame | None:
+    """Return what goes on of a frame without faces, or None for nothing."""
+    if policy == "skip":
+        return None
+    if policy == "fail":
+        return replace(frame, error=PictureError(reason))
+    return replace(frame, faces=[], bypass=policy == "copy")
+
+
+@hookimpl
+def henshin_stages() -> list[type[Stage[Any]]]:
+    """Return the stages of this plugin."""
+    return [FaceDetect, FaceAlign, PasteBack, SplitFaces]

@@ -1,0 +1,90 @@
+"""From pictures to the faces that a pipeline asked for, whichever detector looks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from henshin_plugins.face.look_again import ANGLES, MINIMUM_SCORE, look_again
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from henshin import Context, Face, Picture
+    from henshin.frame import Floats
+    from henshin_plugins.face import FaceDetectConfig
+
+SHARE_OF_SIDE = 0.02
+LEAST_SIZE = 20
+
+
+class Detector(Protocol):
+    """What MTCNN and YuNet have in common. `minimum_score` is the one that suits the detector."""
+
+    minimum_score: float
+
+    def find(self, pictures: Sequence[Picture], sizes: Sequence[int], score: float) -> list[list[Face]]:
+        """Return the faces of each picture that reach `score`, given the least side of a face in each."""
+
+
+class Finder:
+    """A detector with the options of `face_detect` around it."""
+
+    def __init__(self, config: FaceDetectConfig, context: Context) -> None:
+        self.config = config
+        self.detector = _detector(config, context)
+        auto = config.minimum_score == "auto"
+        self.score = self.detector.minimum_score if auto else float(config.minimum_score)
+
+    def find(self, pictures: Sequence[Picture]) -> list[list[Face]]:
+        """Return the chosen faces of each picture, from left to right."""
+        sizes = [self._size(picture) for picture in pictures]
+        found = self.detector.find(pictures, sizes, self.score)
+        return [self._one(*parts) for parts in zip(pictures, sizes, found, strict=True)]
+
+    def _one(self, picture: Picture, size: int, faces: list[Face]) -> list[Face]:
+        faces = [face for face in faces if _side(face) >= size]
+        if not faces:
+            score = max(self.score, MINIMUM_SCORE[self.config.detector])
+            faces = look_again(self.detector, picture, ANGLES[self.config.look_again], size, score)
+        return self._chosen(faces, picture)
+
+    def _size(self, picture: Picture) -> int:
+        if self.config.minimum_size == "auto":
+            shorter: int = min(picture.shape[:2])
+            return max(LEAST_SIZE, round(shorter * SHARE_OF_SIDE))
+        return self.config.minimum_size
+
+    def _chosen(self, faces: list[Face], picture: Picture) -> list[Face]:
+        """Apply `faces` and `maximum_faces`."""
+        middle = np.array([picture.shape[1], picture.shape[0]]) / 2
+        first = {
+            "all": lambda face: -_side(face),
+            "largest": lambda face: -_side(face),
+            "most_central": lambda face: float(np.hypot(*(_centre(face) - middle))),
+            "leftmost": lambda face: float(_centre(face)[0]),
+            "rightmost": lambda face: -float(_centre(face)[0]),
+            "best_score": lambda face: -face.score,
+        }[self.config.faces]
+        most = self.config.maximum_faces if self.config.faces == "all" else 1
+        return sorted(sorted(faces, key=first)[:most], key=lambda face: tuple(_centre(face)))
+
+
+def _detector(config: FaceDetectConfig, context: Context) -> Detector:
+    if config.detector == "yunet":
+        from henshin_plugins.face.yunet import Yunet
+
+        return Yunet(context, config.model)
+    from henshin_plugins.face.mtcnn import Mtcnn
+
+    return Mtcnn(context)
+
+
+def _side(face: Face) -> float:
+    return float((face.box[2:] - face.box[:2]).max())
+
+
+def _centre(face: Face) -> Floats:
+    centre: Floats = (face.box[:2] + face.box[2:]) / np.float32(2)
+    return centre

@@ -1,0 +1,185 @@
+"""Put crops back into their photo.
+
+Work is done within the faces' boxes only. Where crops overlap, each pixel goes to the face it lies nearest to, in
+units of that face, with a seam as soft as the border; the order of the faces does not matter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from henshin_plugins.face.colour import Change, colour_change
+from henshin_plugins.face.geometry import bounds, invert
+from henshin_plugins.face.warp import bilinear, warp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from henshin import Face, Picture
+    from henshin_plugins.face import PasteBackConfig
+    from henshin_plugins.face.areas import Pixels
+    from henshin_plugins.face.geometry import Array
+
+Box: TypeAlias = tuple[int, int, int, int]
+
+SEAM = 0.15
+"""Softness of the seam between two faces: the distance, in sides of a crop, over which a claim falls to 1/e."""
+STRIP = 1_000_000
+"""Pixels blended at once: the sums in floating point stay below 50 MB on photos of any size."""
+
+
+def paste(picture: Picture, faces: Sequence[Face], config: PasteBackConfig) -> Picture:
+    """Return the photo with every crop in its place; the very same array if no crop touches it."""
+    patches = [patch for face in faces if (patch := _patch(picture, face, config)) is not None]
+    if not patches or config.strength == 0:
+        return picture
+    patches.sort(key=lambda patch: tuple(patch.matrix.ravel()))  # so that rounding does not depend on the order
+    result = picture.copy()
+    for group in _groups(patches):
+        x0, y0, x1, y1 = _around(group)
+        step = max(1, STRIP // (x1 - x0))
+        for top in range(y0, y1, step):
+            _blend(result, group, (x0, top, x1, min(top + step, y1)), config.strength)
+    result.flags.writeable = False
+    return result
+
+
+@dataclass(slots=True, eq=False)
+class _Patch:
+    """One crop as it lies in the photo: pixels of its `box`, and what its weight at each of them depends on."""
+
+    box: Box
+    pixels: Picture
+    valid: Picture | None
+    matrix: Array
+    feather: float
+    roundness: float
+    change: Change | None = None
+
+    def cover(self, box: Box) -> tuple[Pixels, Pixels]:
+        """Return how much of the photo the crop covers, 0 to 1, and how near its middle is, at the pixels of `box`."""
+        x0, y0, x1, y1 = box
+        x, y = (np.arange(low, high, dtype=np.float32) + 0.5 for low, high in ((x0, x1), (y0, y1)))
+        m = self.matrix.astype(np.float32)
+        across = np.abs(m[0, 0] * x + (m[0, 1] * y + m[0, 2])[:, None])
+        down = np.abs(m[1, 0] * x + (m[1, 1] * y + m[1, 2])[:, None])
+        near = np.exp((across**2 + down**2) / np.float32(-(SEAM**2)))
+        # Depth below the border of a square with rounded corners, whose half side is 0.5.
+        radius = 0.5 * self.roundness
+        beyond = np.hypot(np.maximum(across - (0.5 - radius), 0), np.maximum(down - (0.5 - radius), 0))
+        depth = radius - beyond - np.minimum(np.maximum(across, down) - (0.5 - radius), 0)
+        return self._soft(depth) * self._validity(box), near
+
+    def _soft(self, depth: Pixels) -> Pixels:
+        if self.feather == 0:
+            return (depth > 0).astype(np.float32)
+        ramp = np.clip(depth / np.float32(self.feather), 0, 1)
+        smooth: Pixels = ramp * ramp * (3 - 2 * ramp)
+        return smooth
+
+    def _validity(self, box: Box) -> Pixels | float:
+        return 1.0 if self.valid is None else self._part(self.valid, box).astype(np.float32) / np.float32(255)
+
+    def colours(self, box: Box) -> Pixels:
+        """Return the crop's colours (H, W, 3) at the pixels of `box`, 0 to 255."""
+        pixels = self._part(self.pixels, box).astype(np.float32)
+        return pixels if self.change is None else self.change(pixels)
+
+    def _part(self, array: Picture, box: Box) -> Picture:
+        left, top = self.box[:2]
+        return array[box[1] - top : box[3] - top, box[0] - left : box[2] - left]
+
+
+def _patch(picture: Picture, face: Face, config: PasteBackConfig) -> _Patch | None:
+    """Warp one crop into its place in the photo. None if the face has no crop, or the crop lies beside the photo."""
+    if face.crop is None or face.matrix is None:
+        return None
+    height, width = face.crop.shape[:2]
+    to_crop = face.matrix.astype(np.float64)
+    to_photo = invert(to_crop)
+    x0, y0, x1, y1 = bounds(to_photo, width, height)
+    left, top = max(0, math.floor(x0)), max(0, math.floor(y0))
+    right, bottom = min(picture.shape[1], math.ceil(x1)), min(picture.shape[0], math.ceil(y1))
+    if left >= right or top >= bottom:
+        return None
+    here = to_photo - [[0.0, 0.0, left], [0.0, 0.0, top]]
+    box = left, top, right, bottom
+    pixels = warp(face.crop, here, right - left, bottom - top)
+    valid = _valid(face.mask, here, right - left, bottom - top)
+    middle = np.array([[1 / width], [1 / height]]) * to_crop - [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]]
+    patch = _Patch(box, pixels, valid, middle, config.feather, config.roundness)
+    if config.colour_match != "none":
+        patch.change = colour_change(
+            pixels, picture[top:bottom, left:right], patch.cover(box)[0], contrast=config.colour_match == "mean_std"
+        )
+    return patch
+
+
+def _valid(mask: Picture | None, matrix: Array, width: int, height: int) -> Picture | None:
+    """Return where the crop shows what the photo held, seen from the photo; None if everywhere.
+
+    Invented pixels lie beyond the photo's border and would never be pasted, were it not for masks that a stage
+    changed. The mask grows by one pixel first: at the border itself the crop covers the photo fully, and no rim of
+    the old picture is left.
+    """
+    if mask is None or bool(mask.all()):
+        return None
+    wide = np.pad(mask, 1, mode="edge")
+    rows = np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
+    grown = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    # kornia-rs is black beyond the border: a frame of its own pixels keeps the crop's edge as it is.
+    framed = np.repeat(np.pad(grown, 2, mode="edge")[..., None], 3, axis=2)
+    shifted = np.column_stack([matrix[:, :2], matrix[:, 2] - matrix[:, :2] @ [2.0, 2.0]])
+    return bilinear(framed, shifted, width, height)[..., 0]
+
+
+def _blend(result: Picture, group: Sequence[_Patch], strip: Box, strength: float) -> None:
+    """Blend the crops of a group into one strip of the photo."""
+    x0, y0, x1, y1 = strip
+    shape = y1 - y0, x1 - x0
+    total, weights, uncovered = (
+        np.zeros((*shape, 3), np.float32),
+        np.zeros(shape, np.float32),
+        np.ones(shape, np.float32),
+    )
+    for patch in group:
+        box = _shared(patch.box, strip)
+        if box is None:
+            continue
+        here = np.s_[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
+        cover, near = patch.cover(box)
+        claim = cover * near
+        total[here] += claim[..., None] * patch.colours(box)
+        weights[here] += claim
+        uncovered[here] *= 1 - cover
+    share = (1 - uncovered) * (weights > 0) * np.float32(strength)
+    colours = total / np.where(weights > 0, weights, 1)[..., None]
+    photo = result[y0:y1, x0:x1]
+    mixed = photo + (colours - photo) * share[..., None]
+    np.copyto(photo, np.clip(np.rint(mixed), 0, 255).astype(np.uint8), where=(share > 0)[..., None])
+
+
+def _groups(patches: Sequence[_Patch]) -> list[list[_Patch]]:
+    """Return the patches in groups whose boxes hang together."""
+    groups: list[list[_Patch]] = []
+    for patch in patches:
+        near = [group for group in groups if any(_shared(patch.box, other.box) for other in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append([other for group in near for other in group] + [patch])
+    return groups
+
+
+def _around(patches: Sequence[_Patch]) -> Box:
+    boxes = [patch.box for patch in patches]
+    x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    return x0, y0, max(box[2] for box in boxes), max(box[3] for box in boxes)
+
+
+def _shared(first: Box, second: Box) -> Box | None:
+    x0, y0 = max(first[0], second[0]), max(first[1], second[1])
+    x1, y1 = min(first[2], second[2]), min(first[3], second[3])
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None

@@ -1,0 +1,89 @@
+"""YuNet: one small network that finds faces and landmarks of all sizes at once.
+
+Paper: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023. The network
+takes (N, 3, H, W), BGR from 0 to 255, sides in multiples of 32; on three grids of 8, 16 and 32 pixels it gives, for
+each cell, a class and an objectness (score: the root of their product), a box and five points.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from henshin import Face
+from henshin_plugins.face.suppress import suppress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from henshin import Context, Picture
+    from henshin_plugins.face.areas import Pixels
+    from henshin_plugins.face.geometry import Array
+
+STRIDES = (8, 16, 32)
+MULTIPLE = 32
+SMALLEST = 12
+"""Least side in pixels at which the network finds a face: a larger minimum size lets photos be reduced first."""
+LARGEST = 112
+"""Side up to which its landmarks are good. For larger faces the photo is looked at again in half its size, and so on."""
+OVERLAP = 0.3
+
+
+class Yunet:
+    """The network, opened, with what goes before and after it."""
+
+    minimum_score = 0.75
+
+    def __init__(self, context: Context, model: str) -> None:
+        self.network = context.network(context.store.file(model, context.base))
+
+    def find(self, pictures: Sequence[Picture], sizes: Sequence[int], score: float) -> list[list[Face]]:
+        """Return the faces of each picture, best first. `sizes`: least side of a face in each picture, in pixels."""
+        return [self._find(picture, size, score) for picture, size in zip(pictures, sizes, strict=True)]
+
+    def _find(self, picture: Picture, size: int, score: float) -> list[Face]:
+        height, width = picture.shape[:2]
+        scale, parts = min(1.0, SMALLEST / size), [np.zeros((0, 15))]
+        while True:
+            rows = self._rows(picture, scale, score)
+            last = max(height, width) * scale <= LARGEST
+            parts.append(rows if last else rows[(rows[:, 2:4] - rows[:, :2]).max(axis=1) * scale <= LARGEST])
+            if last:
+                break
+            scale /= 2
+        rows = np.concatenate(parts)
+        return [
+            Face(row[:4].astype(np.float32), float(row[4]), row[5:].reshape(5, 2).astype(np.float32))
+            for row in rows[suppress(rows, OVERLAP)]
+        ]
+
+    def _rows(self, picture: Picture, scale: float, score: float) -> Array:
+        """Return (N, 15) box, score and points of the picture looked at in one size, in its own pixels."""
+        height, width = picture.shape[:2]
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        if scale < 1:
+            image = Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+            picture = np.asarray(image)
+        padded = np.zeros((-size[1] % MULTIPLE + size[1], -size[0] % MULTIPLE + size[0], 3), np.float32)
+        padded[: size[1], : size[0]] = picture[..., ::-1]
+        results = self.network.run({"input": np.ascontiguousarray(padded.transpose(2, 0, 1))[None]})
+        outputs = {name: np.asarray(array, np.float32) for name, array in results.items()}
+        rows = np.concatenate([_decoded(outputs, stride, padded.shape[1] // stride, score) for stride in STRIDES])
+        rows = rows[suppress(rows, OVERLAP)]
+        back = np.array([width / size[0], height / size[1]])
+        rows[:, :4] *= np.tile(back, 2)
+        rows[:, 5:] *= np.tile(back, 5)
+        return rows
+
+
+def _decoded(outputs: Mapping[str, Pixels], stride: int, columns: int, score: float) -> Array:
+    """Return (N, 15) of one grid, in pixels of the network's input: cells above `score` only."""
+    chance, present, box, points = (outputs[f"{name}_{stride}"][0] for name in ("cls", "obj", "bbox", "kps"))
+    scores = np.sqrt(chance[:, 0].clip(0, 1) * present[:, 0].clip(0, 1))
+    keep = np.nonzero(scores > score)[0]
+    cell = np.column_stack([keep % columns, keep // columns]).astype(np.float64)
+    centre, sides = (cell + box[keep, :2]) * stride, np.exp(box[keep, 2:].astype(np.float64)) * stride
+    marks = (points[keep].reshape(-1, 5, 2) + cell[:, None]) * stride
+    return np.column_stack([centre - sides / 2, centre + sides / 2, scores[keep], marks.reshape(-1, 10)])
