@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from time import perf_counter
 
 from henshin.engine.inputs import Source
 from henshin.engine.prepare import Prepared
@@ -87,7 +86,7 @@ class Ledger:
         summary = self.summary
         summary.outputs += len(entry.outputs)
         if entry.outputs and summary.first_seconds is None:
-            summary.first_seconds = perf_counter() - self.start
+            summary.first_seconds = round(min(one.at for one in written if one.output) - self.start, 4)
         if entry.status == "failed":
             summary.failures.append(Failure(str(job.source.path), entry.stage or "", entry.reason or ""))
         if entry.status == "done" and all(one.unchanged for one in written):

@@ -31,11 +31,12 @@ class StoppedError(HenshinError):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of one frame. ``output`` is None where a file that no run wrote was left in its place."""
+    """What became of one frame, and when (``perf_counter``). ``output`` is None where a strange file was left alone."""
 
     output: Output | None
     unchanged: bool = False
     seconds: float = 0.0
+    at: float = 0.0
 
 
 Task = tuple[int, Callable[[], Written]]
@@ -92,7 +93,8 @@ class Saver:
         path.parent.mkdir(parents=True, exist_ok=True)
         images.write_bytes(path, data)
         output = Output(relative, len(data), hashlib.sha256(data).hexdigest())
-        return Written(output, keep, perf_counter() - start)
+        end = perf_counter()
+        return Written(output, keep, end - start, end)
 
 
 def _own_bytes(job: Job) -> bytes:

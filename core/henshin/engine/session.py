@@ -90,7 +90,7 @@ class Session:
         jobs = [loaded.job for loaded in chunk if loaded.job is not None]
         if any(job.frames for job in jobs):
             self._open()
-            self.stages.run(jobs)
+            self.stages.run(jobs, behind.finish_ready)
             self._name_networks()
         for loaded in chunk:
             job = loaded.job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -93,10 +93,11 @@ class Stages:
 
     # -- Running -----------------------------------------------------------------------------------------------------
 
-    def run(self, jobs: Sequence[Job]) -> None:
+    def run(self, jobs: Sequence[Job], between: Callable[[], None] = lambda: None) -> None:
         """Send the frames of jobs through all stages. What fails is noted in its frame and job; nothing is raised.
 
-        Errors: MissingError alone, when a stage misses something that no picture can help.
+        ``between`` is called after each stage. Errors: what it raises, and MissingError when a stage misses something
+        that no picture can help.
         """
         for position, (label, stage) in enumerate(zip(self.labels, self.stages, strict=True)):
             if stage.works_on == "source":
@@ -110,6 +111,7 @@ class Stages:
                 else:
                     _run_pictures(stage, label, [frame for _, frame in active], self.crops[position])
             _take_stock(stage, label, active)
+            between()
 
     @contextmanager
     def _timed(self, label: str, active: list[tuple[Job, Frame]]) -> Iterator[None]:
