@@ -127,7 +127,7 @@ def summary_lines(summary: Summary, level: int) -> Iterator[str]:
         yield from table([(failure.source, failure.stage, _reason(failure)) for failure in summary.failures])
     if any(failure.earlier for failure in summary.failures):
         yield "  (what failed in an earlier run is tried again with --retry-failed)"
-    if level > 0:
+    if level > 0 and any(summary.stages.values()):
         yield from _times(summary)
 
 
@@ -163,7 +163,7 @@ def _times(summary: Summary) -> Iterator[str]:
         (
             name,
             f"{seconds:.2f} s",
-            f"{100 * seconds / max(total, 1e-9):.0f} %",
+            f"{100 * seconds / total:.0f} %",
             f"opened in {summary.opening.get(name, 0.0):.2f} s",
         )
         for name, seconds in summary.stages.items()
