@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from henshin import NetworkChoice, Recipe, RecipeConfig, hookimpl
 from henshin.train.folders import UnpairedData
@@ -43,6 +43,17 @@ class CutConfig(RecipeConfig):
     temperature: float = Field(0.07, gt=0, description="Of the contrastive loss.")
     average: float = Field(0.999, ge=0, lt=1, description="Decay of the average of the weights, which is what ships.")
     sheet_every: int = Field(500, ge=1, description="Steps between sample sheets.")
+
+    @model_validator(mode="after")
+    def _judges_fit(self) -> CutConfig:
+        size = min(self.data.size, self.start_size or self.data.size)
+        smallest = 3 * 2**self.judge_layers * 2 ** (self.scales - 1)
+        if size < smallest:
+            raise ValueError(
+                f"{self.scales} discriminators of {self.judge_layers} strided layers need pictures of {smallest} px at "
+                f"least, not {size}; lower scales or judge_layers"
+            )
+        return self
 
 
 class Cut(Recipe[CutConfig]):
