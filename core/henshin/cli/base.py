@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -137,7 +138,9 @@ def plugin_option(command: F) -> F:
 
 def say(line: str, *, err: bool = True) -> None:
     """Print one line, to stderr unless it is a result."""
-    click.echo(line, err=err)
+    from henshin.cli.text import plain
+
+    click.echo(plain(line), err=err)
 
 
 def complain(message: str) -> None:
@@ -148,6 +151,9 @@ def complain(message: str) -> None:
 def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int:
     """Run a command and turn every way it may end into an exit code and at most a few lines on stderr."""
     voice = Voice()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a run
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = _run(command, name, sys.argv[1:] if args is None else list(args), voice)
         sys.stdout.flush()

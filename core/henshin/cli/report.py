@@ -7,9 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from henshin.cli.text import amount, duration, table
+from henshin.cli.base import say
+from henshin.cli.text import amount, duration, plain, table
 
 if TYPE_CHECKING:
     from henshin.engine.summary import Reporter, Status, Summary
@@ -21,7 +20,7 @@ EVERY = 10.0
 class Lines:
     """Tells a run on stderr, line by line: notes, failures, and now and then how far it is.
 
-    ``level`` -1 says only what failed, 1 also names every picture.
+    ``level`` -1 says nothing (what failed is told at the end), 1 also names every picture.
     """
 
     def __init__(self, level: int) -> None:
@@ -32,7 +31,7 @@ class Lines:
 
     def line(self, text: str) -> None:
         """Print one line."""
-        click.echo(text, err=True)
+        say(text)
 
     def started(self, total: int | None) -> None:
         """Remember how much there is to do."""
@@ -42,7 +41,7 @@ class Lines:
     def done(self, source: str, status: Status, reason: str | None) -> None:
         """Name a picture that failed (with -v, every picture), and tell how far the run is if it is time to."""
         self.ended += 1
-        if status == "failed" or self.level > 0:
+        if self.level > 0 or (status == "failed" and self.level == 0):
             self.line(f"{status}: {source}{': ' + reason if reason else ''}")
         self.progress()
 
@@ -88,7 +87,7 @@ class Bar(Lines):
 
     def line(self, text: str) -> None:
         """Print one line above the bar."""
-        self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.bar.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
     def started(self, total: int | None) -> None:
         """Begin to draw."""

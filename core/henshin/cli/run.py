@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from henshin import __version__
 from henshin.cli.base import GroupedCommand, Voice, option, plugin_option, voiced
 
 _WHERE, _HOW, _AGAIN, _SAID = "Where networks run", "How results are written", "What is there already", "What is said"
@@ -99,6 +100,7 @@ def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 @option("--retry-failed", is_flag=True, heading=_AGAIN, help="Try again what failed in an earlier run.")
 @option("--json", "as_json", is_flag=True, heading=_SAID, help="Print a summary for machines on stdout, and only that.")
 @voiced
+@click.version_option(__version__, prog_name="henshin")
 @click.pass_context
 def run(ctx: click.Context, /, **asked: Any) -> int:
     """Run PIPELINE (a YAML file, or the name of a ready pipeline) over pictures.

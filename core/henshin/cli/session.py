@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import complain
+from henshin.cli.base import complain, say
 from henshin.cli.text import amount, table
 
 if TYPE_CHECKING:
-    from henshin.engine import Plan, RunOptions
+    from henshin.engine import Plan, RunOptions, Summary
     from henshin.images import WriteOptions
 
 
@@ -22,7 +22,7 @@ def session(asked: dict[str, Any], level: int) -> int:
 
     Errors: HenshinError for whatever is wrong with the pipeline, the use or the environment.
     """
-    from henshin.cli.report import reporter, summary_lines
+    from henshin.cli.report import reporter
     from henshin.engine import plan, run
     from henshin.models import ModelStore
     from henshin.pipeline import load
@@ -37,22 +37,39 @@ def session(asked: dict[str, Any], level: int) -> int:
     inputs: list[Path | str] = list(asked["inputs"])
     if asked["dry_run"]:
         planned = plan(pipeline, inputs, asked["output"], options, store=store, registry=registry)
-        if asked["as_json"]:
-            click.echo(json.dumps(planned.as_dict(), indent=2))
-        else:
-            click.echo("\n".join(plan_lines(planned)))
+        tell_plan(planned, asked["as_json"])
         return 0
     report = reporter(level)
     summary = run(pipeline, inputs, asked["output"], options, store=store, registry=registry, report=report)
-    if asked["as_json"]:
+    tell_summary(summary, asked["as_json"], level)
+    return summary.exit_code
+
+
+def tell_plan(planned: Plan, as_json: bool) -> None:
+    """Print a plan on stdout."""
+    if as_json:
+        click.echo(json.dumps(planned.as_dict(), indent=2))
+        return
+    for line in plan_lines(planned):
+        say(line, err=False)
+
+
+def tell_summary(summary: Summary, as_json: bool, level: int) -> None:
+    """Print a summary on stdout, in words or as JSON; if quiet, only what failed, on stderr."""
+    from henshin.cli.report import summary_lines
+
+    if as_json:
         click.echo(summary.to_json())
     elif level >= 0:
-        click.echo("\n".join(summary_lines(summary, level)))
+        for line in summary_lines(summary, level):
+            say(line, err=False)
+    if level < 0:
+        for failure in summary.failures:
+            say(f"failed: {failure.source}: {failure.stage}: {failure.reason}")
     if summary.interrupted:
         complain("interrupted; the same command goes on from there")
     elif summary.stopped:
         complain(f"stopped: {summary.stopped}; the same command goes on from there")
-    return summary.exit_code
 
 
 def run_options(asked: dict[str, Any]) -> RunOptions:

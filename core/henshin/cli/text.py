@@ -1,8 +1,17 @@
-"""Small helpers for what is printed: amounts, tables."""
+"""Small helpers for what is printed: amounts, tables, safe lines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def plain(text: str) -> str:
+    """Keep a line one line: what cannot be printed (in a file's name, say) becomes a replacement character."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    )
 
 
 def amount(number: int, one: str, many: str | None = None) -> str:
