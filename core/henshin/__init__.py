@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from henshin.frame import Face, Frame, Metadata, Picture
     from henshin.generator import Generator, GeneratorConfig
     from henshin.hookspecs import hookimpl
-    from henshin.recipe import NetworkChoice, Recipe, RecipeConfig
+    from henshin.recipe import NetworkChoice, Recipe, RecipeConfig, UnpairedData
     from henshin.runtime import Model
     from henshin.stage import ModelName, Stage, StageConfig
     from henshin.train.run import Run
@@ -37,6 +37,7 @@ _HOME = {
     "NetworkChoice": "recipe",
     "Recipe": "recipe",
     "RecipeConfig": "recipe",
+    "UnpairedData": "recipe",
     "Model": "runtime",
     "ModelName": "stage",
     "Stage": "stage",
@@ -64,6 +65,7 @@ __all__ = [
     "Run",
     "Stage",
     "StageConfig",
+    "UnpairedData",
     "__version__",
     "hookimpl",
 ]

@@ -31,6 +31,20 @@ class NetworkChoice(BaseModel):
         return dict(self.model_extra or {})
 
 
+class UnpairedData(BaseModel):
+    """Two sets of pictures that need not correspond."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    a: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate from (photos).")
+    b: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate to (drawings).")
+    size: int = Field(256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
+    flip: bool = Field(True, description="Mirror each picture with an even chance.")
+    hold_out: int = Field(
+        100, ge=0, description="Pictures of each domain, chosen by the hash of their names, that are never trained on."
+    )
+
+
 RecipeConfigT = TypeVar("RecipeConfigT", bound=RecipeConfig)
 
 

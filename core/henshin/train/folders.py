@@ -1,4 +1,4 @@
-"""What a run's YAML says about its pictures. Light: recipes' configurations use it."""
+"""The folders of pictures that a run names, and which of their pictures are held out."""
 
 from __future__ import annotations
 
@@ -6,23 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from henshin.errors import HenshinError
-
-
-class UnpairedData(BaseModel):
-    """Two sets of pictures that need not correspond."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    a: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate from (photos).")
-    b: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate to (drawings).")
-    size: int = Field(256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
-    flip: bool = Field(True, description="Mirror each picture with an even chance.")
-    hold_out: int = Field(
-        100, ge=0, description="Pictures of each domain, chosen by the hash of their names, that are never trained on."
-    )
 
 
 def as_folders(value: str | Sequence[str], base: Path) -> list[Path]:

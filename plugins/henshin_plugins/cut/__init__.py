@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from henshin import NetworkChoice, Recipe, RecipeConfig, hookimpl
-from henshin.train.folders import UnpairedData
+from henshin import NetworkChoice, Recipe, RecipeConfig, UnpairedData, hookimpl
 
 if TYPE_CHECKING:
     from henshin import Run

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, RecipeConfig, hookimpl
-from henshin.train.folders import UnpairedData
+from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, RecipeConfig, UnpairedData, hookimpl
 
 if TYPE_CHECKING:
     from torch import nn
