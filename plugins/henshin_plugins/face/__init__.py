@@ -47,7 +47,7 @@ class FaceDetectConfig(StageConfig):
     look_again: Literal["never", "tilted", "turned"] = Field(
         "tilted",
         description="Where no face is found, look again for large ones: within a border, for a face that fills the "
-        "photo, and tilted by 35 degrees; 'turned': also by 90 and 180 degrees.",
+        "photo, and tilted by 35 degrees; and look at leaning faces upright. 'turned': also by 90 and 180 degrees.",
     )
     without_faces: Policy = Field("copy", description=POLICY)
 

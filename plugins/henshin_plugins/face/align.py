@@ -33,7 +33,7 @@ def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | No
     scale = math.sqrt(abs(np.linalg.det(unit[:, :2])))
     if not scale > 0 or not math.isfinite(scale):
         return None  # landmarks that all coincide: no face
-    side = min(config.size, max(LEAST_SIDE, math.floor(1 / scale)))
+    side = min(config.size, max(LEAST_SIDE, math.floor(1 / scale + 1e-3)))  # landmarks are float32
     matrix = (unit * side).astype(np.float32)  # the crop is made with the very numbers that paste_back will see
     mask = inside(matrix.astype(np.float64), side, picture.shape[1], picture.shape[0])
     outside = 1 - np.count_nonzero(mask) / mask.size

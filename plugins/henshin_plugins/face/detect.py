@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from henshin_plugins.face.look_again import ANGLES, MINIMUM_SCORE, look_again
+from henshin_plugins.face.look_again import ANGLES, MINIMUM_SCORE, SURE, best_score, look_again, straightened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +45,13 @@ class Finder:
 
     def _one(self, picture: Picture, size: int, faces: list[Face]) -> list[Face]:
         faces = [face for face in faces if _side(face) >= size]
-        if not faces:
-            score = max(self.score, MINIMUM_SCORE[self.config.detector])
-            faces = look_again(self.detector, picture, ANGLES[self.config.look_again], size, score)
+        if self.config.look_again != "never":
+            sure = SURE[self.config.detector] if self.config.look_again == "turned" else 0.0
+            if best_score(faces) <= sure:
+                score = max(self.score, MINIMUM_SCORE[self.config.detector])
+                again = look_again(self.detector, picture, ANGLES[self.config.look_again], size, score)
+                faces = max(faces, again, key=best_score)
+            faces = [straightened(self.detector, picture, face, self.score) for face in faces]
         return self._chosen(faces, picture)
 
     def _size(self, picture: Picture) -> int:

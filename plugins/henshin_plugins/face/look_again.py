@@ -1,4 +1,4 @@
-"""A second look at a photo in which no face was found: within a border, tilted, or turned.
+"""A second look: at a photo in which no face was found, within a border, tilted or turned; and at faces that lean.
 
 MTCNN wants the whole face in a window inside the photo, and upright to about 30 degrees: of 500 selfies, 28 had a face
 that filled the photo or leant more. Within a black border twice as large as the photo, and turned by 35 degrees either
@@ -15,7 +15,7 @@ from PIL import Image
 
 from henshin import Face
 from henshin_plugins.face.geometry import apply, invert
-from henshin_plugins.face.warp import bilinear
+from henshin_plugins.face.warp import bilinear, warp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +30,16 @@ GROW = 2.0
 SHARE_OF_SIDE = 0.2
 MINIMUM_SCORE = {"mtcnn": 0.95, "yunet": 0.8}
 """The first look found nothing, so a face in a landscape is likelier to be none: more is asked of its score."""
+SURE = {"mtcnn": 0.99, "yunet": 0.9}
+"""With "turned", a photo without a face of this score is looked at again too: turned faces give false ones below it."""
+MUCH = 30.0
+"""Degrees by which a face must lean to be looked at again upright."""
+WINDOW, CANVAS = 2.5, 256
+"""What is seen then: so many sides of its box, in a picture of so many pixels at most."""
 
 
 def look_again(detector: Detector, picture: Picture, angles: Sequence[float], size: int, score: float) -> list[Face]:
-    """Return the faces of the first look that shows any, in coordinates of the photo.
+    """Return the faces of the look with the best one, in coordinates of the photo.
 
     The landmarks keep their order, image-left first as one sees the face upright, so that `face_align` turns it so.
     """
@@ -42,13 +48,35 @@ def look_again(detector: Detector, picture: Picture, angles: Sequence[float], si
     least = max(12, round(SHARE_OF_SIDE * min(height, width)), math.ceil(size * width / picture.shape[1]))
     to_small = np.array([[width / picture.shape[1], 0.0, 0.0], [0.0, height / picture.shape[0], 0.0]])
     side = round(GROW * max(height, width))
+    best: list[Face] = []
     for angle in angles:
         turn = _turn(angle, (width / 2, height / 2), side / 2)
         faces = detector.find([bilinear(small, turn, side, side)], [least], score)[0]
-        if faces:
+        if best_score(faces) > best_score(best):
             back = invert(np.column_stack([turn[:, :2] @ to_small[:, :2], turn[:, 2]]))
-            return [_back(face, back) for face in faces]
-    return []
+            best = [_back(face, back) for face in faces]
+    return best
+
+
+def straightened(detector: Detector, picture: Picture, face: Face, score: float) -> Face:
+    """Return the face as the detector sees it upright, if it leans much: landmarks of leaning faces are poor."""
+    eyes = (face.landmarks[1] - face.landmarks[0]).astype(np.float64)
+    lean = math.degrees(math.atan2(eyes[1], eyes[0]))
+    if abs(lean) < MUCH:
+        return face
+    low, high = face.box[:2].astype(np.float64), face.box[2:].astype(np.float64)
+    around = WINDOW * float((high - low).max())
+    side = round(min(around, CANVAS))
+    turn = _turn(-lean, (0.0, 0.0), 0.0) * (side / around)
+    turn[:, 2] = side / 2 - turn[:, :2] @ ((low + high) / 2)
+    upright = detector.find([warp(picture, turn, side, side)], [max(12, side // 5)], score)[0]
+    near = [face for face in upright if np.abs((face.box[:2] + face.box[2:]) / 2 - side / 2).max() < side / 8]
+    return _back(near[0], invert(turn)) if near else face
+
+
+def best_score(faces: Sequence[Face]) -> float:
+    """Return the score of the best face, 0 without any."""
+    return max((face.score for face in faces), default=0.0)
 
 
 def _reduced(picture: Picture) -> Picture:

@@ -154,7 +154,8 @@ def _shares(weights: Sequence[float], limit: float) -> Iterator[slice]:
             yield slice(start, index)
             start, total = index, 0.0
         total += weight
-    yield slice(start, len(weights))
+    if weights:
+        yield slice(start, len(weights))
 
 
 def _windows(scores: Pixels, shifts: Pixels, scale: float) -> Array:

@@ -27,7 +27,7 @@ MULTIPLE = 32
 SMALLEST = 12
 """Least side in pixels at which the network finds a face: a larger minimum size lets photos be reduced first."""
 LARGEST = 112
-"""Side up to which its landmarks are good. For larger faces the photo is looked at again in half its size, and so on."""
+"""Side to which its landmarks are good. For larger faces the photo is looked at again in half its size, and so on."""
 OVERLAP = 0.3
 
 
