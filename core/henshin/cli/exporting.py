@@ -26,19 +26,21 @@ def export_model(
     pictures: Path | None,
     fp16: bool,
     keep_weights: bool,
+    description: str,
     data: str,
     licence: str,
 ) -> Path:
     """Write a model and return its path. Errors: HenshinError for wrong use, a taken name, or a failed parity check."""
+    from henshin.models.index import INDEX_NAME
     from henshin.train.export import export
-    from henshin.train.publish import from_run, from_weights, held_pictures
+    from henshin.train.publish import from_run, from_weights, held_pictures, listed
 
     if run_folder is not None:
         if generator or weights or overrides or size:
             raise HenshinError("give either a run's folder, or --generator with --weights")
         source: Source = from_run(run_folder, registry, data, licence)
         origin = run_folder
-        shown = _pictures(pictures) if pictures else held_pictures(run_folder, Path())
+        shown = _pictures(pictures) if pictures else held_pictures(run_folder)
     elif generator and weights:
         options = _options(overrides)
         source = from_weights(generator, options, weights, registry, size, data, licence)
@@ -49,7 +51,9 @@ def export_model(
     path = (output or default_folder()) / f"{_plain(name or origin.resolve().stem)}.onnx"
     if path.exists() and not force:
         raise HenshinError(f"{path}: a model of this name is there already; give another --name, or --force")
-    export(source, path, shown, fp16=fp16, weights=keep_weights)
+    contract = export(source, path, shown, fp16=fp16, weights=keep_weights)
+    if (path.parent / INDEX_NAME).is_file():
+        listed(path, contract, description)
     return path
 
 

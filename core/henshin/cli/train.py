@@ -107,6 +107,7 @@ def train(
 )
 @option("--fp16", is_flag=True, help="Store the weights in half the space; the arithmetic stays fp32.")
 @option("--keep-weights", is_flag=True, help="Also write NAME.safetensors, for stages that need gradients.")
+@option("--description", default="", help="What it draws, for the list of models.", heading=_SAYS)
 @option("--data", default="", help="On what data it was trained.", heading=_SAYS)
 @option("--licence", "--license", default="", help="Licence of the weights.", heading=_SAYS)
 @plugin_option

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,6 +69,28 @@ def read_index(folder: Path) -> list[Entry]:
     except ValidationError as error:
         known = ["models", *Entry.model_fields]
         raise HenshinError(f"{path}: {explained(error, known)}") from error
+
+
+def list_model(folder: Path, entry: Entry) -> None:
+    """Put an entry into a folder's models.yaml, in the place of one of the same name or at the end.
+
+    What else stands in the file, comments included, stays as it is. Errors: HenshinError when the list is wrong.
+    """
+    import yaml
+
+    read_index(folder)
+    path = folder / INDEX_NAME
+    text = path.read_text(encoding="utf-8") if path.is_file() else "models:\n"
+    text = text.rstrip("\n") + "\n"
+    values = entry.model_dump(mode="json", exclude_defaults=True)
+    block = yaml.safe_dump([values], sort_keys=False, allow_unicode=True, width=110)
+    block = "".join(f"  {line}\n" for line in block.splitlines())
+    old = re.search(rf"^  - name: {re.escape(entry.name)}\n(?:(?!  - ).*\n?)*", text, re.MULTILINE)
+    start, end = old.span() if old else (len(text), len(text))
+    text = text[:start] + block + text[end:]
+    side = path.with_suffix(".part")
+    side.write_text(text, encoding="utf-8")
+    side.replace(path)
 
 
 def _load(path: Path) -> Any:

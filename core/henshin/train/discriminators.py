@@ -57,17 +57,24 @@ class PatchGan(nn.Module):
 
 
 class MultiScale(nn.Module):
-    """Judges at several scales: each sees the pictures at half the size of the one before (Wang et al. 2018)."""
+    """Judges at several scales: each sees the pictures at half the size of the one before (Wang et al. 2018).
 
-    def __init__(self, scales: int = 2, width: int = 64, layers: int = 3, norm: Norm = "spectral") -> None:
+    `gain` multiplies the scores: under spectral norm they are at most as steep as the pictures themselves, and a
+    judge that can only whisper is soon overheard.
+    """
+
+    def __init__(
+        self, scales: int = 2, width: int = 64, layers: int = 3, norm: Norm = "spectral", gain: float = 1.0
+    ) -> None:
         super().__init__()
+        self.gain = gain
         self.judges = nn.ModuleList(PatchGan(width, layers, norm) for _ in range(scales))
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """(N, 3, H, W) -> one tensor of scores for each scale, the finest first."""
         scores = []
         for i, judge in enumerate(self.judges):
-            scores.append(judge(pictures))
+            scores.append(judge(pictures) * self.gain)
             if i + 1 < len(self.judges):
                 pictures = F.avg_pool2d(pictures, 2)
         return scores

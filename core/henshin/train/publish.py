@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from henshin.errors import HenshinError, PictureError
 from henshin.generator import Generator
 from henshin.images import is_picture, read
+from henshin.models import Contract, Entry, list_model, sha256_of
 from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.export import Source
@@ -40,8 +41,8 @@ def from_run(folder: Path, registry: Registry, data: str = "", licence: str = ""
         if name.startswith(published["prefix"])
     }
     generator = _generator(registry, published["generator"], published["config"])
-    steps = state["run"]["steps"]
-    origin = f"trained by henshin: recipe {run['recipe']}, {steps} steps; {json.dumps(run['config'], sort_keys=True)}"
+    settings = json.dumps(without_places(run["config"]), sort_keys=True)
+    origin = f"trained by henshin: recipe {run['recipe']}, {state['run']['steps']} steps; {settings}"
     return Source(
         generator,
         _loaded(generator, tensors, str(folder)),
@@ -50,6 +51,15 @@ def from_run(folder: Path, registry: Registry, data: str = "", licence: str = ""
         data or UNSTATED,
         licence or UNSTATED,
     )
+
+
+def without_places(value: Any, key: str = "") -> Any:
+    """The settings of a run, its folders by their last names alone: where they lay is nobody's business."""
+    if isinstance(value, dict):
+        return {name: without_places(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_places(item, key) for item in value]
+    return Path(value).name if key in ("a", "b") and isinstance(value, str) else value
 
 
 def from_weights(
@@ -93,14 +103,14 @@ def _loaded(generator: Generator[Any], tensors: dict[str, torch.Tensor], where: 
     return network
 
 
-def held_pictures(folder: Path, base: Path, count: int = 3) -> list[np.ndarray]:
+def held_pictures(folder: Path, count: int = 3) -> list[np.ndarray]:
     """Some pictures that a run held out of its training, for the parity check; none if they are gone."""
     run = json.loads((folder / "run.json").read_text())
     data = run["config"].get("data", {})
     if "a" not in data:
         return []
     try:
-        folders = as_folders(data["a"], Path(run.get("base", base)))
+        folders = as_folders(data["a"], Path(run["base"]))
     except HenshinError:
         return []
     files = sorted(f for one in folders for f in one.rglob("*") if f.is_file() and is_picture(f))
@@ -117,3 +127,19 @@ def pictures_of(files: Sequence[Path]) -> list[np.ndarray]:
         except PictureError:
             continue
     return found
+
+
+def listed(path: Path, contract: Contract, description: str) -> None:
+    """Enter a model that was just exported into its folder's list of models, with its size and hash."""
+    entry = Entry(
+        name=path.stem,
+        file=path.name,
+        sha256=sha256_of(path),
+        size=path.stat().st_size,
+        kind=contract.kind,
+        description=description,
+        run=contract.origin,
+        data=contract.data,
+        licence=contract.licence,
+    )
+    list_model(path.parent, entry)

@@ -200,7 +200,7 @@ class Run:
         self.say(f"resumed at step {self.steps}")
 
     def _write_description(self) -> None:
-        whole = {**self.description, "publish": self._published}
+        whole = {**self.description, "base": str(self.base.resolve()), "publish": self._published}
         (self.folder / "run.json").write_text(json.dumps(whole, indent=2) + "\n")
 
     @contextmanager

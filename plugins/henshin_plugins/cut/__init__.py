@@ -30,6 +30,7 @@ class CutConfig(RecipeConfig):
     judge_width: int = Field(48, ge=8, description="Channels of a discriminator's first layer (paper: 64).")
     judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("spectral", description="Paper: instance.")
+    judge_gain: float = Field(1.0, gt=0, description="Factor on the discriminators' scores.")
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         ("colour", "translation", "cutout"), description="Differentiable augmentation (paper: none)."
     )

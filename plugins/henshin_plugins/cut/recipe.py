@@ -61,7 +61,7 @@ def train(config: CutConfig, run: Run) -> None:
     average = Average(network, c.average).to(run.device)
     with torch.no_grad():
         channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
-    heads, judges = Heads(channels), MultiScale(c.scales, c.judge_width, c.judge_layers, c.judge_norm)
+    heads, judges = Heads(channels), MultiScale(c.scales, c.judge_width, c.judge_layers, c.judge_norm, c.judge_gain)
     generator_steps = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, (0.5, 0.999))
     judge_steps = torch.optim.Adam(judges.parameters(), c.learning_rate, (0.5, 0.999))
     generator, heads, judges = run.prepare(network, heads, judges)
