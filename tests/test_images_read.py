@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, ImageOps
 
@@ -78,10 +79,14 @@ def test_every_kind_of_pixels_becomes_a_picture(tmp_path: Path, fmt: str, mode: 
         image = image if image.mode == mode else image.convert("I").convert(mode)
     else:
         image = image.convert("RGBA").convert(mode) if mode in ("LA", "RGBA") else image.convert(mode)
+    path = tmp_path / f"a.{fmt}"
     try:
-        decoded = stored(tmp_path / f"a.{fmt}", image)
-    except (OSError, KeyError) as error:
-        pytest.skip(f"this Pillow writes no {mode} as {fmt}: {error}")
+        image.save(path)
+        with Image.open(path) as plain:
+            plain.load()
+    except (OSError, KeyError) as error:  # older ones fail on small icons and on YCbCr in a TIFF
+        pytest.skip(f"this Pillow does not write {mode} as {fmt} so that it can read it: {error}")
+    decoded = read(path)
     check(decoded, size)
     if wide:
         assert abs(int(decoded.picture[0, 0, 0]) - 40000 / 257) <= 1
@@ -241,6 +246,14 @@ def test_the_first_frame_of_an_animation_is_taken_and_that_is_said(tmp_path: Pat
     assert decoded.metadata.notes == [f"first of 3 {'pages' if fmt == 'tiff' else 'frames'}"]
 
 
+def test_of_a_photo_with_a_second_picture_behind_it_the_first_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jpg"
+    Image.new("RGB", (32, 24), "red").save(path, "MPO", save_all=True, append_images=[Image.new("RGB", (8, 6), "blue")])
+    decoded = read(path)
+    assert decoded.picture.shape == (24, 32, 3)
+    assert (decoded.metadata.format, decoded.metadata.notes) == ("MPO", [])
+
+
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
 @pytest.mark.parametrize("fmt", ["jpg", "png", "webp", "tiff", "bmp", "gif", "avif", "heic", "jp2", "tga"])
 def test_a_picture_cut_off_is_an_error(tmp_path: Path, fmt: str, share: float) -> None:
@@ -265,6 +278,8 @@ def test_a_progressive_jpeg_cut_off_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # pytest puts away the filters that the reader has set
 def test_noise_behind_a_good_beginning_never_escapes_as_another_error(tmp_path: Path, rng: np.random.Generator) -> None:
     for fmt in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "ICO", "DDS", "TGA", "SGI", "AVIF"):
+        if fmt == "DDS" and int(PIL.__version__.split(".")[0]) < 13:
+            continue  # older ones read on beyond the end of a DDS, for minutes, as far as its header claims
         path = tmp_path / f"a.{fmt.lower()}"
         buffer = io.BytesIO()
         Image.fromarray(colours((40, 30))).save(buffer, fmt)
