@@ -19,10 +19,16 @@ class CutConfig(RecipeConfig):
     data: UnpairedData
     steps: int = Field(20_000, ge=1, description="Steps of training.")
     batch: int = Field(4, ge=1, description="Pictures of each domain a step (paper: 1).")
-    learning_rate: float = Field(2e-4, gt=0, description="Adam's, for generator, heads and discriminators.")
+    learning_rate: float = Field(2e-4, gt=0, description="Adam's, of the generator.")
     decay: float = Field(0.4, ge=0, le=1, description="Last part of the steps, over which the rate falls to zero.")
-    start_size: int | None = Field(None, ge=32, description="Side of the pictures during the first steps, pixels.")
-    start_steps: int = Field(0, ge=0, description="How many first steps are trained at `start_size`.")
+    judge_rate: float = Field(
+        2.0,
+        gt=0,
+        description="Discriminators' learning rate over the generator's (Heusel et al. 2017; paper: 1).",
+    )
+    grow: dict[int, int] = Field(
+        {}, description="`{64: 3000, 96: 8000}`: pictures are 64 px until step 3000, 96 until 8000, then of full size."
+    )
     gan: Literal["lsgan", "hinge", "vanilla"] = Field("hinge", description="Adversarial loss (paper: lsgan).")
     scales: int = Field(
         2, ge=1, le=4, description="Discriminators, each at half the size of the one before (paper: 1)."
@@ -30,7 +36,9 @@ class CutConfig(RecipeConfig):
     judge_width: int = Field(48, ge=8, description="Channels of a discriminator's first layer (paper: 64).")
     judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("spectral", description="Paper: instance.")
-    judge_gain: float = Field(1.0, gt=0, description="Factor on the discriminators' scores.")
+    judge_gain: float = Field(
+        10.0, gt=0, description="Factor on the discriminators' scores, which spectral norm makes small (paper: 1)."
+    )
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         ("colour", "translation", "cutout"), description="Differentiable augmentation (paper: none)."
     )
@@ -44,9 +52,13 @@ class CutConfig(RecipeConfig):
     average: float = Field(0.999, ge=0, lt=1, description="Decay of the average of the weights, which is what ships.")
     sheet_every: int = Field(500, ge=1, description="Steps between sample sheets.")
 
+    def size_at(self, step: int) -> int:
+        """Side of the pictures at a step: small while the large shapes are learned, which is many times cheaper."""
+        return min((size for size, until in self.grow.items() if step < until), default=self.data.size)
+
     @model_validator(mode="after")
     def _judges_fit(self) -> CutConfig:
-        size = min(self.data.size, self.start_size or self.data.size)
+        size = min(self.data.size, *self.grow)
         smallest = 3 * 2**self.judge_layers * 2 ** (self.scales - 1)
         if size < smallest:
             raise ValueError(

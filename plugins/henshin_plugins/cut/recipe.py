@@ -80,9 +80,11 @@ def train(config: CutConfig, run: Run) -> None:
         judge_steps=judge_steps,
     )
     while run.step():
-        small = c.start_size if run.steps < c.start_steps else None
-        photo, drawing = (fitted(domain.draw(c.batch, run.rng), small) for domain in (photos, drawings))
-        set_rate(c.learning_rate * constant_then_linear(run.steps, c.steps, c.decay), generator_steps, judge_steps)
+        size = c.size_at(run.steps)
+        photo, drawing = (fitted(domain.draw(c.batch, run.rng), size) for domain in (photos, drawings))
+        rate = c.learning_rate * constant_then_linear(run.steps, c.steps, c.decay)
+        set_rate(rate, generator_steps)
+        set_rate(rate * c.judge_rate, judge_steps)
 
         # photos and, to hold them where they are, drawings go through the generator together
         asked = torch.cat([photo, drawing]) if c.nce_identity else photo
@@ -111,13 +113,13 @@ def train(config: CutConfig, run: Run) -> None:
         run.log(run.steps, judge=judge_loss, adversarial=adversarial, contrast=contrast)
         if run.every(c.sheet_every):
             shown = photos.held if len(photos.held) else photos.training
-            held = fitted(scaled(shown[:12]), small)
+            held = fitted(scaled(shown[:12]), size)
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [held, average(held)])
 
 
-def fitted(pictures: Tensor, size: int | None) -> Tensor:
-    """Pictures reduced to `size`, antialiased; as they are for None."""
-    if size is None or size == pictures.shape[3]:
+def fitted(pictures: Tensor, size: int) -> Tensor:
+    """Pictures reduced to `size`, antialiased."""
+    if size == pictures.shape[3]:
         return pictures
     return F.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)

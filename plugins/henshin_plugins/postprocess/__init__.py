@@ -73,9 +73,8 @@ class Postprocess(Stage[PostprocessConfig]):
     def _reference(self, name: str, context: Context) -> Any:
         from pathlib import Path
 
-        from henshin.images import read
-
         from henshin.errors import HenshinError, PictureError
+        from henshin.images import read
         from henshin_plugins.postprocess.adjust import statistics
 
         path = context.base / Path(name).expanduser()
