@@ -58,7 +58,7 @@ class CutConfig(RecipeConfig):
 
     @model_validator(mode="after")
     def _judges_fit(self) -> CutConfig:
-        size = min(self.data.size, *self.grow)
+        size = min((self.data.size, *self.grow))
         smallest = 3 * 2**self.judge_layers * 2 ** (self.scales - 1)
         if size < smallest:
             raise ValueError(
