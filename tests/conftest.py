@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest_plugins = ["support_cli", "support_pipeline"]  # whose fixtures several files use
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
