@@ -120,7 +120,7 @@ def test_a_model_that_differs_from_pytorch_is_not_written(tmp_path):
         export(Source(generator, generator.build(), None, "", "", ""), target, PICTURES, weights=True)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(HenshinError, match="without a picture"):
-        check_parity(nn.Identity(), target, [], 1)
+        check_parity(nn.Identity(), target, [], 1, None)
 
 
 class Blue(Generator[GeneratorConfig]):

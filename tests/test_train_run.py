@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from support_train import domains, run_yaml  # noqa: E402
 
-from henshin.errors import HenshinError, PipelineError  # noqa: E402
+from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
+from henshin.errors import HenshinError, MissingError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train import checkpoint  # noqa: E402
 from henshin.train.config import load_run  # noqa: E402
+from henshin.train.device import make_fabric  # noqa: E402
 from henshin.train.folders import split  # noqa: E402
+from henshin.train.pool import ImagePool  # noqa: E402
+from henshin.train.publish import from_run  # noqa: E402
 from henshin.train.run import RunOptions  # noqa: E402
 from henshin.train.start import train  # noqa: E402
 
@@ -102,11 +108,12 @@ def test_time_limits_end_a_run_with_everything_saved(tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_run_and_is_not_saved(tmp_path):
     domains(tmp_path)
+    start(tiny(tmp_path, "cut", steps=50), tmp_path / "run", max_steps=2)
     path = tiny(tmp_path, "cut", steps=50, learning_rate=1e30)
     with pytest.raises(HenshinError, match="became nan before step"):
-        start(path, tmp_path / "run")
-    for name, value in (tensors(tmp_path / "run") if checkpoint.found(tmp_path / "run/checkpoints") else {}).items():
-        assert torch.isfinite(value.float()).all(), name
+        start(path, tmp_path / "run", resume=True)
+    assert checkpoint.found(tmp_path / "run/checkpoints")[-1].name == "000000002"
+    assert all(torch.isfinite(value.float()).all() for value in tensors(tmp_path / "run").values())
 
 
 def test_everything_wrong_with_a_run_is_told_at_once_before_data_is_touched(tmp_path):
@@ -179,3 +186,85 @@ def test_only_whole_checkpoints_are_found_and_the_last_two_kept(tmp_path):
     (tmp_path / "000000003" / checkpoint.REST).write_text("{")
     with pytest.raises(HenshinError, match="not a whole checkpoint"):
         checkpoint.load(tmp_path / "000000003")
+
+
+class LonelyConfig(RecipeConfig):
+    """A stranger's recipe: one network that learns to give back what it gets."""
+
+    steps: int = 3
+
+
+class Lonely(Recipe[LonelyConfig]):
+    """Written from the contract alone: it publishes nothing and leaves the end to the command line."""
+
+    name = "lonely"
+    Config = LonelyConfig
+
+    def train(self, run: Run) -> None:
+        network = run.generator("resnet", {"width": 8, "blocks": 1})
+        optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+        network, optimiser = run.prepare(network, optimiser)
+        run.track(network=network, optimiser=optimiser)
+        while run.step():
+            x = torch.rand(1, 3, 32, 32, device=run.device) * 2 - 1
+            loss = (network(x) - x).abs().mean()
+            optimiser.zero_grad()
+            run.backward(loss)
+            optimiser.step()
+            run.log(run.steps, loss=loss, rate=0.5)
+            run.sheet("now", [x, [np.zeros((8, 16, 3), np.uint8)]])
+
+
+def lonely_run(folder: Path, **options) -> None:
+    registry = build_registry()
+    module = types.ModuleType("lonely")
+    module.henshin_recipes = hookimpl(lambda: [Lonely], specname="henshin_recipes")
+    registry.register(module, "lonely")
+    (folder / "lonely.yaml").write_text("recipe: lonely\n")
+    plan = load_run(folder / "lonely.yaml", registry)
+    train(plan, folder / "run", registry, RunOptions(device="cpu", precision="fp32", **options), lambda _: None)
+
+
+def test_a_recipe_written_from_the_contract_runs_until_the_command_line_ends_it_and_can_be_exported(tmp_path):
+    lonely_run(tmp_path, max_steps=4)
+    assert checkpoint.found(tmp_path / "run/checkpoints")[-1].name == "000000004"
+    assert (tmp_path / "run/samples/now.png").is_file()
+    source = from_run(tmp_path / "run", build_registry())
+    saved = tensors(tmp_path / "run")
+    for name, value in source.network.state_dict().items():
+        assert torch.equal(value, saved[f"state.network.{name}"])
+
+
+def test_a_run_that_names_no_network_is_told_when_it_is_exported(tmp_path):
+    lonely_run(tmp_path, max_steps=1)
+    described = tmp_path / "run/run.json"
+    run = json.loads(described.read_text())
+    described.write_text(json.dumps({**run, "publish": {}}))
+    with pytest.raises(HenshinError, match=r"says of no network.*run\.publish"):
+        from_run(tmp_path / "run", build_registry())
+    described.write_text("{")
+    with pytest.raises(HenshinError, match=r"run\.json: is damaged"):
+        from_run(tmp_path / "run", build_registry())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_missing_not_wrong():
+    with pytest.raises(MissingError, match=r"cuda:3.*PyTorch sees no GPU here"):
+        make_fabric("cuda:3", "auto")
+    with pytest.raises(HenshinError, match="say auto, cpu, cuda or cuda:N"):
+        make_fabric("gpu", "auto")
+
+
+def test_a_pool_forgets_pictures_of_another_size():
+    pool = ImagePool(4, np.random.default_rng(0))
+    for _ in range(5):
+        pool(torch.zeros(2, 3, 8, 8))
+    assert pool(torch.ones(2, 3, 16, 16)).shape == (2, 3, 16, 16)
+    assert {tuple(picture.shape) for picture in pool.pictures} == {(3, 16, 16)}
+
+
+def test_pictures_grow_by_steps(tmp_path):
+    path = run_yaml(tmp_path, "cut", grow={64: 10, 48: 5})
+    path.write_text(path.read_text().replace("size: 32", "size: 96"))
+    config = load_run(path, REGISTRY).recipe.config
+    assert [config.size_at(step) for step in (0, 4, 5, 9, 10)] == [48, 48, 64, 64, 96]

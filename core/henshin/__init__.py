@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from henshin.frame import Face, Frame, Metadata, Picture
     from henshin.generator import Generator, GeneratorConfig
     from henshin.hookspecs import hookimpl
-    from henshin.recipe import NetworkChoice, Recipe, RecipeConfig, UnpairedData
+    from henshin.recipe import NetworkChoice, Recipe, RecipeConfig, Run, UnpairedData
     from henshin.runtime import Model
-    from henshin.stage import ModelName, Stage, StageConfig
-    from henshin.train.run import Run
+    from henshin.stage import FileName, ModelName, Stage, StageConfig
 
 __version__ = "0.1.0"
 
@@ -39,15 +38,17 @@ _HOME = {
     "RecipeConfig": "recipe",
     "UnpairedData": "recipe",
     "Model": "runtime",
+    "FileName": "stage",
     "ModelName": "stage",
     "Stage": "stage",
     "StageConfig": "stage",
-    "Run": "train.run",
+    "Run": "recipe",
 }
 
 __all__ = [
     "Context",
     "Face",
+    "FileName",
     "Frame",
     "Generator",
     "GeneratorConfig",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from henshin.train.run import Run
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from henshin.frame import Picture
 
 
 class RecipeConfig(BaseModel):
@@ -43,6 +49,63 @@ class UnpairedData(BaseModel):
     hold_out: int = Field(
         100, ge=0, description="Pictures of each domain, chosen by the hash of their names, that are never trained on."
     )
+
+
+class Run(Protocol):
+    """What a recipe is given: one run, its device and precision, its checkpoints and its log.
+
+    ``steps`` counts the steps that are done, ``rng`` is a numpy generator whose state is in every checkpoint,
+    ``folder`` is the run's own. A recipe reads: build, prepare, track, ``while run.step():`` draw, learn, log.
+    """
+
+    device: torch.device
+    folder: Path
+    steps: int
+    rng: np.random.Generator
+
+    def say(self, line: str, /) -> None:
+        """Tell the user a line."""
+
+    def folders(self, value: str | Sequence[str]) -> list[Path]:
+        """Return the folders that a data option names, relative to the run's YAML. Errors: HenshinError."""
+
+    def generator(self, choice: NetworkChoice | str, options: Mapping[str, Any] | None = None) -> nn.Module:
+        """Build the network of a generator plugin, by a run's option, or by its name and options."""
+
+    def prepare(self, *things: Any) -> Any:
+        """Put networks on the device and under the precision of the run, and optimisers beside them."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute the gradients of a loss, as the precision wants them computed."""
+
+    def publish(
+        self, choice: NetworkChoice, state: str, prefix: str = "", size: int | None = None, part: str = ""
+    ) -> None:
+        """Say what `henshin export` shall take: of the tracked ``state``, the tensors that begin with ``prefix``.
+
+        A run that does not say publishes the one network that it built by ``generator`` and tracks.
+        """
+
+    def until(self, steps: int) -> None:
+        """Say how many steps the run has in all; without it, only the command line's limits end it."""
+
+    def track(self, **state: Any) -> None:
+        """Name everything a checkpoint holds (each with ``state_dict``); go on from the last one with `--resume`."""
+
+    def step(self) -> bool:
+        """Begin the next step; saves when due. False, with everything saved: stop now."""
+
+    def every(self, steps: int) -> bool:
+        """Is this one of every ``steps`` steps?"""
+
+    def log(self, step: int, **scalars: Tensor | float) -> None:
+        """Note the values of a step; their means are written down and told now and then."""
+
+    def sheet(self, name: str, rows: Sequence[Tensor | Sequence[Picture]]) -> None:
+        """Write a sheet of samples: a row for each (N, 3, H, W) in [-1, 1], or list of pictures."""
+
+    def save(self) -> None:
+        """Write a checkpoint now."""
 
 
 RecipeConfigT = TypeVar("RecipeConfigT", bound=RecipeConfig)

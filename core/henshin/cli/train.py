@@ -131,7 +131,7 @@ def need_training() -> None:
     """Check that the packages of training are installed. Errors: MissingError with the command to install them."""
     from henshin.errors import MissingError
 
-    for package in ("torch", "onnx", "safetensors", "lightning_fabric"):
+    for package in ("torch", "onnx", "onnxscript", "safetensors", "lightning_fabric"):
         if find_spec(package) is None:
             raise MissingError(f"training and export need {package}: pip install 'henshin[train]'")
 

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from henshin.errors import HenshinError, PictureError
-from henshin.images import is_picture, read
-from henshin.train.folders import split
+from henshin.images import read
+from henshin.train.folders import pictures_in, split
 
 
 def squared(picture: np.ndarray, size: int) -> np.ndarray:
@@ -32,7 +32,7 @@ class Pictures:
     """
 
     def __init__(self, folders: Sequence[Path], size: int, hold_out: int, device: torch.device, flip: bool) -> None:
-        files = sorted(f for folder in folders for f in folder.rglob("*") if f.is_file() and is_picture(f))
+        files = pictures_in(folders)
         self.unreadable: list[str] = []
         training, held = split(files, hold_out)
         if not training:

@@ -85,14 +85,16 @@ def export(
     with tempfile.TemporaryDirectory() as folder:
         side = Path(folder) / "model.onnx"
         write_graph(wrapped, side, source.generator.size_multiple, contract, fp16)
-        check_parity(wrapped, side, pictures, source.generator.size_multiple)
+        check_parity(wrapped, side, pictures, source.generator.size_multiple, source.preferred_size)
         path.parent.mkdir(parents=True, exist_ok=True)
+        arrived = [(path.with_suffix(".onnx.part"), path)]
+        shutil.copyfile(side, arrived[0][0])
         if weights:
+            arrived.append((path.with_suffix(".safetensors.part"), path.with_suffix(".safetensors")))
             tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-            save_file(tensors, path.with_suffix(".safetensors"), {METADATA_KEY: contract.to_json()})
-        arrived = path.with_suffix(".part")
-        shutil.copyfile(side, arrived)
-        arrived.replace(path)
+            save_file(tensors, arrived[1][0], {METADATA_KEY: contract.to_json()})
+        for part, whole in arrived:
+            part.replace(whole)
     return contract
 
 
@@ -188,12 +190,17 @@ def halve(model: onnx.ModelProto) -> None:
 
 
 @torch.inference_mode()
-def check_parity(wrapped: nn.Module, path: Path, pictures: Sequence[np.ndarray], multiple: int) -> None:
-    """Compare ONNX Runtime with PyTorch on pictures, at two sizes and two batch sizes; at most one grey level apart."""
+def check_parity(
+    wrapped: nn.Module, path: Path, pictures: Sequence[np.ndarray], multiple: int, preferred: int | None
+) -> None:
+    """Compare ONNX Runtime with PyTorch on pictures, at two sizes and two batch sizes; at most one grey level apart.
+
+    One of the sizes is the preferred one, up to 256 px.
+    """
     if not pictures:
         raise HenshinError("parity cannot be checked without a picture; give some with --pictures FOLDER")
     network = Network(path, Device("cpu"))
-    for batch in batches(pictures, multiple):
+    for batch in batches(pictures, multiple, preferred):
         expected = wrapped(torch.from_numpy(batch)).numpy()
         got = network.run({INPUT: batch})[OUTPUT]
         apart = int(np.abs(expected.astype(np.int16) - got).max())
@@ -205,9 +212,9 @@ def check_parity(wrapped: nn.Module, path: Path, pictures: Sequence[np.ndarray],
             )
 
 
-def batches(pictures: Sequence[np.ndarray], multiple: int) -> list[np.ndarray]:
+def batches(pictures: Sequence[np.ndarray], multiple: int, preferred: int | None) -> list[np.ndarray]:
     """One picture alone and two together, at two sizes that the network can take; the second is not square."""
-    sides = [(64 + multiple - 1) // multiple * multiple, (96 + multiple - 1) // multiple * multiple]
+    sides = [(side + multiple - 1) // multiple * multiple for side in (64, min(preferred or 96, 256))]
     found = []
     for count, (height, width) in ((1, (sides[1], sides[1])), (2, (sides[0], sides[1]))):
         chosen = [cut(pictures[i % len(pictures)], height, width) for i in range(count)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from henshin.errors import HenshinError
+from henshin.images import is_picture
 
 
 def as_folders(value: str | Sequence[str], base: Path) -> list[Path]:
@@ -16,6 +17,18 @@ def as_folders(value: str | Sequence[str], base: Path) -> list[Path]:
         if not folder.is_dir():
             raise HenshinError(f"{folder}: no such folder of training pictures")
     return folders
+
+
+def pictures_in(folders: Sequence[Path]) -> list[Path]:
+    """Every picture file below these folders, sorted; hidden files and folders are left out."""
+    return sorted(
+        file
+        for folder in folders
+        for file in folder.rglob("*")
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+        and is_picture(file)
+    )
 
 
 def split(files: Sequence[Path], hold_out: int) -> tuple[list[Path], list[Path]]:

@@ -21,7 +21,12 @@ class ImagePool:
         self.pictures: list[Tensor] = []
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W) new pictures -> as many, some of them old; the new ones take their places in the pool."""
+        """(N, 3, H, W) new pictures -> as many, some of them old; the new ones take their places in the pool.
+
+        A pool of pictures of another size is emptied.
+        """
+        if self.pictures and self.pictures[0].shape != pictures.shape[1:]:
+            self.pictures.clear()
         if self.size == 0:
             return pictures
         return torch.stack([self._exchange(picture) for picture in pictures.detach()])

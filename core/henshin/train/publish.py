@@ -14,12 +14,14 @@ from safetensors.torch import load_file
 
 from henshin.errors import HenshinError, PictureError
 from henshin.generator import Generator
-from henshin.images import is_picture, read
+from henshin.images import read
 from henshin.models import Contract, Entry, list_model, sha256_of
 from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.export import Source
-from henshin.train.folders import as_folders, split
+from henshin.train.folders import as_folders, pictures_in, split
+from henshin.train.networks import make_generator
+from henshin.words import one_line
 
 UNSTATED = "not stated"
 
@@ -29,18 +31,20 @@ def from_run(folder: Path, registry: Registry, data: str = "", licence: str = ""
     described = folder / "run.json"
     if not described.is_file():
         raise HenshinError(f"{folder}: is no folder of a training run (it has no run.json)")
-    run = json.loads(described.read_text())
+    run = described_run(described)
     found = checkpoint.found(folder / "checkpoints")
     if not found:
         raise HenshinError(f"{folder}: this run has no checkpoint yet")
+    if "" not in run["publish"]:
+        raise HenshinError(f"{folder}: this run says of no network that it is the one to export (run.publish)")
     published = run["publish"][""]
     state = checkpoint.load(found[-1])
     tensors = {
         name.removeprefix(published["prefix"]): tensor
-        for name, tensor in state[published["state"]].items()
+        for name, tensor in state.get(published["state"], {}).items()
         if name.startswith(published["prefix"])
     }
-    generator = _generator(registry, published["generator"], published["config"])
+    generator = make_generator(registry, published["generator"], published["config"])
     settings = json.dumps(without_places(run["config"]), sort_keys=True)
     origin = f"trained by henshin: recipe {run['recipe']}, {state['run']['steps']} steps; {settings}"
     return Source(
@@ -51,6 +55,15 @@ def from_run(folder: Path, registry: Registry, data: str = "", licence: str = ""
         data or UNSTATED,
         licence or UNSTATED,
     )
+
+
+def described_run(file: Path) -> dict[str, Any]:
+    """What a run's run.json says. Errors: HenshinError when it is damaged."""
+    try:
+        run = json.loads(file.read_text())
+        return {"recipe": run["recipe"], "config": run["config"], "publish": run["publish"], "base": run["base"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error
 
 
 def without_places(value: Any, key: str = "") -> Any:
@@ -66,7 +79,7 @@ def from_weights(
     name: str, options: dict[str, Any], file: Path, registry: Registry, size: int | None, data: str, licence: str
 ) -> Source:
     """A generator by its name with weights from a safetensors file. Errors: HenshinError."""
-    generator = _generator(registry, name, options)
+    generator = make_generator(registry, name, options)
     try:
         tensors = load_file(file)
     except (OSError, SafetensorError) as error:
@@ -79,14 +92,6 @@ def from_weights(
         data or UNSTATED,
         licence or UNSTATED,
     )
-
-
-def _generator(registry: Registry, name: str, options: dict[str, Any]) -> Generator[Any]:
-    kind = registry.generator(name)
-    try:
-        return kind(kind.Config(**options))
-    except ValueError as error:
-        raise HenshinError(f"generator '{name}': {' '.join(str(error).split())}") from error
 
 
 def _loaded(generator: Generator[Any], tensors: dict[str, torch.Tensor], where: str) -> torch.nn.Module:
@@ -105,7 +110,7 @@ def _loaded(generator: Generator[Any], tensors: dict[str, torch.Tensor], where: 
 
 def held_pictures(folder: Path, count: int = 3) -> list[np.ndarray]:
     """Some pictures that a run held out of its training, for the parity check; none if they are gone."""
-    run = json.loads((folder / "run.json").read_text())
+    run = described_run(folder / "run.json")
     data = run["config"].get("data", {})
     if "a" not in data:
         return []
@@ -113,7 +118,7 @@ def held_pictures(folder: Path, count: int = 3) -> list[np.ndarray]:
         folders = as_folders(data["a"], Path(run["base"]))
     except HenshinError:
         return []
-    files = sorted(f for one in folders for f in one.rglob("*") if f.is_file() and is_picture(f))
+    files = pictures_in(folders)
     held = split(files, data.get("hold_out", 0))[1] or files
     return pictures_of(held[:count])
 

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from henshin.errors import HenshinError
 from henshin.recipe import NetworkChoice
 from henshin.registry import Registry
 from henshin.train import checkpoint
+from henshin.train.device import make_fabric, told
 from henshin.train.folders import as_folders
-from henshin.train.sheets import sheet
+from henshin.train.networks import make_generator
+from henshin.train.randomness import random_state, seeded, set_random_state
+from henshin.train.sheets import Row, sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Which tensors of a checkpoint become a model, and how its network is built again."""
+
+    generator: str
+    config: dict[str, Any]
+    state: str = ""
+    prefix: str = ""
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +54,8 @@ class RunOptions:
     log_every: int = 50
 
 
-class Run:
-    """What a recipe is given. It reads: prepare, track, `while run.step():` draw, learn, log.
+class TrainingRun:
+    """What a recipe is given as its `Run`. It reads: prepare, track, `while run.step():` draw, learn, log.
 
     `folder` is the run's own; `base` the folder of its YAML, to which paths of data are relative; `rng` the run's
     numpy generator, saved and restored with everything else.
@@ -62,14 +74,13 @@ class Run:
         self.folder, self.base, self.description = folder, base, description
         self.registry, self.options, self.say = registry, options, say
         self.steps = 0
-        self.total = 0
-        self.rng = np.random.default_rng(seed)
-        random.seed(seed)
-        torch.manual_seed(seed)
+        self.total: int | None = options.max_steps
+        self.rng = seeded(seed)
         self.fabric = make_fabric(options.device, options.precision)
         self.device = self.fabric.device
+        self._built: list[tuple[nn.Module, Published]] = []
         self._tracked: dict[str, Any] = {}
-        self._published: dict[str, Any] = {}
+        self._published: dict[str, Published] = {}
         self._pending: dict[str, list[Tensor]] = {}
         self._started: float | None = None
         self._first_step = 0
@@ -80,10 +91,16 @@ class Run:
         """The folders that a data option names. Errors: HenshinError."""
         return as_folders(value, self.base)
 
-    def generator(self, choice: NetworkChoice) -> nn.Module:
-        """Build the network of a generator plugin. Errors: HenshinError for an unknown name or a wrong option."""
-        kind = self.registry.generator(choice.use)
-        return kind(kind.Config(**choice.options)).build()
+    def generator(self, choice: NetworkChoice | str, options: Mapping[str, Any] | None = None) -> nn.Module:
+        """Build the network of a generator plugin, chosen by a run's option or by name and options.
+
+        Errors: HenshinError for an unknown name or a wrong option.
+        """
+        if isinstance(choice, str):
+            choice = NetworkChoice(use=choice, **(options or {}))
+        network = make_generator(self.registry, choice.use, choice.options).build()
+        self._built.append((network, Published(choice.use, choice.options)))
+        return network
 
     def prepare(self, *things: Any) -> Any:
         """Put networks on the device and under the precision of the run, and optimisers beside them."""
@@ -97,30 +114,40 @@ class Run:
         """Gradients of a loss, as the precision wants them computed."""
         self.fabric.backward(loss)
 
-    def publish(self, choice: NetworkChoice, state: str, prefix: str, size: int, part: str = "") -> None:
+    def publish(
+        self, choice: NetworkChoice, state: str, prefix: str = "", size: int | None = None, part: str = ""
+    ) -> None:
         """Say what `henshin export` shall take: of the tracked `state`, the tensors that begin with `prefix`.
 
-        `size` is the side of the training pictures, which becomes the model's preferred size.
+        `size` is the side of the training pictures, which becomes the model's preferred size. A run that does not
+        say publishes the one network that it had built by `generator` and tracks.
         """
-        self._published[part] = {
-            "generator": choice.use,
-            "config": choice.options,
-            "state": state,
-            "prefix": prefix,
-            "size": size,
-        }
+        self._published[part] = Published(choice.use, choice.options, state, prefix, size)
 
-    def track(self, total: int, **state: Any) -> None:
-        """Name everything a checkpoint holds, and the number of steps; continue from the last one if asked to.
+    def until(self, steps: int) -> None:
+        """Say how many steps the run has in all; without it, only the command line's limits end it."""
+        self.total = min(steps, self.options.max_steps or steps)
+
+    def track(self, **state: Any) -> None:
+        """Name everything a checkpoint holds; continue from the last one if asked to.
 
         Errors: HenshinError when the last checkpoint does not fit this run.
         """
-        self.total = min(total, self.options.max_steps or total)
         self._tracked = state
         found = checkpoint.found(self.checkpoints)
         if self.options.resume and found:
             self._restore(found[-1])
+        if not self._published:
+            self._publish_what_was_built()
         self._write_description()
+        self.say(told(self.fabric))
+
+    def _publish_what_was_built(self) -> None:
+        tracked = {id(getattr(thing, "module", thing)): name for name, thing in self._tracked.items()}
+        found = [(tracked[id(network)], what) for network, what in self._built if id(network) in tracked]
+        if len(found) == 1:
+            name, what = found[0]
+            self._published[""] = replace(what, state=name)
 
     @property
     def checkpoints(self) -> Path:
@@ -146,16 +173,17 @@ class Run:
     def _may_go_on(self, now: float) -> bool:
         limit = self.options.max_time
         out_of_time = limit is not None and self._started is not None and now - self._started >= limit
-        return not (self._interrupted or out_of_time or self.steps >= self.total)
+        done = self.total is not None and self.steps >= self.total
+        return not (self._interrupted or out_of_time or done)
 
     def every(self, steps: int) -> bool:
         """Is this one of every `steps` steps?"""
         return self.steps % steps == 0
 
-    def log(self, step: int, **scalars: Tensor) -> None:
+    def log(self, step: int, **scalars: Tensor | float) -> None:
         """Note the values of a step; every `log_every` steps their means are written down and told."""
         for name, value in scalars.items():
-            self._pending.setdefault(name, []).append(value.detach())
+            self._pending.setdefault(name, []).append(torch.as_tensor(value).detach())
         if (step + 1) % self.options.log_every:
             return
         means = self._means()
@@ -164,7 +192,8 @@ class Run:
             file.write(json.dumps({"step": step + 1, "time": round(time.time(), 1), **means}) + "\n")
         rate = (step + 1 - self._first_step) / max(time.monotonic() - (self._started or 0.0), 1e-9)
         told = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
-        self.say(f"step {step + 1}/{self.total}  {rate:.2f} steps/s  {told}")
+        of = "" if self.total is None else f"/{self.total}"
+        self.say(f"step {step + 1}{of}  {rate:.2f} steps/s  {told}")
 
     def _means(self) -> dict[str, float]:
         """Means of what was logged since the last time. Errors: HenshinError once a loss is no number any more."""
@@ -177,14 +206,14 @@ class Run:
                 )
         return means
 
-    def sheet(self, name: str, rows: Sequence[Tensor]) -> None:
-        """Write a sample sheet, `samples/NAME.png`: a row for each (N, 3, H, W) in [-1, 1]."""
+    def sheet(self, name: str, rows: Sequence[Row]) -> None:
+        """Write a sample sheet, `samples/NAME.png`: a row for each (N, 3, H, W) in [-1, 1] or list of pictures."""
         sheet(rows, self.folder / "samples" / f"{name}.png")
 
     def save(self) -> None:
         """Write a checkpoint of all that is tracked. Errors: HenshinError, with nothing written, when a loss is NaN."""
         self._means()
-        state = {name: _state_of(thing) for name, thing in self._tracked.items()}
+        state = {name: thing.state_dict() for name, thing in self._tracked.items()}
         state["run"] = {"steps": self.steps, "random": random_state(self.rng)}
         checkpoint.save(self.checkpoints, self.steps, state)
 
@@ -200,7 +229,11 @@ class Run:
         self.say(f"resumed at step {self.steps}")
 
     def _write_description(self) -> None:
-        whole = {**self.description, "base": str(self.base.resolve()), "publish": self._published}
+        whole = {
+            **self.description,
+            "base": str(self.base.resolve()),
+            "publish": {part: asdict(what) for part, what in self._published.items()},
+        }
         (self.folder / "run.json").write_text(json.dumps(whole, indent=2) + "\n")
 
     @contextmanager
@@ -217,47 +250,3 @@ class Run:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def make_fabric(device: str, precision: str) -> Fabric:
-    """Lightning Fabric for "auto", "cpu", "cuda" or "cuda:N". Errors: HenshinError when there is no such GPU."""
-    kind, _, index = device.partition(":")
-    has_gpu = torch.cuda.is_available()
-    if kind == "cuda" and not has_gpu:
-        raise HenshinError("--device cuda: PyTorch sees no GPU here; use --device cpu, or auto")
-    on_gpu = has_gpu and kind in ("cuda", "auto")
-    if precision == "auto":
-        fast = on_gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        precision = "bf16" if fast else "fp32"
-    accelerator = "cuda" if on_gpu else "cpu"
-    devices: Any = [int(index)] if on_gpu and index else 1
-    return Fabric(
-        accelerator=accelerator, devices=devices, precision="bf16-mixed" if precision == "bf16" else "32-true"
-    )
-
-
-def _state_of(thing: Any) -> Any:
-    return thing.state_dict()
-
-
-def random_state(rng: np.random.Generator) -> dict[str, Any]:
-    """The state of every source of randomness."""
-    version, numbers, gauss = random.getstate()
-    state: dict[str, Any] = {
-        "python": [version, list(numbers), gauss],
-        "torch": torch.get_rng_state(),
-        "numpy": rng.bit_generator.state,
-    }
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def set_random_state(state: dict[str, Any], rng: np.random.Generator) -> None:
-    """The inverse of `random_state`."""
-    version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
-    torch.set_rng_state(state["torch"])
-    rng.bit_generator.state = state["numpy"]
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])

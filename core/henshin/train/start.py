@@ -9,7 +9,7 @@ from henshin.errors import HenshinError
 from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.config import RunPlan
-from henshin.train.run import Run, RunOptions
+from henshin.train.run import RunOptions, TrainingRun
 
 
 def default_folder(plan: RunPlan) -> Path:
@@ -17,7 +17,9 @@ def default_folder(plan: RunPlan) -> Path:
     return Path("runs") / plan.path.stem
 
 
-def train(plan: RunPlan, folder: Path, registry: Registry, options: RunOptions, say: Callable[[str], None]) -> Run:
+def train(
+    plan: RunPlan, folder: Path, registry: Registry, options: RunOptions, say: Callable[[str], None]
+) -> TrainingRun:
     """Train, or go on with `options.resume`, in `folder`; return the run when it has ended.
 
     Errors: HenshinError when the folder holds a run and it was not said to resume, and whatever is wrong with data.
@@ -25,8 +27,8 @@ def train(plan: RunPlan, folder: Path, registry: Registry, options: RunOptions, 
     if checkpoint.found(folder / "checkpoints") and not options.resume:
         raise HenshinError(f"{folder}: holds a run already; go on with it by --resume, or choose another -o")
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(folder, plan.path.parent, plan.description, plan.recipe.config.seed, registry, options, say)
+    run = TrainingRun(folder, plan.path.parent, plan.description, plan.recipe.config.seed, registry, options, say)
     with run.interruptible():
         plan.recipe.train(run)
-    say(f"stopped at step {run.steps} of {run.total}; {folder}")
+    say(f"stopped at step {run.steps}; {folder}")
     return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ class CutConfig(RecipeConfig):
     """Defaults are those that draw faces on small hardware; the paper's are named where they differ."""
 
     generator: NetworkChoice = Field(description="A translator with `features` and `trace`, as `resnet` has them.")
-    data: UnpairedData
+    data: UnpairedData = Field(description="The two sets of pictures, and their size.")
     steps: int = Field(20_000, ge=1, description="Steps of training.")
     batch: int = Field(4, ge=1, description="Pictures of each domain a step (paper: 1).")
     learning_rate: float = Field(2e-4, gt=0, description="Adam's, of the generator.")
@@ -26,7 +26,7 @@ class CutConfig(RecipeConfig):
         gt=0,
         description="Discriminators' learning rate over the generator's (Heusel et al. 2017; paper: 1).",
     )
-    grow: dict[int, int] = Field(
+    grow: dict[Annotated[int, Field(ge=32, multiple_of=4)], Annotated[int, Field(ge=1)]] = Field(
         {}, description="`{64: 3000, 96: 8000}`: pictures are 64 px until step 3000, 96 until 8000, then of full size."
     )
     gan: Literal["lsgan", "hinge", "vanilla"] = Field("hinge", description="Adversarial loss (paper: lsgan).")
@@ -39,6 +39,10 @@ class CutConfig(RecipeConfig):
     judge_gain: float = Field(
         10.0, gt=0, description="Factor on the discriminators' scores, which spectral norm makes small (paper: 1)."
     )
+    judge_repeats: int = Field(
+        1, ge=1, le=10, description="Steps of the discriminators for one of the generator; they cost little."
+    )
+    pool: int = Field(0, ge=0, description="Earlier translations kept to show the discriminators again (paper: 0).")
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         ("colour", "translation", "cutout"), description="Differentiable augmentation (paper: none)."
     )

@@ -19,6 +19,7 @@ from henshin.train.data import Pictures, scaled
 from henshin.train.discriminators import MultiScale, frozen
 from henshin.train.ema import Average
 from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss
+from henshin.train.pool import ImagePool
 from henshin.train.schedule import constant_then_linear, set_rate
 
 if TYPE_CHECKING:
@@ -69,15 +70,18 @@ def train(config: CutConfig, run: Run) -> None:
     generator.mark_forward_method("features")
     generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
 
+    pool = ImagePool(c.pool, run.rng)
+
     run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.until(c.steps)
     run.track(
-        c.steps,
         generator=generator,
         average=average,
         heads=heads,
         judges=judges,
         generator_steps=generator_steps,
         judge_steps=judge_steps,
+        pool=pool,
     )
     while run.step():
         size = c.size_at(run.steps)
@@ -92,12 +96,14 @@ def train(config: CutConfig, run: Run) -> None:
         fake = drawn[: c.batch]
 
         frozen(judges, False)
-        judge_loss = discriminator_loss(
-            c.gan, judges(augment(drawing, c.augment)), judges(augment(fake.detach(), c.augment))
-        )
-        judge_steps.zero_grad()
-        run.backward(judge_loss)
-        judge_steps.step()
+        for again in range(c.judge_repeats):
+            real = fitted(drawings.draw(c.batch, run.rng), size) if again else drawing
+            shown = augment(torch.cat([real, pool(fake.detach())]), c.augment)
+            scores = [score.chunk(2) for score in judges(shown)]
+            judge_loss = discriminator_loss(c.gan, [real for real, _ in scores], [fake for _, fake in scores])
+            judge_steps.zero_grad()
+            run.backward(judge_loss)
+            judge_steps.step()
 
         frozen(judges, True)
         adversarial = generator_loss(c.gan, judges(augment(fake, c.augment)))
@@ -112,8 +118,8 @@ def train(config: CutConfig, run: Run) -> None:
 
         run.log(run.steps, judge=judge_loss, adversarial=adversarial, contrast=contrast)
         if run.every(c.sheet_every):
-            shown = photos.held if len(photos.held) else photos.training
-            held = fitted(scaled(shown[:12]), size)
+            sampled = photos.held if len(photos.held) else photos.training
+            held = fitted(scaled(sampled[:12]), size)
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [held, average(held)])
 

@@ -50,7 +50,7 @@ class CycleGanConfig(RecipeConfig):
     generator: NetworkChoice = Field(
         NetworkChoice(use="resnet"), description="The translator; one is built for each direction."
     )
-    data: UnpairedData
+    data: UnpairedData = Field(description="The two sets of pictures, and their size.")
     steps: int = Field(200_000, ge=1, description="Steps of training; an epoch is as many as there are photos / batch.")
     batch: int = Field(1, ge=1, description="Pictures of each domain a step.")
     learning_rate: float = Field(2e-4, gt=0, description="Adam's, with betas (0.5, 0.999).")

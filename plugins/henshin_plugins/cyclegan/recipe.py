@@ -46,8 +46,8 @@ def train(config: CycleGanConfig, run: Run) -> None:
     pool_a, pool_b = ImagePool(c.pool, run.rng), ImagePool(c.pool, run.rng)
 
     run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.until(c.steps)
     run.track(
-        c.steps,
         a_to_b=a_to_b,
         b_to_a=b_to_a,
         average=average,

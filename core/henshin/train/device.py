@@ -1,0 +1,40 @@
+"""Where a run computes, and how precisely. Lightning Fabric does the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from henshin.errors import HenshinError, MissingError
+
+
+def make_fabric(device: str, precision: str) -> Fabric:
+    """Fabric for "auto", "cpu", "cuda" or "cuda:N" and "auto", "bf16" or "fp32".
+
+    "auto" is the first GPU if there is one, and bf16 where the processor is fast at it.
+    Errors: HenshinError for another word; MissingError when there is no such GPU.
+    """
+    kind, _, index = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise HenshinError(f"--device {device}: say auto, cpu, cuda or cuda:N")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cuda" and int(index or 0) >= count:
+        raise MissingError(f"--device {device}: PyTorch sees {count or 'no'} GPU here; use --device cpu, or auto")
+    on_gpu = count > 0 and kind != "cpu"
+    if precision == "auto":
+        precision = "bf16" if on_gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
+    devices: Any = [int(index or 0)] if on_gpu else 1
+    return Fabric(
+        accelerator="cuda" if on_gpu else "cpu",
+        devices=devices,
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+    )
+
+
+def told(fabric: Fabric) -> str:
+    """Where and how this computes, in words."""
+    name = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else "the CPU"
+    precision = "bf16" if fabric._precision.precision == "bf16-mixed" else "fp32"
+    return f"trains on {name}, in {precision}"
