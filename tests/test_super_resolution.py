@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,25 @@ def test_a_named_scale_opens_only_what_it_needs(folder: Path) -> None:
     assert set(opened(SuperResolution, folder, model="multi").models) == {2}  # type: ignore[attr-defined]
     assert set(opened(SuperResolution, folder, model="multi-x4", size=99).models) == {4}  # type: ignore[attr-defined]
     assert opened(SuperResolution, folder, model="lanczos").models == {}  # type: ignore[attr-defined]
+
+
+def test_every_scale_that_may_be_opened_must_be_there(folder: Path) -> None:
+    (folder / "exported/multi-x3.onnx").rename(folder / "multi-x3.onnx")
+    entry = {
+        "name": "multi-x3",
+        "file": "multi-x3.onnx",
+        "sha256": "0" * 64,
+        "size": 1,
+        "url": "https://example.invalid/x",
+    }
+    (folder / "exported/models.yaml").write_text(json.dumps({"models": [entry]}))
+    path = folder / "p.yaml"
+    path.write_text("stages:\n  - {use: super_resolution, model: multi, when_smaller_than: 60}\n")
+    with pytest.raises(
+        PipelineError, match=r"p\.yaml:2: super_resolution\.model: model 'multi-x3' is not on this"
+    ) as caught:
+        load(str(path), build_registry(), context_in(folder).store)
+    assert caught.value.exit_code == 3
 
 
 def test_what_is_refused(folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -20,6 +20,9 @@ from henshin.yaml_nodes import Mark, Node
 
 if TYPE_CHECKING:
     from henshin.models import ModelStore
+
+MarkT = TypeVar("MarkT")
+Where = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -79,46 +82,46 @@ def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> lis
     """Say which of the models that a stage names are not there."""
     problems = []
     if step.stage is not None:
-        for path, name in named_models(step.stage.config):
-            message = store.problem(name, base)
+        for path, name, option in marked(step.stage.config, ModelOption):
+            message = store.problem(name, base, contract=option.contract)
             if message:
                 mark = locate(step.node, path)[1] if path[0] in step.node.mapping else None
                 problems.append(step.problem(where, f"{label(step.label, path)}: {message}", mark, missing=True))
     return problems
 
 
-def named_models(config: BaseModel) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield (path, name) of every model that a configuration names."""
+def marked(config: BaseModel, kind: type[MarkT]) -> Iterator[tuple[Where, str, MarkT]]:
+    """Yield (path, text, mark) of every option, also within others, whose type bears a mark of this kind."""
     for key, field in type(config).model_fields.items():
-        value = getattr(config, key)
         annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        for rest, name in _models_in(annotation, value, marked=False):
-            yield (field.alias or key, *rest), name
+        for rest, text, mark in _marked_in(annotation, getattr(config, key), kind, None):
+            yield (field.alias or key, *rest), text, mark
 
 
-def _models_in(annotation: Any, value: Any, marked: bool) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Follow an annotation and a value side by side down to the texts that are marked as a model's name."""
+def _marked_in(annotation: Any, value: Any, kind: type[Any], mark: Any) -> Iterator[tuple[Where, str, Any]]:
+    """Follow an annotation and a value side by side down to the texts that are marked."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        marks = any(mark is ModelOption or isinstance(mark, ModelOption) for mark in arguments[1:])
-        yield from _models_in(arguments[0], value, marked or marks)
+        marks = [one() if one is kind else one for one in arguments[1:]]
+        mark = next((one for one in marks if isinstance(one, kind)), mark)
+        yield from _marked_in(arguments[0], value, kind, mark)
     elif origin in (Union, types.UnionType):
         if not any(get_origin(one) is Literal and value in get_args(one) for one in arguments):
-            found = (item for one in arguments for item in _models_in(one, value, marked))
+            found = (item for one in arguments for item in _marked_in(one, value, kind, mark))
             yield from dict.fromkeys(found)
     elif isinstance(value, BaseModel):
-        yield from named_models(value)
+        yield from marked(value, kind)
     elif isinstance(value, list | tuple | set | frozenset):
         inner = [one for one in arguments if one is not Ellipsis] or [str]
         for index, item in enumerate(value):
             of_item = inner[index] if origin is tuple and index < len(inner) else inner[-1]
-            yield from (((index, *rest), name) for rest, name in _models_in(of_item, item, marked))
+            yield from (((index, *rest), text, own) for rest, text, own in _marked_in(of_item, item, kind, mark))
     elif isinstance(value, dict):
+        of_item = arguments[1] if len(arguments) == 2 else str
         for key, item in value.items():
-            of_item = arguments[1] if len(arguments) == 2 else str
-            yield from (((key, *rest), name) for rest, name in _models_in(of_item, item, marked))
-    elif marked and isinstance(value, str) and origin is not Literal and annotation is not types.NoneType:
-        yield (), value
+            yield from (((key, *rest), text, own) for rest, text, own in _marked_in(of_item, item, kind, mark))
+    elif mark is not None and isinstance(value, str) and origin is not Literal and annotation is not types.NoneType:
+        yield (), value, mark
 
 
 def chain_problems(steps: Sequence[Step], where: str, enders: Sequence[str]) -> list[Problem]:

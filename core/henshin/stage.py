@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -20,12 +21,24 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+@dataclass(frozen=True, slots=True)
 class ModelOption:
-    """Marks an option whose value names a model, so that a missing one is told before anything runs."""
+    """Marks an option whose value names a model, so that a missing one is told before anything runs.
+
+    Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
+    """
+
+    contract: bool = True
+
+
+class FileOption:
+    """Marks an option whose value is the path of a file: what is in it counts, so work is redone when it changes."""
 
 
 ModelName = Annotated[str, ModelOption()]
 """A model's name, or the path of an .onnx file (in a YAML relative to that file)."""
+FileName = Annotated[str, FileOption()]
+"""The path of a file that a stage reads, relative to the pipeline's file: ``context.base / name``."""
 
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
 Works = Literal["pictures", "frames", "source"]
@@ -45,6 +58,9 @@ class Stage(Generic[ConfigT]):
     is there after, and what no longer is. ``extra`` names the optional dependencies that the stage wants
     ("train": ``pip install 'henshin[train]'``). Each of these may also be a property that looks at ``self.config``.
 
+    ``renames`` says that results are called otherwise than their sources: files in their way are then looked for when
+    they are written, not before anything runs.
+
     ``zone`` is set from outside, before ``open`` and before each ``run``: whether the pictures to come are "crops" of
     faces or whole "photos".
     """
@@ -56,11 +72,16 @@ class Stage(Generic[ConfigT]):
     gives: frozenset[str] = frozenset()
     ends: frozenset[str] = frozenset()
     extra: str | None = None
+    renames: bool = False
     zone: Zone = "photos"
 
     def __init__(self, config: ConfigT) -> None:
         """Take the validated options; load nothing yet."""
         self.config = config
+
+    def depends_on(self) -> Mapping[str, str]:
+        """Say on what else than options, models and files the results depend: {package: version}. Asked unopened."""
+        return {}
 
     def open(self, context: Context) -> None:
         """Load models and heavy libraries. Called once, before the first batch."""
@@ -73,12 +94,21 @@ class Stage(Generic[ConfigT]):
         """Yield the frames of a source stage, always the same ones for the same options."""
         raise NotImplementedError(f"stage '{self.name}' is no source")
 
+    def sources(self) -> Sequence[str] | None:
+        """Name the ``source`` of each frame that ``frames`` yields, if that is known without the work.
+
+        Then a run whose results are all there already does not do that work again. Asked unopened.
+        """
+        return None
+
     def close(self) -> None:
         """Give back what ``open`` took. Called once, whatever happened."""
 
 
 __all__ = [
     "ConfigT",
+    "FileName",
+    "FileOption",
     "Frame",
     "ModelName",
     "ModelOption",

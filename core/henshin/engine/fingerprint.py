@@ -1,27 +1,31 @@
-"""What a result depends on besides its input, in one hash: stages, options, models, plugin versions, writer options."""
+"""What a result depends on besides its input, in one hash.
+
+Stages, options, the models and files that they name, what else they depend on, plugin versions, writer options.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from henshin import __version__
 from henshin.errors import HenshinError
 from henshin.manifest import hash_file
-from henshin.pipeline_checks import named_models
+from henshin.pipeline_checks import marked
+from henshin.stage import FileOption, ModelOption
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from henshin.images import WriteOptions
     from henshin.models import Found, ModelStore
     from henshin.pipeline import Pipeline
     from henshin.registry import Registry
     from henshin.stage import Stage
 
-VERSION = 1
+VERSION = 2
 
 
 def base_of(pipeline: Pipeline) -> Path:
@@ -33,7 +37,7 @@ def fingerprint(pipeline: Pipeline, write: WriteOptions, store: ModelStore, regi
     """Return a SHA-256 in hexadecimal: work done under the same one need not be done again."""
     base = base_of(pipeline)
     content = {
-        "version": VERSION,
+        "version": [VERSION, __version__],
         "stages": [_stage(stage, base, store, registry) for stage in pipeline.stages],
         "write": write.model_dump(mode="json"),
     }
@@ -43,29 +47,39 @@ def fingerprint(pipeline: Pipeline, write: WriteOptions, store: ModelStore, regi
 
 def _stage(stage: Stage[Any], base: Path, store: ModelStore, registry: Registry) -> dict[str, Any]:
     plugin = registry.owners.get(("stage", stage.name))
+    models = [(found.name, hash_file(found.path), found.contract.to_json()) for found in models_of(stage, base, store)]
     return {
         "use": stage.name,
         "options": stage.config.model_dump(mode="json"),
         "plugin": [plugin.name, plugin.version] if plugin is not None else None,
-        "models": {found.name: hash_file(found.path) for found in models_of(stage, base, store)},
-        "files": {name: hash_file(path) for name, path in _files(stage.config)},
+        "models": sorted(models),
+        "files": sorted((option, hash_file(path)) for option, path in _files(stage, base, store)),
+        "depends_on": dict(stage.depends_on()),
     }
 
 
 def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[Found]:
-    """Return the models that a stage's options name. A name that is none (``lanczos``) is only an option."""
-    found = []
-    for _, name in named_models(stage.config):
-        try:
-            found.append(store.find(name, base))
-        except HenshinError:
-            continue
+    """Return the models that a stage's options name, of a multi-scale one all.
+
+    A name that is none (``lanczos``) is only an option.
+    """
+    found: list[Found] = []
+    for _, name, mark in marked(stage.config, ModelOption):
+        if mark.contract:
+            with suppress(HenshinError):
+                found += store.family(name, base)
     return found
 
 
-def _files(config: BaseModel) -> Iterator[tuple[str, Path]]:
-    """Yield options that are paths of files: what is in them counts too."""
-    for option in type(config).model_fields:
-        value = getattr(config, option)
-        if isinstance(value, Path) and value.is_file():
-            yield option, value
+def _files(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[tuple[str, Path]]:
+    """Yield the options that name other files, with these: what is in them counts too."""
+    for where, name, mark in marked(stage.config, ModelOption):
+        if not mark.contract:
+            with suppress(HenshinError):
+                yield str(where), store.file(name, base)
+    named = [(str(where), Path(name)) for where, name, _ in marked(stage.config, FileOption)]
+    paths = [(name, value) for name, value in stage.config if isinstance(value, Path)]
+    for option, path in (*named, *paths):
+        file = base / path.expanduser()
+        if file.is_file():
+            yield option, file

