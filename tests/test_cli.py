@@ -68,7 +68,7 @@ def test_the_run_command_takes_what_it_promises(capsys: pytest.CaptureFixture[st
     [
         ([], "no pipeline given"),
         (["negative.yaml", "--fromat", "png"], "--format"),
-        (["negative.yaml", "-i", "photos", "--device", "tpu"], "auto, cpu, cuda, cuda:N"),
+        (["negative.yaml", "-i", "photos", "--device", "tpu"], "auto, cpu, cuda or cuda:N"),
         (["negative.yaml", "-i", "photos", "--batch-size", "0"], "number >= 1"),
         (["negative.yaml", "-i", "photos", "--quality", "101"], "101"),
         (["negative.yaml", "--plugin", "negative.py", "-i", "photos", "--format", "jpog"], "jpog"),

@@ -74,7 +74,7 @@ def test_a_list_belongs_to_the_stage_but_a_picture_does_not() -> None:
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        (None, "NoneType instead of a picture"),
+        (None, "a NoneType; a picture is"),
         (np.zeros((4, 4, 3), np.float32), "float32"),
         (np.zeros((4, 4), np.uint8), r"\(4, 4\)"),
         (np.zeros((4, 4, 4), np.uint8), r"\(4, 4, 4\)"),

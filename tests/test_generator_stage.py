@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import support_onnx as tiny
+from conftest import ROOT
+from packaging.requirements import Requirement
 from pydantic import ValidationError
 from support_stages import opened
 
@@ -74,6 +77,14 @@ def test_strength_mixes(folder: Path, rng: np.random.Generator, strength: float)
     wanted = picture * (1 - strength) + (255.0 - picture) * strength
     assert np.abs(result - wanted).max() <= 1
     assert result.dtype == np.uint8
+
+
+def test_numpy_keeps_the_wider_type_when_mixing() -> None:
+    """NumPy 1 computes uint8 times a small uint16 in 8 bits: such pixels would be wrong, so it may not be installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (numpy,) = [Requirement(one) for one in project["dependencies"] if one.startswith("numpy")]
+    assert "1.26.4" not in numpy.specifier
+    assert np.__version__ in numpy.specifier
 
 
 def test_strength_with_a_model_that_enlarges(folder: Path) -> None:

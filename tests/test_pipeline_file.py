@@ -42,7 +42,7 @@ from henshin.yaml_nodes import MAX_BYTES, load_yaml
         ),
         (
             b"name: ../up\nstages: [{use: face_detect}]\n",
-            "p.yaml:1: name: '../up' cannot name a folder; leave out / \\ : * ? and a dot in front",
+            "p.yaml:1: name: '../up' cannot name a file or folder; leave out / \\ : * ? \" < > | and a dot in front",
         ),
         (b"stages: [{use: face_detect}]\nstages: []\n", "p.yaml:2: the key 'stages' is here twice (first on line 1)"),
         (

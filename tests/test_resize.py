@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from henshin import Face, Frame
+from henshin.resampling import Filter, resample
 from henshin.testing import check_plugin, check_stage
 from henshin_plugins.resize import Crop, CropConfig, Resize, ResizeConfig
 
@@ -69,6 +70,13 @@ def test_pixels_are_pillows(rng: np.random.Generator, name: str) -> None:
     assert result.dtype == np.uint8
     assert result.flags.c_contiguous
     assert np.array_equal(result, expected)
+
+
+def test_there_is_one_resampler(rng: np.random.Generator) -> None:
+    picture = rng.integers(0, 256, (400, 300, 3), dtype=np.uint8)
+    for name in get_args(Filter):
+        (result,) = Resize(config_of(size=40, filter=name)).run([picture])
+        assert np.array_equal(result, resample(picture, 40, 30, name))
 
 
 def test_filters_differ_and_box_is_the_mean(rng: np.random.Generator) -> None:

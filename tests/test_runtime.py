@@ -14,7 +14,7 @@ from support_runtime import model_of, pictures_of, translated
 
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.models import read_contract
-from henshin.runtime import Device, Model, Network, resolve_device
+from henshin.runtime import Device, Model, Network, parse_device, resolve_device
 from henshin.runtime import device as device_module
 
 NO_GPU = device_module.cuda_obstacle(0) is not None
@@ -29,6 +29,20 @@ def test_the_cpu_is_taken_when_asked_for() -> None:
 def test_an_unknown_device_says_what_there_is() -> None:
     with pytest.raises(HenshinError, match=r"no device 'gpu': it is auto, cpu, cuda or cuda:N"):
         resolve_device("gpu")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device"),
+    [
+        ("auto", ("auto", 0)),
+        ("cpu", ("cpu", 0)),
+        ("cuda", ("cuda", 0)),
+        ("cuda:0", ("cuda", 0)),
+        ("cuda:12", ("cuda", 12)),
+    ],
+)
+def test_the_words_for_devices(wanted: str, device: tuple[str, int]) -> None:
+    assert parse_device(wanted) == device
 
 
 def test_cpu_and_required_gpu_exclude_each_other() -> None:

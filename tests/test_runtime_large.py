@@ -80,11 +80,23 @@ def test_a_global_network_is_reduced_and_never_tiled(tmp_path: Path) -> None:
     assert result.shape == picture.shape
     wanted = np.clip(picture.astype(float) - picture.mean() + 128, 0, 255)
     assert np.abs(result - wanted)[:, 8:-8].max() < 4
-    assert "above 64 pixels reduced" in model.describe()
+    assert "above 64 pixels are reduced" in model.describe()
+
+
+@pytest.mark.parametrize("size", [(20, 400), (400, 20), (64, 64), (40, 64), (65, 20)])
+def test_a_tiled_network_never_sees_more_than_its_maximum(tmp_path: Path, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(3)
+    whole, model = (model_of(tiny.box(tmp_path / f"{n}.onnx", maximum_size=n)) for n in (1000, 64))
+    picture = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    shapes = spied(model)
+    (result,) = translated(model, [picture])
+    assert max(max(shape[1:3]) for shape in shapes) <= 64
+    assert len(shapes) == 1 or max(size) > 64
+    assert np.array_equal(result, translated(whole, [picture])[0])
 
 
 def test_every_model_says_what_becomes_of_large_pictures(tmp_path: Path) -> None:
-    assert "above 1536 pixels reduced" in model_of(tiny.centred(tmp_path / "a.onnx")).describe()
+    assert "above 1536 pixels are reduced" in model_of(tiny.centred(tmp_path / "a.onnx")).describe()
     assert "in tiles with 2 pixels around" in model_of(tiny.box(tmp_path / "b.onnx")).describe()
     assert model_of(tiny.box(tmp_path / "b.onnx")).describe().startswith("cpu (CPUExecutionProvider)")
 

@@ -41,10 +41,14 @@ class Context:
         return Model(found.contract, self.network(found.path), batch_size=self.batch_size)
 
     def network(self, path: Path | str) -> Network:
-        """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once."""
+        """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.
+
+        ``path`` is relative to the pipeline's file, else to where we are.
+        """
         from henshin.runtime import Network
 
-        path = Path(path)
+        beside = self.base / path
+        path = beside if beside.is_file() else Path(path)
         if path not in self.opened:
             self.opened[path] = Network(path, self.device)
         return self.opened[path]

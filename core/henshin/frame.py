@@ -22,6 +22,21 @@ else:
     Floats = Any
 
 
+def picture_problem(value: object) -> str | None:
+    """Say what this is instead of a picture ("an array of float32 (4, 4); a picture is ..."); None if it is one.
+
+    That it is contiguous and read-only is not asked for.
+    """
+    import numpy as np
+
+    wanted = "a picture is (height, width, 3) of uint8, not empty"
+    if not isinstance(value, np.ndarray):
+        return f"a {type(value).__name__}; {wanted}"
+    if value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3 and value.size > 0:
+        return None
+    return f"an array of {value.dtype} {value.shape}; {wanted}"
+
+
 @dataclass(slots=True, eq=False)
 class Metadata:
     """What a file held besides its pixels, so that the writer can give it back.

@@ -11,9 +11,9 @@ CHECKOUT = PACKAGE.parents[1]
 Kind = Literal["pipelines", "exported"]
 
 
-def in_checkout() -> bool:
-    """Whether this henshin runs from a checkout of the project (an editable install) and not from a wheel."""
-    return (CHECKOUT / "pyproject.toml").is_file() and (CHECKOUT / "core" / "henshin").resolve() == PACKAGE
+def is_checkout(folder: Path) -> bool:
+    """Whether a folder is the top of a checkout of the project."""
+    return (folder / "pyproject.toml").is_file() and (folder / "core" / "henshin" / "__init__.py").is_file()
 
 
 def data_folder(kind: Kind) -> Path:
@@ -23,6 +23,6 @@ def data_folder(kind: Kind) -> Path:
     neither is at hand the first is returned all the same: it lists as empty.
     """
     own = PACKAGE / "data" / kind
-    if not own.is_dir() and in_checkout():
+    if not own.is_dir() and is_checkout(CHECKOUT) and PACKAGE == CHECKOUT / "core" / "henshin":
         return CHECKOUT / kind
     return own

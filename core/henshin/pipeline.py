@@ -17,7 +17,7 @@ from henshin.pipeline_checks import Step, chain_problems, extra_problems, model_
 from henshin.pipeline_schema import schema
 from henshin.plugin_checks import static
 from henshin.stage import Stage
-from henshin.words import did_you_mean, one_line
+from henshin.words import did_you_mean, name_problem, one_line
 from henshin.yaml_nodes import Node, load_yaml, to_python
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ class PipelineFile(BaseModel):
     @classmethod
     def _can_name_a_folder(cls, name: str | None) -> str | None:
         """Results go to ./henshin-out/NAME by default, so the name must not lead anywhere else."""
-        if name is not None and (name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|\n\r\t\0')):
-            raise ValueError(f"{name!r} cannot name a folder; leave out / \\ : * ? and a dot in front")
+        problem = None if name is None else name_problem(name)
+        if problem:
+            raise ValueError(f"{name!r} {problem}")
         return name
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from henshin.generator import ChannelOrder, Generator, GeneratorConfig, Kind
 from henshin.recipe import Recipe, RecipeConfig
 from henshin.stage import Stage, StageConfig, Works
+from henshin.words import flat
 
 FLOWS = frozenset({"faces", "crops", "latents"})
 """What one stage may give to a later one."""
@@ -82,7 +83,7 @@ def _config(cls: type[Any], base: type[BaseModel], reserved: str) -> str | None:
         try:
             config.model_rebuild()
         except Exception as error:
-            return f"has a Config that pydantic cannot complete: {' '.join(str(error).split())[:120]}"
+            return f"has a Config that pydantic cannot complete: {flat(error)[:120]}"
     names = {field.alias or name for name, field in config.model_fields.items()}
     return f"has an option '{reserved}', which the YAML itself uses" if reserved in names else None
 

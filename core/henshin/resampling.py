@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from henshin.frame import Picture
 
-Filter = Literal["lanczos", "bicubic"]
+Filter = Literal["lanczos", "bicubic", "bilinear", "box", "nearest"]
 
 _REDUCING_GAP = 3.0
 """First shrink by whole boxes to no less than three times the size aimed at: many times faster, to the eye the same."""

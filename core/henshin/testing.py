@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from henshin.errors import HenshinError, PictureError
-from henshin.frame import Frame, Picture
+from henshin.frame import Frame, Picture, picture_problem
 from henshin.plugin_checks import class_problem
 from henshin.registry import Registry, build_registry
 from henshin.testing_generator import check_generator
@@ -174,12 +174,9 @@ def _check_picture(one: object, who: str) -> None:
     import numpy as np
 
     assert not isinstance(one, PictureError), f"{who} refused the picture: {one}"
-    assert isinstance(one, np.ndarray), f"{who} returned a {type(one).__name__}, not a picture"
-    said = f"{who} returned {one.dtype} of shape {one.shape}; a picture is uint8 of shape (H, W, 3)"
-    assert one.dtype == np.uint8, said
-    assert one.ndim == 3, said
-    assert one.shape[2] == 3, said
-    assert one.size > 0, said
+    problem = picture_problem(one)
+    assert problem is None, f"{who} returned {problem}"
+    assert isinstance(one, np.ndarray)
     assert one.flags.c_contiguous, f"{who} returned a view that is not C-contiguous; use numpy.ascontiguousarray"
 
 
@@ -218,6 +215,10 @@ def _check_source(stage: Stage[Any], _: Sequence[Picture], most: int = 4) -> Non
         _check_frame(one, stage)
         assert one.name == other.name, f"{stage.name} yields '{one.name}', then '{other.name}' in its place"
         _same(one.picture, other.picture, f"{stage.name}: frame '{one.name}' is another one the second time")
+    named = stage.sources()
+    if named is not None:
+        told = list(named)[:most]
+        assert told == [one.source for one in ones], f"{stage.name}: sources() names {told}, frames() yields others"
     names = {one.name for one in ones}
     assert len(names) == len(ones), f"{stage.name} yields several frames of one name"
 

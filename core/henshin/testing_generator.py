@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from henshin.plugin_checks import class_problem
+from henshin.words import flat
 
 if TYPE_CHECKING:
     from henshin.generator import Generator
@@ -73,7 +74,7 @@ def _reload(generator: Generator[Any], parts: Mapping[str, Any], into: Mapping[s
         try:
             into[name].load_state_dict(state)
         except RuntimeError as error:
-            said = " ".join(str(error).split())[:200]
+            said = flat(error)[:200]
             raise AssertionError(f"{generator.name}: two builds do not share one state dict: {said}") from error
 
 
@@ -116,7 +117,7 @@ def _forward(generator: Generator[Any], network: Any, value: Any) -> Any:
     try:
         output = network(value)
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
+        said = flat(error)[:200]
         shape = tuple(value.shape)
         message = f"{generator.name}: the network fails on {shape} (size_multiple {generator.size_multiple}): {said}"
         raise AssertionError(message) from error

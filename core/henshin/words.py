@@ -7,6 +7,13 @@ from collections.abc import Iterable
 LONGEST_REASON = 300
 
 
+def name_problem(name: str) -> str | None:
+    """Say why a name cannot be that of a file or folder on every system, or None if it can."""
+    if name and not name.startswith(".") and not any(sign in '/\\:*?"<>|' or sign < " " for sign in name):
+        return None
+    return 'cannot name a file or folder; leave out / \\ : * ? " < > | and a dot in front'
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return "; did you mean 'size'?" for the nearest of ``choices``, or "" when none is near."""
     from difflib import get_close_matches
@@ -29,6 +36,11 @@ def near_or_all(name: str, choices: Iterable[str]) -> str:
     return did_you_mean(name, choices) or (f"; there are: {listed(choices)}" if choices else "; there are none")
 
 
+def flat(text: object) -> str:
+    """Return a text, or what an exception says, in one line."""
+    return " ".join(str(text).split())
+
+
 def one_line(error: BaseException) -> str:
     """Return what an exception says, in one line, with its type where its text alone would not be understood.
 
@@ -36,7 +48,7 @@ def one_line(error: BaseException) -> str:
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: {error.msg}"
-    text = " ".join(str(error).split())
+    text = flat(error)
     if len(text) > LONGEST_REASON:
         text = text[: LONGEST_REASON - 3] + "..."
     kind = type(error).__name__

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from henshin.errors import PipelineError, Problem
+from henshin.words import flat
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 10_000
@@ -126,7 +127,7 @@ def _syntax(error: yaml.YAMLError, text: str) -> tuple[int | None, str]:
     if isinstance(error, yaml.reader.ReaderError):
         return text.count("\n", 0, error.position) + 1, "holds a character that is not allowed in YAML"
     mark = getattr(error, "problem_mark", None)
-    said = " ".join(str(getattr(error, "problem", None) or error).split())
+    said = flat(getattr(error, "problem", None) or error)
     context = getattr(error, "context", None)
     if isinstance(error, yaml.composer.ComposerError) and not context:
         message = said

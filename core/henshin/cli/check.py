@@ -45,15 +45,15 @@ def _worse(one: int, other: int) -> int:
 @click.command(cls=GroupedCommand)
 def pipelines() -> None:
     """List the ready pipelines; each is run by its name, and its file may be copied and changed."""
-    import yaml
-
     from henshin.cli.text import table
     from henshin.packaged import data_folder
+    from henshin.words import flat
+    from henshin.yaml_nodes import load_yaml, to_python
 
     rows = []
     for path in sorted(data_folder("pipelines").glob("*.yaml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        rows.append((path.stem, " ".join(str(content.get("description", "")).split())))
+        content = to_python(load_yaml(path))
+        rows.append((path.stem, flat(content.get("description", ""))))
     for line in table(rows, indent=""):
         click.echo(line)
     say(f"in {data_folder('pipelines')}")

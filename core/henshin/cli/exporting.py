@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin.errors import HenshinError
+from henshin.words import name_problem
 
 if TYPE_CHECKING:
     from henshin.registry import Registry
@@ -39,16 +40,20 @@ def export_model(
         if generator or weights or overrides or size:
             raise HenshinError("give either a run's folder, or --generator with --weights")
         source: Source = from_run(run_folder, registry, data, licence)
-        origin = run_folder
+        origin = run_folder.resolve().name
         shown = _pictures(pictures) if pictures else held_pictures(run_folder)
     elif generator and weights:
         options = _options(overrides)
         source = from_weights(generator, options, weights, registry, size, data, licence)
-        origin = weights
+        origin = weights.stem
         shown = _pictures(pictures) if pictures else []
     else:
         raise HenshinError("nothing to export: give a run's folder, or --generator with --weights")
-    path = (output or default_folder()) / f"{_plain(name or origin.resolve().stem)}.onnx"
+    name = name or origin
+    problem = name_problem(name)
+    if problem:
+        raise HenshinError(f"'{name}' {problem}")
+    path = (output or default_folder()) / f"{name}.onnx"
     if path.exists() and not force:
         raise HenshinError(f"{path}: a model of this name is there already; give another --name, or --force")
     contract = export(source, path, shown, fp16=fp16, weights=keep_weights)
@@ -60,15 +65,9 @@ def export_model(
 def default_folder() -> Path:
     """`./exported` inside a checkout of the project, else the user's folder of models."""
     from henshin.models.store import user_folder
+    from henshin.packaged import is_checkout
 
-    checkout = Path("pyproject.toml").is_file() and Path("core/henshin").is_dir()
-    return Path("exported") if checkout else user_folder()
-
-
-def _plain(name: str) -> str:
-    if not name or name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|'):
-        raise HenshinError(f"'{name}' is no name for a model; letters, digits, - and _ do")
-    return name
+    return Path("exported") if is_checkout(Path()) else user_folder()
 
 
 def _options(overrides: tuple[str, ...]) -> dict[str, Any]:

@@ -52,10 +52,14 @@ def batch_size(ctx: click.Context, parameter: click.Parameter, value: str) -> in
 
 def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     """Read `auto`, `cpu`, `cuda` or `cuda:N`."""
-    kind, colon, index = value.partition(":")
-    if value in ("auto", "cpu", "cuda") or (kind == "cuda" and colon and index.isdigit()):
-        return value
-    raise click.BadParameter(f"'{value}' is none of auto, cpu, cuda, cuda:N", ctx, parameter)
+    from henshin.errors import HenshinError
+    from henshin.runtime import parse_device
+
+    try:
+        parse_device(value)
+    except HenshinError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from error
+    return value
 
 
 @click.command(cls=RunCommand, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

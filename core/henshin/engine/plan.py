@@ -147,8 +147,5 @@ def _stages(stages: Stages, base: Path, store: ModelStore) -> list[PlannedStage]
 
 
 def _model(found: Found, crops: bool) -> PlannedModel:
-    limit = found.contract.whole_limit
-    remark = ""
-    if limit is not None and not crops:
-        remark = f"photos whose longest side is above {limit} px are reduced, translated and enlarged"
+    remark = "" if crops else found.contract.about_large
     return PlannedModel(found.name, str(found.path), found.contract.licence, remark)

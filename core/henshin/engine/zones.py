@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from henshin.errors import PictureError
-from henshin.frame import Face, Frame, Picture
+from henshin.frame import Face, Frame, Picture, picture_problem
 
 if TYPE_CHECKING:
     from henshin.stage import Stage
@@ -22,7 +22,7 @@ def zones(stages: Sequence[Stage[Any]]) -> list[bool]:
     result = []
     for stage in stages:
         result.append(inside)
-        inside = ("crops" in stage.gives or inside) and "crops" not in stage.ends
+        inside = "crops" in stage.gives or (inside and "crops" not in stage.ends)
     return result
 
 
@@ -122,13 +122,9 @@ def checked(value: Any) -> Picture:
     """
     import numpy as np
 
-    if not isinstance(value, np.ndarray):
-        raise PictureError(f"returned {type(value).__name__} instead of a picture")
-    right = value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3 and min(value.shape) > 0
-    if not right:
-        raise PictureError(
-            f"returned an array of {value.dtype} {value.shape}; a picture is (height, width, 3) of uint8, not empty"
-        )
+    problem = picture_problem(value)
+    if problem:
+        raise PictureError(f"returned {problem}")
     return frozen(value if value.flags.c_contiguous else np.ascontiguousarray(value))
 
 
@@ -143,11 +139,22 @@ def check_frame(frame: Frame) -> None:
     try:
         if frame.picture is not None:
             frame.picture = checked(frame.picture)
+            frame.alpha = _checked_plane(frame.alpha, frame.picture, "alpha")
         for face in frame.faces:
             if face.crop is not None:
                 face.crop = checked(face.crop)
+                face.mask = _checked_plane(face.mask, face.crop, "mask")
     except PictureError as error:
         frame.error = frame.error or error
-        return
-    if frame.alpha is not None and frame.picture is not None:
-        frame.alpha = resized(frame.alpha, frame.picture.shape[:2])
+
+
+def _checked_plane(plane: Any, picture: Picture, what: str) -> Picture | None:
+    """Return an alpha or a mask read-only and of its picture's size. Errors: PictureError if it is neither."""
+    import numpy as np
+
+    if plane is None:
+        return None
+    if not isinstance(plane, np.ndarray) or plane.dtype != np.uint8 or plane.ndim != 2 or plane.size == 0:
+        shown = f"{plane.dtype} {plane.shape}" if isinstance(plane, np.ndarray) else type(plane).__name__
+        raise PictureError(f"returned {shown} as {what}, which is (height, width) of uint8")
+    return frozen(np.ascontiguousarray(resized(plane, picture.shape[:2])))

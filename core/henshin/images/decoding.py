@@ -17,6 +17,7 @@ from henshin.images.colour import to_srgb
 from henshin.images.exif import adobe_rgb, as_stored
 from henshin.images.pixels import separate
 from henshin.images.reading import MOST_PIXELS, Decoded
+from henshin.words import flat
 
 # Pillow warns from this number on and refuses twice as many, inside a file too (the pictures of an icon).
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
@@ -73,7 +74,7 @@ def _reason(error: Exception, fmt: str) -> str:
         return "does not fit into memory"
     if isinstance(error, UnidentifiedImageError):
         return f"is damaged, or a kind of {fmt} that is not supported"
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = flat(error) or type(error).__name__
     return f"is a damaged {fmt} picture: {text}"
 
 

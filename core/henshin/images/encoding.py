@@ -10,11 +10,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from henshin.errors import PictureError
-from henshin.frame import Metadata, Picture
+from henshin.frame import Metadata, Picture, picture_problem
 from henshin.images import profiles
 from henshin.images.colour import from_srgb, is_srgb
 from henshin.images.exif import as_stored, renew_exif, renew_xmp
 from henshin.images.options import WriteOptions
+from henshin.words import flat
 
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536, "HEIF": 16_384}
 _WITH_ALPHA = frozenset({"PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
@@ -53,13 +54,14 @@ def encode_picture(
     except MemoryError as error:
         raise PictureError(f"cannot be written as {fmt}: it does not fit into memory") from error
     except Exception as error:  # encoders raise whatever they like
-        raise PictureError(f"cannot be written as {fmt}: {' '.join(str(error).split())}") from error
+        raise PictureError(f"cannot be written as {fmt}: {flat(error)}") from error
     return buffer.getvalue()
 
 
 def _check(picture: Picture, alpha: Picture | None, fmt: str) -> None:
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape:
-        raise PictureError(f"is {picture.shape} {picture.dtype} where (H, W, 3) uint8 was expected")
+    problem = picture_problem(picture)
+    if problem:
+        raise PictureError(f"is {problem}")
     if alpha is not None and (alpha.shape != picture.shape[:2] or alpha.dtype != np.uint8):
         raise PictureError(f"has an alpha of {alpha.shape} {alpha.dtype} beside a picture of {picture.shape}")
     longest = _LONGEST_SIDE.get(fmt)

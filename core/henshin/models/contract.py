@@ -87,6 +87,13 @@ class Contract(BaseModel):
             return None
         return self.maximum_size or WHOLE_LIMIT
 
+    @property
+    def about_large(self) -> str:
+        """What becomes of pictures above ``whole_limit``, in words; empty without one."""
+        if self.whole_limit is None:
+            return ""
+        return f"pictures above {self.whole_limit} pixels are reduced, translated and enlarged again"
+
     def to_json(self) -> str:
         """Return the contract as JSON with sorted keys: the text of the metadata entry, the same each time."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
@@ -125,7 +132,7 @@ def explained(error: ValidationError, known: list[str]) -> str:
         if fault["type"] == "extra_forbidden":
             faults.append(f"no such field '{place}'{near_or_all(str(fault['loc'][-1]), known)}")
         else:
-            faults.append(f"{place}: {fault['msg']}, not {fault['input']!r}"[:160])
+            faults.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}, not {fault['input']!r}"[:160])
     return "; ".join(faults)
 
 

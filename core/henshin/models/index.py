@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from henshin.errors import HenshinError
 from henshin.models.contract import Contract, explained
+from henshin.words import name_problem
+from henshin.yaml_nodes import Node, load_yaml, to_python
 
 INDEX_NAME = "models.yaml"
-_LARGEST = 4 << 20
 
 
 def _plain(value: str) -> str:
-    if value in (".", "..") or any(character in value for character in "/\\:\0"):
-        raise ValueError("must be a plain name, without a folder")
+    problem = name_problem(value)
+    if problem:
+        raise ValueError(problem)
     return value
 
 
-PlainName = Annotated[str, StringConstraints(min_length=1), AfterValidator(_plain)]
+PlainName = Annotated[str, AfterValidator(_plain)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^(https?|file)://")]
 
@@ -50,7 +51,7 @@ class Index(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    models: list[Entry] = Field(default_factory=list)
+    models: Annotated[list[Entry], BeforeValidator(lambda value: value or [])] = Field(default_factory=list)
 
 
 def read_index(folder: Path) -> list[Entry]:
@@ -59,13 +60,12 @@ def read_index(folder: Path) -> list[Entry]:
     Errors: HenshinError in one line when the list is wrong.
     """
     path = folder / INDEX_NAME
-    if not path.is_file():
-        return []
-    values = _load(path)
-    if values is None:
-        return []
+    return _entries(load_yaml(path), path) if path.is_file() else []
+
+
+def _entries(root: Node, path: Path) -> list[Entry]:
     try:
-        return Index.model_validate(values).models
+        return Index.model_validate(to_python(root)).models
     except ValidationError as error:
         known = ["models", *Entry.model_fields]
         raise HenshinError(f"{path}: {explained(error, known)}") from error
@@ -74,34 +74,62 @@ def read_index(folder: Path) -> list[Entry]:
 def list_model(folder: Path, entry: Entry) -> None:
     """Put an entry into a folder's models.yaml, in the place of one of the same name or at the end.
 
-    What else stands in the file, comments included, stays as it is. Errors: HenshinError when the list is wrong.
+    What else stands in the file, comments included, stays as it is.
+    Errors: HenshinError when the list is wrong, or written so that this cannot be done; it is left as it is then.
     """
-    import yaml
-
-    read_index(folder)
     path = folder / INDEX_NAME
-    text = path.read_text(encoding="utf-8") if path.is_file() else "models:\n"
-    text = text.rstrip("\n") + "\n"
-    values = entry.model_dump(mode="json", exclude_defaults=True)
-    block = yaml.safe_dump([values], sort_keys=False, allow_unicode=True, width=110)
-    block = "".join(f"  {line}\n" for line in block.splitlines())
-    old = re.search(rf"^  - name: {re.escape(entry.name)}\n(?:(?!  - ).*\n?)*", text, re.MULTILINE)
-    start, end = old.span() if old else (len(text), len(text))
-    text = text[:start] + block + text[end:]
+    old = read_index(folder)
+    place = next((index for index, other in enumerate(old) if other.name == entry.name), len(old))
     side = path.with_suffix(".part")
-    side.write_text(text, encoding="utf-8")
-    side.replace(path)
+    side.write_text(_with_entry(path, entry, place), encoding="utf-8")
+    try:
+        if not _holds(side, [*old[:place], entry, *old[place + 1 :]]):
+            raise HenshinError(f"{path}: '{entry.name}' cannot be entered; each model wants its own '- name:' line")
+        side.replace(path)
+    finally:
+        side.unlink(missing_ok=True)
 
 
-def _load(path: Path) -> Any:
+def _with_entry(path: Path, entry: Entry, place: int) -> str:
+    """Return the text of a list with an entry as its item number ``place``."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else "models:\n"
+    lines = [line + "\n" for line in text.rstrip().split("\n")]
+    listed = load_yaml(path).mapping.get("models") if path.is_file() else None
+    starts = [(item.mark.line or 1) - 1 for item in listed.items] if listed else []
+    dash = _indent(lines[starts[0]]) if starts else 2
+    starts.append(len(lines))
+    lines[starts[place] : _end(lines, starts[place], dash)] = _block(entry, dash)
+    return "".join(lines)
+
+
+def _holds(path: Path, expected: list[Entry]) -> bool:
+    try:
+        return _entries(load_yaml(path), path) == expected
+    except HenshinError:
+        return False
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _end(lines: list[str], start: int, dash: int) -> int:
+    """Return the line after the last one that belongs to the item that starts here: deeper than its dash."""
+    end = start + 1
+    for index in range(start + 1, len(lines)):
+        if lines[index].strip():
+            if _indent(lines[index]) <= dash:
+                break
+            end = index + 1
+    return end
+
+
+def _block(entry: Entry, dash: int) -> list[str]:
     import yaml
 
-    if path.stat().st_size > _LARGEST:
-        raise HenshinError(f"{path}: a list of models of more than {_LARGEST >> 20} MiB is not read")
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise HenshinError(f"{path}: {' '.join(str(error).split())}") from error
+    values = entry.model_dump(mode="json", exclude_defaults=True)
+    text = yaml.safe_dump([values], sort_keys=False, allow_unicode=True, width=110)
+    return [" " * dash + line + "\n" for line in text.rstrip("\n").split("\n")]
 
 
 def sha256_of(path: Path) -> str:

@@ -14,15 +14,6 @@ if TYPE_CHECKING:
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
-def objection(picture: Any) -> str | None:
-    """Return why this is no picture, or None if it is one: (H, W, 3) uint8, no side of it 0."""
-    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
-        return f"a picture must be a uint8 array, not {getattr(picture, 'dtype', type(picture).__name__)}"
-    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        return f"a picture must have the shape (H, W, 3), not {picture.shape}"
-    return None
-
-
 def padded(picture: Picture, height: int, width: int) -> Picture:
     """Lengthen a picture below and to the right by reflection; by its edge where it is too short to be reflected."""
     for axis, length in ((0, height), (1, width)):

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Literal
 
 from henshin.errors import HenshinError, MissingError
+from henshin.words import flat
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -51,32 +52,38 @@ class Device:
         }
 
 
+def parse_device(wanted: str) -> tuple[Literal["auto", "cpu", "cuda"], int]:
+    """Read "auto", "cpu", "cuda" or "cuda:N": the kind, and the number of the GPU (0 where none is given).
+
+    Errors: HenshinError for anything else.
+    """
+    if wanted == "auto":
+        return "auto", 0
+    if wanted == "cpu":
+        return "cpu", 0
+    match = re.fullmatch(r"cuda(?::([0-9]+))?", wanted)
+    if match is None:
+        raise HenshinError(f"no device '{wanted}': it is auto, cpu, cuda or cuda:N")
+    return "cuda", int(match[1] or 0)
+
+
 def resolve_device(wanted: str = "auto", require_gpu: bool = False) -> Device:
     """Turn ``--device`` into the device that will really be used.
 
     ``wanted``: "auto" (a GPU if one really opens, else the CPU with a note why), "cpu", "cuda" or "cuda:N".
     Errors: MissingError when a GPU was named or required and none opens; HenshinError for an unknown device.
     """
-    if wanted == "cpu":
+    kind, index = parse_device(wanted)
+    if kind == "cpu":
         if require_gpu:
             raise HenshinError("device 'cpu' and a required GPU exclude each other")
         return Device("cpu")
-    index = _index_of(wanted)
     obstacle = cuda_obstacle(index)
     if obstacle is None:
         return Device("cuda", index)
-    if wanted == "auto" and not require_gpu:
+    if kind == "auto" and not require_gpu:
         return Device("cpu", note=f"no GPU is used: {obstacle}")
     raise MissingError(f"no GPU for device '{wanted}': {obstacle}")
-
-
-def _index_of(wanted: str) -> int:
-    if wanted == "auto":
-        return 0
-    match = re.fullmatch(r"cuda(?::(\d+))?", wanted)
-    if match is None:
-        raise HenshinError(f"no device '{wanted}': it is auto, cpu, cuda or cuda:N")
-    return int(match[1] or 0)
 
 
 @cache
@@ -148,7 +155,7 @@ def _probe(device: Device) -> str | None:
         opened = CUDA in session.get_providers()
         result = session.run(None, {"x": np.ones((1, 1, 3, 3), np.float32)})[0]
     except Exception as error:  # ONNX Runtime has no common base for its errors
-        return f"a convolution on it failed ({' '.join(str(error).split())[:160]}); {HOW_TO_GET_CUDA}"
+        return f"a convolution on it failed ({flat(error)[:160]}); {HOW_TO_GET_CUDA}"
     if not opened or result.item() != 9.0:
         return f"CUDA or cuDNN do not open for onnxruntime {ort.__version__}; {HOW_TO_GET_CUDA}"
     return None

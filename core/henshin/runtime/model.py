@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from henshin.errors import HenshinError, PictureError
+from henshin.frame import picture_problem
 from henshin.runtime.network import Network, NetworkError, OutOfMemoryError
 from henshin.runtime.tiles import budget_side, smallest_side, up
 
@@ -52,7 +53,6 @@ class Model:
         picture on which the network fails is a PictureError in its place; the others are done.
         Errors: HenshinError when this model does not take pictures, or gives another size than its contract says.
         """
-        from henshin.runtime.arrays import objection
         from henshin.runtime.work import RESCUE_SIDE
 
         if self.contract.kind != "translator":
@@ -60,11 +60,11 @@ class Model:
         results: list[Picture | PictureError | None] = [None] * len(pictures)
         todo: list[tuple[int, Picture, int]] = []
         for index, picture in enumerate(pictures):
-            reason = objection(picture)
-            if reason is None:
+            problem = picture_problem(picture)
+            if problem is None:
                 todo.append((index, picture, 1))
             else:
-                results[index] = PictureError(reason)
+                results[index] = PictureError(f"model '{self.contract.name}' was given {problem}")
         while todo:
             works = self._run_through(todo)
             todo = []
@@ -103,7 +103,7 @@ class Model:
             return f"{text}, every picture brought to {width} x {height} and back: it takes no other size"
         if isinstance(contract.reach, int):
             return f"{text}, above {self._side} x {self._side} pixels in tiles with {contract.reach} pixels around them"
-        return f"{text}, whole pictures; above {contract.whole_limit} pixels reduced, translated and enlarged again"
+        return f"{text}, whole; {contract.about_large}"
 
     def _first_side(self) -> int:
         reach, multiple = self.contract.reach, self.contract.size_multiple

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from henshin.errors import HenshinError, MissingError
 from henshin.runtime.device import CPU, CUDA, HOW_TO_GET_CUDA, onnxruntime, preload
+from henshin.words import flat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,8 +95,7 @@ def _explained(name: str, error: Exception) -> NetworkError:
 
 def _reason(error: Exception, limit: int = 240) -> str:
     """Return what an exception says in one line, without ONNX Runtime's prefix."""
-    text = " ".join(str(error).split())
-    text = text.removeprefix("[ONNXRuntimeError] : ")
+    text = flat(error).removeprefix("[ONNXRuntimeError] : ")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

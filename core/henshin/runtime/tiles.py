@@ -64,12 +64,13 @@ def spans(length: int, side: int, reach: int, multiple: int) -> list[Span]:
     return [Span(start, side, low, high) for start, low, high in zip(starts, cuts, cuts[1:], strict=False)]
 
 
-def windows(height: int, width: int, side: int, reach: int, multiple: int) -> list[Window]:
+def windows(height: int, width: int, side: int, reach: int, multiple: int, longest: int | None = None) -> list[Window]:
     """Cut a picture of ``height`` x ``width`` into windows whose kept parts cover it once.
 
-    A picture of no more than side x side pixels is one window, whatever its shape.
+    A picture of no more than side x side pixels is one window, whatever its shape; if a ``longest`` side is given,
+    only when neither side is above it.
     """
-    if height * width <= side * side:
+    if height * width <= side * side and (longest is None or max(height, width) <= up(longest, multiple)):
         return [Window(Span(0, height, 0, height), Span(0, width, 0, width))]
     rows = spans(height, side, reach, multiple)
     columns = spans(width, side, reach, multiple)

@@ -91,7 +91,7 @@ def prepared(
     height, width = (up(max(length, least), contract.size_multiple) for length in inner)
     source = padded(small, height, width) if fixed is None else small
     if fixed is None and isinstance(contract.reach, int):
-        pieces = windows(height, width, side, contract.reach, contract.size_multiple)
+        pieces = windows(height, width, side, contract.reach, contract.size_multiple, contract.maximum_size)
     else:
         pieces = [Window(Span(0, source.shape[0], 0, source.shape[0]), Span(0, source.shape[1], 0, source.shape[1]))]
     return Work(index, picture, size, inner, least, source, pieces)

@@ -76,7 +76,7 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
 
         share = round(self.config.strength * _WHOLE)
         mixed = resample(before, *after.shape[:2]).astype(np.uint16) * np.uint16(_WHOLE - share)
-        mixed += after * np.uint16(share)
+        mixed += after.astype(np.uint16) * np.uint16(share)
         mixed += np.uint16(_WHOLE // 2)
         return (mixed // np.uint16(_WHOLE)).astype(np.uint8)
 

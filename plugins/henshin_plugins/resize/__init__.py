@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from henshin.hookspecs import hookimpl
+from henshin.resampling import Filter
 from henshin.stage import Stage, StageConfig
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ class ResizeConfig(StageConfig):
         default="contain",
         description="With width and height: stay inside both, or `stretch` to both. To fill both, `crop` first.",
     )
-    filter: Literal["lanczos", "bicubic", "bilinear", "box", "nearest"] = Field(
-        default="lanczos", description="Pillow's resampling filter, wide enough for the reduction."
-    )
+    filter: Filter = Field(default="lanczos", description="Pillow's resampling filter, wide enough for the reduction.")
     enlarge: bool = Field(default=True, description="False: what is smaller already is left as it is.")
 
     @model_validator(mode="after")
@@ -64,12 +63,13 @@ class Resize(Stage[ResizeConfig]):
 
     def run(self, items: Sequence[Picture]) -> list[Picture]:
         """Resize each (H, W, 3) uint8 picture."""
-        from henshin_plugins.resize.resample import resample
+        from henshin.resampling import resample
 
-        return [
-            resample(picture, *self.config.target(picture.shape[1], picture.shape[0]), self.config.filter)
-            for picture in items
-        ]
+        results = []
+        for picture in items:
+            width, height = self.config.target(picture.shape[1], picture.shape[0])
+            results.append(resample(picture, height, width, self.config.filter))
+        return results
 
 
 class CropConfig(StageConfig):
@@ -121,7 +121,7 @@ class Crop(Stage[CropConfig]):
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
         """Cut each frame in place; one that has the wanted shape already stays as it is."""
-        from henshin_plugins.resize.resample import cut
+        from henshin_plugins.resize.cutting import cut
 
         for frame in items:
             height, width = frame.picture.shape[:2]
