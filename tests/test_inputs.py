@@ -107,6 +107,23 @@ def test_the_output_folder_cannot_be_an_input(tmp_path: Path) -> None:
         list_inputs([tmp_path], tmp_path / "sub" / "..")
 
 
+def test_results_that_a_shell_put_among_the_inputs_are_left_out(tmp_path: Path) -> None:
+    make(tmp_path, "photos/x.jpg", "out/x.jpg", "out/.henshin/run.jsonl", "other/y.jpg")
+    output = tmp_path / "out"
+    listing = list_inputs([tmp_path / "out", tmp_path / "photos"], output)
+    assert [source.relative for source in listing.sources] == ["x.jpg"], "named as if photos were the only input"
+    assert listing.left_out == [str(output)]
+    listing = list_inputs([f"{tmp_path}/*"], output)
+    assert [source.relative for source in listing.sources] == ["other/y.jpg", "photos/x.jpg"]
+    assert listing.left_out == [str(output)]
+    for alone in ([output], [f"{tmp_path}/ou*"], [output, output]):
+        with pytest.raises(HenshinError, match="both an input and the output"):
+            list_inputs(alone, output)
+    (output / ".henshin" / "run.jsonl").unlink()
+    with pytest.raises(HenshinError, match="both an input and the output"):
+        list_inputs([tmp_path / "photos", output], output)
+
+
 def test_the_order_of_the_file_system_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, *(f"{folder}/{number}.jpg" for folder in "abc" for number in range(12)))
     expected = relatives(tmp_path)
@@ -213,6 +230,15 @@ def test_two_pictures_of_one_name_are_both_kept() -> None:
 def test_a_name_never_leaves_the_output_folder(name: str) -> None:
     with pytest.raises(PictureError, match="below the output folder"):
         Names([], to_png).claim(source("x.jpg"), name, ".png")
+
+
+@pytest.mark.parametrize("name", ["C:x", "c:/x", "x:stream", "a/C:x"])
+def test_a_colon_is_part_of_a_name_except_on_windows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = source("x.jpg")
+    assert Names([], to_png).claim(one, name, ".png") == f"{name}.png"
+    monkeypatch.setattr("henshin.engine.names.WINDOWS", True)
+    with pytest.raises(PictureError, match="below the output folder"):
+        Names([], to_png).claim(one, name, ".png")
 
 
 def test_an_input_in_the_output_folder_is_never_written_over() -> None:

@@ -1,24 +1,24 @@
 """The record of a run, ``OUT/.henshin/run.jsonl``: what is done, what failed and why, and which files are ours.
 
 Append-only, one line of JSON for each source that has ended; the last line of a source counts. Nothing is ever
-rewritten, so a run that is killed loses at most what was in flight.
+rewritten, so a run that is killed loses at most what was in flight. A source that shares a folder with the output is
+written down as seen from there ("../photos/x.jpg"), so that both may be moved together; here its path is absolute.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from henshin.errors import HenshinError
+from henshin.line_file import LineFile, lines, locked
 
 FOLDER = ".henshin"
 RECORD = "run.jsonl"
@@ -53,31 +53,6 @@ class Entry:
     seconds: float
 
 
-class LineFile:
-    """A file of JSON lines that only grows: each line goes out in one call, on a line of its own."""
-
-    def __init__(self, path: Path) -> None:
-        """Open for appending; makes an empty file where there is none. Errors: OSError."""
-        self.path = path
-        self.file = path.open("ab", buffering=0)
-        self._ragged = not _ends_well(path)
-
-    def append(self, value: Any) -> None:
-        """Add a line. Errors: OSError, after which at most a cut-off line remains, and the next one begins afresh."""
-        data = b"\n" * self._ragged + json.dumps(value).encode("ascii") + b"\n"
-        self._ragged = True
-        if self.file.write(data) < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self._ragged = False
-
-    def close(self) -> None:
-        """Close it, and remove it if it is still empty."""
-        empty = self.file.tell() == 0
-        self.file.close()
-        if empty:
-            self.path.unlink(missing_ok=True)
-
-
 @dataclass
 class Manifest:
     """The record of one output folder. Used as a context it holds the folder's lock.
@@ -90,7 +65,9 @@ class Manifest:
     path_key: PathKey = str
     entries: dict[str, Entry] = field(default_factory=dict)
     _owners: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _unrecorded: set[str] = field(default_factory=set)
+    _unrecorded: dict[str, str] = field(default_factory=dict)
+    _scraps: set[Path] = field(default_factory=set)
+    _made: list[Path] = field(default_factory=list)
     _record: LineFile | None = None
     _started: LineFile | None = None
     _guard: Lock = field(default_factory=Lock)
@@ -99,12 +76,20 @@ class Manifest:
         """Read what earlier runs left. A line that was cut off by a crash, or is none of ours, is passed over."""
         if self.folder is None:
             return self
-        for line in _lines(self.folder / FOLDER / RECORD):
+        for line in lines(self.folder / FOLDER / RECORD):
             entry = _entry(line)
             if entry is not None:
-                self._take(entry)
-        started = {line for line in _lines(self.folder / FOLDER / STARTED) if isinstance(line, str)}
-        self._unrecorded = {path for path in started if self.path_key(path) not in self._owners}
+                self._take(replace(entry, source=_absolute(entry.source, self.folder)))
+        started: dict[str, str | None] = {}
+        for line in lines(self.folder / FOLDER / STARTED):
+            if isinstance(line, list) and len(line) == 2 and isinstance(line[0], str):
+                started[line[0]] = None if line[1] is None else _absolute(str(line[1]), self.folder)
+        self._scraps = {(self.folder / path).parent for path in started}
+        self._unrecorded = {
+            path: source
+            for path, source in started.items()
+            if source is not None and self.path_key(path) not in self._owners
+        }
         return self
 
     def _take(self, entry: Entry) -> None:
@@ -140,16 +125,14 @@ class Manifest:
     def __enter__(self) -> Manifest:
         """Take the lock and read the record. Errors: HenshinError when another run is at work in this folder."""
         if self.folder is not None:
-            self._record = _open_locked(self.folder)
+            self._record = self._open_locked(self.folder)
         self.load()
         self._sweep()
         return self
 
     def _sweep(self) -> None:
         """Remove half-written files of a run that was killed: they lie beside the outputs that it had begun."""
-        if self.folder is None:
-            return
-        for parent in {(self.folder / path).parent for path in self._unrecorded}:
+        for parent in self._scraps:
             for part in parent.glob(PARTS):
                 with suppress(OSError):
                     part.unlink()
@@ -167,31 +150,65 @@ class Manifest:
                 (self.folder / FOLDER / STARTED).unlink(missing_ok=True)
         if self._record is not None:
             self._record.close()
-        # Both succeed only on empty folders: those that this run made for nothing.
+        # Succeeds only on empty folders: those that this run made for nothing.
         with suppress(OSError):
-            (self.folder / FOLDER).rmdir()
-            self.folder.rmdir()
+            for made in self._made:
+                made.rmdir()
 
-    def starting(self, relative: str) -> None:
+    def starting(self, relative: str, source: str) -> bool:
         """Note that a file is about to be written: if we are killed before its source is recorded, it is ours.
 
-        Any thread may call it. Errors: OSError.
+        Returns whether that is news. Any thread may call it. Errors: OSError.
         """
         with self._guard:
             if self.folder is None or relative in self._unrecorded:
-                return
-            if self._started is None:
-                self._started = LineFile(self.folder / FOLDER / STARTED)
-            self._started.append(relative)
-            self._unrecorded.add(relative)
+                return False
+            self._note(self.folder, relative, source)
+            self._unrecorded[relative] = source
+            return True
+
+    def abandon(self, relative: str) -> None:
+        """Take ``starting`` back, for the file was not written: what lies there later is another's."""
+        with self._guard:
+            self._forget(relative)
+
+    def _forget(self, relative: str) -> None:
+        del self._unrecorded[relative]
+        with suppress(OSError):
+            if self.folder is not None:
+                self._note(self.folder, relative, None)
+
+    def _note(self, folder: Path, relative: str, source: str | None) -> None:
+        if self._started is None:
+            self._started = LineFile(folder / FOLDER / STARTED)
+        self._started.append([relative, source and _told(source, folder)])
 
     def append(self, entry: Entry) -> None:
         """Add a line. Errors: OSError."""
-        if self._record is not None:
-            self._record.append(asdict(entry))
+        if self._record is not None and self.folder is not None:
+            self._record.append({**asdict(entry), "source": _told(entry.source, self.folder)})
         self._take(entry)
+        recorded = {output.path for output in entry.outputs}
         with self._guard:
-            self._unrecorded.difference_update(output.path for output in entry.outputs)
+            for path, source in list(self._unrecorded.items()):
+                if path in recorded:
+                    del self._unrecorded[path]
+                elif source == entry.source:
+                    self._forget(path)
+
+    def _open_locked(self, folder: Path) -> LineFile:
+        """Open the record for appending and lock it; the lock ends with the process, however that ends."""
+        own = folder / FOLDER
+        try:
+            self._made = [place for place in (own, *own.parents) if not place.exists()]
+            own.mkdir(parents=True, exist_ok=True)
+            record = LineFile(own / RECORD)
+        except OSError as error:
+            raise HenshinError(f"cannot write to the output folder '{folder}': {error.strerror or error}") from None
+        if not locked(record.file):
+            record.file.close()
+            raise HenshinError(f"another run is at work in '{folder}'; wait for it, or give another folder with -o")
+        return record
 
 
 def hash_file(path: Path) -> str:
@@ -203,18 +220,6 @@ def hash_file(path: Path) -> str:
 def hash_text(text: str) -> str:
     """Return the SHA-256 of a text, for a source that is no file: its name says what its content depends on."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _lines(path: Path) -> Iterator[Any]:
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    continue
-    except FileNotFoundError:
-        return
 
 
 def _entry(line: Any) -> Entry | None:
@@ -231,45 +236,17 @@ def _entry(line: Any) -> Entry | None:
         return None
 
 
-def _ends_well(path: Path) -> bool:
-    """Whether a file is empty or ends with a whole line."""
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _told(source: str, folder: Path) -> str:
+    """Return how a source stands in the record of a folder: as seen from there if they share more than the root."""
+    path, home = Path(source), Path(os.path.abspath(folder))  # noqa: PTH100  (Path.resolve would follow links)
+    if not path.is_absolute() or path.anchor != home.anchor:
+        return source
+    if os.path.commonpath([path, home]) == home.anchor:
+        return source
+    seen = Path(os.path.relpath(path, home)).as_posix()
+    return seen if seen.startswith("../") else f"./{seen}"
 
 
-def _open_locked(folder: Path) -> LineFile:
-    """Open the record for appending and lock it; the lock ends with the process, however that ends."""
-    try:
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-        record = LineFile(folder / FOLDER / RECORD)
-    except OSError as error:
-        raise HenshinError(f"cannot write to the output folder '{folder}': {error.strerror or error}") from None
-    if not _lock(record.file):
-        record.file.close()
-        raise HenshinError(f"another run is at work in '{folder}'; wait for it, or give another folder with -o")
-    return record
-
-
-def _lock(file: BinaryIO) -> bool:
-    """Take an exclusive lock, or say that another process has it. A file system without locks counts as free."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            # Far behind any line of the record: on Windows a locked range cannot be read by others.
-            position = file.tell()
-            file.seek(0x7FFF0000)
-            try:
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-            finally:
-                file.seek(position)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
-    return True
+def _absolute(source: str, folder: Path) -> str:
+    """Return what ``_told`` was given."""
+    return os.path.abspath(folder / source) if source.startswith(("./", "../")) else source  # noqa: PTH100

@@ -12,9 +12,7 @@ from glob import escape, glob, has_magic
 from pathlib import Path, PurePosixPath
 
 from henshin.errors import HenshinError
-
-OWN_FOLDER = ".henshin"
-RECORD = "run.jsonl"
+from henshin.manifest import FOLDER, RECORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Source:
     """One picture to be worked on.
 
     ``path`` is where it is, as the user named it; ``relative`` its place below the input, with suffix and "/": the
-    output tree mirrors it. ``key`` is its name in the record: the absolute path, so that it does not depend on where
+    output tree mirrors it. ``key`` is its name for the record: the absolute path, so that it does not depend on where
     henshin was started. ``label`` is the name of the folder that holds it.
     """
 
@@ -77,11 +75,15 @@ def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
 
     With several inputs a folder's name becomes part of the names of what is in it, as ``cp -r a b out/`` does. Hidden
     files and folders are left out unless they are inputs themselves, and so is ``output`` and every other folder that
-    holds the record of a run. Errors: HenshinError for an input that is not there and for ``output`` being an input.
+    holds the record of a run. Errors: HenshinError for an input that is not there and for ``output`` being the input.
     """
     listing = Listing()
     found: dict[str, Source] = {}
-    for root in _roots(inputs):
+    roots = _roots([item for item in inputs if not _is_own(Path(item), output)] or inputs)
+    others = [root for root in roots if not _is_own(root.path, output)]
+    if others and any(_is_own(Path(item), output) for item in [*inputs, *(root.path for root in roots)]):
+        listing.left_out.append(str(output))
+    for root in others or roots:
         _refuse_output(root.path, output)
         pairs = _walk(root, output, listing) if root.path.is_dir() else [(root.path, root.prefix / root.path.name)]
         for path, relative in pairs:
@@ -119,6 +121,11 @@ def _is_picture(path: Path) -> bool:
 def _refuse_output(root: Path, output: Path | None) -> None:
     if output is not None and root.is_dir() and _same(root, output):
         raise HenshinError(f"'{output}' is both an input and the output folder; give another folder with -o")
+
+
+def _is_own(path: Path, output: Path | None) -> bool:
+    """Whether an input is the output folder, with results of an earlier run: a shell put it there (``-i *``)."""
+    return output is not None and path.is_dir() and _same(path, output) and (output / FOLDER / RECORD).is_file()
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -217,4 +224,4 @@ def _first_visit(folder: Path, seen: set[tuple[int, int] | str]) -> bool:
 
 def _is_output(folder: Path, output: Path | None) -> bool:
     """Whether a folder holds results: of this run, or of an earlier one."""
-    return (output is not None and _same(folder, output)) or (folder / OWN_FOLDER / RECORD).is_file()
+    return (output is not None and _same(folder, output)) or (folder / FOLDER / RECORD).is_file()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from henshin.engine.inputs import Source
 from henshin.engine.prepare import Prepared
@@ -48,14 +48,17 @@ class Ledger:
             self._tell(shown, "existing", None)
             return
         entry = self._entry(job, outputs)
-        before = self.prepared.manifest.last(source.key)
+        before = self.prepared.last(source)
+        self._record(entry)
+        self._left_behind(before, entry)
+        self._count(job, entry, written)
+        self._tell(shown, entry.status, entry.reason)
+
+    def _record(self, entry: Entry) -> None:
         try:
             self.prepared.manifest.append(entry)
         except OSError as error:
             raise stopped_by(error) from None
-        self._left_behind(before, entry)
-        self._count(job, entry, written)
-        self._tell(shown, entry.status, entry.reason)
 
     def _collect(self, job: Job, futures: list[Future[Written]]) -> list[Written]:
         written = []
@@ -98,6 +101,8 @@ class Ledger:
     def _count_earlier(self, leaving: Leaving, shown: str) -> None:
         status = leaving.verdict or "up to date"
         reason = None
+        if leaving.entry is not None and leaving.entry.source != leaving.source.key:
+            self._record(replace(leaving.entry, source=leaving.source.key))  # the same photo at a new place
         if status == "failed" and leaving.entry is not None:
             reason = leaving.entry.reason or ""
             self.summary.failures.append(Failure(shown, leaving.entry.stage or "", reason, earlier=True))

@@ -14,8 +14,11 @@ from henshin.errors import PictureError
 
 Owner = Callable[[str], str | None]
 """From the key of an output's path to the key of the source that the record says it belongs to."""
+Heir = Callable[[str, Source], bool]
+"""Whether what belongs to the source of this key is another source's now: the same photo at a new place."""
 
 LAST_LEVEL = 4
+WINDOWS = os.name == "nt"
 
 
 def path_key(relative: str) -> str:
@@ -45,8 +48,8 @@ class Names:
     """The names of one run's outputs: one for each source beforehand, and one for each result as it is written.
 
     ``suffix_of`` says which suffix a source's output will have as far as its own suffix tells; ``owner`` which source
-    an output of an earlier run belongs to: it is left to it. ``forbidden`` holds keys that are never written (inputs
-    that lie in the output folder).
+    an output of an earlier run belongs to: it is left to it, unless ``inherits``. ``forbidden`` holds keys that are
+    never written (inputs that lie in the output folder).
     """
 
     def __init__(
@@ -55,8 +58,10 @@ class Names:
         suffix_of: Callable[[Source], str],
         owner: Owner = lambda _: None,
         forbidden: Iterable[str] = (),
+        inherits: Heir = lambda _owner, _source: False,
     ) -> None:
         self._owner = owner
+        self._inherits = inherits
         self._forbidden = frozenset(forbidden)
         self._levels = _tell_apart(sources, suffix_of, self._taken)
         self._claims = {path_key(self.predicted(source) + suffix_of(source)): source.key for source in sources}
@@ -72,7 +77,9 @@ class Names:
         Errors: PictureError for a name that leaves the output folder.
         """
         path = PurePosixPath(name.replace(os.sep, "/"))
-        if not path.name or path.is_absolute() or ".." in path.parts or "\0" in name:
+        # To Windows "C:x" is a place on another drive, and "x:y" a part of the file x.
+        strange = "\0" in name or (WINDOWS and ":" in name)
+        if not path.name or path.is_absolute() or ".." in path.parts or strange:
             raise PictureError(f"'{name}' is no name for an output: it must be a place below the output folder")
         clean = path.as_posix()
         for level in range(LAST_LEVEL + 1):
@@ -92,7 +99,8 @@ class Names:
 
     def _taken(self, key: str, source: Source) -> bool:
         owner = self._owner(key)
-        return key in self._forbidden or (owner is not None and owner != source.key)
+        anothers = owner is not None and owner != source.key and not self._inherits(owner, source)
+        return key in self._forbidden or anothers
 
 
 def _next(name: str) -> str:

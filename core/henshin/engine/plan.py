@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from henshin.engine.fingerprint import base_of, models_of
+from henshin.engine.fingerprint import models_of
 from henshin.engine.names import path_key
 from henshin.engine.options import RunOptions
-from henshin.engine.prepare import Prepared, content_hash, list_sources, makes_its_own, prepare
-from henshin.engine.run import make_context
-from henshin.engine.target import resolve_target
+from henshin.engine.prepare import Prepared, content_hash, prepare
+from henshin.engine.run import begin
+from henshin.engine.summary import network_name
 from henshin.engine.work import Stages
 from henshin.manifest import Manifest
 
@@ -86,25 +86,25 @@ def plan(
 
     Errors: those of ``run``.
     """
-    target = resolve_target(output, pipeline.name, inputs, options.write)
-    listing = list_sources(pipeline, inputs, target)
-    context = make_context(pipeline, options, store, registry)
+    target, listing, context = begin(pipeline, inputs, output, options, store, registry)
     manifest = Manifest(target.record, path_key).load()
     prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
     stages = Stages(pipeline.stages)
     try:
         stages.open(context)
-        providers = {path.stem: list(network.providers) for path, network in context.opened.items()}
+        providers: dict[str, list[str]] = {}
+        for path, network in context.opened.items():
+            providers[network_name(path, providers)] = list(network.providers)
     finally:
         stages.close()
-    own = makes_its_own(pipeline)
+    own = pipeline.source is not None
     up_to_date, failed = (0, 0) if own else _finished(prepared)
     files = len(prepared.sources)
     return Plan(
         pipeline=pipeline.name,
         output=target.shown,
         device=str(context.device),
-        stages=_stages(stages, base_of(pipeline), store),
+        stages=_stages(stages, pipeline.base, store),
         providers=providers,
         files=None if own else files,
         to_do=None if own else files - up_to_date - failed - len(prepared.existing),
@@ -129,7 +129,7 @@ def _finished(prepared: Prepared) -> tuple[int, int]:
     known = [
         source
         for source in prepared.sources
-        if source.key not in prepared.existing and prepared.manifest.last(source.key) is not None
+        if source.key not in prepared.existing and prepared.last(source) is not None
     ]
     with ThreadPoolExecutor(4) as pool:
         entries = list(pool.map(lambda source: prepared.finished(source, content_hash(source)), known))

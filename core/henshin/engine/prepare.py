@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,11 @@ SHOWN = 3
 
 @dataclass
 class Prepared:
-    """What a run is going to do. ``existing`` holds the keys of sources left alone under ``--on-existing skip``."""
+    """What a run is going to do. ``existing`` holds the keys of sources left alone under ``--on-existing skip``.
+
+    ``inherited`` holds what the record says of photos that were moved since, by their new keys; ``inputs`` the real
+    paths of all inputs.
+    """
 
     target: Target
     manifest: Manifest
@@ -37,10 +41,16 @@ class Prepared:
     sources: list[Source]
     retry_failed: bool = False
     existing: set[str] = field(default_factory=set)
+    inherited: dict[str, Entry] = field(default_factory=dict)
+    inputs: frozenset[str] = frozenset()
+
+    def last(self, source: Source) -> Entry | None:
+        """Return the record's entry of a source, or that of the same photo at the place where it was before."""
+        return self.manifest.last(source.key) or self.inherited.get(source.key)
 
     def finished(self, source: Source, input_hash: str) -> Entry | None:
         """Return the record's entry of a source if nothing is to be done about it: same input, work and outputs."""
-        entry = self.manifest.last(source.key)
+        entry = self.last(source)
         if entry is None or (entry.input_hash, entry.fingerprint) != (input_hash, self.fingerprint):
             return None
         if entry.status == "failed":
@@ -51,6 +61,10 @@ class Prepared:
         """Whether a file lies at this place of the output folder that no run of henshin wrote."""
         return os.path.lexists(self.target.folder / relative) and not self.manifest.is_ours(relative)
 
+    def is_input(self, relative: str) -> bool:
+        """Whether this place of the output folder is that of an input, by whatever links it is reached."""
+        return _real(self.target.folder / relative) in self.inputs
+
 
 def content_hash(source: Source) -> str:
     """Return the hash of a source's file, or "" where it cannot be read: reading it will say why."""
@@ -60,17 +74,12 @@ def content_hash(source: Source) -> str:
         return ""
 
 
-def makes_its_own(pipeline: Pipeline) -> bool:
-    """Whether a pipeline begins with a source stage and so takes no input."""
-    return bool(pipeline.stages) and pipeline.stages[0].works_on == "source"
-
-
 def list_sources(pipeline: Pipeline, inputs: Sequence[Path | str], target: Target) -> Listing:
     """Return the listing of a run's pictures. Errors: HenshinError, also when there are none."""
-    if makes_its_own(pipeline):
+    if pipeline.source is not None:
         if inputs:
             raise HenshinError(
-                f"pipeline '{pipeline.name}' makes its own pictures ('{pipeline.stages[0].name}') and takes no input"
+                f"pipeline '{pipeline.name}' makes its own pictures ('{pipeline.source.name}') and takes no input"
             )
         return Listing()
     listing = list_inputs(inputs, target.record)
@@ -107,13 +116,21 @@ def prepare(
     ``on_existing`` is "error".
     """
     suffixes = {source.key: target.expected_suffix(source) for source in listing.sources}
+    inputs = frozenset(_real(source.path) for source in listing.sources)
+
+    def inherits(owner: str, source: Source) -> bool:
+        entry = manifest.last(owner)
+        return entry is not None and not os.path.lexists(owner) and entry.input_hash == content_hash(source)
+
     names = Names(
         listing.sources,
         lambda source: suffixes[source.key],
         manifest.owner,
-        _inputs_inside(listing.sources, target.folder),
+        _inside(inputs, target.folder),
+        inherits,
     )
     sources = listing.sources if options.limit is None else listing.sources[: options.limit]
+    expected = {source.key: names.predicted(source) + suffixes[source.key] for source in sources}
     prepared = Prepared(
         target,
         manifest,
@@ -122,17 +139,26 @@ def prepare(
         listing,
         sources,
         options.retry_failed,
+        inputs=inputs,
     )
-    in_the_way = {
-        source.key: relative
-        for source in sources
-        if prepared.is_foreign(relative := names.predicted(source) + suffixes[source.key])
-    }
+    for key, relative in expected.items():
+        # A name that is another source's was only given because it is inherited.
+        owner = manifest.owner(path_key(relative))
+        entry = manifest.last(owner) if owner is not None else None
+        if entry is not None:
+            prepared.inherited[key] = entry
+    if not any(stage.renames for stage in pipeline.stages):
+        _look_for_strangers(prepared, expected, options)
+    return prepared
+
+
+def _look_for_strangers(prepared: Prepared, expected: dict[str, str], options: RunOptions) -> None:
+    """Note, or refuse, files that no run wrote and that stand where results are to go."""
+    in_the_way = {key: relative for key, relative in expected.items() if prepared.is_foreign(relative)}
     if options.on_existing == "skip":
         prepared.existing = set(in_the_way)
     elif options.on_existing != "overwrite" and in_the_way:
-        raise HenshinError(_refusal(target, list(in_the_way.values())))
-    return prepared
+        raise HenshinError(_refusal(prepared.target, list(in_the_way.values())))
 
 
 def _refusal(target: Target, paths: list[str]) -> str:
@@ -146,8 +172,12 @@ def _refusal(target: Target, paths: list[str]) -> str:
     )
 
 
-def _inputs_inside(sources: Sequence[Source], folder: Path) -> list[str]:
-    """Return the keys of inputs that lie in the output folder: these are never written over."""
-    root = os.path.join(os.path.abspath(folder), "")  # noqa: PTH100, PTH118
-    inside = [source.key[len(root) :] for source in sources if source.key.startswith(root)]
-    return [path_key(path.replace(os.sep, "/")) for path in inside]
+def _real(path: Path) -> str:
+    """Return a file's path with the links on the way to it resolved, but not the file itself if it is one."""
+    return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
+
+
+def _inside(inputs: Iterable[str], folder: Path) -> list[str]:
+    """Return the keys of inputs (real paths) that lie in the output folder: these are never written over."""
+    root = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
+    return [path_key(path[len(root) :].replace(os.sep, "/")) for path in inputs if path.startswith(root)]

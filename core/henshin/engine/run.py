@@ -9,14 +9,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from henshin.context import Context
-from henshin.engine.fingerprint import base_of
 from henshin.engine.inputs import Listing
 from henshin.engine.names import path_key
 from henshin.engine.options import RunOptions
-from henshin.engine.prepare import list_sources, makes_its_own, prepare
+from henshin.engine.prepare import list_sources, prepare
 from henshin.engine.session import Session
 from henshin.engine.summary import Failure, Reporter, Summary
-from henshin.engine.target import resolve_target
+from henshin.engine.target import Target, resolve_target
 from henshin.engine.work import Stages
 from henshin.manifest import Manifest
 
@@ -46,9 +45,7 @@ def run(
     MissingError for a model, package or GPU that is not there.
     """
     start = perf_counter()
-    target = resolve_target(output, pipeline.name, inputs, options.write)
-    listing = list_sources(pipeline, inputs, target)
-    context = make_context(pipeline, options, store, registry)
+    target, listing, context = begin(pipeline, inputs, output, options, store, registry)
     stages = Stages(pipeline.stages)
     with Manifest(target.record, path_key) as manifest:
         prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
@@ -56,7 +53,7 @@ def run(
         summary = session.summary
         summary.pipeline = pipeline.name
         summary.device = str(context.device)
-        summary.total = None if makes_its_own(pipeline) else len(prepared.sources)
+        summary.total = None if pipeline.source is not None else len(prepared.sources)
         summary.non_pictures = listing.non_pictures
         report.started(summary.total)
         if context.device.note:
@@ -78,7 +75,21 @@ def _tell_listing(listing: Listing, summary: Summary, report: Reporter) -> None:
         report.note(f"'{folder}' holds results of henshin and is left out")
 
 
-def make_context(pipeline: Pipeline, options: RunOptions, store: ModelStore, registry: Registry) -> Context:
+def begin(
+    pipeline: Pipeline,
+    inputs: Sequence[Path | str],
+    output: Path | None,
+    options: RunOptions,
+    store: ModelStore,
+    registry: Registry,
+) -> tuple[Target, Listing, Context]:
+    """Settle where results go, what is worked on, and with what the stages are opened. Errors: as ``run``."""
+    target = resolve_target(output, pipeline.name, inputs, options.write)
+    listing = list_sources(pipeline, inputs, target)
+    return target, listing, _context(pipeline, options, store, registry)
+
+
+def _context(pipeline: Pipeline, options: RunOptions, store: ModelStore, registry: Registry) -> Context:
     """Return what the stages of a run are opened with. Errors: MissingError when a GPU is required and absent."""
     from henshin.runtime import resolve_device
 
@@ -94,5 +105,5 @@ def make_context(pipeline: Pipeline, options: RunOptions, store: ModelStore, reg
         log=logging.getLogger("henshin"),
         registry=registry,
         store=store,
-        base=base_of(pipeline),
+        base=pipeline.base,
     )

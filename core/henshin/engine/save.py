@@ -71,6 +71,8 @@ class Saver:
         target, source = self.prepared.target, job.source
         fmt = target.format_for(frame.metadata.format)
         relative = self.prepared.names.claim(source, frame.name, target.suffix_for(fmt, source.suffix))
+        if self.prepared.is_input(relative):
+            raise PictureError(f"'{relative}' is one of the inputs by another way; give another folder with -o")
         if self.prepared.is_foreign(relative) and self.on_existing != "overwrite":
             if self.on_existing == "skip":
                 return lambda: Written(None)
@@ -89,9 +91,14 @@ class Saver:
         target = self.prepared.target
         path = target.folder / relative
         data = _own_bytes(job) if keep else images.encode(frame.picture, frame.alpha, frame.metadata, fmt, target.write)
-        self.prepared.manifest.starting(relative)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        images.write_bytes(path, data)
+        news = self.prepared.manifest.starting(relative, job.source.key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            images.write_bytes(path, data)
+        except BaseException:
+            if news:
+                self.prepared.manifest.abandon(relative)
+            raise
         output = Output(relative, len(data), hashlib.sha256(data).hexdigest())
         end = perf_counter()
         return Written(output, keep, end - start, end)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 Status = Literal["done", "skipped", "failed", "up to date", "existing"]
@@ -115,3 +117,8 @@ class Summary:
     def to_json(self) -> str:
         """``as_dict`` as one JSON document."""
         return json.dumps(self.as_dict(), indent=2)
+
+
+def network_name(path: Path, taken: Container[str]) -> str:
+    """Return how a network is called in a summary: its file's name, or the whole path where that is taken."""
+    return str(path) if path.stem in taken else path.stem
