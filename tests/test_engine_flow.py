@@ -209,3 +209,28 @@ def test_pictures_in_memory_do_not_grow_with_the_number_of_files(
     # Four that wait, four at work, and one on its way from those to these.
     assert most <= 9
     assert len(bench.files()) == number
+
+
+def test_pictures_that_a_stage_enlarges_go_through_in_smaller_chunks(bench: Bench) -> None:
+    for index in range(30):
+        bench.photo(f"{index:02}.png", (index, 20, 20), size=(16, 16))
+    picture = 16 * 16 * 3
+    together: list[int] = []
+    held: list[int] = []
+
+    class Enlarge(Invert):
+        def run(self, pictures: Any) -> Any:
+            together.append(len(pictures))
+            return [picture.repeat(4, axis=0).repeat(4, axis=1) for picture in pictures]
+
+    class Weigh(Invert):
+        def run(self, pictures: Any) -> Any:
+            held.append(sum(one.nbytes for one in pictures))
+            return [np.ascontiguousarray(one[::4, ::4]) for one in pictures]
+
+    bench.run(Enlarge, Weigh, chunk=8, chunk_bytes=8 * picture)
+    assert max(together) == 1, "a photo that becomes 16 times as large is as much as the limit allows"
+    assert max(held) == 16 * picture
+    together.clear()
+    bench.run(Enlarge, Weigh, chunk=8, chunk_bytes=64 * picture, output=bench.folder / "more")
+    assert max(together) == 4

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from henshin.errors import MissingError, PictureError
+from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.words import one_line
 
 log = logging.getLogger("henshin")
@@ -19,7 +19,10 @@ def reason_of(error: BaseException) -> PictureError:
 
     Always a new error: an old one holds, by its traceback, every picture that was at work.
     """
-    return PictureError(error.reason if isinstance(error, PictureError) else one_line(error))
+    if isinstance(error, PictureError):
+        return PictureError(error.reason)
+    # What henshin itself says needs no name of a class before it.
+    return PictureError(" ".join(str(error).split()) if isinstance(error, HenshinError) else one_line(error))
 
 
 def one_by_one(
@@ -35,9 +38,10 @@ def one_by_one(
     except MissingError:
         raise
     except Exception as error:
-        log.debug("%s failed on %d together", label, len(items), exc_info=True)
         if len(items) == 1:
+            log.info("%s failed", label, exc_info=True)
             return [reason_of(error)]
+        log.debug("%s failed on %d together", label, len(items), exc_info=True)
     return [_alone(label, work, again(position)) for position in range(len(items))]
 
 
@@ -47,5 +51,5 @@ def _alone(label: str, work: Callable[[list[T]], Sequence[Any]], item: T) -> Any
     except MissingError:
         raise
     except Exception as error:
-        log.debug("%s failed", label, exc_info=True)
+        log.info("%s failed", label, exc_info=True)
         return reason_of(error)

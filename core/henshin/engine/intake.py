@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from henshin import images
 from henshin.engine.inputs import Source
@@ -18,6 +19,9 @@ from henshin.errors import HenshinError, PictureError
 from henshin.frame import Frame
 from henshin.manifest import Entry, hash_text
 from henshin.words import one_line
+
+if TYPE_CHECKING:
+    from henshin.stage import Stage
 
 log = logging.getLogger("henshin")
 
@@ -57,7 +61,7 @@ class Intake:
         except PictureError as error:
             job.fail("read", PictureError(error.reason))
         except Exception as error:
-            log.debug("reading %s", source.path, exc_info=True)
+            log.info("reading %s", source.path, exc_info=True)
             job.fail("read", PictureError(one_line(error)))
         else:
             job.alpha = decoded.alpha
@@ -82,29 +86,56 @@ class Intake:
         return Loaded(source, verdict="failed" if entry.status == "failed" else "up to date", entry=entry)
 
     def made(self, stages: Stages, limit: int | None, open_stages: Callable[[], None]) -> Generator[Loaded, None, None]:
-        """Yield what a source stage makes. It is called in this thread: a stage knows only one."""
+        """Yield what a source stage makes. It is called in this thread: a stage knows only one.
+
+        Where the stage can tell beforehand what it is going to make, and all of that is finished, it makes nothing.
+        """
+        stage, label = stages.stages[0], stages.labels[0]
+        finished = self._all_finished(stage, limit)
+        if finished is not None:
+            yield from finished
+            return
         open_stages()
-        label = stages.labels[0]
-        frames = iter(stages.stages[0].frames())
+        frames = iter(stage.frames())
         number = 0
-        while limit is None or number < limit:
-            number += 1
-            start = perf_counter()
-            try:
-                frame = next(frames)
-            except StopIteration:
-                return
-            except HenshinError:
-                raise
-            except Exception as error:
-                raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
-            finally:
-                stages.seconds[label] += perf_counter() - start
-            yield self._taken_in(frame, label)
-            del frame
+        try:
+            while limit is None or number < limit:
+                number += 1
+                start = perf_counter()
+                try:
+                    frame = next(frames)
+                except StopIteration:
+                    return
+                except HenshinError:
+                    raise
+                except Exception as error:
+                    log.info("stage '%s' failed", label, exc_info=True)
+                    raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
+                finally:
+                    stages.seconds[label] += perf_counter() - start
+                if not isinstance(frame, Frame):
+                    raise HenshinError(f"stage '{label}' yielded a {type(frame).__name__} instead of a frame")
+                yield self._taken_in(frame, label)
+                del frame
+        finally:
+            if isinstance(frames, Generator):
+                frames.close()
+
+    def _all_finished(self, stage: Stage[Any], limit: int | None) -> list[Loaded] | None:
+        """Return the verdicts on all that a source stage would make, None if anything is to be done (or unknown)."""
+        names = stage.sources()
+        if names is None:
+            return None
+        found = []
+        for name in list(names)[:limit]:
+            finished = self._finished(_made_up(name, name), Job(_made_up(name, name), hash_text(name)))
+            if finished is None:
+                return None
+            found.append(finished)
+        return found
 
     def _taken_in(self, frame: Frame, label: str) -> Loaded:
-        source = Source(Path(frame.source), frame.name, frame.source, "")
+        source = _made_up(frame.source, frame.name)
         job = Job(source, hash_text(frame.source), [frame])
         finished = self._finished(source, job)
         if finished is not None:
@@ -116,3 +147,8 @@ class Intake:
             job.size = max(1, frame.picture.nbytes)
         job.alpha = frame.alpha
         return Loaded(source, job)
+
+
+def _made_up(name: str, output: str) -> Source:
+    """Return the source of a frame that no file held."""
+    return Source(Path(name), output, name, "")

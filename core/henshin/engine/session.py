@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +17,15 @@ from henshin.engine.ledger import Leaving, Ledger
 from henshin.engine.options import RunOptions
 from henshin.engine.prepare import Prepared
 from henshin.engine.save import Saver, StoppedError, Written
-from henshin.engine.summary import Reporter, Summary
-from henshin.engine.work import Stages
+from henshin.engine.summary import Reporter, Summary, network_name
+from henshin.engine.work import Job, Stages, bytes_held
 
 if TYPE_CHECKING:
     from henshin.context import Context
 
 MOST_WORKERS = 8
+
+log = logging.getLogger("henshin")
 
 
 class Session:
@@ -40,6 +44,7 @@ class Session:
         self.intake = Intake(prepared)
         self.ledger = Ledger(prepared, self.summary, report, start)
         self._opened = False
+        self._growth = 1.0
         self._named: set[Path] = set()
 
     # -- The flow ----------------------------------------------------------------------------------------------------
@@ -74,9 +79,7 @@ class Session:
         limits = self.options.limits
         first = self.options.batch_size or (1 if self.context.device.kind == "cpu" else 4)
         with closing(self._incoming(readers)) as incoming:
-            for chunk in chunks(
-                incoming, lambda loaded: loaded.size, first=first, count=self._chunk, limit=limits.chunk_bytes
-            ):
+            for chunk in chunks(incoming, self._size_at_work, first=first, count=self._chunk, limit=limits.chunk_bytes):
                 self._work(chunk, behind)
                 chunk.clear()  # it would be held until the next one is whole
         behind.drain()
@@ -86,12 +89,27 @@ class Session:
         usual = self.options.limits.chunk or (8 if self.context.device.kind == "cpu" else 64)
         return usual if self.options.limits.chunk else max(usual, 2 * (self.options.batch_size or 0))
 
+    def _size_at_work(self, loaded: Loaded) -> int:
+        """Return the bytes that a source takes at work, if it grows as the last chunk did (1: not at all)."""
+        return ceil(loaded.size * self._growth)
+
+    def _run_stages(self, jobs: list[Job], behind: WriteBehind[Leaving, Written]) -> None:
+        most = 0
+
+        def between() -> None:
+            nonlocal most
+            most = max(most, bytes_held(jobs))
+            behind.finish_ready()
+
+        self._open()
+        self.stages.run(jobs, between)
+        self._growth = max(1.0, most / max(1, sum(job.size for job in jobs)))
+        self._name_networks()
+
     def _work(self, chunk: list[Loaded], behind: WriteBehind[Leaving, Written]) -> None:
         jobs = [loaded.job for loaded in chunk if loaded.job is not None]
         if any(job.frames for job in jobs):
-            self._open()
-            self.stages.run(jobs, behind.finish_ready)
-            self._name_networks()
+            self._run_stages(jobs, behind)
         for loaded in chunk:
             job = loaded.job
             leaving = Leaving(loaded.source, job, loaded.verdict, loaded.entry)
@@ -99,6 +117,7 @@ class Session:
                 behind.put(leaving, [])
                 continue
             leaving.notes = [frame.metadata.notes for frame in job.frames]
+            _log_times(job)
             tasks = self.saver.tasks(job)
             job.frames, job.alpha = [], None  # from here on only the writes hold the pictures
             behind.put(leaving, tasks)
@@ -139,15 +158,24 @@ class Session:
         for path, network in list(self.context.opened.items()):
             if path not in self._named:
                 self._named.add(path)
-                self.summary.providers[path.stem] = list(network.providers)
-                self.report.note(f"{path.stem} runs on {network.providers[0]}")
+                name = network_name(path, self.summary.providers)
+                self.summary.providers[name] = list(network.providers)
+                self.report.note(f"{name} runs on {network.providers[0]}")
 
     def _sum_up(self) -> None:
         self.summary.stages = {label: round(seconds, 4) for label, seconds in self.stages.seconds.items()}
         self.summary.opening = {label: round(seconds, 4) for label, seconds in self.stages.opening.items()}
 
 
+def _log_times(job: Job) -> None:
+    """Log how long each stage took for a source; for pictures that were at work together its share."""
+    for frame in job.frames[:1]:
+        times = ", ".join(f"{label} {seconds:.3f} s" for label, seconds in frame.timings.items())
+        if times:
+            log.debug("%s: %s", job.source.path, times)
+
+
 def _cpus() -> int:
-    """Return how many CPUs this process may use, which in a container is fewer than there are."""
+    """Return how many CPUs this process may be put on. A quota of a container's time is not seen."""
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -78,7 +78,7 @@ class Stages:
             except ImportError as error:
                 raise MissingError(f"stage '{label}' lacks a package: {one_line(error)}{_remedy(stage)}") from error
             except Exception as error:
-                log.debug("stage '%s' does not open", label, exc_info=True)
+                log.info("stage '%s' does not open", label, exc_info=True)
                 raise HenshinError(f"stage '{label}' does not open: {one_line(error)}") from error
             self.opening[label] = perf_counter() - start
 
@@ -89,7 +89,7 @@ class Stages:
             try:
                 stage.close()
             except Exception:
-                log.debug("stage '%s' does not close", label, exc_info=True)
+                log.info("stage '%s' does not close", label, exc_info=True)
 
     # -- Running -----------------------------------------------------------------------------------------------------
 
@@ -126,6 +126,17 @@ class Stages:
                 frame.timings[label] = frame.timings.get(label, 0.0) + elapsed / len(active)
 
 
+def bytes_held(jobs: Iterable[Job]) -> int:
+    """Return the bytes of all pictures that jobs hold: photos, alpha, crops and masks."""
+    arrays = (
+        array
+        for job in jobs
+        for frame in job.frames
+        for array in (frame.picture, frame.alpha, *(part for face in frame.faces for part in (face.crop, face.mask)))
+    )
+    return sum(size for size in {id(array): array.nbytes for array in arrays if array is not None}.values())
+
+
 def _remedy(stage: Stage[Any]) -> str:
     return f"; it comes with: pip install 'henshin[{stage.extra}]'" if stage.extra else ""
 
@@ -145,6 +156,8 @@ def _take_stock(stage: Stage[Any], label: str, active: list[tuple[Job, Frame]]) 
             job.faces = sum(len(frame.faces) for frame in job.frames)
         known = {id(error) for error in job.errors}
         for frame in job.frames:
+            if frame.picture is not frame.decoded:
+                frame.decoded = None  # it is only there to tell whether anything has changed
             if frame.error is not None and id(frame.error) not in known:
                 job.fail(label, frame.error)
         if not job.frames and job.stage is None:
@@ -208,9 +221,11 @@ def _run_frames(stage: Stage[Any], label: str, active: list[tuple[Job, Frame]]) 
             copy.error = result
             job.frames.append(copy)
             continue
-        for frame in result:
+        # What became of one frame may share its faces and records; stages and the engine change those in place.
+        parts = [*result[:1], *(_copy(frame) for frame in result[1:])]
+        for frame in parts:
             check_frame(frame)
-        job.frames += result
+        job.frames += parts
 
 
 def _copy(frame: Frame) -> Frame:
@@ -219,6 +234,7 @@ def _copy(frame: Frame) -> Frame:
         faces=[replace(face) for face in frame.faces],
         latents=dict(frame.latents),
         timings=dict(frame.timings),
+        metadata=replace(frame.metadata, notes=list(frame.metadata.notes)),
     )
 
 
