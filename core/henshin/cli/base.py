@@ -9,15 +9,21 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from henshin.errors import HenshinError, PipelineError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from henshin.registry import Registry
+
 INTERRUPTED = 130
 UNEXPECTED = 70
 """Exit code of an error that henshin did not foresee (EX_SOFTWARE of sysexits.h); 1 says "some pictures failed"."""
+_VERBOSE = "Details, and tracebacks of errors; -vv: also the times of each picture."
 READER_GONE = 141
 """What shells say of a program whose reader left: 128 + SIGPIPE."""
 
@@ -118,7 +124,7 @@ def voiced(command: F) -> F:
     """Add `-v` and `-q`; the command reads them with ``click.get_current_context().ensure_object(Voice)``."""
     settings: dict[str, Any] = {"expose_value": False, "callback": _set_voice, "heading": "What is said"}
     quiet = option("-q", "--quiet", is_flag=True, help="Only failures.", **settings)
-    verbose = option("-v", "--verbose", count=True, help="Details, and tracebacks of errors.", **settings)
+    verbose = option("-v", "--verbose", count=True, help=_VERBOSE, **settings)
     return verbose(quiet(command))
 
 
@@ -146,6 +152,16 @@ def say(line: str, *, err: bool = True) -> None:
 def complain(message: str) -> None:
     """Print an error as `henshin: message`."""
     say(f"henshin: {message}")
+
+
+def registry_with(plugin_files: Sequence[Path]) -> Registry:
+    """Return all plugins, also those of files; what is wrong with one is printed, and the others go on."""
+    from henshin.registry import build_registry
+
+    registry = build_registry(plugin_files)
+    for problem in registry.problems:
+        complain(problem)
+    return registry
 
 
 def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int:

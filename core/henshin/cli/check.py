@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from henshin.cli.base import GroupedCommand, complain, complain_of, option, plugin_option, say
+from henshin.cli.base import GroupedCommand, complain_of, option, plugin_option, registry_with, say
 
 
 @click.command(cls=GroupedCommand)
@@ -19,11 +19,8 @@ def check(pipeline: tuple[str, ...], overrides: tuple[str, ...], plugin_files: t
     from henshin.errors import HenshinError
     from henshin.models import ModelStore
     from henshin.pipeline import load
-    from henshin.registry import build_registry
 
-    registry = build_registry(plugin_files)
-    for problem in registry.problems:
-        complain(problem)
+    registry = registry_with(plugin_files)
     store = ModelStore()
     worst = 0
     for one in pipeline:

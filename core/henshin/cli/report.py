@@ -11,7 +11,7 @@ from henshin.cli.base import say
 from henshin.cli.text import amount, duration, plain, table
 
 if TYPE_CHECKING:
-    from henshin.engine.summary import Reporter, Status, Summary
+    from henshin.engine.summary import Status, Summary
 
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal to draw a bar on."""
@@ -105,7 +105,7 @@ class Bar(Lines):
         self.bar.stop()
 
 
-def reporter(level: int) -> Reporter:
+def reporter(level: int) -> Lines:
     """Choose how to tell a run: a bar where stderr is a terminal, else lines."""
     return Bar(level) if level >= 0 and sys.stderr.isatty() else Lines(level)
 

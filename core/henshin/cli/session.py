@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import complain, say
+from henshin.cli.base import complain, registry_with, say
 from henshin.cli.text import amount, table
 
 if TYPE_CHECKING:
@@ -22,25 +22,25 @@ def session(asked: dict[str, Any], level: int) -> int:
 
     Errors: HenshinError for whatever is wrong with the pipeline, the use or the environment.
     """
+    from henshin.cli.log import log_to
     from henshin.cli.report import reporter
     from henshin.engine import plan, run
     from henshin.models import ModelStore
     from henshin.pipeline import load
-    from henshin.registry import build_registry
 
-    registry = build_registry(asked["plugin_files"])
-    for problem in registry.problems:
-        complain(problem)
+    registry = registry_with(asked["plugin_files"])
     store = ModelStore()
     pipeline = load(asked["pipeline"], registry, store, asked["overrides"])
     options = run_options(asked)
     inputs: list[Path | str] = list(asked["inputs"])
     if asked["dry_run"]:
-        planned = plan(pipeline, inputs, asked["output"], options, store=store, registry=registry)
+        with log_to(say, level):
+            planned = plan(pipeline, inputs, asked["output"], options, store=store, registry=registry)
         tell_plan(planned, asked["as_json"])
         return 0
     report = reporter(level)
-    summary = run(pipeline, inputs, asked["output"], options, store=store, registry=registry, report=report)
+    with log_to(report.line, level):
+        summary = run(pipeline, inputs, asked["output"], options, store=store, registry=registry, report=report)
     tell_summary(summary, asked["as_json"], level)
     return summary.exit_code
 

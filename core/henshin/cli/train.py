@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, Voice, option, plugin_option, say, voiced
+from henshin.cli.base import GroupedCommand, Voice, option, plugin_option, registry_with, say, voiced
 from henshin.cli.run import device
-
-if TYPE_CHECKING:
-    from henshin.registry import Registry
 
 _WHERE, _LONG, _SAYS = "Where it runs", "How long", "What the model says of itself"
 
@@ -66,7 +63,7 @@ def train(
     Example: henshin train run.yaml -o runs/mine --max-time 9m
     """
     need_training()
-    registry = _registry(plugin_files)
+    registry = registry_with(plugin_files)
     from henshin.train.config import load_run
     from henshin.train.run import RunOptions
     from henshin.train.start import default_folder
@@ -120,7 +117,7 @@ def export(run_folder: Path | None, plugin_files: tuple[Path, ...], **asked: Any
     henshin export --generator resnet --weights FILE.safetensors --pictures photos/
     """
     need_training()
-    registry = _registry(plugin_files)
+    registry = registry_with(plugin_files)
     from henshin.cli.exporting import export_model
 
     path = export_model(run_folder, registry, **asked)
@@ -138,13 +135,3 @@ def need_training() -> None:
 
 def _hush(line: str) -> None:
     """Say nothing."""
-
-
-def _registry(plugin_files: tuple[Path, ...]) -> Registry:
-    from henshin.cli.base import complain
-    from henshin.registry import build_registry
-
-    registry = build_registry(plugin_files)
-    for problem in registry.problems:
-        complain(problem)
-    return registry
