@@ -16,7 +16,8 @@ import yaml
 from onnx import helper
 
 from henshin.errors import HenshinError, MissingError
-from henshin.models import METADATA_KEY, Contract, ModelStore, read_contract, sha256_of
+from henshin.manifest import hash_file
+from henshin.models import METADATA_KEY, Contract, ModelStore, read_contract
 from henshin.models.onnx_file import read_metadata
 from henshin.models.store import user_folder
 
@@ -207,7 +208,7 @@ def test_a_model_is_pulled_and_verified(store: ModelStore, tmp_path: Path) -> No
     assert path == tmp_path / "user/m.onnx"
     assert seen[-1] == (origin.stat().st_size, origin.stat().st_size)
     assert store.verify("m") == store.find("m").path == path
-    assert sha256_of(path) == sha256_of(origin)
+    assert hash_file(path) == hash_file(origin)
     stamp = path.stat().st_mtime_ns
     assert store.pull("m") == path
     assert path.stat().st_mtime_ns == stamp
@@ -259,7 +260,7 @@ def test_the_listed_detector_is_the_one_beside_the_checkout(shared_data: Path) -
     if not weights.is_file():
         pytest.skip("its weights are not at hand")
     entry = ModelStore().entries["yunet"]
-    assert (sha256_of(weights), weights.stat().st_size) == (entry.sha256, entry.size)
+    assert (hash_file(weights), weights.stat().st_size) == (entry.sha256, entry.size)
 
 
 def test_checking_a_model_loads_neither_numpy_nor_a_runtime(tmp_path: Path) -> None:

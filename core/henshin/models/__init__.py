@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from henshin.models.contract import CONTRACT_VERSION, METADATA_KEY, SIDECAR_SUFFIX, Contract, read_contract
-from henshin.models.index import Entry, Index, list_model, sha256_of
+from henshin.models.index import Entry, Index, list_model
 from henshin.models.store import Found, Listed, ModelStore
 
 __all__ = [
@@ -18,5 +18,4 @@ __all__ = [
     "ModelStore",
     "list_model",
     "read_contract",
-    "sha256_of",
 ]

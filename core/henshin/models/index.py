@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -130,9 +129,3 @@ def _block(entry: Entry, dash: int) -> list[str]:
     values = entry.model_dump(mode="json", exclude_defaults=True)
     text = yaml.safe_dump([values], sort_keys=False, allow_unicode=True, width=110)
     return [" " * dash + line + "\n" for line in text.rstrip("\n").split("\n")]
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from henshin.errors import HenshinError, MissingError
+from henshin.manifest import hash_file
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
-from henshin.models.index import INDEX_NAME, Entry, read_index, sha256_of
+from henshin.models.index import INDEX_NAME, Entry, read_index
 from henshin.packaged import data_folder
 from henshin.words import near_or_all
 
@@ -174,7 +175,7 @@ class ModelStore:
             raise MissingError(f"no model named '{name}' can be downloaded{near_or_all(name, with_address)}")
         target = (output or self.user) / entry.file
         if target.exists() and not force:
-            if sha256_of(target) == entry.sha256:
+            if hash_file(target) == entry.sha256:
                 return target
             raise HenshinError(f"{target}: another file has this name; --force replaces it")
         fetch(entry, target, progress)
@@ -189,7 +190,7 @@ class ModelStore:
         entry = self.entries.get(name)
         if entry is None:
             raise HenshinError(f"model '{name}' is in no {INDEX_NAME}: there is no hash to check {path} against")
-        actual = sha256_of(path)
+        actual = hash_file(path)
         if actual != entry.sha256:
             raise HenshinError(f"{path}: its sha256 is {actual}, but {entry.sha256} is listed")
         return path

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from henshin.errors import HenshinError, PictureError
 from henshin.generator import Generator
 from henshin.images import read
-from henshin.models import Contract, Entry, list_model, sha256_of
+from henshin.manifest import hash_file
+from henshin.models import Contract, Entry, list_model
 from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.export import Source
@@ -139,7 +140,7 @@ def listed(path: Path, contract: Contract, description: str) -> None:
     entry = Entry(
         name=path.stem,
         file=path.name,
-        sha256=sha256_of(path),
+        sha256=hash_file(path),
         size=path.stat().st_size,
         kind=contract.kind,
         description=description,
