@@ -28,17 +28,11 @@ if TYPE_CHECKING:
 VERSION = 2
 
 
-def base_of(pipeline: Pipeline) -> Path:
-    """Return the folder to which model paths in a pipeline are relative."""
-    return Path(pipeline.path).parent
-
-
 def fingerprint(pipeline: Pipeline, write: WriteOptions, store: ModelStore, registry: Registry) -> str:
     """Return a SHA-256 in hexadecimal: work done under the same one need not be done again."""
-    base = base_of(pipeline)
     content = {
         "version": [VERSION, __version__],
-        "stages": [_stage(stage, base, store, registry) for stage in pipeline.stages],
+        "stages": [_stage(stage, pipeline.base, store, registry) for stage in pipeline.stages],
         "write": write.model_dump(mode="json"),
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
