@@ -251,7 +251,7 @@ def test_a_run_that_names_no_network_is_told_when_it_is_exported(tmp_path):
 def test_a_gpu_that_is_not_there_is_missing_not_wrong():
     with pytest.raises(MissingError, match=r"cuda:3.*PyTorch sees no GPU here"):
         make_fabric("cuda:3", "auto")
-    with pytest.raises(HenshinError, match="say auto, cpu, cuda or cuda:N"):
+    with pytest.raises(HenshinError, match="it is auto, cpu, cuda or cuda:N"):
         make_fabric("gpu", "auto")
 
 

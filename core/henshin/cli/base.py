@@ -190,10 +190,12 @@ def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return READER_GONE
     except Exception as error:
+        from henshin.words import flat
+
         if voice.level > 0:
             traceback.print_exc()
         hint = "" if voice.level > 0 else " (-v shows where)"
-        complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}{hint}")
+        complain(f"unexpected {type(error).__name__}: {flat(error)}{hint}")
         return UNEXPECTED
 
 

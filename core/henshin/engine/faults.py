@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from henshin.errors import HenshinError, MissingError, PictureError
-from henshin.words import one_line
+from henshin.words import flat, one_line
 
 log = logging.getLogger("henshin")
 
@@ -22,7 +22,7 @@ def reason_of(error: BaseException) -> PictureError:
     if isinstance(error, PictureError):
         return PictureError(error.reason)
     # What henshin itself says needs no name of a class before it.
-    return PictureError(" ".join(str(error).split()) if isinstance(error, HenshinError) else one_line(error))
+    return PictureError(flat(error) if isinstance(error, HenshinError) else one_line(error))
 
 
 def one_by_one(

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from henshin.errors import HenshinError, MissingError
+from henshin.errors import MissingError
+from henshin.runtime import parse_device
 
 
 def make_fabric(device: str, precision: str) -> Fabric:
@@ -16,16 +17,14 @@ def make_fabric(device: str, precision: str) -> Fabric:
     "auto" is the first GPU if there is one, and bf16 where the processor is fast at it.
     Errors: HenshinError for another word; MissingError when there is no such GPU.
     """
-    kind, _, index = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
-        raise HenshinError(f"--device {device}: say auto, cpu, cuda or cuda:N")
+    kind, index = parse_device(device)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if kind == "cuda" and int(index or 0) >= count:
+    if kind == "cuda" and index >= count:
         raise MissingError(f"--device {device}: PyTorch sees {count or 'no'} GPU here; use --device cpu, or auto")
     on_gpu = count > 0 and kind != "cpu"
     if precision == "auto":
         precision = "bf16" if on_gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
-    devices: Any = [int(index or 0)] if on_gpu else 1
+    devices: Any = [index] if on_gpu else 1
     return Fabric(
         accelerator="cuda" if on_gpu else "cpu",
         devices=devices,

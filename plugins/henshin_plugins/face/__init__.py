@@ -197,7 +197,7 @@ class PasteBack(Stage[PasteBackConfig]):
 
 
 class SplitFaces(Stage[StageConfig]):
-    """Make every crop a picture of its own: NAME-1, NAME-2, ... from left to right."""
+    """Make every crop a picture of its own, PNG unless said otherwise: NAME-1, NAME-2, ... from left to right."""
 
     name = "split_faces"
     works_on = "frames"
@@ -219,7 +219,13 @@ class SplitFaces(Stage[StageConfig]):
                 name=f"{frame.name}-{number}",
                 picture=crop,
                 alpha=None,
-                metadata=replace(frame.metadata, size=(crop.shape[1], crop.shape[0]), notes=list(frame.metadata.notes)),
+                # a drawing is not the photo's file: it is written as PNG unless its user says otherwise
+                metadata=replace(
+                    frame.metadata,
+                    format=None,
+                    size=(crop.shape[1], crop.shape[0]),
+                    notes=list(frame.metadata.notes),
+                ),
                 faces=[],
                 latents={},
                 timings=dict(frame.timings),
