@@ -58,7 +58,7 @@ def test_listing_plugins_loads_no_heavy_library(words: tuple[str, ...]) -> None:
 def test_the_names_a_plugin_needs_are_all_there() -> None:
     names = (
         "Stage, StageConfig, Generator, GeneratorConfig, Recipe, RecipeConfig, Frame, Face, Picture, "
-        "PictureError, Context, Model, ModelName, hookimpl"
+        "PictureError, Context, Model, ModelName, Run, hookimpl"
     )
     assert not loaded_by(f"from henshin import {names}") & {"torch", "kornia", "rich"}
 
