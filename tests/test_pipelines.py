@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 from henshin.cli import run_pipeline
@@ -61,6 +63,49 @@ def test_a_ready_pipeline_runs_by_name_and_by_file(file: Path, photos: Path, sta
         assert np.abs(picture.astype(int) - two[name]).max() <= 1
 
 
+def test_results_depend_neither_on_the_batch_nor_on_the_order(
+    stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From files to files: photos of equal size with several faces each, a model that looks at whole crops."""
+    from support_onnx import centred
+
+    from henshin.runtime.network import Network
+
+    centred(stand_in / "selfie2anime.onnx", preferred_size=64)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    group = Image.open(ROOT / "examples" / "group.jpg").convert("RGB")
+    portrait = Image.open(ROOT / "examples" / "astronaut.jpg").convert("RGB")
+    turns = [None, Image.Transpose.FLIP_LEFT_RIGHT]
+    for number, turn in enumerate(turns):
+        for name, photo in (("group", group), ("portrait", portrait)):
+            (photo if turn is None else photo.transpose(turn)).save(photos / f"{name}-{number}.png")
+    batches: list[int] = []
+    once = Network.run
+
+    def counted(self: Network, feed: Any) -> Any:
+        if self.path.stem == "selfie2anime":
+            batches.append(max(len(array) for array in feed.values()))
+        return once(self, feed)
+
+    monkeypatch.setattr(Network, "run", counted)
+    assert run("selfie2anime", photos, tmp_path / "alone", "--batch-size", "1") == 0
+    faces = len(batches)
+    assert set(batches) == {1}
+    assert faces >= 8
+    batches.clear()
+    assert run("selfie2anime", photos, tmp_path / "together", "--batch-size", "4") == 0
+    assert sum(batches) == faces
+    assert max(batches) == 4
+    turned = [str(path) for path in sorted(photos.iterdir(), reverse=True)]
+    assert run("selfie2anime", Path(turned[0]), tmp_path / "turned", "--batch-size", "3", "-i", *turned[1:]) == 0
+    for path in photos.iterdir():
+        alone = pixels(tmp_path / "alone" / path.name).astype(int)
+        assert np.abs(alone - pixels(path)).max() > 50, "the faces are redrawn"
+        for other in ("together", "turned"):
+            assert np.abs(alone - pixels(tmp_path / other / path.name)).max() <= 1
+
+
 def test_selfie2anime_redraws_the_face_and_leaves_the_rest(photos: Path, stand_in: Path, tmp_path: Path) -> None:
     assert run("selfie2anime", photos, tmp_path / "out", "--format", "png") == 0
     before = pixels(photos / "face.jpg")
@@ -90,8 +135,6 @@ def test_the_portrait_pipeline_writes_one_picture_for_each_face(photos: Path, st
 def test_the_shipped_model_draws(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HENSHIN_MODELS", str(tmp_path / "none"))
     monkeypatch.chdir(tmp_path)
-    if not (data_folder("exported") / "selfie2anime.onnx").exists():
-        pytest.skip("this checkout carries no trained model")
     assert run("selfie2anime", photos, tmp_path / "out", "--format", "png") == 0
     change = np.abs(pixels(photos / "face.jpg").astype(int) - pixels(tmp_path / "out" / "face.png")).mean(axis=2)
     assert change[95:140, 200:245].mean() > 10, "a drawn face is not the photo's"
