@@ -43,3 +43,25 @@ def test_the_readme_names_every_command_and_stage() -> None:
     built_in = build_registry()
     owned = [name for name in built_in.stages if built_in.owners["stage", name].origin == "henshin"]
     assert sorted(set(owned) - table) == []
+
+
+def test_the_pages_name_every_ready_pipeline_and_stage() -> None:
+    from henshin.registry import build_registry
+
+    pipelines = {path.stem for path in (ROOT / "pipelines").glob("*.yaml")}
+    registry = build_registry()
+    stages = {name for name in registry.stages if registry.owners["stage", name].origin == "henshin"}
+    for page, wanted in (("README.md", pipelines), ("CHANGELOG.md", pipelines | stages)):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert sorted(name for name in wanted if f"`{name}`" not in text) == [], page
+
+
+def test_every_package_that_is_asked_for_has_its_licence_listed() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {re.split(r"[^\w.-]", one)[0] for one in asked} - {"henshin"}
+    _, _, table = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8").partition("## Packages")
+    listed = set(re.findall(r"[\w.-]+", table))
+    assert sorted(names - listed) == []
