@@ -110,7 +110,8 @@ def throughput(options: argparse.Namespace, sources: list[Path], work: Path) -> 
     bare, inner, outer = [], [], []
     for turn in range(options.repeats):
         words = [sys.executable, "-c", BARE, str(model), options.device, *files]
-        loop = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        loop = json.loads(said.splitlines()[-1])  # ONNX Runtime prints there too, where CUDA does not open
         check_providers({loop["provider"]}, options.device)
         result = run(str(pipeline), folder, work / f"throughput-{turn}", options.device)
         bare.append(options.count / loop["seconds"])
