@@ -198,7 +198,9 @@ class Bench:
         Image.new(mode, size, tuple(colour)).save(path, **save)
         return path
 
-    def arguments(self, stages: Any, inputs: Any, output: Path | None, options: Any) -> tuple[Any, dict[str, Any]]:
+    def arguments(
+        self, stages: Any, inputs: Any, output: Path | str | None, options: Any
+    ) -> tuple[Any, dict[str, Any]]:
         made = [stage if isinstance(stage, Stage) else stage(stage.Config()) for stage in stages]
         pipeline = Pipeline("test", "", self.folder / "test.yaml", made)
         limits = Limits(**{key: options.pop(key) for key in list(options) if key in Limits.__dataclass_fields__})
@@ -211,13 +213,13 @@ class Bench:
         inputs = [self.photos] if inputs is None else inputs
         return (pipeline, inputs, output or self.out, chosen), {"store": store, "registry": Registry()}
 
-    def run(self, *stages: Any, inputs: Any = None, output: Path | None = None, **options: Any) -> Summary:
+    def run(self, *stages: Any, inputs: Any = None, output: Path | str | None = None, **options: Any) -> Summary:
         """Run these stages over the photos."""
         positional, named = self.arguments(stages, inputs, output, options)
         self.told = Told()
         return run(*positional, **named, report=self.told)
 
-    def plan(self, *stages: Any, inputs: Any = None, output: Path | None = None, **options: Any) -> Any:
+    def plan(self, *stages: Any, inputs: Any = None, output: Path | str | None = None, **options: Any) -> Any:
         positional, named = self.arguments(stages, inputs, output, options)
         return plan(*positional, **named)
 

@@ -71,7 +71,7 @@ def test_a_single_picture_goes_to_the_file_that_is_named(bench: Bench) -> None:
     assert summary.done == 1
     assert Image.open(target).format == "PNG"
     assert [path.name for path in target.parent.iterdir()] == ["b.v2.png"], "no record is kept for a single file"
-    with pytest.raises(HenshinError, match="--on-existing"):
+    with pytest.raises(HenshinError, match=r"'.*b\.v2\.png' exists already, .* no record .*--on-existing overwrite"):
         bench.run(Invert, inputs=[photo], output=target)
     assert bench.run(Invert, inputs=[photo], output=target, on_existing="overwrite").done == 1
 
@@ -83,6 +83,7 @@ def test_a_single_picture_goes_to_the_file_that_is_named(bench: Bench) -> None:
         (["."], "out.png", "not a single file"),
         (["a.png"], "a.png", "both input and output"),
         (["a.png"], "b.gif", "gif"),
+        (["a.png"], "b.xyz", r"'\.xyz', which is no format of pictures: \.jpg, \.png, .*'.*b\.xyz/'"),
         (["notes.txt"], "out", "no pictures"),
         (["nowhere"], "out", "no such file"),
         (["a.png"], "notes.txt", "is a file"),
@@ -99,6 +100,37 @@ def test_wrong_use_is_told_in_one_line(bench: Bench, inputs: list[str], output: 
         bench.run(Invert, inputs=paths, output=bench.photos / output)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_may_have_a_dot_if_it_is_there_or_ends_with_a_slash(bench: Bench) -> None:
+    photo = bench.photo("a.png")
+    for name in ("b.xyz", "b.png"):
+        assert bench.run(Invert, inputs=[photo], output=f"{bench.folder / name}/").done == 1
+        assert bench.files(bench.folder / name) == ["a.png"]
+        assert bench.run(Invert, inputs=[photo], output=bench.folder / name).up_to_date == 1
+    assert bench.run(Invert, inputs=[bench.photos], output=bench.folder / "c.xyz").done == 1
+
+
+def test_renamed_outputs_are_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("x.jpg", "x.png", "y.jpg"):
+        bench.photo(name)
+    bench.run(Invert)
+    assert bench.told.notes == []
+    with caplog.at_level("INFO", "henshin"):
+        bench.run(Invert, output=bench.folder / "more", format="png")
+    assert bench.files(bench.folder / "more") == ["x.jpg.png", "x.png", "y.png"]
+    assert bench.told.notes == ["1 output has a longer name, for its plain one would meet another's (-v names it)"]
+    assert f"{bench.photos / 'x.jpg'} -> x.jpg.png" in caplog.messages
+    assert bench.plan(Invert, output=bench.folder / "third", format="png").notes == bench.told.notes
+
+
+def test_a_link_that_leads_round_to_itself_fails_alone(bench: Bench) -> None:
+    bench.photo("a.png")
+    for name in ("self", "self.jpg"):
+        (bench.photos / name).symlink_to(name)
+    summary = bench.run(Invert)
+    assert (summary.done, summary.non_pictures, summary.exit_code) == (1, 1, 1)
+    assert [failure.source for failure in summary.failures] == [str(bench.photos / "self.jpg")]
 
 
 def test_files_that_are_no_pictures_are_counted(bench: Bench) -> None:

@@ -22,7 +22,7 @@ from support_profiles import (
     p3_in_srgb,
 )
 
-from henshin.images import WriteOptions, encode, keeps_bytes, profiles, read
+from henshin.images import WriteOptions, copied_as, encode, profiles, read
 from henshin.images.colour import is_srgb, space_of, to_srgb
 
 KEEP = WriteOptions(colour="keep")
@@ -192,11 +192,11 @@ def test_a_file_without_a_profile_gets_none(tmp_path: Path, pixels: Bytes) -> No
         assert "icc_profile" not in reopened(encode(decoded.picture, None, decoded.metadata, "PNG", options)).info
 
 
-def test_own_bytes_are_kept_only_where_they_are_what_was_asked_for(tmp_path: Path, pixels: Bytes) -> None:
+def test_a_file_may_be_copied_whatever_its_profile_unless_another_format_is_asked_for(
+    tmp_path: Path, pixels: Bytes
+) -> None:
     wide = read(stored(tmp_path / "w.png", Image.fromarray(pixels), P3)).metadata
     plain = read(stored(tmp_path / "p.png", Image.fromarray(pixels), SRGB)).metadata
-    assert keeps_bytes(plain, "PNG", PLAIN)
-    assert keeps_bytes(wide, "PNG", KEEP)
-    assert not keeps_bytes(wide, "PNG", PLAIN)
-    assert not keeps_bytes(plain, "JPEG", PLAIN)
-    assert not keeps_bytes(plain, "PNG", WriteOptions(metadata="strip"))
+    assert [copied_as(one, how) for one in (wide, plain) for how in (PLAIN, KEEP)] == ["PNG"] * 4
+    assert copied_as(wide, WriteOptions(format="png")) == "PNG"
+    assert copied_as(wide, WriteOptions(format="jpeg")) is None

@@ -29,7 +29,7 @@ def test_a_picture_cut_off_is_an_error(tmp_path: Path, fmt: str, share: float) -
     Image.fromarray(colours((120, 90))).save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(PictureError, match=r"^is a damaged|^is damaged|^holds no"):
+    with pytest.raises(PictureError, match=r"^damaged|^not the"):
         read(path)
 
 
@@ -37,7 +37,7 @@ def test_a_progressive_jpeg_cut_off_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.fromarray(colours((120, 90))).save(path, progressive=True)
     path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(PictureError, match="is a damaged JPEG picture: image file is truncated"):
+    with pytest.raises(PictureError, match=r"^damaged JPEG picture: image file is truncated"):
         read(path)
 
 

@@ -252,3 +252,15 @@ def test_a_senseless_resolution_is_none(tmp_path: Path, dpi: tuple[float, float]
     assert _resolution(dpi) is None
     assert _resolution("300") is None
     assert _resolution((72, 72.5)) == (72.0, 72.5)
+
+
+def test_exif_that_a_webp_holds_without_its_mark_is_found_in_a_jpeg(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    Image.new("RGB", (9, 7)).save(path, exif=camera_exif())
+    decoded = read(path)
+    assert decoded.metadata.exif is not None
+    data = encode(decoded.picture, None, decoded.metadata, "JPEG", PLAIN)
+    held = Image.open(io.BytesIO(data)).getexif()
+    assert held[0x010F] == "Camera Works"
+    assert held.get_ifd(0x8769)[0x9003] == "2024:05:01 12:00:00"
+    assert decoded.metadata.notes == []

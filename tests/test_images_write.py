@@ -17,7 +17,7 @@ from PIL import Image
 
 from henshin.errors import PictureError
 from henshin.frame import Metadata
-from henshin.images import WRITABLE, WriteOptions, encode, keeps_bytes, output_format, read, write_bytes
+from henshin.images import WRITABLE, WriteOptions, copied_as, encode, output_format, read, write_bytes
 
 PLAIN = WriteOptions()
 LOSSLESS = ("PNG", "TIFF", "BMP")
@@ -134,7 +134,7 @@ def test_read_only_pictures_can_be_written_and_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("picture", "alpha", "fmt", "reason"),
     [
-        (np.zeros((4, 4), np.uint8), None, "PNG", "is an array of uint8 \\(4, 4\\); a picture is"),
+        (np.zeros((4, 4), np.uint8), None, "PNG", "^an array of uint8 \\(4, 4\\); a picture is"),
         (np.zeros((4, 4, 3), np.float32), None, "PNG", "float32"),
         (np.zeros((0, 4, 3), np.uint8), None, "PNG", "\\(0, 4, 3\\); a picture is"),
         (np.zeros((4, 4, 3), np.uint8), np.zeros((3, 4), np.uint8), "PNG", "alpha of \\(3, 4\\)"),
@@ -152,10 +152,13 @@ def test_the_longest_sides_are_the_encoders_own() -> None:
     encode(np.zeros((65500, 1, 3), np.uint8), None, Metadata(), "JPEG", PLAIN)
 
 
-def test_bytes_of_a_picture_with_two_pictures_inside_are_its_own() -> None:
-    assert keeps_bytes(Metadata(format="MPO"), "JPEG", PLAIN)
-    assert not keeps_bytes(Metadata(format="GIF"), "PNG", PLAIN)
-    assert not keeps_bytes(Metadata(), "PNG", PLAIN)
+def test_what_may_be_copied() -> None:
+    assert copied_as(Metadata(format="MPO"), PLAIN) == "JPEG", "two pictures, and both the user's"
+    assert copied_as(Metadata(format="GIF"), PLAIN) == "GIF", "though it cannot be written"
+    assert copied_as(Metadata(format="GIF"), WriteOptions(format="png")) is None
+    assert copied_as(Metadata(), PLAIN) is None
+    strip = WriteOptions(metadata="strip")
+    assert [copied_as(Metadata(format=fmt), strip) for fmt in ("PNG", "TIFF", "GIF")] == ["PNG", None, None]
 
 
 def test_write_bytes_replaces_whole_files(tmp_path: Path) -> None:
@@ -199,3 +202,18 @@ def test_a_really_full_device_is_an_oserror(tmp_path: Path, monkeypatch: pytest.
 def test_without_a_folder_nothing_is_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_bytes(tmp_path / "none" / "a.png", b"x")
+
+
+@pytest.mark.parametrize("animated", [False, True])
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_webp_that_lost_nothing_loses_nothing(tmp_path: Path, lossless: bool, animated: bool) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    more = {"save_all": True, "append_images": [Image.new("RGBA", (30, 20))]} if animated else {}
+    Image.fromarray(pixels).save(tmp_path / "a.webp", lossless=lossless, exif=b"Exif\0\0MM", **more)
+    decoded = read(tmp_path / "a.webp")
+    assert decoded.metadata.lossless == lossless
+    (tmp_path / "b.webp").write_bytes(encode(255 - decoded.picture, decoded.alpha, decoded.metadata, "WEBP", PLAIN))
+    again = read(tmp_path / "b.webp")
+    assert again.metadata.lossless == lossless
+    if lossless:
+        assert (again.picture == 255 - decoded.picture).all()

@@ -85,6 +85,16 @@ def test_pipes_are_no_pictures_and_links_to_nowhere_fail_later(tmp_path: Path) -
     assert listing.non_pictures == 1
 
 
+def test_a_link_that_leads_round_to_itself_is_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    make(tmp_path, "x.jpg", "odd/sub/y.jpg")
+    for name in ("self", "self.jpg"):
+        (tmp_path / "odd" / "sub" / name).symlink_to(name)
+    listing = list_inputs([tmp_path], tmp_path / "out")
+    assert [source.relative for source in listing.sources] == ["odd/sub/self.jpg", "odd/sub/y.jpg", "x.jpg"]
+    assert listing.non_pictures == 1
+    assert relatives(tmp_path / "odd" / "sub" / "self.jpg", output=tmp_path / "out") == ["self.jpg"]
+
+
 def test_overlapping_inputs_list_a_file_once_and_in_either_order_alike(tmp_path: Path) -> None:
     make(tmp_path, "p/sub/x.jpg", "p/y.jpg")
     inputs = [tmp_path / "p", tmp_path / "p" / "sub", tmp_path / "p" / "y.jpg"]
@@ -175,6 +185,16 @@ def test_names_that_meet_are_told_apart_by_suffix_then_folder_then_hash() -> Non
     assert one.startswith("X-")
     assert other.startswith("x-")
     assert path_key(one) != path_key(other)
+
+
+def test_whose_output_is_called_as_itself_keeps_its_name() -> None:
+    assert predicted(source("x.png"), source("x.jpg")) == ["x", "x.jpg"]
+    assert predicted(source("x.gif"), source("x.jpg"), source("x.png"), source("x.jpg.png"))[2:] == ["x", "x.jpg"]
+    assert predicted(source("x.png", "/a"), source("x.png", "/b"), source("x.jpg", "/a")) == ["a/x", "b/x", "x.jpg"]
+    assert predicted(source("x.png"), source("x.jpg"), forbidden=["x.png"]) == ["x.png", "x.jpg"]
+    hashed = predicted(source("X.jpg"), source("x.jpg"))[0]
+    met = predicted(source("X.jpg"), source("x.jpg"), source(f"{hashed}.png"))
+    assert len({path_key(name) for name in met}) == 3, "what has given way as far as it can is given way to"
 
 
 def test_names_that_only_differ_in_composition_meet() -> None:

@@ -44,6 +44,7 @@ class Metadata:
     ``format`` is Pillow's name ("JPEG", "PNG", ...) or None for a picture that no file held. ``exif`` is the raw
     block as read (orientation included: the writer resets it), ``icc`` the profile of the file's own pixels,
     ``size`` (width, height) of the upright picture, ``notes`` what the reader wants said ("first of 12 frames").
+    ``lossless`` tells a format that knows both ways (WebP) to lose nothing, as the file did.
     """
 
     format: str | None = None
@@ -53,6 +54,7 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     size: tuple[int, int] | None = None
     mode: str | None = None
+    lossless: bool = False
     notes: list[str] = field(default_factory=list)
 
 

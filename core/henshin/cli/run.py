@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -67,9 +66,7 @@ def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 @option(
     "-i", "--input", "inputs", multiple=True, metavar="PATH...", help="Files, folders (with all below them), globs."
 )
-@option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder, or for one picture a file; ./henshin-out/NAME."
-)
+@option("-o", "--output", type=click.Path(), help="Folder, or for one picture a file; ./henshin-out/NAME.")
 @option("--set", "overrides", multiple=True, metavar="STAGE.OPTION=VALUE", help="Change an option of a stage.")
 @plugin_option
 @option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after the first N pictures.")

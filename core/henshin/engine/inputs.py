@@ -129,7 +129,12 @@ def _is_own(path: Path, output: Path | None) -> bool:
 
 
 def _same(one: Path, other: Path) -> bool:
-    return os.path.normcase(one.resolve()) == os.path.normcase(other.resolve())
+    return _real(one) == _real(other)
+
+
+def _real(path: Path) -> str:
+    # Path.resolve would raise for a link that leads round to itself.
+    return os.path.normcase(os.path.realpath(path))
 
 
 # -- Inputs as typed -------------------------------------------------------------------------------------------------
@@ -192,7 +197,7 @@ def _walk(root: _Root, output: Path | None, listing: Listing) -> Iterator[tuple[
             continue
         for entry in _entries(folder, listing):
             place = (folder / entry.name, relative / entry.name)
-            if not entry.is_dir():
+            if not _leads_to_folder(entry):
                 yield place
             elif entry.is_symlink():
                 links.append(place)
@@ -207,6 +212,13 @@ def _entries(folder: Path, listing: Listing) -> list[os.DirEntry[str]]:
     except OSError as error:
         listing.unreadable.append((str(folder), f"cannot be listed: {error.strerror or error}"))
         return []
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round to itself
+        return False
 
 
 def _first_visit(folder: Path, seen: set[tuple[int, int] | str]) -> bool:

@@ -64,7 +64,7 @@ class Intake:
             log.info("reading %s", source.path, exc_info=True)
             job.fail("read", PictureError(one_line(error)))
         else:
-            job.alpha = decoded.alpha
+            job.alpha, job.notes = decoded.alpha, tuple(decoded.metadata.notes)
             job.size = decoded.picture.nbytes + (decoded.alpha.nbytes if decoded.alpha is not None else 0)
             job.frames = [
                 Frame(

@@ -52,7 +52,7 @@ class Ledger:
         self._record(entry)
         self._left_behind(before, entry)
         self._count(job, entry, written)
-        self._tell(shown, entry.status, entry.reason)
+        self._tell(shown, entry.status, _remark(job, entry))
 
     def _record(self, entry: Entry) -> None:
         try:
@@ -104,8 +104,9 @@ class Ledger:
         if leaving.entry is not None and leaving.entry.source != leaving.source.key:
             self._record(replace(leaving.entry, source=leaving.source.key))  # the same photo at a new place
         if status == "failed" and leaving.entry is not None:
-            reason = leaving.entry.reason or ""
-            self.summary.failures.append(Failure(shown, leaving.entry.stage or "", reason, earlier=True))
+            failure = Failure(shown, leaving.entry.stage or "", leaving.entry.reason or "", earlier=True)
+            self.summary.failures.append(failure)
+            reason = f"{failure.stage}: {failure.reason}"
         self._tell(shown, status, reason)
 
     def _tell(self, shown: str, status: Status, reason: str | None) -> None:
@@ -119,3 +120,12 @@ class Ledger:
         for output in before.outputs if before is not None else []:
             if output.path not in made and (self.prepared.target.folder / output.path).exists():
                 self.summary.left_behind.append(output.path)
+
+
+def _remark(job: Job, entry: Entry) -> str | None:
+    """Say where and why a source failed or was left out, and of one that is done how many faces it has, if known."""
+    if entry.status == "failed":
+        return f"{entry.stage}: {entry.reason}"
+    if entry.status == "skipped" or job.faces is None:
+        return entry.reason
+    return f"{job.faces} face{'s' * (job.faces != 1)}" if job.faces else "no face"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -71,6 +70,10 @@ class Names:
         """Return the name (without suffix) that a source's frame starts with."""
         return variant(stem_of(source.relative), source, self._levels.get(source.key, 0))
 
+    def is_renamed(self, source: Source) -> bool:
+        """Whether a source's output has not the plain name, for another one has or would have it."""
+        return self._levels.get(source.key, 0) > 0
+
     def claim(self, source: Source, name: str, suffix: str) -> str:
         """Return the path, below the output folder, for a result that calls itself ``name``; it is nobody else's.
 
@@ -113,25 +116,43 @@ def _tell_apart(
 ) -> dict[str, int]:
     """Return the level of each source whose name must say more. Sources that share a name all move up together.
 
-    So the result does not depend on the order of the listing. What goes up may meet yet another name, hence the loop;
-    it ends because names of the last level are unique.
+    Only one whose output is called as itself (``x.png`` among ``x.png`` and ``x.jpg``) keeps that name. So the result
+    does not depend on the order of the listing. What goes up may meet yet another name, hence the loop; it ends
+    because names of the last level are unique.
     """
     levels: dict[str, int] = {}
     keys = {source.key: _key(source, 0, suffix_of) for source in sources}
     while True:
-        counts = Counter(keys.values())
+        shared = _shared(sources, keys, levels)
         folders = _folders(keys.values()) if len(keys) > 1 else frozenset()
         clashing = [
             source
             for source in sources
             if levels.get(source.key, 0) < LAST_LEVEL
-            and (counts[keys[source.key]] > 1 or keys[source.key] in folders or taken(keys[source.key], source))
+            and (source.key in shared or keys[source.key] in folders or taken(keys[source.key], source))
         ]
         if not clashing:
             return levels
         for source in clashing:
             levels[source.key] = levels.get(source.key, 0) + 1
             keys[source.key] = _key(source, levels[source.key], suffix_of)
+
+
+def _shared(sources: Sequence[Source], keys: dict[str, str], levels: dict[str, int]) -> frozenset[str]:
+    """Return the sources that have to leave a name to others."""
+    groups: dict[str, list[Source]] = {}
+    for source in sources:
+        groups.setdefault(keys[source.key], []).append(source)
+    leave: set[str] = set()
+    for key, group in groups.items():
+        if len(group) < 2:
+            continue
+        at = {source.key: levels.get(source.key, 0) for source in group}
+        named_so = [one.key for one in group if at[one.key] == 0 and key == path_key(one.relative)]
+        # What has come to its last level cannot give way any more.
+        stays = named_so if len(named_so) == 1 and max(at.values()) < LAST_LEVEL else []
+        leave.update(at.keys() - set(stays))
+    return frozenset(leave)
 
 
 def _key(source: Source, level: int, suffix_of: Callable[[Source], str]) -> str:

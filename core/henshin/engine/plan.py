@@ -12,7 +12,7 @@ from henshin.engine.fingerprint import models_of
 from henshin.engine.names import path_key
 from henshin.engine.options import RunOptions
 from henshin.engine.prepare import Prepared, content_hash, prepare
-from henshin.engine.run import begin
+from henshin.engine.run import begin, renamed_note
 from henshin.engine.summary import network_name
 from henshin.engine.work import Stages
 from henshin.manifest import Manifest
@@ -76,7 +76,7 @@ SHOWN = 5
 def plan(
     pipeline: Pipeline,
     inputs: Sequence[Path | str],
-    output: Path | None,
+    output: Path | str | None,
     options: RunOptions,
     *,
     store: ModelStore,
@@ -118,6 +118,7 @@ def plan(
         },
         notes=[
             *([context.device.note] if context.device.note else []),
+            *([renamed_note(len(renamed))] if (renamed := prepared.renamed()) else []),
             *(f"'{folder}' {reason}" for folder, reason in listing.unreadable),
             *(f"'{folder}' holds results of henshin and is left out" for folder in listing.left_out),
         ],

@@ -57,6 +57,14 @@ class Prepared:
             return None if self.retry_failed else entry
         return entry if all(self.manifest.is_whole(output) for output in entry.outputs) else None
 
+    def renamed(self) -> dict[str, str]:
+        """Return the sources whose outputs would have met others under their plain names, with the names they get."""
+        return {
+            str(source.path): self.names.predicted(source) + self.target.expected_suffix(source)
+            for source in self.sources
+            if self.names.is_renamed(source)
+        }
+
     def is_foreign(self, relative: str) -> bool:
         """Whether a file lies at this place of the output folder that no run of henshin wrote."""
         return os.path.lexists(self.target.folder / relative) and not self.manifest.is_ours(relative)
@@ -162,6 +170,11 @@ def _look_for_strangers(prepared: Prepared, expected: dict[str, str], options: R
 
 
 def _refusal(target: Target, paths: list[str]) -> str:
+    if target.stem is not None:
+        return (
+            f"'{target.shown}' exists already, and of a single output file no record is kept that would say whose it "
+            "is; nothing was run. Say --on-existing overwrite to replace it, or give another name with -o"
+        )
     many = len(paths) > 1
     shown = ", ".join(f"'{path}'" for path in paths[:SHOWN])
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""

@@ -12,7 +12,7 @@ from henshin.context import Context
 from henshin.engine.inputs import Listing
 from henshin.engine.names import path_key
 from henshin.engine.options import RunOptions
-from henshin.engine.prepare import list_sources, prepare
+from henshin.engine.prepare import Prepared, list_sources, prepare
 from henshin.engine.session import Session
 from henshin.engine.summary import Failure, Reporter, Summary
 from henshin.engine.target import Target, resolve_target
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from henshin.pipeline import Pipeline
     from henshin.registry import Registry
 
+log = logging.getLogger("henshin")
+
 
 def run(
     pipeline: Pipeline,
     inputs: Sequence[Path | str],
-    output: Path | None,
+    output: Path | str | None,
     options: RunOptions,
     *,
     store: ModelStore,
@@ -37,7 +39,8 @@ def run(
 ) -> Summary:
     """Send every picture below ``inputs`` through a pipeline and write the results below ``output``.
 
-    ``output`` None means ``./henshin-out/PIPELINE``; the name of a picture, for a single input file, means that file.
+    ``output`` None means ``./henshin-out/PIPELINE``; the name of a picture, for a single input file, means that file,
+    unless it ends with a slash.
     What fails is listed in the summary and in the record; nothing is raised for it. An interruption (Ctrl-C) and a full
     disk end the run early, with what was in flight written and recorded: the same call goes on from there.
 
@@ -59,6 +62,7 @@ def run(
         if context.device.note:
             report.note(context.device.note)
         _tell_listing(listing, summary, report)
+        _tell_renamed(prepared, report)
         try:
             session.go()
         finally:
@@ -75,10 +79,25 @@ def _tell_listing(listing: Listing, summary: Summary, report: Reporter) -> None:
         report.note(f"'{folder}' holds results of henshin and is left out")
 
 
+def _tell_renamed(prepared: Prepared, report: Reporter) -> None:
+    renamed = prepared.renamed()
+    if renamed:
+        report.note(renamed_note(len(renamed)))
+    for source, name in renamed.items():
+        log.info("%s -> %s", source, name)
+
+
+def renamed_note(number: int) -> str:
+    """Say how many outputs have longer names than usual, and why."""
+    if number == 1:
+        return "1 output has a longer name, for its plain one would meet another's (-v names it)"
+    return f"{number} outputs have longer names, for their plain ones would meet others' (-v names them)"
+
+
 def begin(
     pipeline: Pipeline,
     inputs: Sequence[Path | str],
-    output: Path | None,
+    output: Path | str | None,
     options: RunOptions,
     store: ModelStore,
     registry: Registry,

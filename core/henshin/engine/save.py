@@ -69,7 +69,9 @@ class Saver:
         if frame.picture is None:
             raise PictureError("the frame has no picture")
         target, source = self.prepared.target, job.source
-        fmt = target.format_for(frame.metadata.format)
+        untouched = frame.picture is frame.decoded and frame.alpha is job.alpha
+        copied = images.copied_as(frame.metadata, target.write) if untouched else None
+        fmt = copied or target.format_for(frame.metadata.format)
         relative = self.prepared.names.claim(source, frame.name, target.suffix_for(fmt, source.suffix))
         if self.prepared.is_input(relative):
             raise PictureError(f"'{relative}' is one of the inputs by another way; give another folder with -o")
@@ -77,20 +79,24 @@ class Saver:
             if self.on_existing == "skip":
                 return lambda: Written(None)
             raise PictureError(
-                f"'{relative}' exists already, and no run of henshin is known to have written it "
+                f"'{relative}' exists already, and no record says that henshin wrote it "
                 "(--on-existing overwrite or skip)"
             )
-        untouched = frame.picture is frame.decoded and frame.alpha is job.alpha
-        keep = untouched and images.keeps_bytes(frame.metadata, fmt, target.write)
         # While it waits to be written a frame holds what is written, and no other picture.
         frame.decoded, frame.faces, frame.latents = None, [], {}
-        return lambda: self._write(job, frame, fmt, relative, keep)
+        return lambda: self._write(job, frame, fmt, relative, copied is not None)
 
     def _write(self, job: Job, frame: Frame, fmt: str, relative: str, keep: bool) -> Written:
         start = perf_counter()
         target = self.prepared.target
         path = target.folder / relative
-        data = _own_bytes(job) if keep else images.encode(frame.picture, frame.alpha, frame.metadata, fmt, target.write)
+        data = _own_bytes(job) if keep else b""
+        if keep and (target.write.metadata == "keep" or images.only_picture(data)):
+            # Nothing came of what the reader had to say: the first of many frames, approximate colours, ...
+            frame.metadata.notes[:] = [note for note in frame.metadata.notes if note not in job.notes]
+        else:
+            keep = False
+            data = images.encode(frame.picture, frame.alpha, frame.metadata, fmt, target.write)
         news = self.prepared.manifest.starting(relative, job.source.key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

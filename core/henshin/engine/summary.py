@@ -20,7 +20,11 @@ class Reporter(Protocol):
         """The listing is known: ``total`` pictures, or None when a source stage makes them."""
 
     def done(self, source: str, status: Status, reason: str | None) -> None:
-        """One source has ended, in the order of the listing. ``reason`` says why it failed or was left out."""
+        """One source has ended, in the order of the listing.
+
+        ``reason`` says at which stage it failed and why ("read: empty file (0 bytes)"), or which one left it out; of
+        one that is done how many faces it has, if that is known.
+        """
 
     def note(self, text: str) -> None:
         """Something worth a line: which provider runs a network, the first of how many frames was taken, ..."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,12 +59,14 @@ class Target:
         return self.suffix_for(self.format_for(images.format_of(source.path)), source.suffix)
 
 
-def resolve_target(output: Path | None, pipeline: str, inputs: Sequence[Path | str], write: WriteOptions) -> Target:
-    """Turn ``-o`` into a target: ``./henshin-out/PIPELINE`` without one.
+def resolve_target(
+    output: Path | str | None, pipeline: str, inputs: Sequence[Path | str], write: WriteOptions
+) -> Target:
+    """Turn ``-o`` into a target: ``./henshin-out/PIPELINE`` without one. What ends with a slash is a folder.
 
     Errors: HenshinError when a picture is named for several inputs, when its suffix is of no format that can be
-    written or of another one than asked for, and when a file is in the way. MissingError for a format that this
-    installation cannot write.
+    written, of none at all or of another one than asked for, and when a file is in the way. MissingError for a format
+    that this installation cannot write.
     """
     from henshin import images
 
@@ -71,10 +74,20 @@ def resolve_target(output: Path | None, pipeline: str, inputs: Sequence[Path | s
         images.output_format(None, write.format)
     if output is None:
         return Target(Path(DEFAULT_FOLDER) / pipeline, write)
-    if output.suffix.lower() in images.FORMATS and not output.is_dir():
+    slash = os.fspath(output).endswith(("/", os.sep))
+    output = Path(output)
+    if output.is_dir():
+        return Target(output, write)
+    if output.suffix.lower() in images.FORMATS and not slash:
         return _single(output, inputs, write)
-    if output.exists() and not output.is_dir():
+    if output.exists():
         raise HenshinError(f"'{output}' is a file; -o wants a folder, or a picture's name for a single input")
+    if output.suffix and not slash and len(inputs) == 1 and Path(inputs[0]).is_file():
+        known = ", ".join(images.WRITABLE.values())
+        raise HenshinError(
+            f"'{output}' ends in '{output.suffix}', which is no format of pictures: {known}; "
+            f"if it is to be a folder, say -o '{output}/'"
+        )
     return Target(output, write)
 
 

@@ -28,14 +28,16 @@ log = logging.getLogger("henshin")
 class Job:
     """One source at work: the frames that have become of it, and what is known of it.
 
-    ``alpha`` is the one its file had. ``stage`` is where it failed or was left out. ``faces`` counts those that were
-    found, None before any stage looked for them. ``size`` is the bytes of its decoded picture.
+    ``alpha`` is the one its file had, ``notes`` what its reader said. ``stage`` is where it failed or was left out.
+    ``faces`` counts those that were found, None before any stage looked for them. ``size`` is the bytes of its decoded
+    picture.
     """
 
     source: Source
     input_hash: str
     frames: list[Frame] = field(default_factory=list)
     alpha: Picture | None = None
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
     size: int = 1
     faces: int | None = None

@@ -8,7 +8,8 @@ Everything here is light: Pillow and numpy load when the first picture is read o
 - ``output_format(source, wanted) -> str``: the format to write; ``suffix_for(format, original) -> str``: its suffix.
 - ``WriteOptions``: format, quality, metadata, colour, as the command line has them.
 - ``encode(picture, alpha, metadata, fmt, options) -> bytes``: the whole file; ``write_bytes(path, data)``: atomic.
-- ``keeps_bytes(metadata, fmt, options) -> bool``: may an untouched picture keep the bytes of its own file?
+- ``copied_as(metadata, options) -> str | None``: the format as which an untouched picture's own file may be copied.
+- ``only_picture(data) -> bool``: a file holds no metadata: with "strip" it may be copied too.
 - ``FORMATS``: suffix (lower case, with dot) -> Pillow's name of the format.
 
 What the reader and the writer have to say besides errors is appended to ``metadata.notes``.
@@ -18,8 +19,9 @@ from __future__ import annotations
 
 from henshin.images.formats import FORMATS, WRITABLE, format_of, is_picture, output_format, suffix_for
 from henshin.images.options import WriteOptions
+from henshin.images.parts import only_picture
 from henshin.images.reading import MOST_PIXELS, Decoded, read
-from henshin.images.writing import encode, keeps_bytes, write_bytes
+from henshin.images.writing import copied_as, encode, write_bytes
 
 __all__ = [
     "FORMATS",
@@ -27,10 +29,11 @@ __all__ = [
     "WRITABLE",
     "Decoded",
     "WriteOptions",
+    "copied_as",
     "encode",
     "format_of",
     "is_picture",
-    "keeps_bytes",
+    "only_picture",
     "output_format",
     "read",
     "suffix_for",

@@ -15,6 +15,7 @@ from henshin.errors import PictureError
 from henshin.frame import Metadata
 from henshin.images.colour import to_srgb
 from henshin.images.exif import adobe_rgb, as_stored
+from henshin.images.parts import is_lossless_webp
 from henshin.images.pixels import separate
 from henshin.images.reading import MOST_PIXELS, Decoded
 from henshin.words import flat
@@ -51,7 +52,11 @@ def decode(path: Path, fmt: str) -> Decoded:
         _allow_heif()
     try:
         with path.open("rb") as file, Image.open(file, formats=[fmt]) as image:
-            return _decode(image)
+            decoded = _decode(image)
+            if fmt == "WEBP":
+                file.seek(0)
+                decoded.metadata.lossless = is_lossless_webp(file.read())
+            return decoded
     except PictureError:
         raise
     except Exception as error:  # decoders raise anything on damaged data, down to IndexError and struct.error
@@ -62,28 +67,28 @@ def _allow_heif() -> None:
     try:
         import pillow_heif
     except ImportError:
-        raise PictureError("is a HEIC picture, which needs an extra: pip install 'henshin[heic]'") from None
+        raise PictureError("a HEIC picture, which needs an extra: pip install 'henshin[heic]'") from None
     if "HEIF" not in Image.OPEN:
         pillow_heif.register_heif_opener()
 
 
 def _reason(error: Exception, fmt: str) -> str:
     if isinstance(error, Image.DecompressionBombError):
-        return f"is larger than {MOST_PIXELS // 1_000_000} megapixels"
+        return f"larger than {MOST_PIXELS // 1_000_000} megapixels"
     if isinstance(error, MemoryError):
-        return "does not fit into memory"
+        return "too large for the memory there is"
     if isinstance(error, UnidentifiedImageError):
-        return f"is damaged, or a kind of {fmt} that is not supported"
+        return f"damaged, or a kind of {fmt} that is not supported"
     text = flat(error) or type(error).__name__
-    return f"is a damaged {fmt} picture: {text}"
+    return f"damaged {fmt} picture: {text}"
 
 
 def _decode(image: Image.Image) -> Decoded:
     width, height = image.size
     if width * height > MOST_PIXELS:
-        raise PictureError(f"is larger than {MOST_PIXELS // 1_000_000} megapixels: {width} x {height}")
+        raise PictureError(f"larger than {MOST_PIXELS // 1_000_000} megapixels: {width} x {height}")
     if width < 1 or height < 1:
-        raise PictureError(f"has no pixels: {width} x {height}")
+        raise PictureError(f"no pixels: {width} x {height}")
     image.load()
     metadata = _metadata(image)
     turn = _TURNS.get(_orientation(image))

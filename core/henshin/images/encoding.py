@@ -13,7 +13,7 @@ from henshin.errors import PictureError
 from henshin.frame import Metadata, Picture, picture_problem
 from henshin.images import profiles
 from henshin.images.colour import from_srgb, is_srgb
-from henshin.images.exif import as_stored, renew_exif, renew_xmp
+from henshin.images.exif import EXIF_PREFIX, as_stored, renew_exif, renew_xmp
 from henshin.images.options import WriteOptions
 from henshin.words import flat
 
@@ -37,7 +37,7 @@ def encode_picture(
     image = Image.fromarray(picture)
     image, icc = _coloured(image, metadata, fmt, options)
     image = _with_alpha(image, alpha, metadata, fmt)
-    arguments = _pixel_arguments(fmt, options.quality)
+    arguments = _pixel_arguments(fmt, options.quality, lossless=metadata.lossless)
     if icc is not None:
         arguments["icc_profile"] = icc
     if options.metadata == "keep":
@@ -61,13 +61,13 @@ def encode_picture(
 def _check(picture: Picture, alpha: Picture | None, fmt: str) -> None:
     problem = picture_problem(picture)
     if problem:
-        raise PictureError(f"is {problem}")
+        raise PictureError(problem)
     if alpha is not None and (alpha.shape != picture.shape[:2] or alpha.dtype != np.uint8):
-        raise PictureError(f"has an alpha of {alpha.shape} {alpha.dtype} beside a picture of {picture.shape}")
+        raise PictureError(f"an alpha of {alpha.shape} {alpha.dtype} beside a picture of {picture.shape}")
     longest = _LONGEST_SIDE.get(fmt)
     if longest and max(picture.shape) > longest:
         height, width = picture.shape[:2]
-        raise PictureError(f"is too large for {fmt}: {width} x {height}, and no side may exceed {longest}")
+        raise PictureError(f"too large for {fmt}: {width} x {height}, and no side may exceed {longest}")
 
 
 def _say(metadata: Metadata, note: str) -> None:
@@ -108,7 +108,7 @@ def _with_alpha(image: Image.Image, alpha: Picture | None, metadata: Metadata, f
     return white
 
 
-def _pixel_arguments(fmt: str, quality: int) -> dict[str, Any]:
+def _pixel_arguments(fmt: str, quality: int, *, lossless: bool) -> dict[str, Any]:
     full_chroma = quality >= 90
     if fmt == "JPEG":
         return {"quality": quality, "subsampling": 0 if full_chroma else 2}
@@ -117,7 +117,8 @@ def _pixel_arguments(fmt: str, quality: int) -> dict[str, Any]:
     if fmt == "TIFF":
         return {"compression": "tiff_adobe_deflate"}
     if fmt == "WEBP":
-        return {"quality": quality}
+        # "exact": also the colours that nobody sees, below full transparency
+        return {"lossless": True, "exact": True} if lossless else {"quality": quality}
     if fmt == "AVIF":
         # speed 8 of 10: 12 megapixels in 3 seconds instead of 8, for a sixth more bytes
         return {"quality": quality, "speed": 8, "subsampling": "4:4:4" if full_chroma else "4:2:0"}
@@ -161,7 +162,10 @@ def _kept_exif(metadata: Metadata, fmt: str, size: tuple[int, int], *, now_srgb:
     exif = renew_exif(metadata.exif, size, now_srgb=now_srgb, orientation=fmt != "AVIF")
     if exif is None:
         _say(metadata, "EXIF left out: it is damaged")
-    elif fmt == "JPEG" and len(exif) > _JPEG_EXIF:
+        return None
+    if fmt == "JPEG" and not exif.startswith(EXIF_PREFIX):
+        exif = EXIF_PREFIX + exif  # a WebP holds it without; in a JPEG it is not found without
+    if fmt == "JPEG" and len(exif) > _JPEG_EXIF:
         _say(metadata, "EXIF left out: it is too long for a JPEG")
         return None
     return exif

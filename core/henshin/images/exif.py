@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-_PREFIX = b"Exif\0\0"
+EXIF_PREFIX = b"Exif\0\0"
 _ORIENTATION, _WIDTH, _LENGTH = 0x0112, 0x0100, 0x0101
 _EXIF_IFD, _INTEROP_IFD = 0x8769, 0xA005
 _COLOUR_SPACE, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA001, 0xA002, 0xA003
@@ -77,7 +77,7 @@ def renew_exif(exif: bytes, size: tuple[int, int], *, now_srgb: bool = False, or
     to 1, is taken out of its directory. Everything else stays byte for byte. Returns None for
     a block too damaged to be followed: an orientation that cannot be reset would turn the picture again.
     """
-    prefix = _PREFIX if exif.startswith(_PREFIX) else b""
+    prefix = EXIF_PREFIX if exif.startswith(EXIF_PREFIX) else b""
     try:
         block = _Block(exif[len(prefix) :])
         main = block.number("I", 4)
@@ -131,7 +131,7 @@ def _drop_thumbnail(block: _Block, link: int) -> None:
 def adobe_rgb(exif: bytes) -> bool:
     """Say whether an EXIF block means Adobe RGB: cameras tell so by interoperability "R03" and embed no profile."""
     try:
-        block = _Block(exif.removeprefix(_PREFIX))
+        block = _Block(exif.removeprefix(EXIF_PREFIX))
         details = _find(block, block.number("I", 4), _EXIF_IFD)
         if details is None:
             return False

@@ -205,7 +205,9 @@ def output_format(source: str | None, wanted: str | None = None) -> str:
 
 def suffix_for(fmt: str, original_suffix: str) -> str:
     """Give the suffix of an output: the original one, letter for letter, where it fits the format."""
-    return original_suffix if FORMATS.get(original_suffix.lower()) == fmt else WRITABLE[fmt]
+    if FORMATS.get(original_suffix.lower()) == fmt:
+        return original_suffix
+    return WRITABLE.get(fmt) or next(suffix for suffix, name in FORMATS.items() if name == fmt)
 
 
 def _unwritable(fmt: str) -> str | None:

@@ -36,17 +36,17 @@ def read(path: Path) -> Decoded:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
-            raise PictureError("is no file")
+            raise PictureError("not a file, but a folder, pipe or device")
         with path.open("rb"):
             pass
     except OSError as error:
         raise PictureError(f"cannot be opened: {error.strerror or error}") from error
     if found.st_size == 0:
-        raise PictureError("is empty (0 bytes)")
+        raise PictureError("empty file (0 bytes)")
     fmt = reader_of(path)
     if fmt is None:
         promised = FORMATS.get(path.suffix.lower())
-        reason = f"holds no {promised} picture, as its suffix says, nor any other" if promised else "is no picture"
+        reason = f"not the {promised} picture that its suffix promises, nor any other" if promised else "no picture"
         raise PictureError(f"{reason} that henshin can read")
 
     from henshin.images.decoding import decode

@@ -25,21 +25,17 @@ def encode(picture: Picture, alpha: Picture | None, metadata: Metadata, fmt: str
     return encode_picture(picture, alpha, metadata, fmt, options)
 
 
-def keeps_bytes(metadata: Metadata, fmt: str, options: WriteOptions) -> bool:
-    """Say whether a picture that nothing changed may keep its file's own bytes under these options.
+def copied_as(metadata: Metadata, options: WriteOptions) -> str | None:
+    """Name the format as which the file of a picture that nothing changed may be copied, byte for byte.
 
-    True when the format is the file's own, no metadata is to be removed, and the profile inside is the one asked for.
+    That is the file's own, whether it could be written or not, and whatever its colours: its own profile describes
+    its own pixels. None where the options ask for another format, and where metadata are to go of a file that cannot
+    be searched for them; of one that can, ``only_picture`` says whether there are any.
     """
-    if (metadata.format, fmt) != ("MPO", "JPEG") and metadata.format != fmt:
-        return False
-    if options.metadata == "strip":
-        return False
-    if options.colour == "keep" or metadata.icc is None:
-        return True
-
-    from henshin.images.colour import is_srgb
-
-    return is_srgb(metadata.icc)
+    own = {"MPO": "JPEG"}.get(metadata.format or "", metadata.format)
+    if options.format not in (None, own):
+        return None
+    return own if options.metadata == "keep" or own in ("JPEG", "PNG", "WEBP") else None
 
 
 def write_bytes(path: Path, data: bytes) -> None:
