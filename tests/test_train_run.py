@@ -96,7 +96,7 @@ def test_another_network_does_not_resume(tmp_path):
     start(tiny(tmp_path, "cut", steps=2), tmp_path / "run", max_steps=1)
     path = tiny(tmp_path, "cut", steps=2)
     path.write_text(path.read_text().replace("width: 8", "width: 12"))
-    with pytest.raises(HenshinError, match="does not fit this run"):
+    with pytest.raises(HenshinError, match=r"does not fit this run \(.*size mismatch for encoder"):
         start(path, tmp_path / "run", resume=True)
 
 
@@ -137,6 +137,7 @@ def test_everything_wrong_with_a_run_is_told_at_once_before_data_is_touched(tmp_
 
 
 def test_set_goes_over_the_file(tmp_path):
+    domains(tmp_path)
     path = tiny(tmp_path, "cut", steps=5)
     config = load_run(path, REGISTRY, ["steps=7", "data.size=64", "learning_rate=1e-4"]).recipe.config
     assert (config.steps, config.data.size, config.learning_rate) == (7, 64, 1e-4)
@@ -149,8 +150,39 @@ def test_missing_and_empty_folders_are_told_in_one_line(tmp_path):
     with pytest.raises(HenshinError, match=r"0 pictures.*none to train on"):
         start(path, tmp_path / "run")
     shutil.rmtree(tmp_path / "a")
-    with pytest.raises(HenshinError, match="no such folder of training pictures"):
-        start(path, tmp_path / "run")
+    with pytest.raises(PipelineError, match=r"cut\.yaml:3: data\.a: .*no such folder of training pictures"):
+        load_run(path, REGISTRY)
+
+
+def test_mistakes_in_a_run_do_not_hide_each_other(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("recipe: cut\ngenerator: {use: resnt}\nbatch: 0\nstep: 3\ndata: {a: x, b: y}\n")
+    with pytest.raises(PipelineError) as caught:
+        load_run(path, REGISTRY)
+    told = str(caught.value).splitlines()
+    assert [line.split(":")[1] for line in told] == ["2", "3", "4"]
+    assert "did you mean 'resnet'" in told[0]
+
+
+def test_a_folder_with_other_things_in_it_is_refused(tmp_path):
+    domains(tmp_path)
+    with pytest.raises(HenshinError, match="holds other files and no run"):
+        start(tiny(tmp_path, "cut", steps=1), tmp_path / "a")
+
+
+def test_a_run_keeps_its_precision_when_it_goes_on(tmp_path):
+    domains(tmp_path)
+    path = tiny(tmp_path, "cut", steps=2)
+    start(path, tmp_path / "run", max_steps=1)
+    said: list[str] = []
+    train(load_run(path, REGISTRY), tmp_path / "run", REGISTRY, RunOptions(device="cpu", resume=True), said.append)
+    assert "trains on the CPU, in fp32" in said
+
+
+def test_going_on_from_nothing_is_said(tmp_path):
+    domains(tmp_path)
+    said = start(tiny(tmp_path, "cut", steps=1), tmp_path / "run", resume=True)
+    assert any("no checkpoint to go on from; starts anew" in line for line in said)
 
 
 def test_an_unreadable_picture_is_named_and_skipped(tmp_path):
@@ -191,7 +223,7 @@ def test_only_whole_checkpoints_are_found_and_the_last_two_kept(tmp_path):
 class LonelyConfig(RecipeConfig):
     """A stranger's recipe: one network that learns to give back what it gets."""
 
-    steps: int = 3
+    leaves_after: int = 1000
 
 
 class Lonely(Recipe[LonelyConfig]):
@@ -209,20 +241,22 @@ class Lonely(Recipe[LonelyConfig]):
             x = torch.rand(1, 3, 32, 32, device=run.device) * 2 - 1
             loss = (network(x) - x).abs().mean()
             optimiser.zero_grad()
-            run.backward(loss)
+            loss.backward()
             optimiser.step()
             run.log(run.steps, loss=loss, rate=0.5)
             run.sheet("now", [x, [np.zeros((8, 16, 3), np.uint8)]])
+            if run.steps + 1 == self.config.leaves_after:
+                break
 
 
-def lonely_run(folder: Path, **options) -> None:
+def lonely_run(folder: Path, text: str = "", precision: str = "fp32", **options) -> None:
     registry = build_registry()
     module = types.ModuleType("lonely")
     module.henshin_recipes = hookimpl(lambda: [Lonely], specname="henshin_recipes")
     registry.register(module, "lonely")
-    (folder / "lonely.yaml").write_text("recipe: lonely\n")
+    (folder / "lonely.yaml").write_text("recipe: lonely\n" + text)
     plan = load_run(folder / "lonely.yaml", registry)
-    train(plan, folder / "run", registry, RunOptions(device="cpu", precision="fp32", **options), lambda _: None)
+    train(plan, folder / "run", registry, RunOptions(device="cpu", precision=precision, **options), lambda _: None)
 
 
 def test_a_recipe_written_from_the_contract_runs_until_the_command_line_ends_it_and_can_be_exported(tmp_path):
@@ -233,6 +267,12 @@ def test_a_recipe_written_from_the_contract_runs_until_the_command_line_ends_it_
     saved = tensors(tmp_path / "run")
     for name, value in source.network.state_dict().items():
         assert torch.equal(value, saved[f"state.network.{name}"])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_recipe_that_leaves_its_loop_keeps_what_it_learned(tmp_path, precision):
+    lonely_run(tmp_path, "leaves_after: 3\n", precision)
+    assert checkpoint.found(tmp_path / "run/checkpoints")[-1].name == "000000003"
 
 
 def test_a_run_that_names_no_network_is_told_when_it_is_exported(tmp_path):
@@ -264,6 +304,7 @@ def test_a_pool_forgets_pictures_of_another_size():
 
 
 def test_pictures_grow_by_steps(tmp_path):
+    domains(tmp_path)
     path = run_yaml(tmp_path, "cut", grow={64: 10, 48: 5})
     path.write_text(path.read_text().replace("size: 32", "size: 96"))
     config = load_run(path, REGISTRY).recipe.config

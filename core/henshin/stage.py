@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class StageConfig(BaseModel):
     """The options of a stage as its user may write them: typed, bounded, described; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,11 @@ class Stage(Generic[ConfigT]):
     def open(self, context: Context) -> None:
         """Load models and heavy libraries. Called once, before the first batch."""
 
-    def run(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Do the work on a list of pictures or of frames, as ``works_on`` says. One thread calls it."""
+    def run(self, items: Any) -> Any:
+        """Do the work on a list of pictures or of frames, as ``works_on`` says. One thread calls it.
+
+        Untyped here, so that a stage may say `list[Picture]` or `list[Frame]` and pass mypy --strict.
+        """
         raise NotImplementedError(f"stage '{self.name}' has no run()")
 
     def frames(self) -> Iterator[Frame]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, Voice, option, plugin_option, registry_with, say, voiced
+from henshin.cli.base import INTERRUPTED, GroupedCommand, Voice, option, plugin_option, registry_with, say, voiced
 from henshin.cli.run import device
 
 _WHERE, _LONG, _SAYS = "Where it runs", "How long", "What the model says of itself"
@@ -71,7 +71,9 @@ def train(
 
     plan = load_run(run_file, registry, overrides)
     quiet = ctx.ensure_object(Voice).level < 0
-    start(plan, output or default_folder(plan), registry, RunOptions(**asked), _hush if quiet else click.echo)
+    run = start(plan, output or default_folder(plan), registry, RunOptions(**asked), _hush if quiet else click.echo)
+    if run.interrupted:
+        ctx.exit(INTERRUPTED)
 
 
 @click.command(cls=GroupedCommand)

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from henshin.config_errors import validate
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.overrides import parse_override, with_value
-from henshin.recipe import NetworkChoice, Recipe
+from henshin.recipe import NetworkChoice, Recipe, UnpairedData
 from henshin.registry import Registry
+from henshin.train.folders import as_folders
 from henshin.yaml_nodes import Node, load_yaml
 
 
@@ -47,10 +48,11 @@ def load_run(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> R
         raise PipelineError(problems)
     config, found = validate(recipe.Config, root, str(path), leave_out=("recipe",))
     problems += found
+    problems += _network_problems(recipe.Config, root, str(path), registry)
     if config is not None:
-        problems += list(_network_problems(config, root, str(path), registry))
+        problems += _folder_problems(config, root, path)
     if problems or config is None:
-        raise PipelineError(problems)
+        raise PipelineError(sorted(problems, key=lambda problem: problem.line or 0))
     return RunPlan(recipe(config), path)
 
 
@@ -67,18 +69,32 @@ def _recipe(root: Node, where: str, registry: Registry, problems: list[Problem])
         return None
 
 
-def _network_problems(config: BaseModel, root: Node, where: str, registry: Registry) -> Iterator[Problem]:
+def _network_problems(config: type[BaseModel], root: Node, where: str, registry: Registry) -> Iterator[Problem]:
     """Check each option that chooses a network against that generator's own options."""
-    for key, field in type(config).model_fields.items():
-        if not _is_choice(field.annotation) or key not in root.mapping:
+    for key, field in config.model_fields.items():
+        node = root.mapping.get(key)
+        use = None if node is None else node.mapping.get("use")
+        if node is None or use is None or not isinstance(use.value, str) or not _is_choice(field.annotation):
             continue
-        node, choice = root.mapping[key], getattr(config, key)
         try:
-            generator = registry.generator(choice.use)
+            generator = registry.generator(use.value)
         except HenshinError as error:
             yield Problem(where, node.key_mark("use").line, f"{key}.use: {error}")
             continue
         yield from validate(generator.Config, node, where, prefix=key, leave_out=("use",))[1]
+
+
+def _folder_problems(config: BaseModel, root: Node, path: Path) -> Iterator[Problem]:
+    """Check that the folders of a run's two domains exist."""
+    data = getattr(config, "data", None)
+    if not isinstance(data, UnpairedData):
+        return
+    for key in ("a", "b"):
+        try:
+            as_folders(getattr(data, key), path.parent)
+        except HenshinError as error:
+            mark = root.mapping["data"].key_mark(key)
+            yield Problem(mark.where or str(path), mark.line, f"data.{key}: {error}")
 
 
 def _is_choice(annotation: Any) -> bool:

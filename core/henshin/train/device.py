@@ -6,9 +6,16 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
 
 from henshin.errors import MissingError
 from henshin.runtime import parse_device
+
+
+class Bf16(MixedPrecision):
+    """bf16 autocast, under which a plain `loss.backward()` is as good as Fabric's own: there is no scaler to ask."""
+
+    backward = Precision.backward
 
 
 def make_fabric(device: str, precision: str) -> Fabric:
@@ -25,15 +32,19 @@ def make_fabric(device: str, precision: str) -> Fabric:
     if precision == "auto":
         precision = "bf16" if on_gpu or torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
     devices: Any = [index] if on_gpu else 1
-    return Fabric(
-        accelerator="cuda" if on_gpu else "cpu",
-        devices=devices,
-        precision="bf16-mixed" if precision == "bf16" else "32-true",
-    )
+    accelerator = "cuda" if on_gpu else "cpu"
+    chosen: dict[str, Any] = {"precision": "32-true"}
+    if precision == "bf16":
+        chosen = {"plugins": [Bf16("bf16-mixed", accelerator)]}
+    return Fabric(accelerator=accelerator, devices=devices, **chosen)
+
+
+def precision_of(fabric: Fabric) -> str:
+    """ "bf16" or "fp32"."""
+    return "bf16" if isinstance(fabric._precision, Bf16) else "fp32"
 
 
 def told(fabric: Fabric) -> str:
     """Where and how this computes, in words."""
     name = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else "the CPU"
-    precision = "bf16" if fabric._precision.precision == "bf16-mixed" else "fp32"
-    return f"trains on {name}, in {precision}"
+    return f"trains on {name}, in {precision_of(fabric)}"

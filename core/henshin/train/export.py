@@ -93,6 +93,7 @@ def export(
             arrived.append((path.with_suffix(".safetensors.part"), path.with_suffix(".safetensors")))
             tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
             save_file(tensors, arrived[1][0], {METADATA_KEY: contract.to_json()})
+            shutil.copymode(arrived[0][0], arrived[1][0])  # safetensors makes files that only their owner can read
         for part, whole in arrived:
             part.replace(whole)
     return contract

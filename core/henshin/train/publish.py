@@ -24,14 +24,15 @@ from henshin.train.folders import as_folders, pictures_in, split
 from henshin.train.networks import make_generator
 from henshin.words import one_line
 
+RUN_FILE = "run.json"
 UNSTATED = "not stated"
 
 
 def from_run(folder: Path, registry: Registry, data: str = "", licence: str = "") -> Source:
     """The network that a run published, with the weights of its last checkpoint. Errors: HenshinError."""
-    described = folder / "run.json"
+    described = folder / RUN_FILE
     if not described.is_file():
-        raise HenshinError(f"{folder}: is no folder of a training run (it has no run.json)")
+        raise HenshinError(f"{folder}: is no folder of a training run (it has no {RUN_FILE})")
     run = described_run(described)
     found = checkpoint.found(folder / "checkpoints")
     if not found:
@@ -62,7 +63,8 @@ def described_run(file: Path) -> dict[str, Any]:
     """What a run's run.json says. Errors: HenshinError when it is damaged."""
     try:
         run = json.loads(file.read_text())
-        return {"recipe": run["recipe"], "config": run["config"], "publish": run["publish"], "base": run["base"]}
+        whole = {name: run[name] for name in ("recipe", "config", "publish", "base")}
+        return {**whole, "precision": run.get("precision", "auto")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error
 
@@ -111,7 +113,7 @@ def _loaded(generator: Generator[Any], tensors: dict[str, torch.Tensor], where: 
 
 def held_pictures(folder: Path, count: int = 3) -> list[np.ndarray]:
     """Some pictures that a run held out of its training, for the parity check; none if they are gone."""
-    run = described_run(folder / "run.json")
+    run = described_run(folder / RUN_FILE)
     data = run["config"].get("data", {})
     if "a" not in data:
         return []

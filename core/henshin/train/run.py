@@ -19,11 +19,12 @@ from henshin.errors import HenshinError
 from henshin.recipe import NetworkChoice
 from henshin.registry import Registry
 from henshin.train import checkpoint
-from henshin.train.device import make_fabric, told
+from henshin.train.device import make_fabric, precision_of, told
 from henshin.train.folders import as_folders
 from henshin.train.networks import make_generator
 from henshin.train.randomness import random_state, seeded, set_random_state
 from henshin.train.sheets import Row, sheet
+from henshin.words import flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class TrainingRun:
         self._started: float | None = None
         self._first_step = 0
         self._saved_at = 0.0
-        self._interrupted = False
+        self._in_step = False
+        self.interrupted = False
 
     def folders(self, value: str | Sequence[str]) -> list[Path]:
         """The folders that a data option names. Errors: HenshinError."""
@@ -137,6 +139,8 @@ class TrainingRun:
         found = checkpoint.found(self.checkpoints)
         if self.options.resume and found:
             self._restore(found[-1])
+        elif self.options.resume:
+            self.say(f"{self.folder}: there is no checkpoint to go on from; starts anew")
         if not self._published:
             self._publish_what_was_built()
         self._write_description()
@@ -160,9 +164,11 @@ class TrainingRun:
         if self._started is None:
             self._started = self._saved_at = now
             self._first_step = self.steps
-            return self._may_go_on(now)
+            self._in_step = self._may_go_on(now)
+            return self._in_step
         self.steps += 1
-        if not self._may_go_on(now):
+        self._in_step = self._may_go_on(now)
+        if not self._in_step:
             self.save()
             return False
         if now - self._saved_at >= self.options.save_every:
@@ -170,11 +176,18 @@ class TrainingRun:
             self._saved_at = now
         return True
 
+    def finish(self) -> None:
+        """Count and save the last step of a recipe that left its loop by itself."""
+        if self._in_step and self._tracked:
+            self.steps += 1
+            self.save()
+            self._in_step = False
+
     def _may_go_on(self, now: float) -> bool:
         limit = self.options.max_time
         out_of_time = limit is not None and self._started is not None and now - self._started >= limit
         done = self.total is not None and self.steps >= self.total
-        return not (self._interrupted or out_of_time or done)
+        return not (self.interrupted or out_of_time or done)
 
     def every(self, steps: int) -> bool:
         """Is this one of every `steps` steps?"""
@@ -190,7 +203,7 @@ class TrainingRun:
         self._pending.clear()
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps({"step": step + 1, "time": round(time.time(), 1), **means}) + "\n")
-        rate = (step + 1 - self._first_step) / max(time.monotonic() - (self._started or 0.0), 1e-9)
+        rate = (self.steps + 1 - self._first_step) / max(time.monotonic() - (self._started or 0.0), 1e-9)
         told = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
         of = "" if self.total is None else f"/{self.total}"
         self.say(f"step {step + 1}{of}  {rate:.2f} steps/s  {told}")
@@ -223,7 +236,7 @@ class TrainingRun:
             for name, thing in self._tracked.items():
                 thing.load_state_dict(state[name])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise HenshinError(f"{path}: does not fit this run ({str(error).splitlines()[0]})") from error
+            raise HenshinError(f"{path}: does not fit this run ({mismatch(error)})") from error
         self.steps = state["run"]["steps"]
         set_random_state(state["run"]["random"], self.rng)
         self.say(f"resumed at step {self.steps}")
@@ -232,6 +245,7 @@ class TrainingRun:
         whole = {
             **self.description,
             "base": str(self.base.resolve()),
+            "precision": precision_of(self.fabric),
             "publish": {part: asdict(what) for part, what in self._published.items()},
         }
         (self.folder / "run.json").write_text(json.dumps(whole, indent=2) + "\n")
@@ -241,7 +255,7 @@ class TrainingRun:
         """Within: a first Ctrl-C (or SIGTERM) ends the run after its step, with everything saved."""
 
         def stop(*_: object) -> None:
-            self._interrupted = True
+            self.interrupted = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -250,3 +264,9 @@ class TrainingRun:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def mismatch(error: Exception) -> str:
+    """The first thing in which a checkpoint and a run differ: PyTorch lists them below a headline."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[1] if len(lines) > 1 else flat(error)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from henshin.errors import HenshinError
 from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.config import RunPlan
+from henshin.train.publish import RUN_FILE, described_run
 from henshin.train.run import RunOptions, TrainingRun
 
 
@@ -26,9 +28,18 @@ def train(
     """
     if checkpoint.found(folder / "checkpoints") and not options.resume:
         raise HenshinError(f"{folder}: holds a run already; go on with it by --resume, or choose another -o")
+    described = folder / RUN_FILE
+    if folder.is_dir() and any(folder.iterdir()) and not described.is_file():
+        raise HenshinError(f"{folder}: holds other files and no run; choose another -o")
+    if options.resume and options.precision == "auto" and described.is_file():
+        options = replace(options, precision=described_run(described).get("precision", "auto"))
     folder.mkdir(parents=True, exist_ok=True)
     run = TrainingRun(folder, plan.path.parent, plan.description, plan.recipe.config.seed, registry, options, say)
     with run.interruptible():
         plan.recipe.train(run)
-    say(f"stopped at step {run.steps}; {folder}")
+        run.finish()
+    if run.interrupted:
+        say(f"interrupted at step {run.steps}; go on with --resume -o {folder}")
+    else:
+        say(f"stopped at step {run.steps}; {folder}")
     return run

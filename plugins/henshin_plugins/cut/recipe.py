@@ -47,6 +47,10 @@ class Heads(nn.Module):
 def train(config: CutConfig, run: Run) -> None:
     """Train one generator from domain a to domain b."""
     c = config
+    network = run.generator(c.generator)
+    features: Any = getattr(network, "features", None)
+    if features is None or not hasattr(network, "trace"):
+        raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
     photos, drawings = (
         Pictures(run.folders(folder), c.data.size, c.data.hold_out, run.device, c.data.flip)
         for folder in (c.data.a, c.data.b)
@@ -55,10 +59,6 @@ def train(config: CutConfig, run: Run) -> None:
         run.say(f"skipped {name}")
     run.say(f"{len(photos)} photos, {len(drawings)} drawings, {c.data.size} px")
 
-    network = run.generator(c.generator)
-    features: Any = getattr(network, "features", None)
-    if features is None or not hasattr(network, "trace"):
-        raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
     average = Average(network, c.average).to(run.device)
     with torch.no_grad():
         channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
