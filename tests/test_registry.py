@@ -141,6 +141,7 @@ RUN = "\ndef run(self, pictures):\n    return pictures\n"
         ("name = 'x'\nConfig = Open" + RUN, "lets unknown options pass"),
         ("name = 'x'\nConfig = Reserved" + RUN, "has an option 'use'"),
         ("name = 'x'\nConfig = Dangling" + RUN, "pydantic cannot complete"),
+        ("name = 'x'\nConfig = Unbuildable" + RUN, "pydantic cannot complete"),
         ("name = 'x'\nworks_on = 'photos'" + RUN, "'pictures', 'frames', 'source'"),
         ("name = 'x'\nneeds = 'faces'" + RUN, "wrong needs"),
         ("name = 'x'\ngives = frozenset({'cats'})" + RUN, "crops, faces, latents"),
@@ -160,6 +161,10 @@ def test_an_improper_stage_is_refused(body: str, said: str) -> None:
         use: str = "x"
     class Dangling(StageConfig):
         there: "NoSuchClass"
+    class Thing:
+        pass
+    class Unbuildable(StageConfig):
+        there: Thing
     """
     assert said in refusal(Registry(), stage_module(body, before))
 

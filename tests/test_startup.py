@@ -69,3 +69,16 @@ def test_running_loads_no_torch() -> None:
         "import henshin.pipeline, henshin.engine, henshin.runtime, henshin.models, henshin.images, henshin.manifest"
     )
     assert not modules & {"torch", "torchvision", "kornia", "onnx", "cv2"}
+
+
+def test_listing_plugins_builds_no_options_and_reads_the_metadata_once() -> None:
+    code = (
+        "import importlib.metadata as m\n"
+        "real, read = m.PathDistribution.read_text, []\n"
+        "m.PathDistribution.read_text = lambda self, name: (read.append(name), real(self, name))[1]\n"
+        f"{command('plugins')}\n"
+        "from henshin_plugins.face import FaceDetectConfig\n"
+        "assert not FaceDetectConfig.__pydantic_complete__\n"
+        "assert read.count('METADATA') <= 2, read.count('METADATA')"
+    )
+    assert "pydantic" in loaded_by(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -115,6 +116,8 @@ def _message(errors: Sequence[tuple[Any, Mark]], config_class: type[BaseModel], 
     first = errors[0][0]
     if len(errors) == 1:
         what, right = _complaint(first)
+        if str(first["input"]).lower() == "none" and _may_be_null(config_class, path):
+            right = f"{right + ', or ' if right else 'for none write '}null"
         return f"{what}; {right}" if right else what
     rights = [right or what for what, right in map(_wish, (one for one, _ in errors))]
     return f"{shown(first['input'])} is not right; {' or '.join(dict.fromkeys(rights))}"
@@ -208,6 +211,11 @@ def _near_choice(kind: str, value: object, context: dict[str, Any]) -> str:
         return ""
     choices = str(context["expected"]).replace(" or ", ", ").split(", ")
     return did_you_mean(value, [choice.strip("'") for choice in choices])
+
+
+def _may_be_null(config_class: type[BaseModel], path: Path) -> bool:
+    fields = [_field(model, str(path[-1])) for model in _models_at(config_class, path[:-1])] if path else []
+    return any(field is not None and NoneType in get_args(field.annotation) for field in fields)
 
 
 def _field(model: type[BaseModel], key: str) -> Any:

@@ -17,7 +17,7 @@ Reach = int | Literal["global"]
 class GeneratorConfig(BaseModel):
     """The options of a network: all that is needed to build it again before its weights are loaded."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
 
 NetworkConfigT = TypeVar("NetworkConfigT", bound=GeneratorConfig)

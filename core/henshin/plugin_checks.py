@@ -26,15 +26,16 @@ NAME = re.compile(r"[a-z0-9_-]+")
 Rule = Callable[[type[Any]], str | None]
 
 
-def class_problem(kind: str, cls: object) -> str | None:
+def class_problem(kind: str, cls: object, trusted: bool = False) -> str | None:
     """Say what is wrong with something that a hook returned, or None.
 
     ``kind`` is "stage", "generator" or "recipe". The answer begins with the name of the class and fits in one line.
+    The Config of a ``trusted`` class is not built: that takes milliseconds each, and pydantic does it at first use.
     """
     base, config_base, reserved, rules = _CONTRACTS[kind]
     if not (inspect.isclass(cls) and issubclass(cls, base)):
         return f"{_shown(cls)} is not a subclass of henshin.{base.__name__}"
-    for rule in (_name, lambda c: _config(c, config_base, reserved), *rules):
+    for rule in (_name, lambda c: _config(c, config_base, reserved, trusted), *rules):
         problem = rule(cls)
         if problem:
             return f"{cls.__name__} {problem}"
@@ -70,7 +71,7 @@ def _name(cls: type[Any]) -> str | None:
     return None
 
 
-def _config(cls: type[Any], base: type[BaseModel], reserved: str) -> str | None:
+def _config(cls: type[Any], base: type[BaseModel], reserved: str, trusted: bool) -> str | None:
     config = getattr(cls, "Config", None)
     if not (inspect.isclass(config) and issubclass(config, base)):
         return f"has no usable Config: {_shown(config)} is not a subclass of henshin.{base.__name__}"
@@ -79,7 +80,7 @@ def _config(cls: type[Any], base: type[BaseModel], reserved: str) -> str | None:
             return f"is written for {said.__name__}, but its Config is {config.__name__}; say Config = {said.__name__}"
     if config.model_config.get("extra") != "forbid":
         return f'has a Config that lets unknown options pass; {config.__name__} must keep extra="forbid"'
-    if not config.__pydantic_complete__:
+    if not config.__pydantic_complete__ and not trusted:
         try:
             config.model_rebuild()
         except Exception as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class RecipeConfig(BaseModel):
     """Everything that the YAML of a run may say, besides `recipe:` itself."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
     seed: int = Field(0, ge=0, description="Seed of every random draw of the run.")
 
@@ -27,9 +27,9 @@ class RecipeConfig(BaseModel):
 class NetworkChoice(BaseModel):
     """`{use: NAME, option: value, ...}`: a generator plugin and its options, checked against that plugin's Config."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
-    use: str = Field(description="Name of a generator plugin.")
+    use: str = Field(description="Name of a generator plugin; the options of that plugin stand beside it.")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class NetworkChoice(BaseModel):
 class UnpairedData(BaseModel):
     """Two sets of pictures that need not correspond."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     a: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate from (photos).")
     b: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate to (drawings).")

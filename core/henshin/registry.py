@@ -26,7 +26,7 @@ from henshin.generator import Generator
 from henshin.plugin_checks import class_problem
 from henshin.recipe import Recipe
 from henshin.stage import Stage
-from henshin.words import near_or_all, one_line
+from henshin.words import did_you_mean, near_or_all, one_line
 
 KINDS = {"henshin_stages": "stage", "henshin_generators": "generator", "henshin_recipes": "recipe"}
 
@@ -81,7 +81,8 @@ class Registry:
         if name in things:
             return things[name]
         failed = " (not every plugin could be loaded: see `henshin plugins`)" if self.problems else ""
-        raise HenshinError(f"no {kind} named '{name}'{near_or_all(name, things)}{failed}")
+        hint = "" if did_you_mean(name, things) else "; a plugin that is not installed is named with --plugin FILE"
+        raise HenshinError(f"no {kind} named '{name}'{near_or_all(name, things)}{hint}{failed}")
 
     def register(self, module: object, name: str, origin: str = "", version: str = "") -> Plugin:
         """Take in a plugin: a module, or any object with hooks.
@@ -124,8 +125,7 @@ class Registry:
 
         One that cannot be imported or is refused becomes a line in ``problems``; the others are not affected.
         """
-        for entry in sorted(importlib.metadata.entry_points(group=hookspecs.PROJECT), key=_order):
-            origin, version = (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
+        for origin, version, entry in sorted(_entry_points(), key=_order):
             name = entry.name if entry.name not in self.plugins else f"{origin}/{entry.name}"
             try:
                 module = entry.load()
@@ -167,10 +167,22 @@ def build_registry(plugin_files: Sequence[Path] = ()) -> Registry:
     return registry
 
 
-def _order(entry: importlib.metadata.EntryPoint) -> tuple[bool, str, str]:
+def _order(found: tuple[str, str, importlib.metadata.EntryPoint]) -> tuple[bool, str, str]:
     """Order plugins by name whatever the order of the path, henshin's own first: no stranger can take their names."""
-    distribution = entry.dist.name if entry.dist else ""
+    distribution, _, entry = found
     return distribution != hookspecs.PROJECT, distribution, entry.name
+
+
+def _entry_points() -> list[tuple[str, str, importlib.metadata.EntryPoint]]:
+    """Return each entry point with the name and version of its distribution, whose metadata are parsed only once."""
+    known: dict[int, tuple[str, str]] = {}
+    found = []
+    for entry in importlib.metadata.entry_points(group=hookspecs.PROJECT):
+        if id(entry.dist) not in known:
+            metadata = entry.dist.metadata if entry.dist else {"Name": "", "Version": ""}
+            known[id(entry.dist)] = metadata["Name"], metadata["Version"]
+        found.append((*known[id(entry.dist)], entry))
+    return found
 
 
 def _manager() -> pluggy.PluginManager:
@@ -216,7 +228,8 @@ def _call(plugin: Plugin, hook: pluggy.HookCaller) -> list[type[Any]]:
     for implementation in hook.get_hookimpls():
         try:
             result: object = implementation.function()
-            problem = _result_problem(KINDS[hook.name], result)
+            # henshin's own are built by its tests; a stranger's that cannot be built must not be found out in a run.
+            problem = _result_problem(KINDS[hook.name], result, trusted=plugin.origin == hookspecs.PROJECT)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # see load_entry_points
@@ -227,11 +240,11 @@ def _call(plugin: Plugin, hook: pluggy.HookCaller) -> list[type[Any]]:
     return classes
 
 
-def _result_problem(kind: str, result: object) -> str | None:
+def _result_problem(kind: str, result: object, trusted: bool) -> str | None:
     """Say what is wrong with what a hook returned, or None."""
     if not isinstance(result, list | tuple):
         return f"returned a {type(result).__name__}; it must return a list of classes"
-    return next((problem for cls in result if (problem := class_problem(kind, cls))), None)
+    return next((problem for cls in result if (problem := class_problem(kind, cls, trusted))), None)
 
 
 def _import_path(path: Path | str) -> tuple[ModuleType, str]:

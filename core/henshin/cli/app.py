@@ -12,7 +12,7 @@ _RUN, _LOOK, _TRAIN = "Run", "Look", "Train"
 COMMANDS = {
     "run": Lazy("henshin.cli.run:run", "Run a pipeline over pictures (the same as `run-pipeline`).", _RUN),
     "check": Lazy("henshin.cli.check:check", "Say everything that is wrong with a pipeline, and run nothing.", _RUN),
-    "pipelines": Lazy("henshin.cli.check:pipelines", "List the ready pipelines.", _LOOK),
+    "pipelines": Lazy("henshin.cli.check:pipelines", "List the ready pipelines, or print the file of one.", _LOOK),
     "plugins": Lazy("henshin.cli.plugins:plugins", "List stages, generators and recipes, or explain one.", _LOOK),
     "models": Lazy("henshin.cli.models:models", "List, show, verify and fetch models.", _LOOK),
     "schema": Lazy("henshin.cli.check:schema", "Print the JSON schema of a pipeline, for editors.", _LOOK),

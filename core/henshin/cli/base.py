@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,13 +49,16 @@ class GroupedCommand(click.Command):
     """A command whose help lists its options under their headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section for each heading, in the order in which the headings first appear."""
+        """Write one section for each heading, in the order in which the headings first appear, the rest at the end."""
         sections: dict[str, list[tuple[str, str]]] = {}
+        rest: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            # Arguments are told in the text above; some versions of click have records for them too.
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
-                sections.setdefault(getattr(parameter, "heading", "Help"), []).append(record)
-        for heading, records in sections.items():
+                heading = getattr(parameter, "heading", None)
+                (rest if heading is None else sections.setdefault(heading, [])).append(record)
+        for heading, records in [*sections.items(), ("Other", rest)]:
             with formatter.section(heading):
                 formatter.write_dl(records)
 
@@ -117,6 +120,8 @@ def option(*names: str, heading: str = "Options", **settings: Any) -> Callable[[
 def _set_voice(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     voice = ctx.ensure_object(Voice)
     if value:
+        if voice.level:
+            raise click.UsageError("-q and -v exclude each other", ctx)
         voice.level = -1 if parameter.name == "quiet" else int(value)
 
 
@@ -165,26 +170,30 @@ def registry_with(plugin_files: Sequence[Path]) -> Registry:
 
 
 def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int:
-    """Run a command and turn every way it may end into an exit code and at most a few lines on stderr."""
+    """Run a command and turn every way it may end into an exit code and at most a few lines on stderr.
+
+    With `--json` whoever reads stdout finds one JSON document there also where nothing could be run.
+    """
     voice = Voice()
+    words = sys.argv[1:] if args is None else list(args)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a run
             stream.reconfigure(errors="backslashreplace")
     try:
-        result = _run(command, name, sys.argv[1:] if args is None else list(args), voice)
+        result = _run(command, name, words, voice)
         sys.stdout.flush()
         return result
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         complain("interrupted; run the same command again to go on")
-        return INTERRUPTED
+        return _ended(INTERRUPTED, error, words)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
         _complain_of_use(error)
-        return error.exit_code
+        return _ended(error.exit_code, error, words)
     except HenshinError as error:
         complain_of(error)
-        return error.exit_code
+        return _ended(error.exit_code, error, words)
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`): nothing is left to be said, nor to be flushed at the exit.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
@@ -196,7 +205,7 @@ def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int
             traceback.print_exc()
         hint = "" if voice.level > 0 else " (-v shows where)"
         complain(f"unexpected {type(error).__name__}: {flat(error)}{hint}")
-        return UNEXPECTED
+        return _ended(UNEXPECTED, error, words)
 
 
 def _run(command: click.Command, name: str, words: list[str], voice: Voice) -> int:
@@ -211,8 +220,27 @@ def _run(command: click.Command, name: str, words: list[str], voice: Voice) -> i
         return int(command.invoke(context) or 0)
 
 
+def _ended(exit_code: int, error: BaseException, words: Sequence[str]) -> int:
+    """Tell an error to machines if they are to be told: exit_code, error, and what is wrong with a file one by one."""
+    if "--json" in words:
+        import json
+
+        problems = error.problems if isinstance(error, PipelineError) else []
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        document = {
+            "exit_code": exit_code,
+            "error": (_count(error) if isinstance(error, PipelineError) else message) or "interrupted",
+            "problems": [asdict(problem) for problem in problems],
+        }
+        click.echo(json.dumps(document, indent=2))
+    return exit_code
+
+
 def _complain_of_use(error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
+    if context is not None and isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        click.echo(context.get_help(), err=True)
+        return
     hint = f" (see `{context.command_path} --help`)" if isinstance(error, click.UsageError) and context else ""
     message = error.format_message().rstrip(".")
     complain(f"{message}{hint}")
@@ -226,6 +254,10 @@ def complain_of(error: HenshinError, consequence: str = "; nothing was run") -> 
     # `file:line: what` stands at the beginning of the line, where editors and terminals look for it.
     for problem in error.problems:
         say(str(problem))
+    complain(f"{_count(error)}{consequence}")
+
+
+def _count(error: PipelineError) -> str:
     number = len(error.problems)
     files = sorted({problem.where for problem in error.problems})
-    complain(f"{number} problem{'s' * (number != 1)} in {', '.join(files)}{consequence}")
+    return f"{number} problem{'s' * (number != 1)} in {', '.join(files)}"

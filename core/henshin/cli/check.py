@@ -40,8 +40,19 @@ def _worse(one: int, other: int) -> int:
 
 
 @click.command(cls=GroupedCommand)
-def pipelines() -> None:
-    """List the ready pipelines; each is run by its name, and its file may be copied and changed."""
+@click.argument("name", required=False)
+def pipelines(name: str | None) -> None:
+    """List the ready pipelines, or print the file of the one called NAME, to be copied and changed.
+
+    Example: henshin pipelines selfie2anime > mine.yaml
+    """
+    if name is not None:
+        from henshin.pipeline import find
+
+        path = find(name)
+        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        say(f"from {path}")
+        return
     from henshin.cli.text import table
     from henshin.packaged import data_folder
     from henshin.words import flat

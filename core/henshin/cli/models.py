@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, Lazy, LazyGroup, option, say
+from henshin.cli.base import GroupedCommand, Lazy, LazyGroup, complain, option, say
 
 if TYPE_CHECKING:
     from henshin.models import Listed
@@ -48,20 +48,21 @@ def _list(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_everything(one) for one in listed], indent=2))
         return
-    for line in table([(one.name, one.kind, _where(one), _about(one)) for one in listed], indent=""):
+    rows = [(one.name, one.kind, _where(one), _about(one)) for one in listed]
+    for line in table([("NAME", "KIND", "FILE", "LICENCE"), *rows] if rows else [], indent=""):
         click.echo(line)
     if not listed:
         say("henshin: no models here; `henshin export` makes one")
 
 
 def _where(one: Listed) -> str:
-    return "to be pulled" if one.path is None else str(one.path)
+    return f"(henshin models pull {one.name})" if one.path is None else str(one.path)
 
 
 def _about(one: Listed) -> str:
     if one.problem:
         return f"unusable: {one.problem}"
-    return (one.contract.licence if one.contract else "") or (one.entry.licence if one.entry else "")
+    return (one.contract.licence if one.contract else "") or (one.entry.licence if one.entry else "") or "not stated"
 
 
 def _everything(one: Listed) -> dict[str, Any]:
@@ -81,9 +82,13 @@ def _everything(one: Listed) -> dict[str, Any]:
 def show(name: str) -> None:
     """Print what the model NAME (or an .onnx file) says of itself: its contract, origin, data and licence."""
     from henshin.cli.text import size, table
+    from henshin.errors import HenshinError, MissingError
     from henshin.models import ModelStore
 
-    found = ModelStore().find(name)
+    try:
+        found = ModelStore().find(name)
+    except HenshinError as error:
+        raise MissingError(str(error)) from error  # exit code 3, as a run has it whatever is wrong with a model
     click.echo(f"{found.name}: {found.path} ({size(found.path.stat().st_size)})")
     values = found.contract.model_dump(mode="json")
     rows = [
@@ -98,19 +103,21 @@ def show(name: str) -> None:
 @click.command(cls=GroupedCommand)
 @click.argument("names", nargs=-1)
 def verify(names: tuple[str, ...]) -> int:
-    """Compare the files of the models NAMES (default: all that have a listed hash) with their hashes."""
-    from henshin.errors import HenshinError
+    """Compare the files of the models NAMES (default: all that are here and have a listed hash) with their hashes."""
+    from henshin.errors import HenshinError, MissingError
     from henshin.models import ModelStore
 
     store = ModelStore()
     chosen = names or tuple(one.name for one in store.list() if one.entry is not None and one.path is not None)
+    if not chosen:
+        say("henshin: nothing to verify: no model that is here has a listed hash")
     worst = 0
     for name in chosen:
         try:
             click.echo(f"{name}: whole ({store.verify(name)})")
         except HenshinError as error:
-            say(f"henshin: {error}")
-            worst = max(worst, error.exit_code)
+            complain(str(error))
+            worst = MissingError.exit_code
     return worst
 
 

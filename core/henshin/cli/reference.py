@@ -18,11 +18,15 @@ _BOUNDS = (
     ("exclusiveMinimum", "> {}"),
     ("maximum", "<= {}"),
     ("exclusiveMaximum", "< {}"),
-    ("minLength", "at least {} long"),
-    ("maxLength", "at most {} long"),
+    ("multipleOf", "a multiple of {}"),
+    ("minLength", "at least {} characters"),
+    ("maxLength", "at most {} characters"),
     ("minItems", "at least {} items"),
     ("maxItems", "at most {} items"),
 )
+_NUMBERS = ("integer", "number")
+_OF_UNIONS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+"""What pydantic calls the bounds of a union, which are those of its numbers."""
 
 
 @dataclass(frozen=True)
@@ -36,42 +40,69 @@ class OptionText:
 
 
 def options(config: type[BaseModel]) -> list[OptionText]:
-    """Describe the options of a Config, in the order in which it declares them."""
+    """Describe the options of a Config, in the order in which it declares them, those of a table as `table.option`."""
     schema = config.model_json_schema()
-    shared = schema.get("$defs", {})
-    required = set(schema.get("required", ()))
-    return [
-        OptionText(
-            name=name,
+    return list(_options(schema, schema.get("$defs", {}), ""))
+
+
+def _options(table: dict[str, Any], shared: dict[str, Any], prefix: str) -> Iterator[OptionText]:
+    required = set(table.get("required", ()))
+    for name, field in table.get("properties", {}).items():
+        inner = _resolved(field, shared)
+        yield OptionText(
+            name=f"{prefix}{name}",
             type=_type(field, shared),
             default="required" if name in required else _value(field.get("default", "computed")),
-            description=" ".join(field.get("description", "").split()),
+            description=" ".join(field.get("description", inner.get("description", "")).split()),
         )
-        for name, field in schema.get("properties", {}).items()
-    ]
+        yield from _options(inner, shared, f"{prefix}{name}.")
+
+
+def _resolved(field: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field itself where it only refers to one."""
+    return shared[field["$ref"].rsplit("/", 1)[-1]] if "$ref" in field else field
 
 
 def _value(value: Any) -> str:
-    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+    """Write a value as a YAML takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
     """Say the type of a field of a JSON schema in words: `integer, >= 8`, `"all" | "largest"`."""
-    if "$ref" in field:
-        return _type(shared[field["$ref"].rsplit("/", 1)[-1]], shared)
+    field = _resolved(field, shared)
     for several in ("anyOf", "oneOf"):
         if several in field:
-            return " or ".join(dict.fromkeys(_type(one, shared) for one in field[several]))
+            bounds = {_OF_UNIONS[key]: bound for key, bound in field.items() if key in _OF_UNIONS}
+            members = ({**bounds, **one} if one.get("type") in _NUMBERS else one for one in field[several])
+            return " or ".join(dict.fromkeys(_type(one, shared) for one in members))
     if "enum" in field:
         return ", ".join(_value(one) for one in field["enum"])
     if "const" in field:
         return _value(field["const"])
-    words = {"null": "none", "boolean": "true, false", "string": "text", "object": "table"}
-    text = words.get(field.get("type", ""), field.get("type", "anything"))
+    words = {"boolean": "true, false", "string": "text", "object": "table"}
+    text: str = words.get(field.get("type", ""), field.get("type", "anything"))
     if text == "array":
         text = f"list of {_type(field.get('items', {}), shared)}"
-    bounds = [pattern.format(_value(field[key])) for key, pattern in _BOUNDS if key in field]
-    return ", ".join([text, *bounds])
+    if text == "table" and isinstance(field.get("additionalProperties"), dict):
+        text = f"table of {_type(field['additionalProperties'], shared)}"
+    return f"{text}{_bounds(field)}"
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    """Say the bounds of a field, to stand after its type: ` 1 to 16`, ` > 0, <= 1`, ` (not empty)`."""
+    left = dict(field)
+    texts = []
+    if "minimum" in field and "maximum" in field:
+        texts.append(f"{_value(left.pop('minimum'))} to {_value(left.pop('maximum'))}")
+    if 1 in (left.get("minLength"), left.get("minItems")):
+        left = {key: bound for key, bound in left.items() if key not in ("minLength", "minItems")}
+        texts.append("not empty")
+    texts += [pattern.format(_value(left[key])) for key, pattern in _BOUNDS if key in left]
+    if not texts:
+        return ""
+    joined = ", ".join(texts)
+    return f" ({joined})" if joined[0].isalpha() else f" {joined}"
 
 
 def summary(thing: type[Any]) -> str:

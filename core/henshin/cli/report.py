@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from henshin.cli.base import say
-from henshin.cli.text import amount, duration, plain, table
+from henshin.cli.text import amount, duration, passed_over, plain, table
 
 if TYPE_CHECKING:
     from henshin.engine.summary import Status, Summary
@@ -114,10 +114,10 @@ def summary_lines(summary: Summary, level: int) -> Iterator[str]:
     """Say what a run has come to."""
     yield f"{summary.output}: {', '.join(_counts(summary))}"
     if summary.faces is not None:
-        without = amount(summary.without_faces or 0, "photo")
-        yield f"  {amount(summary.faces, 'face')}; {without} without any"
+        without = f", {amount(summary.without_faces, 'photo')} without a face" if summary.without_faces else ""
+        yield f"  {amount(summary.faces, 'face')} found{without}"
     if summary.non_pictures:
-        yield f"  {amount(summary.non_pictures, 'other file')}, no pictures"
+        yield f"  {passed_over(summary.non_pictures)}{'' if level > 0 else ' (-v names them)'}"
     if summary.left_behind:
         number = len(summary.left_behind)
         yield f"  {amount(number, 'output')} of earlier runs left behind: {_some(summary.left_behind)}"
@@ -140,8 +140,10 @@ def _some(names: list[str], most: int = 5) -> str:
 
 
 def _counts(summary: Summary) -> Iterator[str]:
-    unchanged = f" ({summary.unchanged} unchanged)" if summary.unchanged else ""
-    yield f"{summary.done} done{unchanged}"
+    yield f"{summary.done} done"
+    if summary.unchanged:
+        which = f"{summary.unchanged} of them" if summary.unchanged < summary.done else "all"
+        yield f"{which} copied unchanged"
     for number, words in (
         (summary.failed, "failed"),
         (summary.skipped, "left out by a stage"),

@@ -72,7 +72,7 @@ def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 @option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after the first N pictures.")
 @option("--dry-run", is_flag=True, help="Print the plan (stages, models, providers, number of files) and stop.")
 @option("--device", default="auto", show_default=True, callback=device, heading=_WHERE, help="auto, cpu, cuda, cuda:N.")
-@option("--require-gpu", is_flag=True, heading=_WHERE, help="Fail rather than run any network on the CPU.")
+@option("--require-gpu", is_flag=True, heading=_WHERE, help="Fail if no GPU can be used, also without any network.")
 @option(
     "--batch-size", default="auto", show_default=True, callback=batch_size, heading=_WHERE, help="auto or a number."
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from henshin.cli.base import complain, registry_with, say
-from henshin.cli.text import amount, table
+from henshin.cli.text import amount, passed_over, table
 
 if TYPE_CHECKING:
     from henshin.engine import Plan, RunOptions, Summary
@@ -117,6 +117,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
             yield f"     model {model.name}: {model.path} ({model.licence or 'licence not stated'})"
             if model.remark:
                 yield f"     {model.remark}"
+        for network in stage.networks:
+            yield f"     network {network}"
     if plan.providers:
         yield "networks:"
         yield from table([(name, providers[0]) for name, providers in plan.providers.items()])
@@ -136,7 +138,7 @@ def _file_lines(plan: Plan) -> Iterator[str]:
     ):
         if number:
             counts.append(f"{number} {words}")
-    others = f"; {amount(plan.non_pictures, 'other file')}, no pictures" if plan.non_pictures else ""
+    others = f"; {passed_over(plan.non_pictures)}" if plan.non_pictures else ""
     yield f"{amount(plan.files, 'picture')}: {', '.join(counts)}{others}"
     yield from table([(source, "->", name) for source, name in plan.names.items()])
     if plan.files > len(plan.names):

@@ -19,6 +19,11 @@ def amount(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def passed_over(number: int) -> str:
+    """Say `1 file that is no picture passed over`."""
+    return f"{amount(number, 'file that is no picture', 'files that are no pictures')} passed over"
+
+
 def duration(seconds: float) -> str:
     """Say `4.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 60:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
@@ -13,6 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from henshin.errors import HenshinError
 from henshin.manifest import FOLDER, RECORD
+
+log = logging.getLogger("henshin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
             _keep(Source.at(path, relative.as_posix()), found)
     pictures = {key: source for key, source in found.items() if _is_picture(source.path)}
     listing.non_pictures = len(found) - len(pictures)
+    for key in sorted(found.keys() - pictures.keys()):
+        log.info("%s: no picture, passed over", found[key].path)
     listing.sources = sorted(pictures.values(), key=lambda source: (tree_key(source.relative), source.key))
     listing.left_out = sorted(set(listing.left_out))
     return listing

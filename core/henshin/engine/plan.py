@@ -18,6 +18,7 @@ from henshin.engine.work import Stages
 from henshin.manifest import Manifest
 
 if TYPE_CHECKING:
+    from henshin.context import Context
     from henshin.models import Found, ModelStore
     from henshin.pipeline import Pipeline
     from henshin.registry import Registry
@@ -35,12 +36,17 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One step: its options as they will be, what it works on ("photos", "crops", "frames" or "source"), its models."""
+    """One step: its options as they will be, what it works on ("photos", "crops", "frames" or "source"), its models.
+
+    ``networks`` are the files of those networks of its own that are no models (a detector's), where they were not
+    opened by an earlier stage already.
+    """
 
     name: str
     works_on: str
     options: dict[str, Any]
     models: list[PlannedModel] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,9 @@ def plan(
     manifest = Manifest(target.record, path_key).load()
     prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
     stages = Stages(pipeline.stages)
+    opened_by: dict[str, list[str]] = {}
     try:
-        stages.open(context)
+        stages.open(context, lambda label: _note_networks(label, context, opened_by))
         providers: dict[str, list[str]] = {}
         for path, network in context.opened.items():
             providers[network_name(path, providers)] = list(network.providers)
@@ -104,7 +111,7 @@ def plan(
         pipeline=pipeline.name,
         output=target.shown,
         device=str(context.device),
-        stages=_stages(stages, pipeline.base, store),
+        stages=_stages(stages, pipeline.base, store, opened_by),
         providers=providers,
         files=None if own else files,
         to_do=None if own else files - up_to_date - failed - len(prepared.existing),
@@ -117,7 +124,7 @@ def plan(
             for source in prepared.sources[:SHOWN]
         },
         notes=[
-            *([context.device.note] if context.device.note else []),
+            *([context.device.note] if context.device.note and providers else []),
             *([renamed_note(len(renamed))] if (renamed := prepared.renamed()) else []),
             *(f"'{folder}' {reason}" for folder, reason in listing.unreadable),
             *(f"'{folder}' holds results of henshin and is left out" for folder in listing.left_out),
@@ -138,12 +145,20 @@ def _finished(prepared: Prepared) -> tuple[int, int]:
     return sum(entry is not None for entry in entries) - failed, failed
 
 
-def _stages(stages: Stages, base: Path, store: ModelStore) -> list[PlannedStage]:
+def _note_networks(label: str, context: Context, opened_by: dict[str, list[str]]) -> None:
+    """Note the networks that are open now and were not before this stage opened: the detectors' are no models."""
+    known = {path for paths in opened_by.values() for path in paths}
+    opened_by[label] = [str(path) for path in context.opened if str(path) not in known]
+
+
+def _stages(stages: Stages, base: Path, store: ModelStore, opened_by: dict[str, list[str]]) -> list[PlannedStage]:
     planned = []
     for label, stage, crops in zip(stages.labels, stages.stages, stages.crops, strict=True):
         works_on = ("crops" if crops else "photos") if stage.works_on == "pictures" else stage.works_on
         models = [_model(found, crops) for found in models_of(stage, base, store)]
-        planned.append(PlannedStage(label, works_on, stage.config.model_dump(mode="json"), models))
+        told = {model.path for model in models}
+        networks = [path for path in opened_by.get(label, ()) if path not in told]
+        planned.append(PlannedStage(label, works_on, stage.config.model_dump(mode="json"), models, networks))
     return planned
 
 

@@ -59,8 +59,6 @@ def run(
         summary.total = None if pipeline.source is not None else len(prepared.sources)
         summary.non_pictures = listing.non_pictures
         report.started(summary.total)
-        if context.device.note:
-            report.note(context.device.note)
         _tell_listing(listing, summary, report)
         _tell_renamed(prepared, report)
         try:

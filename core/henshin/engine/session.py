@@ -157,6 +157,8 @@ class Session:
         """Say of each newly opened network what really runs it."""
         for path, network in list(self.context.opened.items()):
             if path not in self._named:
+                if not self._named and self.context.device.note:
+                    self.report.note(self.context.device.note)
                 self._named.add(path)
                 name = network_name(path, self.summary.providers)
                 self.summary.providers[name] = list(network.providers)

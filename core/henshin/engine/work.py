@@ -67,8 +67,8 @@ class Stages:
         """The stage that makes the frames itself, if the pipeline begins with one."""
         return self.stages[0] if self.stages and self.stages[0].works_on == "source" else None
 
-    def open(self, context: Context) -> None:
-        """Load what the stages need. Errors: HenshinError that names the stage."""
+    def open(self, context: Context, after: Callable[[str], None] = lambda _: None) -> None:
+        """Load what the stages need; ``after`` gets the name of each that has. Errors: HenshinError that names it."""
         for label, stage, crops in zip(self.labels, self.stages, self.crops, strict=True):
             start = perf_counter()
             stage.zone = "crops" if crops else "photos"
@@ -83,6 +83,7 @@ class Stages:
                 log.info("stage '%s' does not open", label, exc_info=True)
                 raise HenshinError(f"stage '{label}' does not open: {one_line(error)}") from error
             self.opening[label] = perf_counter() - start
+            after(label)
 
     def close(self) -> None:
         """Close in reverse every stage whose ``open`` was called; what goes wrong is logged, for the work is done."""

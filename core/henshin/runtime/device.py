@@ -83,7 +83,9 @@ def resolve_device(wanted: str = "auto", require_gpu: bool = False) -> Device:
         return Device("cuda", index)
     if kind == "auto" and not require_gpu:
         return Device("cpu", note=f"no GPU is used: {obstacle}")
-    raise MissingError(f"no GPU for device '{wanted}': {obstacle}")
+    if kind == "auto":
+        raise MissingError(f"a GPU is required, whatever the stages, and none can be used: {obstacle}")
+    raise MissingError(f"device '{wanted}' cannot be used: {obstacle}")
 
 
 @cache

@@ -40,7 +40,7 @@ class CutConfig(RecipeConfig):
         10.0, gt=0, description="Factor on the discriminators' scores, which spectral norm makes small (paper: 1)."
     )
     judge_repeats: int = Field(
-        1, ge=1, le=10, description="Steps of the discriminators for one of the generator; they cost little."
+        1, ge=1, le=10, description="Steps of the discriminators for each one of the generator; they cost little."
     )
     pool: int = Field(0, ge=0, description="Earlier translations kept to show the discriminators again (paper: 0).")
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
@@ -49,11 +49,13 @@ class CutConfig(RecipeConfig):
     nce_weight: float = Field(1.0, ge=0, description="Weight of the contrastive loss.")
     nce_identity: bool = Field(True, description="Also hold drawings, which should stay as they are, to it.")
     taps: tuple[int, ...] = Field(
-        (1, 2, 4, 6), min_length=1, description="Children of the encoder whose features are compared."
+        (1, 2, 4, 6), min_length=1, description="Layers of the encoder, by number, whose features are compared."
     )
     patches: int = Field(256, ge=8, description="Places compared in each feature map.")
     temperature: float = Field(0.07, gt=0, description="Of the contrastive loss.")
-    average: float = Field(0.999, ge=0, lt=1, description="Decay of the average of the weights, which is what ships.")
+    average: float = Field(
+        0.999, ge=0, lt=1, description="Decay of the running average of the weights that is exported."
+    )
     sheet_every: int = Field(500, ge=1, description="Steps between sample sheets.")
 
     def size_at(self, step: int) -> int:

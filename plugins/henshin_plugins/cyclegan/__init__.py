@@ -62,7 +62,9 @@ class CycleGanConfig(RecipeConfig):
     judge_width: int = Field(64, ge=8, description="Channels of a discriminator's first layer.")
     judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminators.")
-    average: float = Field(0.0, ge=0, lt=1, description="Decay of an average of the weights to ship; 0 ships the last.")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+    )
     sheet_every: int = Field(500, ge=1, description="Steps between sample sheets.")
 
 

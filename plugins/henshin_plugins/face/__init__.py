@@ -34,7 +34,7 @@ class FaceDetectConfig(StageConfig):
         "mtcnn", description="'mtcnn' comes with henshin; 'yunet' is faster on large photos and wants its model."
     )
     model: Annotated[str, ModelOption(contract=False)] | None = Field(
-        None, description="For 'yunet': its name in the list of models (none: yunet), or the path of its .onnx."
+        None, description="For 'yunet': its name in the list of models (null: yunet), or the path of its .onnx."
     )
     minimum_score: float | Literal["auto"] = Field(
         "auto", ge=0.0, le=1.0, description="Least score of a face. 'auto': 0.9 for mtcnn, 0.75 for yunet."
