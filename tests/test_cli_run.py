@@ -57,6 +57,24 @@ def test_json_is_all_that_stdout_holds(place: Path, capsys: pytest.CaptureFixtur
     assert summary["exit_code"] == 1
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_what_a_stage_prints_does_not_come_between_json(
+    place: Path, capfd: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    source = Path("negative.py").read_text()
+    loud = source.replace("        time.sleep", "        print('at work')\n        time.sleep")
+    loud = loud.replace("    def run(", "    def open(self, context):\n        print('opening')\n\n    def run(")
+    Path("negative.py").write_text("print('imported')\n" + loud)
+    assert run("-i", "photos", "-o", "out", "--json", *more) == 0
+    said = capfd.readouterr()
+    json.loads(said.out)
+    assert "imported" in said.err
+    assert "opening" in said.err
+    assert ("at work" in said.err) is (not more)
+    assert run("-i", "photos", "-o", "out2") == 0
+    assert "at work" in capfd.readouterr().out
+
+
 def test_failures_are_listed_with_file_stage_and_reason_and_tried_again_when_asked(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,7 @@ def test_from_pictures_to_a_model_that_runs(
     assert capsys.readouterr().out == ""
 
     export = ["export", "runs/cyclegan", "--name", "tiny", "--data", "drawn squares", "--licence", "CC0-1.0"]
+    export += ["--description", "Squares with a line around them."]
     assert main(export) == 0, capsys.readouterr().err
     assert (tmp_path / "models" / "tiny.onnx").is_file()
     assert main(export) == 2
@@ -64,7 +65,9 @@ def test_from_pictures_to_a_model_that_runs(
     assert listed["tiny"]["contract"]["licence"] == "CC0-1.0"
     assert listed["tiny"]["contract"]["preferred_size"] == 32
     assert main(["models", "show", "tiny"]) == 0
-    assert "drawn squares" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "drawn squares" in shown
+    assert "Squares with a line around them." in shown
 
     (tmp_path / "draw.yaml").write_text("name: draw\nstages:\n  - use: generator\n    model: tiny\n")
     assert run_pipeline(["draw.yaml", "-i", "a", "-o", "out", "--device", "cpu"]) == 0

@@ -18,7 +18,7 @@ from onnx import helper
 from henshin.errors import HenshinError, MissingError
 from henshin.manifest import hash_file
 from henshin.models import METADATA_KEY, Contract, ModelStore, read_contract
-from henshin.models.onnx_file import read_metadata
+from henshin.models.onnx_file import input_types, read_metadata
 from henshin.models.store import user_folder
 
 
@@ -103,6 +103,50 @@ def test_a_foreign_file_is_described_beside_it(tmp_path: Path, store: ModelStore
     found = store.find("foreign.onnx", tmp_path)
     assert found.contract.layout == "nchw_float"
     assert found.contract.name == found.name == "foreign"
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "said"),
+    [
+        ({}, "'layout' is 'nhwc_uint8', but the network takes float: say \"layout\": \"nchw_float\""),
+        ({"reach": 3, "value_range": [0, 1]}, "field 'layout'"),
+    ],
+)
+def test_a_layout_that_is_not_the_networks_is_told_before_anything_runs(
+    tmp_path: Path, store: ModelStore, sidecar: dict[str, Any], said: str
+) -> None:
+    path = tiny.foreign_float(tmp_path / "foreign.onnx")
+    beside = tmp_path / "foreign.henshin.json"
+    beside.write_text(json.dumps(sidecar))
+    with pytest.raises(HenshinError, match=said) as caught:
+        store.find("foreign.onnx", tmp_path)
+    assert str(caught.value).startswith(str(beside))
+    assert "\n" not in str(caught.value)
+    assert said.split("'")[1] in str(store.problem(str(path)))
+    beside.write_text(json.dumps({**sidecar, "layout": "nchw_float"}))
+    assert store.problem(str(path)) is None
+
+
+def test_a_layout_of_floats_is_wrong_for_a_network_of_bytes(tmp_path: Path) -> None:
+    path = tiny.invert(tmp_path / "bytes.onnx")
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    onnx.save(model, path)
+    (tmp_path / "bytes.henshin.json").write_text('{"layout": "nchw_float"}')
+    with pytest.raises(HenshinError, match='takes uint8: say "layout": "nhwc_uint8"'):
+        read_contract(path)
+    (tmp_path / "bytes.henshin.json").write_text("{}")
+    assert read_contract(path) is not None
+
+
+def test_inputs_are_what_onnx_says_without_weights(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Add", ["pictures", "weight"], ["pictures_out"])]
+    path = tiny.save(tmp_path / "old.onnx", nodes, [tiny.constant("weight", [1.0])], None, element=1)
+    model = onnx.load(path)
+    model.graph.input.insert(0, helper.make_tensor_value_info("weight", 1, [1]))  # as files before version 4 have it
+    model.graph.input.append(helper.make_tensor_value_info("half", onnx.TensorProto.FLOAT16, ["n"]))
+    onnx.save(model, path)
+    assert input_types(path) == {"pictures": "float", "half": "float16"}
 
 
 # -- Finding

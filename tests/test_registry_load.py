@@ -110,6 +110,25 @@ def test_a_package_folder_and_a_module_name_are_plugins(site: Path) -> None:
     assert "dots" in registry.stages
 
 
+@pytest.mark.parametrize("on_path", [True, False])
+def test_a_folder_that_is_no_package_is_told_what_is_missing(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_path: bool
+) -> None:
+    folder = site if on_path else tmp_path / "here"
+    (folder / "stranger_bad").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    with pytest.raises(HenshinError, match=r"stranger_bad: the folder has no __init__\.py; name a \.py file in it"):
+        build_registry([Path("stranger_bad")])
+    with pytest.raises(HenshinError, match=r"stranger_bad: the folder has no __init__\.py"):
+        build_registry([folder / "stranger_bad"])
+
+
+def test_a_name_of_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HenshinError, match="stranger_none: there is no such file, folder or installed module"):
+        build_registry([Path("stranger_none")])
+
+
 def test_a_file_of_a_taken_plugin_name_keeps_its_path_as_name(tmp_path: Path) -> None:
     registry = Registry()
     registry.register(module(GOOD), "mine")

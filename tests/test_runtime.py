@@ -13,7 +13,7 @@ import support_onnx as tiny
 from support_runtime import model_of, pictures_of, translated
 
 from henshin.errors import HenshinError, MissingError, PictureError
-from henshin.models import read_contract
+from henshin.models import Contract, read_contract
 from henshin.runtime import Device, Model, Network, parse_device, resolve_device
 from henshin.runtime import device as device_module
 
@@ -24,6 +24,13 @@ NO_GPU = device_module.cuda_obstacle(0) is not None
 
 def test_the_cpu_is_taken_when_asked_for() -> None:
     assert str(resolve_device("cpu")) == "cpu"
+
+
+def test_a_model_whose_layout_is_another_is_not_opened(tmp_path: Path) -> None:
+    network = Network(tiny.foreign_float(tmp_path / "m.onnx"), Device("cpu"))
+    with pytest.raises(HenshinError, match=r"m\.onnx: .*'layout' is 'nhwc_uint8', but .* say .layout.: .nchw_float"):
+        Model(Contract(), network)
+    Model(Contract(layout="nchw_float"), network)
 
 
 def test_an_unknown_device_says_what_there_is() -> None:

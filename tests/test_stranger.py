@@ -54,10 +54,14 @@ def blocks(page: str, language: str) -> list[str]:
     return [part.split("```")[0] for part in parts]
 
 
-def halftone() -> str:
-    """The stage that docs/plugins.md prints whole: what is tested is what is read."""
-    (found,) = [block for block in blocks("plugins.md", "python") if "class Halftone(" in block]
+def printed(text: str, language: str = "python") -> str:
+    """The one block of docs/plugins.md in which this stands: what is tested is what is read."""
+    (found,) = [block for block in blocks("plugins.md", language) if text in block]
     return found
+
+
+def halftone() -> str:
+    return printed("class Halftone(")
 
 
 def henshin(*words: str, path: Path | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -130,6 +134,84 @@ def test_the_documented_stage_prints_dots(tmp_path: Path) -> None:
     assert printed.shape == (21, 32, 3)
     assert set(np.unique(printed)) == {40, 120}
     assert np.array_equal(printed[:8, :8], printed[8:16, 8:16])
+
+
+def test_the_documented_source_makes_the_same_pictures_again(tmp_path: Path) -> None:
+    from henshin.registry import build_registry
+    from henshin.testing import check_stage
+
+    (tmp_path / "noise.py").write_text(printed("class Noise("))
+    check_stage(build_registry([tmp_path / "noise.py"]).stage("noise"), {"side": 5})
+    (tmp_path / "noise.yaml").write_text("name: noise\nstages:\n  - use: noise\n    side: 5\n    seed: 9\n")
+    words = ("run", "noise.yaml", "--plugin", "noise.py", "-o", "out")
+    first, second = henshin(*words, cwd=tmp_path), henshin(*words, cwd=tmp_path)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert "3 up to date" in second.stdout
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == [f"noise-00000{i}.png" for i in range(3)]
+    expected = np.random.default_rng([9, 2]).integers(0, 256, (5, 5, 3), np.uint8)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "noise-000002.png")), expected)
+
+
+def test_the_documented_duplicate_of_a_frame_is_written_too(tmp_path: Path) -> None:
+    body = textwrap.indent(printed("-mirrored").partition("def run")[2], "    ")
+    source = (
+        "from dataclasses import replace\nfrom henshin import Stage, hookimpl\n\n"
+        "class Twice(Stage):\n    name = 'twice'\n    works_on = 'frames'\n    renames = True\n\n"
+        f"    def run{body.lstrip()}\n@hookimpl\ndef henshin_stages():\n    return [Twice]\n"
+    )
+    (tmp_path / "twice.py").write_text(source)
+    (tmp_path / "my.yaml").write_text("name: my\nstages:\n  - use: twice\n")
+    Image.fromarray(np.full((4, 4, 3), 9, np.uint8)).save(tmp_path / "a.png")
+    result = henshin("run", "my.yaml", "--plugin", "twice.py", "-i", "a.png", "-o", "out/", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["a-mirrored.png", "a.png"]
+
+
+def test_the_documented_sidecar_describes_a_model_from_elsewhere(tmp_path: Path) -> None:
+    from support_onnx import foreign_float
+
+    foreign_float(tmp_path / "theirs.onnx")
+    (tmp_path / "theirs.henshin.json").write_text(printed("nchw_float", "json"))
+    (tmp_path / "my.yaml").write_text("name: my\nstages:\n  - use: generator\n    model: theirs.onnx\n")
+    Image.fromarray(np.full((5, 6, 3), 55, np.uint8)).save(tmp_path / "a.png")
+    words = ("run", "my.yaml", "-i", "a.png", "-o", "out/", "--device", "cpu")
+    result = henshin(*words, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert np.asarray(Image.open(tmp_path / "out" / "a.png")).tolist() == [[[200] * 3] * 6] * 5
+
+
+def test_the_documented_recipe_trains_and_is_exported(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from henshin.testing import picture
+
+    (tmp_path / "echo.py").write_text(printed("class Echo("))
+    (tmp_path / "echo.yaml").write_text(printed("recipe: echo", "yaml") + "size: 16\n")
+    (tmp_path / "photos").mkdir()
+    for seed in range(2):
+        Image.fromarray(picture(120, 90, seed)).save(tmp_path / "photos" / f"{seed}.png")
+    plugin = ("--plugin", "echo.py")
+    result = henshin("train", "echo.yaml", *plugin, "--device", "cpu", "--max-steps", "60", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (line,) = (tmp_path / "runs" / "echo" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["loss"] < 1
+    assert (tmp_path / "runs" / "echo" / "samples" / "0000000.png").is_file()
+    result = henshin(
+        "export", "runs/echo", "--name", "echo", *plugin, "--pictures", "photos", "-o", "made", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "made" / "echo.onnx").is_file()
+
+
+def test_the_documented_tables_name_every_field_of_frames_and_faces() -> None:
+    import re
+    from dataclasses import fields
+
+    from henshin import Face, Frame
+
+    _, _, page = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8").partition("## A frame\n")
+    frame, _, face = page.partition("## What is given back")[0].partition("A face (")
+    for cls, text in ((Frame, frame), (Face, face)):
+        assert re.findall(r"^\| `(\w+)`", text, re.M) == [field.name for field in fields(cls)]
 
 
 def test_a_strangers_wrong_option_is_told_with_its_line(tmp_path: Path) -> None:

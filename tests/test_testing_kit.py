@@ -118,6 +118,66 @@ def test_a_stage_is_closed_whatever_happens() -> None:
     assert closed == [1]
 
 
+def raising(*_: Any) -> Any:
+    raise RuntimeError("no luck")
+
+
+def leaving(*_: Any) -> Any:
+    raise SystemExit(5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (stage(list, open=raising), "made does not open: RuntimeError: no luck"),
+        (stage(list, close=raising), "made does not close: RuntimeError: no luck"),
+        (stage(list, open=leaving), "made does not open: SystemExit: 5"),
+        (stage(leaving), "SystemExit: 5"),
+        (stage(lambda items: None), "made failed on pictures.*NoneType"),  # type: ignore[arg-type, return-value]
+        (stage(raising, works_on="frames"), "made failed on 4 frames: RuntimeError: no luck"),
+        (stage(lambda items: None, works_on="frames"), "made returned NoneType instead of a list of frames"),  # type: ignore[arg-type, return-value]
+        (stage(list, works_on="source", frames=raising), r"made failed in frames\(\): RuntimeError: no luck"),
+    ],
+)
+def test_whatever_a_stage_raises_is_told_as_its_fault(kind: type[Stage[Any]], said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        check_stage(kind)
+
+
+def test_what_went_wrong_first_is_told_though_the_stage_does_not_close_either() -> None:
+    with pytest.raises(AssertionError, match="does not open"):
+        check_stage(stage(list, open=raising, close=leaving))
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("name", "../../evil/x", "'../../evil/x' is no name for an output"),
+        ("name", "/x", "is no name for an output"),
+        ("name", 5, "name that is no str"),
+        ("latents", np.zeros((1, 4)), "latents that are no dict"),
+        ("alpha", np.zeros((3, 3), np.uint8), r"returned uint8 \(3, 3\) as alpha"),
+        ("alpha", np.zeros((40, 48), np.float32), "returned float32"),
+        ("alpha", "none", "returned str as alpha"),
+    ],
+)
+def test_a_frame_with_a_wrong_part_is_told(part: str, value: object, said: str) -> None:
+    def wrong(frames: list[Any]) -> list[Any]:
+        for frame in frames:
+            setattr(frame, part, value)
+        return frames
+
+    with pytest.raises(AssertionError, match=said):
+        check_stage(stage(wrong, works_on="frames"))
+
+
+def test_a_plugin_that_does_not_import_is_told(importable: Callable[[str], str]) -> None:
+    with pytest.raises(AssertionError, match=r"stranger_kit: cannot be imported: ModuleNotFoundError: .*no_such"):
+        check_plugin(importable("import no_such_library"))
+    with pytest.raises(AssertionError, match="stranger_absent: cannot be imported"):
+        check_plugin("stranger_absent")
+
+
 def test_a_frames_stage_is_run_on_frames() -> None:
     def with_face(frames: list[Any]) -> list[Any]:
         for frame in frames:

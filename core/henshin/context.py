@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from henshin.errors import MissingError
+from henshin.words import one_line
+
 if TYPE_CHECKING:
     from henshin.models import ModelStore
     from henshin.registry import Registry
@@ -23,12 +26,21 @@ class Context:
 
     device: Device
     batch_size: int | None
-    cache: Path
+    cache_folder: Path
     log: logging.Logger
     registry: Registry
     store: ModelStore
     base: Path
     opened: dict[Path, Network] = field(default_factory=dict)
+
+    @property
+    def cache(self) -> Path:
+        """The folder for what is costly to make; it is made when it is first asked for. Errors: MissingError."""
+        try:
+            self.cache_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MissingError(f"the cache folder {self.cache_folder} cannot be made: {one_line(error)}") from error
+        return self.cache_folder
 
     def model(self, name: str, scale: float | None = None) -> Model:
         """Open an exported model by its name or path; of a multi-scale one the smallest that reaches ``scale``.

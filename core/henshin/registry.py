@@ -247,6 +247,9 @@ def _result_problem(kind: str, result: object, trusted: bool) -> str | None:
     return next((problem for cls in result if (problem := class_problem(kind, cls, trusted))), None)
 
 
+_NO_PACKAGE = "the folder has no __init__.py; name a .py file in it, or give it one"
+
+
 def _import_path(path: Path | str) -> tuple[ModuleType, str]:
     """Import what ``--plugin`` names and return it with its version."""
     file = Path(path)
@@ -258,9 +261,23 @@ def _import_path(path: Path | str) -> tuple[ModuleType, str]:
         return _execute(file.resolve(), file.read_bytes()), f"sha256:{version}"
     dotted = str(path)
     if not all(part.isidentifier() for part in dotted.split(".")) or dotted.endswith(".py"):
+        if Path(path).is_dir():
+            raise HenshinError(f"plugin {path}: {_NO_PACKAGE}")
         raise HenshinError(f"plugin {path}: no such file; name a .py file, a package folder or a module")
-    module = importlib.import_module(dotted)
+    module = _import_name(dotted)
     return module, str(getattr(module, "__version__", ""))
+
+
+def _import_name(dotted: str) -> ModuleType:
+    """Import a module by its name. Errors: HenshinError when there is none, and what is right for a folder."""
+    top = dotted.partition(".")[0]
+    spec = importlib.util.find_spec(top)
+    # A folder on the path without __init__.py would be imported too, as an empty namespace.
+    if Path(dotted).is_dir() and (spec is None or spec.origin is None):
+        raise HenshinError(f"plugin {dotted}: {_NO_PACKAGE}")
+    if spec is None:
+        raise HenshinError(f"plugin {dotted}: there is no such file, folder or installed module")
+    return importlib.import_module(dotted)
 
 
 def _execute(file: Path, source: bytes) -> ModuleType:

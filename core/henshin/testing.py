@@ -15,14 +15,16 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from henshin.engine.names import output_problem
+from henshin.engine.zones import frame_problem
 from henshin.errors import HenshinError, PictureError
 from henshin.frame import Frame, Picture, picture_problem
 from henshin.plugin_checks import class_problem
@@ -58,7 +60,8 @@ def picture(width: int = 48, height: int = 40, seed: int = 0) -> Picture:
 def context(cache: Path, base: Path | None = None) -> Context:
     """Return what a stage is opened with: the CPU, the installed plugins, and the models that are at hand.
 
-    ``cache`` is an existing folder; paths of models are relative to ``base`` (default: the working folder).
+    ``cache`` is a folder, made when a stage asks for it; paths of models are relative to ``base`` (default: the
+    working folder).
     """
     from henshin.context import Context
     from henshin.models import ModelStore
@@ -67,7 +70,7 @@ def context(cache: Path, base: Path | None = None) -> Context:
     return Context(
         device=resolve_device("cpu", False),
         batch_size=None,
-        cache=cache,
+        cache_folder=cache,
         log=logging.getLogger("henshin.testing"),
         registry=build_registry(),
         store=ModelStore(),
@@ -96,10 +99,26 @@ def check_stage(
     with TemporaryDirectory() as cache:
         stage = stage_class(stage_class.Config.model_validate(dict(options or {})))
         try:
-            stage.open(given or context(Path(cache)))
+            with _told(f"{stage.name} does not open"):
+                stage.open(given or context(Path(cache)))
             _CHECKS[stage.works_on](stage, [_read_only(one) for one in pictures])
-        finally:
+        except BaseException:
+            with suppress(Exception, SystemExit):  # what went wrong first is what is told
+                stage.close()
+            raise
+        with _told(f"{stage.name} does not close"):
             stage.close()
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn whatever a plugin raises within into an AssertionError that begins with ``what``."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise AssertionError(f"{what}: {one_line(error)}") from error
 
 
 def check_plugin(module: ModuleType | str) -> None:
@@ -108,8 +127,9 @@ def check_plugin(module: ModuleType | str) -> None:
     ``module`` is the module or its dotted name. The last check runs Python once more, where the name can be imported.
     """
     registry = Registry()
-    try:
+    with _told(f"plugin {module}: cannot be imported"):
         found = importlib.import_module(module) if isinstance(module, str) else module
+    try:
         plugin = registry.register(found, found.__name__)
     except HenshinError as error:
         raise AssertionError(str(error)) from error
@@ -160,7 +180,7 @@ def _run(stage: Stage[Any], pictures: Sequence[Picture]) -> list[Picture]:
     sizes = ", ".join(f"{one.shape[1]}x{one.shape[0]}" for one in pictures)
     try:
         results = list(stage.run(list(pictures)))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hint = "; pictures are read-only, work on a copy" if "read-only" in str(error) else ""
         raise AssertionError(f"{stage.name} failed on pictures of {sizes}: {one_line(error)}{hint}") from error
     asked, got = len(pictures), len(results)
@@ -191,7 +211,11 @@ def _same(one: Picture, other: Picture, what: str) -> None:
 def _check_frames(stage: Stage[Any], pictures: Sequence[Picture]) -> None:
     frames = [Frame(f"test-{index}", f"test-{index}", one, decoded=one) for index, one in enumerate(pictures)]
     before = [one.copy() for one in pictures]
-    results = list(stage.run(frames))
+    with _told(f"{stage.name} failed on {len(frames)} frames"):
+        results = stage.run(frames)
+    kind = type(results).__name__
+    assert isinstance(results, Iterable), f"{stage.name} returned {kind} instead of a list of frames"
+    results = list(results)
     for one, same in zip(pictures, before, strict=True):
         assert (one == same).all(), f"{stage.name} changed a picture that it was given; put a new one into the frame"
     for frame in results:
@@ -200,14 +224,32 @@ def _check_frames(stage: Stage[Any], pictures: Sequence[Picture]) -> None:
 
 def _check_frame(frame: object, stage: Stage[Any]) -> None:
     assert isinstance(frame, Frame), f"{stage.name} returned a {type(frame).__name__}, not a Frame"
+    problem = frame_problem(frame)
+    assert problem is None, f"{stage.name} returned {problem}"
+    problem = output_problem(frame.name)
+    assert problem is None, f"{stage.name}: {problem}"
     _check_picture(frame.picture, f"{stage.name}, frame '{frame.name}',")
+    _check_alpha(frame, f"{stage.name}, frame '{frame.name}',")
     for face in frame.faces if "crops" in stage.gives else ():
         _check_picture(face.crop, f"{stage.name}, a face of frame '{frame.name}',")
         assert face.matrix is not None, f"{stage.name}: a face of frame '{frame.name}' has a crop and no matrix"
 
 
+def _check_alpha(frame: Frame, who: str) -> None:
+    import numpy as np
+
+    alpha: object = frame.alpha
+    if alpha is None:
+        return
+    shown = f"{alpha.dtype} {alpha.shape}" if isinstance(alpha, np.ndarray) else type(alpha).__name__
+    right = isinstance(alpha, np.ndarray) and alpha.dtype == np.uint8 and alpha.shape == frame.picture.shape[:2]
+    wanted = f"(height, width) of uint8, here {frame.picture.shape[:2]}"
+    assert right, f"{who} returned {shown} as alpha, which is {wanted}"
+
+
 def _check_source(stage: Stage[Any], _: Sequence[Picture], most: int = 4) -> None:
-    with closing(_generator(stage)) as first, closing(_generator(stage)) as second:
+    failed = _told(f"{stage.name} failed in frames()")
+    with failed, closing(_generator(stage)) as first, closing(_generator(stage)) as second:
         ones, others = list(islice(first, most)), list(islice(second, most))
     assert ones, f"{stage.name} yields no frame"
     assert len(ones) == len(others), f"{stage.name} yields {len(ones)} frames, then {len(others)}"

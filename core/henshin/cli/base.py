@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -163,7 +164,9 @@ def registry_with(plugin_files: Sequence[Path]) -> Registry:
     """Return all plugins, also those of files; what is wrong with one is printed, and the others go on."""
     from henshin.registry import build_registry
 
-    registry = build_registry(plugin_files)
+    # What a plugin prints when it is imported must not get between what a machine reads on stdout.
+    with redirect_stdout(sys.stderr):
+        registry = build_registry(plugin_files)
     for problem in registry.problems:
         complain(problem)
     return registry

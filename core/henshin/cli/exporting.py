@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def export_model(
     path = (output or default_folder()) / f"{name}.onnx"
     if path.exists() and not force:
         raise HenshinError(f"{path}: a model of this name is there already; give another --name, or --force")
-    contract = export(source, path, shown, fp16=fp16, weights=keep_weights)
+    contract = export(replace(source, description=description), path, shown, fp16=fp16, weights=keep_weights)
     if (path.parent / INDEX_NAME).is_file():
         listed(path, contract, description)
     return path

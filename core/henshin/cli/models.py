@@ -86,11 +86,15 @@ def show(name: str) -> None:
     from henshin.models import ModelStore
 
     try:
-        found = ModelStore().find(name)
+        store = ModelStore()
+        found = store.find(name)
+        entry = store.entries.get(found.name)
     except HenshinError as error:
         raise MissingError(str(error)) from error  # exit code 3, as a run has it whatever is wrong with a model
     click.echo(f"{found.name}: {found.path} ({size(found.path.stat().st_size)})")
     values = found.contract.model_dump(mode="json")
+    if entry is not None and not values["description"]:
+        values["description"] = entry.description  # of models that were exported before contracts had one
     rows = [
         (key, value if isinstance(value, str) else json.dumps(value))
         for key, value in values.items()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,19 +32,25 @@ def session(asked: dict[str, Any], level: int) -> int:
 
     registry = registry_with(asked["plugin_files"])
     store = ModelStore()
-    pipeline = load(asked["pipeline"], registry, store, asked["overrides"])
+    with _quiet_stdout(asked["as_json"]):
+        pipeline = load(asked["pipeline"], registry, store, asked["overrides"])
     options = run_options(asked)
     inputs: list[Path | str] = list(asked["inputs"])
     if asked["dry_run"]:
-        with log_to(say, level):
+        with log_to(say, level), _quiet_stdout(asked["as_json"]):
             planned = plan(pipeline, inputs, asked["output"], options, store=store, registry=registry)
         tell_plan(planned, asked["as_json"])
         return 0
     report = reporter(level)
-    with log_to(report.line, level):
+    with log_to(report.line, level), _quiet_stdout(asked["as_json"]):
         summary = run(pipeline, inputs, asked["output"], options, store=store, registry=registry, report=report)
     tell_summary(summary, asked["as_json"], level)
     return summary.exit_code
+
+
+def _quiet_stdout(as_json: bool) -> AbstractContextManager[Any]:
+    """Within: what stages and plugins print goes to stderr, if a machine reads stdout."""
+    return redirect_stdout(sys.stderr) if as_json else nullcontext()
 
 
 def tell_plan(planned: Plan, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def one_by_one(
         return list(work(items))
     except MissingError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a stage that calls sys.exit() must not end the run
         if len(items) == 1:
             log.info("%s failed", label, exc_info=True)
             return [reason_of(error)]
@@ -50,6 +50,6 @@ def _alone(label: str, work: Callable[[list[T]], Sequence[Any]], item: T) -> Any
         return next(iter(work([item])))
     except MissingError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.info("%s failed", label, exc_info=True)
         return reason_of(error)

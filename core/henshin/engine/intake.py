@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -96,7 +96,7 @@ class Intake:
             yield from finished
             return
         open_stages()
-        frames = iter(stage.frames())
+        frames = _begun(stage, label)
         number = 0
         try:
             while limit is None or number < limit:
@@ -108,7 +108,7 @@ class Intake:
                     return
                 except HenshinError:
                     raise
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     log.info("stage '%s' failed", label, exc_info=True)
                     raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
                 finally:
@@ -147,6 +147,17 @@ class Intake:
             job.size = max(1, frame.picture.nbytes)
         job.alpha = frame.alpha
         return Loaded(source, job)
+
+
+def _begun(stage: Stage[Any], label: str) -> Iterator[Any]:
+    """Call ``frames()``: where that is no generator function, its work may begin at once. Errors: HenshinError."""
+    try:
+        return iter(stage.frames())
+    except HenshinError:
+        raise
+    except (Exception, SystemExit) as error:
+        log.info("stage '%s' failed", label, exc_info=True)
+        raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
 
 
 def _made_up(name: str, output: str) -> Source:

@@ -43,6 +43,20 @@ def variant(name: str, source: Source, level: int) -> str:
     return f"{folder}{name}{suffix}"
 
 
+def _path(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace(os.sep, "/"))
+
+
+def output_problem(name: str) -> str | None:
+    """Say why an output cannot have this name (its path below the output folder, without suffix), or None."""
+    path = _path(name)
+    # To Windows "C:x" is a place on another drive, and "x:y" a part of the file x.
+    strange = "\0" in name or (WINDOWS and ":" in name)
+    if path.name and not path.is_absolute() and ".." not in path.parts and not strange:
+        return None
+    return f"'{name}' is no name for an output: it must be a place below the output folder"
+
+
 class Names:
     """The names of one run's outputs: one for each source beforehand, and one for each result as it is written.
 
@@ -79,12 +93,10 @@ class Names:
 
         Errors: PictureError for a name that leaves the output folder.
         """
-        path = PurePosixPath(name.replace(os.sep, "/"))
-        # To Windows "C:x" is a place on another drive, and "x:y" a part of the file x.
-        strange = "\0" in name or (WINDOWS and ":" in name)
-        if not path.name or path.is_absolute() or ".." in path.parts or strange:
-            raise PictureError(f"'{name}' is no name for an output: it must be a place below the output folder")
-        clean = path.as_posix()
+        problem = output_problem(name)
+        if problem:
+            raise PictureError(problem)
+        clean = _path(name).as_posix()
         for level in range(LAST_LEVEL + 1):
             relative = variant(clean, source, level) + suffix
             key = path_key(relative)

@@ -118,7 +118,7 @@ def _context(pipeline: Pipeline, options: RunOptions, store: ModelStore, registr
     return Context(
         device=resolve_device(options.device, options.require_gpu),
         batch_size=options.batch_size,
-        cache=cache,
+        cache_folder=cache,
         log=logging.getLogger("henshin"),
         registry=registry,
         store=store,

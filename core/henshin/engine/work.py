@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from henshin.engine.faults import one_by_one
 from henshin.engine.inputs import Source
-from henshin.engine.zones import Place, check_frame, picture_at, places, put, zones
+from henshin.engine.zones import Place, check_frame, frame_problem, picture_at, places, put, zones
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.frame import Frame, Picture
 from henshin.overrides import labels
@@ -79,19 +79,20 @@ class Stages:
                 raise
             except ImportError as error:
                 raise MissingError(f"stage '{label}' lacks a package: {one_line(error)}{_remedy(stage)}") from error
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 log.info("stage '%s' does not open", label, exc_info=True)
                 raise HenshinError(f"stage '{label}' does not open: {one_line(error)}") from error
             self.opening[label] = perf_counter() - start
             after(label)
 
     def close(self) -> None:
-        """Close in reverse every stage whose ``open`` was called; what goes wrong is logged, for the work is done."""
+        """Close in reverse every stage whose ``open`` was called; what goes wrong is a warning: the work is done."""
         while self._tried:
             label, stage = self._tried.pop()
             try:
                 stage.close()
-            except Exception:
+            except (Exception, SystemExit) as error:
+                log.warning("stage '%s' does not close: %s", label, one_line(error))
                 log.info("stage '%s' does not close", label, exc_info=True)
 
     # -- Running -----------------------------------------------------------------------------------------------------
@@ -126,7 +127,9 @@ class Stages:
             self.seconds[label] += elapsed
             for job, frame in active:
                 job.seconds += elapsed / len(active)
-                frame.timings[label] = frame.timings.get(label, 0.0) + elapsed / len(active)
+                timings: object = frame.timings
+                if isinstance(timings, dict):  # else the stage broke it and is told so; a copy is in the frame's place
+                    timings[label] = timings.get(label, 0.0) + elapsed / len(active)
 
 
 def bytes_held(jobs: Iterable[Job]) -> int:
@@ -137,7 +140,8 @@ def bytes_held(jobs: Iterable[Job]) -> int:
         for frame in job.frames
         for array in (frame.picture, frame.alpha, *(part for face in frame.faces for part in (face.crop, face.mask)))
     )
-    return sum(size for size in {id(array): array.nbytes for array in arrays if array is not None}.values())
+    # A frame that has failed may hold anything.
+    return sum({id(array): getattr(array, "nbytes", 0) for array in arrays if array is not None}.values())
 
 
 def _remedy(stage: Stage[Any]) -> str:
@@ -254,6 +258,9 @@ def _grouped(results: Any, frames: list[Frame]) -> list[list[Frame]]:
             raise result
         if not isinstance(result, Frame):
             raise PictureError(f"returned {type(result).__name__} instead of a frame")
+        problem = frame_problem(result)
+        if problem:
+            raise PictureError(f"returned {problem}")
         position = by_identity.get(id(result), by_source.get(result.source))
         if position is None:
             if len(frames) > 1:

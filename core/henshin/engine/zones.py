@@ -7,13 +7,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from henshin.errors import PictureError
-from henshin.frame import Face, Frame, Picture, picture_problem
+from henshin.frame import Face, Frame, Metadata, Picture, picture_problem
 
 if TYPE_CHECKING:
     from henshin.stage import Stage
 
 Place = tuple[Frame, Face | None]
 """Where a picture belongs: the crop of a face, or the whole photo of a frame (None)."""
+
+_PARTS: dict[str, type] = {
+    "source": str,
+    "name": str,
+    "faces": list,
+    "latents": dict,
+    "timings": dict,
+    "metadata": Metadata,
+}
+"""What the parts of a frame must be, besides its picture and alpha."""
 
 
 def zones(stages: Sequence[Stage[Any]]) -> list[bool]:
@@ -134,9 +144,25 @@ def frozen(array: Picture) -> Picture:
     return array
 
 
+def frame_problem(frame: Frame) -> str | None:
+    """Say which part of a frame is of a kind that nobody can work with ("latents that are no dict"), or None."""
+    for part, kind in _PARTS.items():
+        if not isinstance(getattr(frame, part), kind):
+            return f"{part} that {'are' if part.endswith('s') else 'is'} no {kind.__name__}"
+    if not all(isinstance(face, Face) for face in frame.faces):
+        return "faces that are no Face"
+    error: object = frame.error
+    if not isinstance(error, PictureError | None):
+        return "an error that is no PictureError"
+    return None
+
+
 def check_frame(frame: Frame) -> None:
     """Bring a frame that a stage returned into the form that stages rely on. A wrong one gets its ``error`` set."""
     try:
+        problem = frame_problem(frame)
+        if problem:
+            raise PictureError(f"returned {problem}")
         if frame.picture is not None:
             frame.picture = checked(frame.picture)
             frame.alpha = _checked_plane(frame.alpha, frame.picture, "alpha")

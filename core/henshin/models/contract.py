@@ -10,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from henshin.errors import HenshinError
 from henshin.generator import ChannelOrder, Kind
-from henshin.models.onnx_file import read_metadata
+from henshin.models.onnx_file import input_types, read_metadata
 from henshin.words import near_or_all
 
 CONTRACT_VERSION = 1
 METADATA_KEY = "henshin"
 """The key of the ONNX metadata under which the contract lies, as JSON."""
 SIDECAR_SUFFIX = ".henshin.json"
+FLOATS = ("float", "float16", "double")
+"""The types of values of which the layout "nchw_float" may be, in ONNX Runtime's words."""
 
 WHOLE_LIMIT = 1536
 """Longest side that a network of global reach sees when its contract names no maximum. A ResNet generator with 64
@@ -61,6 +63,7 @@ class Contract(BaseModel):
     )
     preferred_size: int | None = Field(default=None, ge=1, description="Size of the pictures on which it was trained.")
     latent_shape: tuple[int, ...] | None = Field(default=None, description="Shape of one latent, without the batch.")
+    description: str = Field(default="", description="What it draws.")
     origin: str = Field(default="", description="Where the weights come from: training run, paper or address.")
     data: str = Field(default="", description="On what data it was trained, and under which terms that is.")
     licence: str = Field(default="", description="Licence of the weights.")
@@ -147,8 +150,28 @@ def read_contract(path: Path) -> Contract | None:
         return _named(Contract.from_json(text, str(path)), path)
     for sidecar in sidecars(path):
         if sidecar.is_file():
-            return _named(Contract.from_json(sidecar.read_text(encoding="utf-8"), str(sidecar)), path)
+            contract = _named(Contract.from_json(sidecar.read_text(encoding="utf-8"), str(sidecar)), path)
+            takes = input_types(path)
+            problem = layout_problem(contract, takes.get(contract.input or next(iter(takes), ""), "uint8"))
+            if problem:
+                raise HenshinError(f"{sidecar}: {problem}")
+            return contract
     return None
+
+
+def layout_problem(contract: Contract, takes: str) -> str | None:
+    """Say why a contract's layout cannot be that of a network whose input is of the type ``takes``, or None.
+
+    ``takes`` is "uint8", "float", ... Only translators take pictures.
+    """
+    right = {"uint8": "nhwc_uint8", **dict.fromkeys(FLOATS, "nchw_float")}.get(takes)
+    if contract.kind != "translator" or contract.layout == right:
+        return None
+    wrong = f"the contract's field 'layout' is '{contract.layout}', but the network takes {takes}"
+    if right is None:
+        return f"{wrong}, and pictures can be given as uint8 or float only"
+    also = ' (with its "value_range", such as [-1, 1] or [0, 1])' if right == "nchw_float" else ""
+    return f'{wrong}: say "layout": "{right}"{also}'
 
 
 def sidecars(path: Path) -> tuple[Path, Path]:

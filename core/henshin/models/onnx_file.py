@@ -6,6 +6,7 @@ load ONNX Runtime; here the message is walked field by field and everything but 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,9 @@ from henshin.errors import HenshinError
 
 _GRAPH, _METADATA = 7, 14
 """ModelProto's fields: the network itself, and the (repeated) entries of its metadata."""
+_INPUT, _INITIALIZER, _TENSOR_NAME, _TYPE, _ELEMENT = 11, 5, 8, 2, 1
+"""GraphProto's inputs and weights, the name of a weight, the type of an input, and that of its elements."""
+_ELEMENTS = {1: "float", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "double"}
 _KEY, _VALUE = 1, 2
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_ENTRY = 16 << 20
@@ -34,6 +38,63 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise HenshinError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (_BrokenError, UnicodeDecodeError) as error:
         raise HenshinError(f"{path}: no sound ONNX file (damaged, or cut short)") from error
+
+
+def input_types(path: Path) -> dict[str, str]:
+    """Return the inputs of a network with their types ("uint8", "float", ...), in the file's order.
+
+    Errors: those of ``read_metadata``.
+    """
+    try:
+        with path.open("rb") as file:
+            return _inputs(file, path.stat().st_size)
+    except OSError as error:
+        raise HenshinError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (_BrokenError, UnicodeDecodeError) as error:
+        raise HenshinError(f"{path}: no sound ONNX file (damaged, or cut short)") from error
+
+
+def _inputs(file: IO[bytes], size: int) -> dict[str, str]:
+    """Walk ModelProto -> GraphProto -> ValueInfoProto. Old files name their weights among the inputs: left out."""
+    ports: dict[str, str] = {}
+    weights: set[str] = set()
+    for field, graph_end, _ in _fields(file, size):
+        for part, end, _ in _fields(file, graph_end) if field == _GRAPH else ():
+            if part == _INPUT:
+                name, kind = _port(file, end)
+                ports[name] = kind
+            elif part == _INITIALIZER:
+                weights.update(_text(file, stop) for number, stop, _ in _fields(file, end) if number == _TENSOR_NAME)
+    return {name: kind for name, kind in ports.items() if name not in weights}
+
+
+def _port(file: IO[bytes], end: int) -> tuple[str, str]:
+    """Read a ValueInfoProto: a name, and of its type the type of the tensor's elements."""
+    name, kind = "", ""
+    for number, stop, _ in _fields(file, end):
+        if number == _KEY:
+            name = _text(file, stop)
+        for _, tensor_end, _ in _fields(file, stop) if number == _TYPE else ():
+            for part, _, value in _fields(file, tensor_end):
+                if part == _ELEMENT:
+                    kind = _ELEMENTS.get(value, f"elements of type {value}")
+    return name, kind
+
+
+def _fields(file: IO[bytes], end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (number, where it ends, value if it is a whole number) of each field up to ``end``, and step over it."""
+    while file.tell() < end:
+        number, kind = _tag(file)
+        value = _varint(file) if kind == _VARINT else 0
+        stop = (0 if kind == _VARINT else _length(file, kind)) + file.tell()
+        if stop > end:
+            raise _BrokenError
+        yield number, stop, value
+        file.seek(stop)
+
+
+def _text(file: IO[bytes], end: int) -> str:
+    return file.read(end - file.tell()).decode("utf-8")
 
 
 def _walk(file: IO[bytes], size: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from henshin.errors import HenshinError, PictureError
 from henshin.frame import picture_problem
+from henshin.models.contract import layout_problem
 from henshin.runtime.network import Network, NetworkError, OutOfMemoryError
 from henshin.runtime.tiles import budget_side, smallest_side, up
 
@@ -33,7 +34,7 @@ class Model:
 
     ``batch_size`` None means what suits the device: 1 on the CPU, where more only costs cache, and on a GPU as many
     as 16 pictures of 256 x 256 pixels would fill. A batch that does not fit into memory is halved.
-    Errors: HenshinError when the contract names an input or output that the network does not have.
+    Errors: HenshinError when the contract names an input or output that the network does not have, or another layout.
     """
 
     def __init__(self, contract: Contract, network: Network, batch_size: int | None = None) -> None:
@@ -43,6 +44,9 @@ class Model:
         self._fitting: dict[tuple[int, int], int] = {}
         ports = [(network.inputs, contract.input, "input"), (network.outputs, contract.output, "output")]
         self._input, self._output = (_port(network, *port) for port in ports)
+        problem = layout_problem(contract, self._input.type.removeprefix("tensor(").removesuffix(")"))
+        if problem:
+            raise HenshinError(f"{network.path}: {problem}")
         self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
         self._side = self._first_side()
 

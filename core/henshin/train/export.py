@@ -62,6 +62,7 @@ class Source:
     origin: str
     data: str
     licence: str
+    description: str = ""
 
 
 def export(
@@ -115,6 +116,7 @@ def describe(source: Source, name: str, network: nn.Module) -> Contract:
         maximum_size=g.maximum_size,
         preferred_size=source.preferred_size,
         latent_shape=g.latent_shape,
+        description=source.description,
         origin=source.origin,
         data=source.data,
         licence=source.licence,
