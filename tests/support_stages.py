@@ -17,8 +17,8 @@ def context_in(folder: Path, batch_size: int | None = None) -> Context:
     store = ModelStore(local=folder / "exported", user=folder / "user", packaged=folder / "packaged")
     registry: Any = None
     return Context(
-        device=Device("cpu"), batch_size=batch_size, cache_folder=folder / "cache", log=logging.getLogger("henshin.test"),
-        registry=registry, store=store, base=folder,
+        device=Device("cpu"), batch_size=batch_size, cache_folder=folder / "cache",
+        log=logging.getLogger("henshin.test"), registry=registry, store=store, base=folder,
     )  # fmt: skip
 
 
