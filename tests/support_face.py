@@ -31,7 +31,8 @@ def detector(folder: Path, **options: Any) -> Any:
     """Its finder: from pictures to chosen faces."""
     from henshin_plugins.face import FaceDetect
 
-    return opened(FaceDetect, folder, **options).finder
+    stage: Any = opened(FaceDetect, folder, **options)
+    return stage.finder
 
 
 def placed(centre: tuple[float, float], side: float, degrees: float = 0.0) -> Face:

@@ -37,21 +37,22 @@ class FaceDetectConfig(StageConfig):
         None, description="For 'yunet': its name in the list of models (null: yunet), or the path of its .onnx."
     )
     minimum_score: float | Literal["auto"] = Field(
-        "auto", ge=0.0, le=1.0, description="Least score of a face. 'auto': 0.9 for mtcnn, 0.75 for yunet."
+        "auto", ge=0.0, le=1.0, description="Least score of a face. 'auto': 0.95 for mtcnn, 0.75 for yunet."
     )
     minimum_size: int | Literal["auto"] = Field(
         "auto",
         ge=12,
-        description="Least side of a face in pixels; 'auto': 2 % of the photo's shorter side, at least 20.",
+        description="Least side of a face in pixels; 'auto': 2.4 % of the photo's shorter side, at least 24.",
     )
     maximum_faces: int | None = Field(None, ge=1, description="Of all faces keep at most so many, the largest ones.")
     faces: Literal["all", "largest", "most_central", "leftmost", "rightmost", "best_score"] = Field(
         "all", description="All faces of a photo, or which one. The order is always from left to right."
     )
     look_again: Literal["never", "tilted", "turned"] = Field(
-        "tilted",
-        description="Where no face is found, look again for large ones: within a border, for a face that fills the "
-        "photo, and tilted by 35 degrees; and look at leaning faces upright. 'turned': also by 90 and 180 degrees.",
+        "turned",
+        description="Look at leaning and doubtful faces from near, upright, and drop what is no face there. Where none "
+        "is left, look for large ones: within a border, for a face that fills the photo, and tilted by 35 degrees. "
+        "'turned': all this also by 90 and 180 degrees, so that no crop stands upside down.",
     )
     without_faces: Policy = Field("copy", description=POLICY)
 

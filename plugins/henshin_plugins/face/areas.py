@@ -87,4 +87,7 @@ def _split(position: Array, length: int) -> tuple[npt.NDArray[np.int64], Array]:
 
 
 def _mix(first: Array, second: Array, share: Array) -> Array:
-    return first + (second - first) * share
+    mixed = second - first
+    mixed *= share  # in place: the tables of a large photo are many megabytes
+    mixed += first
+    return mixed

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 WINDOW, STRIDE, SHRINK = 12, 2, 0.709
 PROPOSE, REFINE = 0.6, 0.7
 SMALLEST = 20
-"""Least side in pixels that a face needs: a large photo is reduced until its smallest faces are about so large."""
-SMALL_PHOTO = 1_500_000
-"""Photos of up to so many pixels are never reduced: results there are the original's own."""
+"""Least side in pixels that a face needs: a photo is reduced until the smallest faces looked for are about so large.
+Where faces below twice this side are wanted nothing is reduced, and results are the original's own."""
 
 TOGETHER = 4_000_000
 """Photos searched together, in pixels after reduction: their tables of sums stay near 100 MB."""
@@ -46,7 +45,7 @@ CROPS_AT_ONCE = 512
 class Mtcnn:
     """The three nets, opened, and the cascade over them."""
 
-    minimum_score = 0.9
+    minimum_score = 0.95
 
     def __init__(self, context: Context) -> None:
         try:
@@ -65,7 +64,7 @@ class Mtcnn:
 
     def find(self, pictures: Sequence[Picture], sizes: Sequence[int], score: float) -> list[list[Face]]:
         """Return the faces of each picture, best first. `sizes`: least side of a face in each picture, in pixels."""
-        factors = [_factor(picture, size) for picture, size in zip(pictures, sizes, strict=True)]
+        factors = [_factor(size) for size in sizes]
         areas = [p.shape[0] * p.shape[1] / factor**2 for p, factor in zip(pictures, factors, strict=True)]
         found: list[list[Face]] = []
         for part in _shares(areas, TOGETHER):
@@ -140,10 +139,9 @@ def pyramid(width: int, height: int, size: int) -> list[float]:
     return scales
 
 
-def _factor(picture: Picture, size: int) -> int:
+def _factor(size: int) -> int:
     """Return by how much the first two stages may reduce a photo in which they look for faces of `size` pixels."""
-    enough = int(np.ceil(np.sqrt(picture.shape[0] * picture.shape[1] / SMALL_PHOTO)))
-    return max(1, min(size // SMALLEST, enough))
+    return max(1, size // SMALLEST)
 
 
 def _shares(weights: Sequence[float], limit: float) -> Iterator[slice]:
