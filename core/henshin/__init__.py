@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from henshin.frame import Face, Frame, Metadata, Picture
     from henshin.generator import Generator, GeneratorConfig
     from henshin.hookspecs import hookimpl
-    from henshin.recipe import NetworkChoice, Recipe, RecipeConfig, Run, UnpairedData
+    from henshin.recipe import (
+        NetworkChoice,
+        PairedData,
+        Recipe,
+        RecipeConfig,
+        Run,
+        ScheduledConfig,
+        SetData,
+        UnpairedData,
+    )
     from henshin.runtime import Model
     from henshin.stage import FileName, ModelName, Stage, StageConfig
 
@@ -34,6 +43,9 @@ _HOME = {
     "GeneratorConfig": "generator",
     "hookimpl": "hookspecs",
     "NetworkChoice": "recipe",
+    "PairedData": "recipe",
+    "ScheduledConfig": "recipe",
+    "SetData": "recipe",
     "Recipe": "recipe",
     "RecipeConfig": "recipe",
     "UnpairedData": "recipe",
@@ -58,12 +70,15 @@ __all__ = [
     "Model",
     "ModelName",
     "NetworkChoice",
+    "PairedData",
     "Picture",
     "PictureError",
     "PipelineError",
     "Recipe",
     "RecipeConfig",
     "Run",
+    "ScheduledConfig",
+    "SetData",
     "Stage",
     "StageConfig",
     "UnpairedData",

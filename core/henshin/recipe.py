@@ -37,18 +37,66 @@ class NetworkChoice(BaseModel):
         return dict(self.model_extra or {})
 
 
-class UnpairedData(BaseModel):
-    """Two sets of pictures that need not correspond."""
+class PictureData(BaseModel):
+    """What every kind of training data has in common."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    a: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate from (photos).")
-    b: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate to (drawings).")
     size: int = Field(256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
     flip: bool = Field(True, description="Mirror each picture with an even chance.")
     hold_out: int = Field(
-        100, ge=0, description="Pictures of each domain, chosen by the hash of their names, that are never trained on."
+        100, ge=0, description="Pictures of each folder option, chosen by the hash of their names, never trained on."
     )
+
+
+class UnpairedData(PictureData):
+    """Two sets of pictures that need not correspond."""
+
+    a: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate from (photos).")
+    b: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate to (drawings).")
+
+
+class PairedData(PictureData):
+    """Pairs of pictures: a file below `a` and the one of the same relative name, without suffix, below `b`."""
+
+    a: str | tuple[str, ...] = Field(description="Folder, or folders, of the pictures to translate from.")
+    b: str | tuple[str, ...] = Field(description="Folder, or folders, of what each of them should become.")
+
+
+class SetData(PictureData):
+    """One set of pictures, for networks that draw from noise."""
+
+    pictures: str | tuple[str, ...] = Field(description="Folder, or folders, of the pictures to learn from.")
+
+
+class ScheduledConfig(RecipeConfig):
+    """A recipe that goes over its pictures epoch by epoch: how long, and how fast."""
+
+    epochs: int = Field(200, ge=1, description="How often the training pictures are gone through.")
+    steps: int | None = Field(None, ge=1, description="Steps of training, in place of `epochs`.")
+    batch: int = Field(1, ge=1, description="Pictures of each set a step.")
+    learning_rate: float = Field(2e-4, gt=0, description="Adam's.")
+    decay: float = Field(0.5, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
+    drops: dict[int, float] = Field(
+        {}, description="`{120: 0.1}`: from epoch 120 on the learning rate is a tenth; several multiply."
+    )
+    sheet_every: int | None = Field(None, ge=1, description="Steps between sample sheets; without it, an epoch.")
+
+    def epoch(self, pictures: int) -> int:
+        """Steps of one epoch over so many pictures."""
+        return -(-pictures // self.batch)
+
+    def length(self, pictures: int) -> int:
+        """Steps of the whole training."""
+        return self.steps or self.epochs * self.epoch(pictures)
+
+    def rate(self, step: int, pictures: int) -> float:
+        """The learning rate of a step, counted from 0: constant, then linear to zero, with the drops said."""
+        length, rate = self.length(pictures), self.learning_rate
+        for epoch, factor in self.drops.items():
+            if step >= epoch * self.epoch(pictures):
+                rate *= factor
+        return rate * min(1.0, (length - step) / max(length * self.decay, 1.0))
 
 
 class Run(Protocol):
@@ -86,8 +134,8 @@ class Run(Protocol):
         A run that does not say publishes the one network that it built by ``generator`` and tracks.
         """
 
-    def until(self, steps: int) -> None:
-        """Say how many steps the run has in all; without it, only the command line's limits end it."""
+    def until(self, steps: int, epoch: int | None = None) -> None:
+        """Say how many steps the run has in all, and an epoch; without it, only the command line's limits end it."""
 
     def track(self, **state: Any) -> None:
         """Name everything a checkpoint holds (each with ``state_dict``); go on from the last one with `--resume`."""

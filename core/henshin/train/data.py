@@ -13,6 +13,7 @@ from torch import Tensor
 
 from henshin.errors import HenshinError, PictureError
 from henshin.images import read
+from henshin.recipe import PictureData, Run, UnpairedData
 from henshin.train.folders import pictures_in, split
 
 
@@ -69,6 +70,21 @@ class Pictures:
             mirrored = torch.from_numpy(rng.random(count) < 0.5).to(pictures.device)
             pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
         return pictures
+
+
+def open_pictures(run: Run, folders: str | Sequence[str], data: PictureData) -> Pictures:
+    """Load the pictures of one of a recipe's folder options, and tell the user which files were skipped."""
+    pictures = Pictures(run.folders(folders), data.size, data.hold_out, run.device, data.flip)
+    for name in pictures.unreadable:
+        run.say(f"skipped {name}")
+    return pictures
+
+
+def open_domains(run: Run, data: UnpairedData) -> tuple[Pictures, Pictures]:
+    """Load both domains of unpaired data, and tell the user what there is."""
+    a, b = open_pictures(run, data.a, data), open_pictures(run, data.b, data)
+    run.say(f"{len(a)} pictures of a, {len(b)} of b, {data.size} px")
+    return a, b
 
 
 def scaled(pictures: Tensor) -> Tensor:

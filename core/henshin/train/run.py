@@ -76,6 +76,7 @@ class TrainingRun:
         self.registry, self.options, self.say = registry, options, say
         self.steps = 0
         self.total: int | None = options.max_steps
+        self.epoch: int | None = None
         self.rng = seeded(seed)
         self.fabric = make_fabric(options.device, options.precision)
         self.device = self.fabric.device
@@ -126,9 +127,10 @@ class TrainingRun:
         """
         self._published[part] = Published(choice.use, choice.options, state, prefix, size)
 
-    def until(self, steps: int) -> None:
-        """Say how many steps the run has in all; without it, only the command line's limits end it."""
+    def until(self, steps: int, epoch: int | None = None) -> None:
+        """Say how many steps the run has in all, and an epoch; without it, only the command line's limits end it."""
         self.total = min(steps, self.options.max_steps or steps)
+        self.epoch = epoch
 
     def track(self, **state: Any) -> None:
         """Name everything a checkpoint holds; continue from the last one if asked to.

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from henshin.errors import HenshinError
 from henshin.train.augment import augment
-from henshin.train.data import Pictures, scaled
+from henshin.train.data import open_domains, scaled
 from henshin.train.discriminators import MultiScale, frozen
 from henshin.train.ema import Average
 from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss
@@ -51,13 +51,7 @@ def train(config: CutConfig, run: Run) -> None:
     features: Any = getattr(network, "features", None)
     if features is None or not hasattr(network, "trace"):
         raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
-    photos, drawings = (
-        Pictures(run.folders(folder), c.data.size, c.data.hold_out, run.device, c.data.flip)
-        for folder in (c.data.a, c.data.b)
-    )
-    for name in (*photos.unreadable, *drawings.unreadable):
-        run.say(f"skipped {name}")
-    run.say(f"{len(photos)} photos, {len(drawings)} drawings, {c.data.size} px")
+    photos, drawings = open_domains(run, c.data)
 
     average = Average(network, c.average).to(run.device)
     with torch.no_grad():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from henshin.train.data import Pictures, scaled
+from henshin.train.data import open_domains, scaled
 from henshin.train.discriminators import PatchGan, frozen
 from henshin.train.ema import Average
 from henshin.train.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 def train(config: CycleGanConfig, run: Run) -> None:
     """Train the generators of both directions; a -> b is the one that is published."""
     c = config
-    domain_a, domain_b = (
-        Pictures(run.folders(folder), c.data.size, c.data.hold_out, run.device, c.data.flip)
-        for folder in (c.data.a, c.data.b)
-    )
-    for name in (*domain_a.unreadable, *domain_b.unreadable):
-        run.say(f"skipped {name}")
-    run.say(f"{len(domain_a)} pictures of a, {len(domain_b)} of b, {c.data.size} px")
+    domain_a, domain_b = open_domains(run, c.data)
 
     network_ab, network_ba = run.generator(c.generator), run.generator(c.generator)
     average = Average(network_ab, c.average).to(run.device)
