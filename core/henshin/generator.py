@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Kind = Literal["translator", "sampler", "mapping", "synthesis"]
 ChannelOrder = Literal["RGB", "BGR"]
@@ -54,3 +55,14 @@ class Generator(Generic[NetworkConfigT]):
     def parts(self) -> dict[str, nn.Module]:
         """The networks of which each becomes one model: {"": the network}, or {"mapping": ..., "synthesis": ...}."""
         return {"": self.build()}
+
+    @classmethod
+    def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:  # noqa: ARG003
+        """Tell from names and shapes whether published weights are of this network; `henshin import` asks.
+
+        ``tensors`` are those of one network, floats in fp32, without `module.` before their names. Return the options
+        with which ``Config`` builds the same network, and the tensors under the names of its ``state_dict``, all of
+        them and no other; or None when the layout is another one. A guess is worse than None: two generators must not
+        both say yes to one file.
+        """
+        return None
