@@ -1,0 +1,116 @@
+"""U-GAT-IT: unpaired translation with attention and a learned mixture of norms (Kim et al., ICLR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, model_validator
+
+from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, ScheduledConfig, UnpairedData, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from henshin import Run
+
+
+class UGatItConfig(GeneratorConfig):
+    """The paper's generator at width 64; the light one computes AdaLIN's scales from pooled features."""
+
+    width: int = Field(64, ge=4, le=256, description="Channels of the first layer; each halving doubles them.")
+    blocks: int = Field(4, ge=1, le=16, description="Residual blocks before the attention, and as many after it.")
+    light: bool = Field(
+        True, description="Scales from pooled features; false: from every feature at every place, many times larger."
+    )
+    size: int = Field(
+        256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures; only the large one asks for it."
+    )
+    nested_variance: bool = Field(
+        False,
+        description="Norm by the variance of variances, as the authors' PyTorch code does: for weights trained by it.",
+    )
+
+
+class UGatIt(Generator[UGatItConfig]):
+    """Encoder, class-activation attention, decoder of residual blocks with adaptive layer-instance norm."""
+
+    name = "ugatit"
+    Config = UGatItConfig
+    size_multiple = 4
+
+    def build(self) -> nn.Module:
+        """The network with PyTorch's own initial weights, as the authors left them."""
+        from henshin_plugins.ugatit.network import UGatItGenerator
+
+        c = self.config
+        return UGatItGenerator(c.width, c.blocks, None if c.light else c.size, c.nested_variance)
+
+    @classmethod
+    def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """Options and our tensors for weights in the layout of the authors' own PyTorch code; None for others."""
+        if "UpBlock1_1.norm1.rho" not in tensors:
+            return None
+        from henshin_plugins.ugatit.network import from_published
+
+        return from_published(tensors)
+
+
+class UGatItRecipeConfig(ScheduledConfig):
+    """Defaults are the paper's: a million steps over its 3,400 selfies."""
+
+    generator: NetworkChoice = Field(
+        NetworkChoice(use="ugatit"), description="The translator, one for each direction; it must give attention."
+    )
+    data: UnpairedData = Field(description="The two sets of pictures, and their size.")
+    epochs: int = Field(300, ge=1, description="How often the training pictures are gone through.")
+    learning_rate: float = Field(1e-4, gt=0, description="Adam's, with betas (0.5, 0.999).")
+    weight_decay: float = Field(1e-4, ge=0, description="Adam's L2 penalty.")
+    cycle_weight: float = Field(10.0, ge=0, description="Weight of the cycle loss, over an adversarial weight of 1.")
+    identity_weight: float = Field(10.0, ge=0, description="Weight of the identity loss.")
+    attention_weight: float = Field(
+        1000.0, ge=0, description="Weight of the loss that teaches the generators' attention to tell the domains apart."
+    )
+    judge_width: int = Field(64, ge=4, description="Channels of a discriminator's first layer.")
+    judge_layers: tuple[Annotated[int, Field(ge=3, le=8)], ...] = Field(
+        (7, 5), min_length=1, description="Layers of each discriminator of a domain: the global and the local one."
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+    )
+
+    @model_validator(mode="after")
+    def _judges_fit(self) -> UGatItRecipeConfig:
+        layers = max(self.judge_layers)
+        smallest = 3 * 2 ** (layers - 2)
+        if self.data.size < smallest:
+            raise ValueError(
+                f"a discriminator of {layers} layers needs pictures of {smallest} px at least, not {self.data.size}; "
+                "lower judge_layers or raise data.size"
+            )
+        return self
+
+
+class UGatItRecipe(Recipe[UGatItRecipeConfig]):
+    """Two generators and, for each domain, a global and a local discriminator, all with attention."""
+
+    name = "ugatit"
+    Config = UGatItRecipeConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.ugatit.recipe import train
+
+        train(self.config, run)
+
+
+@hookimpl
+def henshin_generators() -> list[type[Generator[Any]]]:
+    """The network of this plugin."""
+    return [UGatIt]
+
+
+@hookimpl
+def henshin_recipes() -> list[type[Recipe[Any]]]:
+    """The recipe of this plugin."""
+    return [UGatItRecipe]

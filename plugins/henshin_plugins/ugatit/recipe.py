@@ -1,0 +1,122 @@
+"""U-GAT-IT, from top to bottom (Kim et al., ICLR 2020).
+
+CycleGAN's game with attention on both sides: the generators learn where the domains differ (and change most there),
+the discriminators where a drawing gives itself away; AdaLIN lets each layer choose how much of its texture to keep.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from henshin.errors import HenshinError
+from henshin.train.data import open_domains, scaled
+from henshin.train.discriminators import frozen
+from henshin.train.ema import Average
+from henshin.train.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
+from henshin.train.schedule import set_rate
+from henshin_plugins.ugatit.network import Judges
+
+if TYPE_CHECKING:
+    from henshin import Run
+    from henshin_plugins.ugatit import UGatItRecipeConfig
+
+
+def attention_loss(source: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy of a generator's attention logits: 1 for the domain to translate, 0 for the target's."""
+    of_source = F.binary_cross_entropy_with_logits(source, torch.ones_like(source))
+    return of_source + F.binary_cross_entropy_with_logits(target, torch.zeros_like(target))
+
+
+def looks(looked: Tensor, like: Tensor) -> Tensor:
+    """Where a network looked, (N, 1, h, w) of any range, as gray pictures like `like`: bright is where."""
+    low, high = looked.amin((2, 3), keepdim=True), looked.amax((2, 3), keepdim=True)
+    gray = (looked - low) / (high - low).clamp(min=1e-6) * 2 - 1
+    return F.interpolate(gray.float(), like.shape[2:], mode="bilinear", align_corners=False).expand_as(like)
+
+
+def train(config: UGatItRecipeConfig, run: Run) -> None:
+    """Train the generators of both directions; a -> b is the one that is published."""
+    c = config
+    domain_a, domain_b = open_domains(run, c.data)
+    network_ab: Any = run.generator(c.generator)
+    network_ba: Any = run.generator(c.generator)
+    if not hasattr(network_ab, "attend"):
+        raise HenshinError(f"generator '{c.generator.use}' lacks attend(); 'ugatit' has it")
+    average = Average(network_ab, c.average).to(run.device)
+    averaged: Any = average.network
+    judges_a, judges_b = Judges(c.judge_width, c.judge_layers), Judges(c.judge_width, c.judge_layers)
+    generators = chain(network_ab.parameters(), network_ba.parameters())
+    judges = chain(judges_a.parameters(), judges_b.parameters())
+    adam: dict[str, Any] = {"lr": c.learning_rate, "betas": (0.5, 0.999), "weight_decay": c.weight_decay}
+    generator_steps, judge_steps = torch.optim.Adam(generators, **adam), torch.optim.Adam(judges, **adam)
+    a_to_b, b_to_a, judges_a, judges_b = run.prepare(network_ab, network_ba, judges_a, judges_b)
+    for generator in (a_to_b, b_to_a):
+        generator.mark_forward_method("attend")
+    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+
+    pictures = len(domain_a)
+    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.until(c.length(pictures), c.epoch(pictures))
+    run.track(
+        a_to_b=a_to_b,
+        b_to_a=b_to_a,
+        average=average,
+        judges_a=judges_a,
+        judges_b=judges_b,
+        generator_steps=generator_steps,
+        judge_steps=judge_steps,
+    )
+    while run.step():
+        set_rate(c.rate(run.steps, pictures), generator_steps, judge_steps)
+        real_a, real_b = domain_a.draw(c.batch, run.rng), domain_b.draw(c.batch, run.rng)
+
+        frozen(judges_a, True)
+        frozen(judges_b, True)
+        fake_b, of_a, _ = a_to_b.attend(real_a)
+        fake_a, of_b, _ = b_to_a.attend(real_b)
+        same_b, not_of_a, _ = a_to_b.attend(real_b)
+        same_a, not_of_b, _ = b_to_a.attend(real_a)
+        told_b, told_a = judges_b(fake_b), judges_a(fake_a)
+        # a mean over all scores and logits of both judges, times their number: the paper adds them up
+        adversarial = (generator_loss("lsgan", told_b) + generator_loss("lsgan", told_a)) * len(told_a)
+        cycle = cycle_loss(real_a, b_to_a(fake_b)) + cycle_loss(real_b, a_to_b(fake_a))
+        identity = identity_loss(real_b, same_b) + identity_loss(real_a, same_a)
+        attention = attention_loss(of_a, not_of_a) + attention_loss(of_b, not_of_b)
+        total = adversarial + c.cycle_weight * cycle + c.identity_weight * identity + c.attention_weight * attention
+        generator_steps.zero_grad()
+        run.backward(total)
+        generator_steps.step()
+        network_ab.clip()
+        network_ba.clip()
+        average.update(network_ab)
+
+        frozen(judges_a, False)
+        frozen(judges_b, False)
+        judge_a, judge_b = (
+            discriminator_loss("lsgan", judge(real), judge(fake.detach())) * 2 * len(told_a)
+            for judge, real, fake in ((judges_a, real_a, fake_a), (judges_b, real_b, fake_b))
+        )
+        judge_steps.zero_grad()
+        run.backward(judge_a + judge_b)
+        judge_steps.step()
+
+        run.log(
+            run.steps,
+            adversarial=adversarial,
+            cycle=cycle,
+            identity=identity,
+            attention=attention,
+            total=total,
+            judge_a=judge_a,
+            judge_b=judge_b,
+        )
+        if run.every(c.sheet_every or c.epoch(pictures)):
+            held = scaled(domain_a.held[:8] if len(domain_a.held) else domain_a.training[:8])
+            with torch.no_grad():
+                drawn, _, looked = averaged.attend(held)
+                run.sheet(f"{run.steps:07d}", [held, looks(looked, held), drawn, b_to_a(drawn)])
