@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from henshin.frame import Picture
+    from henshin.registry import Registry
 
 
 class RecipeConfig(BaseModel):
@@ -106,6 +107,7 @@ class Run(Protocol):
     ``folder`` is the run's own. A recipe reads: build, prepare, track, ``while run.step():`` draw, learn, log.
     """
 
+    registry: Registry
     device: torch.device
     folder: Path
     steps: int

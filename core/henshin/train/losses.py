@@ -32,6 +32,15 @@ def _discriminator_term(kind: GanLoss) -> Callable[[Tensor, bool], Tensor]:
     return {"lsgan": lsgan, "hinge": hinge, "vanilla": vanilla}[kind]
 
 
+def score_loss(kind: GanLoss, scores: Scores, real: bool) -> Tensor:
+    """What a discriminator pays for its scores of pictures that are real, or that are not, averaged over scales.
+
+    The two sum up to twice `discriminator_loss`; one that is shown more than two kinds of pictures adds up its own.
+    """
+    term = _discriminator_term(kind)
+    return _mean([term(score, real) for score in scores])
+
+
 def discriminator_loss(kind: GanLoss, real: Scores, fake: Scores) -> Tensor:
     """Half the sum of the loss on real and on fake pictures, averaged over discriminators.
 
@@ -57,6 +66,25 @@ def cycle_loss(picture: Tensor, reconstruction: Tensor) -> Tensor:
 def identity_loss(picture: Tensor, unchanged: Tensor) -> Tensor:
     """L1 between a picture of the target domain and its translation, which should be itself (Taigman et al. 2017)."""
     return F.l1_loss(unchanged, picture)
+
+
+def content_loss(features: Sequence[Tensor], of_photo: Sequence[Tensor]) -> Tensor:
+    """L1 between the features of a translation and those of its photo, averaged over layers (Chen et al. 2018)."""
+    return _mean([F.l1_loss(one, other) for one, other in zip(features, of_photo, strict=True)])
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrices of features (N, C, H, W): (N, C, C), the mean over places of the products of two channels, over C.
+
+    Which channels go together, and not where: the style of a picture (Gatys et al. 2016; scaled as by Johnson et al.).
+    """
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+
+
+def style_loss(features: Sequence[Tensor], of_drawing: Sequence[Tensor]) -> Tensor:
+    """L1 between Gram matrices, averaged over layers; sizes may differ (AnimeGAN: Chen et al. 2019)."""
+    return _mean([F.l1_loss(gram(one), gram(other)) for one, other in zip(features, of_drawing, strict=True)])
 
 
 def patch_nce_loss(query: Tensor, key: Tensor, temperature: float = 0.07) -> Tensor:

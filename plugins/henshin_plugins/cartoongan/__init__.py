@@ -1,0 +1,134 @@
+"""CartoonGAN: photos as cartoons, with their contents kept and their edges drawn (Chen, Lai, Liu, CVPR 2018)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, ScheduledConfig, UnpairedData, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from henshin import Run
+
+
+class CartoonConfig(GeneratorConfig):
+    """The paper's network: 11.130 M parameters at width 64 with 8 blocks."""
+
+    width: int = Field(64, ge=4, le=256, description="Channels of the first layer; each of two halvings doubles them.")
+    blocks: int = Field(8, ge=1, le=32, description="Residual blocks.")
+    upsample: Literal["transposed", "resize"] = Field(
+        "transposed", description="The paper's transposed convolution, or nearest resize + convolution (no chequers)."
+    )
+    output: Literal["tanh", "linear"] = Field("tanh", description="What follows the last convolution.")
+    borders: Literal["reflect", "zeros"] = Field(
+        "reflect",
+        description="What halvings and doublings see beyond a picture's border; the authors' networks: zeros.",
+    )
+    epsilon: float = Field(
+        1e-5, gt=0, le=1e-2, description="Added to the variance by instance norm; the authors' networks: 1e-9."
+    )
+
+
+class Cartoon(Generator[CartoonConfig]):
+    """CartoonGAN's generator; affine instance norm. `henshin import` knows the weights that its authors published."""
+
+    name = "cartoongan"
+    Config = CartoonConfig
+    size_multiple = 4
+
+    def build(self) -> nn.Module:
+        """The network with weights from N(0, 0.02)."""
+        from henshin_plugins.cartoongan.network import CartoonGenerator
+
+        c = self.config
+        return CartoonGenerator(c.width, c.blocks, c.upsample, c.output, c.borders, c.epsilon)
+
+    @classmethod
+    def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """The layout of the authors' networks: conv01_1 ... deconv03_1, in01_1.scale ... in13_1.shift."""
+        from henshin_plugins.cartoongan.network import recognised
+
+        return recognised(tensors)
+
+
+class Smoothing(BaseModel):
+    """Options of the stage `edge_promote`, where they should differ from its own defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    low: float | None = Field(None, ge=0, le=2040, description="Canny: a weaker gradient is no edge.")
+    high: float | None = Field(None, ge=0, le=2040, description="Canny: a stronger gradient starts an edge.")
+    dilate: int | None = Field(None, ge=1, le=63, description="Side of the square by which edges are widened.")
+    kernel: int | None = Field(None, ge=3, le=63, description="Side of the Gaussian kernel in pixels, odd.")
+    sigma: float | None = Field(None, gt=0, le=30, description="Standard deviation of the Gaussian in pixels.")
+
+
+class CartoonGanConfig(ScheduledConfig):
+    """Defaults are the paper's, where it says them."""
+
+    generator: NetworkChoice = Field(NetworkChoice(use="cartoongan"), description="The translator.")
+    data: UnpairedData = Field(description="Photos (a) and cartoons (b), and their size.")
+    decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
+    initialise_epochs: int = Field(
+        10, ge=0, description="Epochs at the beginning, of all, in which the generator learns from content alone."
+    )
+    initialise_steps: int | None = Field(None, ge=0, description="The same in steps, in place of `initialise_epochs`.")
+    gan: Literal["vanilla", "lsgan", "hinge"] = Field("vanilla", description="Adversarial loss; vanilla is BCE.")
+    content_weight: float = Field(
+        10.0, ge=0, description="Weight of the content loss, of features of pictures in [0, 1], over an adversarial 1."
+    )
+    content_layer: str = Field(
+        "conv4_4", pattern=r"^conv[1-5]_[1-4]$", description="Layer of VGG-19 that says what is to be seen."
+    )
+    style_weight: float = Field(
+        0.0, ge=0, description="Weight of the style loss, Gram matrices of that layer on 0 to 255; not of the paper."
+    )
+    smooth_weight: float = Field(
+        1.0, ge=0, description="Weight of edge-smoothed cartoons in the discriminator's loss; 0 leaves them out."
+    )
+    smooth: Smoothing = Field(Smoothing(), description="How edges are smoothed.")
+    judge_width: int = Field(32, ge=8, description="Channels of the discriminator's first layer.")
+    judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminator.")
+    judge_rate: float = Field(1.0, gt=0, description="The discriminator's learning rate over the generator's.")
+    augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
+        (), description="Differentiable augmentation of what the discriminator sees, for small data (paper: none)."
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+    )
+
+    def beginning(self, pictures: int) -> int:
+        """Steps that the generator learns from content alone."""
+        if self.initialise_steps is not None:
+            return self.initialise_steps
+        return self.initialise_epochs * self.epoch(pictures)
+
+
+class CartoonGan(Recipe[CartoonGanConfig]):
+    """One generator, held to the photo by VGG-19, and a discriminator to which cartoons without edges are fake."""
+
+    name = "cartoongan"
+    Config = CartoonGanConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.cartoongan.recipe import train
+
+        train(self.config, run)
+
+
+@hookimpl
+def henshin_generators() -> list[type[Generator[Any]]]:
+    """The network of this plugin."""
+    return [Cartoon]
+
+
+@hookimpl
+def henshin_recipes() -> list[type[Recipe[Any]]]:
+    """The recipe of this plugin."""
+    return [CartoonGan]

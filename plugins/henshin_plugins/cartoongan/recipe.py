@@ -1,0 +1,105 @@
+"""CartoonGAN, from top to bottom (Chen, Lai, Liu, CVPR 2018).
+
+One generator draws photos as cartoons. VGG-19 holds it to what the photo shows; the discriminator takes cartoons for
+real, and what was drawn for fake, and cartoons whose edges were smoothed away too: so it learns to look for edges. At
+the beginning the generator learns from the contents alone, that is, to give back what it gets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from henshin.train.augment import augment
+from henshin.train.data import open_domains, scaled
+from henshin.train.discriminators import frozen
+from henshin.train.ema import Average
+from henshin.train.losses import content_loss, generator_loss, score_loss, style_loss
+from henshin.train.perceptual import Vgg19
+from henshin.train.schedule import set_rate
+from henshin.train.stages import through
+from henshin_plugins.cartoongan.network import CartoonJudge
+
+if TYPE_CHECKING:
+    from henshin import Run
+    from henshin_plugins.cartoongan import CartoonGanConfig
+
+
+def train(config: CartoonGanConfig, run: Run) -> None:
+    """Train one generator from photos (a) to cartoons (b)."""
+    c = config
+    photos, cartoons = open_domains(run, c.data)
+    smooth = through(run, cartoons, "edge_promote", c.smooth.model_dump(exclude_none=True))
+
+    network = run.generator(c.generator)
+    average = Average(network, c.average).to(run.device)
+    judge, vgg = CartoonJudge(c.judge_width, c.judge_norm), Vgg19((c.content_layer,))
+    generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
+    judge_steps = torch.optim.Adam(judge.parameters(), c.learning_rate, (0.5, 0.999))
+    generator, judge, vgg = run.prepare(network, judge, vgg)
+    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+
+    def features(pictures: Tensor) -> Tensor:
+        """VGG's features in units of pictures in [0, 1], not of its 0 to 255."""
+        return vgg(pictures)[0].float() / 255
+
+    epoch, length = c.epoch(len(photos)), c.length(len(photos))
+    beginning = c.beginning(len(photos))
+    run.say(f"{beginning} of {length} steps from content alone")
+    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.until(length, epoch)
+    run.track(
+        generator=generator,
+        average=average,
+        judge=judge,
+        generator_steps=generator_steps,
+        judge_steps=judge_steps,
+    )
+    while run.step():
+        rate = c.rate(run.steps, len(photos))
+        set_rate(rate, generator_steps)
+        set_rate(rate * c.judge_rate, judge_steps)
+        photo, cartoon, blurred = (domain.draw(c.batch, run.rng) for domain in (photos, cartoons, smooth))
+        playing = run.steps >= beginning
+        drawn = generator(photo)
+
+        said: dict[str, Tensor] = {}
+        if playing:
+            frozen(judge, False)
+            shown = augment(torch.cat([cartoon, drawn.detach(), blurred]), c.augment)
+            real, fake, dull = judge(shown).float().chunk(3)
+            judge_loss = score_loss(c.gan, [real], True) + score_loss(c.gan, [fake], False)
+            judge_loss = judge_loss + c.smooth_weight * score_loss(c.gan, [dull], False)
+            judge_steps.zero_grad()
+            run.backward(judge_loss)
+            judge_steps.step()
+            said = {"judge": judge_loss, "real_score": real.mean(), "fake_score": fake.mean()}
+            said["smooth_score"] = dull.mean()
+
+        with torch.no_grad():
+            wanted = features(photo)
+        got = features(drawn)
+        said["content"] = content_loss([got], [wanted])
+        total = c.content_weight * said["content"]
+        if playing:
+            frozen(judge, True)
+            said["adversarial"] = generator_loss(c.gan, [judge(augment(drawn, c.augment)).float()])
+            total = total + said["adversarial"]
+        if playing and c.style_weight:
+            with torch.no_grad():
+                manner = F.relu(features(cartoon))
+            said["style"] = style_loss([255 * F.relu(got)], [255 * manner])
+            total = total + c.style_weight * said["style"]
+        generator_steps.zero_grad()
+        run.backward(total)
+        generator_steps.step()
+        average.update(network)
+
+        run.log(run.steps, **said, total=total)
+        if run.every(c.sheet_every or epoch):
+            held = scaled(photos.held[:8] if len(photos.held) else photos.training[:8])
+            with torch.no_grad():
+                run.sheet(f"{run.steps:07d}", [held, average(held)])
