@@ -33,34 +33,46 @@ def export_model(
     licence: str,
 ) -> Path:
     """Write a model and return its path. Errors: HenshinError for wrong use, a taken name, or a failed parity check."""
-    from henshin.models.index import INDEX_NAME
-    from henshin.train.export import export
-    from henshin.train.publish import from_run, from_weights, held_pictures, listed
+    from henshin.train.publish import from_run, from_weights, held_pictures
 
     if run_folder is not None:
         if generator or weights or overrides or size:
             raise HenshinError("give either a run's folder, or --generator with --weights")
         source: Source = from_run(run_folder, registry, data, licence)
         origin = run_folder.resolve().name
-        shown = _pictures(pictures) if pictures else held_pictures(run_folder)
+        shown = pictures_below(pictures) if pictures else held_pictures(run_folder)
     elif generator and weights:
-        options = _options(overrides)
+        options = options_of(overrides)
         source = from_weights(generator, options, weights, registry, size, data, licence)
         origin = weights.stem
-        shown = _pictures(pictures) if pictures else []
+        shown = pictures_below(pictures) if pictures else []
     else:
         raise HenshinError("nothing to export: give a run's folder, or --generator with --weights")
-    name = name or origin
+    path = free_path(name or origin, output or default_folder(), force)
+    write_model(replace(source, description=description), path, shown, fp16, keep_weights)
+    return path
+
+
+def free_path(name: str, folder: Path, force: bool) -> Path:
+    """Where a model of this name goes. Errors: HenshinError for a name that is none, or taken without ``force``."""
     problem = name_problem(name)
     if problem:
         raise HenshinError(f"'{name}' {problem}")
-    path = (output or default_folder()) / f"{name}.onnx"
+    path = folder / f"{name}.onnx"
     if path.exists() and not force:
         raise HenshinError(f"{path}: a model of this name is there already; give another --name, or --force")
-    contract = export(replace(source, description=description), path, shown, fp16=fp16, weights=keep_weights)
-    if (path.parent / INDEX_NAME).is_file():
-        listed(path, contract, description)
     return path
+
+
+def write_model(source: Source, path: Path, shown: list[Any], fp16: bool, keep_weights: bool) -> None:
+    """Export to ``path``, and enter the model into the list of its folder where there is one."""
+    from henshin.models.index import INDEX_NAME
+    from henshin.train.export import export
+    from henshin.train.publish import listed
+
+    contract = export(source, path, shown, fp16=fp16, weights=keep_weights)
+    if (path.parent / INDEX_NAME).is_file():
+        listed(path, contract, contract.description)
 
 
 def default_folder() -> Path:
@@ -71,7 +83,8 @@ def default_folder() -> Path:
     return Path("exported") if is_checkout(Path()) else user_folder()
 
 
-def _options(overrides: tuple[str, ...]) -> dict[str, Any]:
+def options_of(overrides: tuple[str, ...]) -> dict[str, Any]:
+    """What `--set` says of a generator: {option: value}. Errors: HenshinError for what is not of that form."""
     from henshin.overrides import parse_override
     from henshin.yaml_nodes import to_python
 
@@ -84,7 +97,8 @@ def _options(overrides: tuple[str, ...]) -> dict[str, Any]:
     return options
 
 
-def _pictures(folder: Path) -> list[Any]:
+def pictures_below(folder: Path) -> list[Any]:
+    """Some pictures of a folder, for the parity check."""
     from henshin.engine.inputs import list_inputs
     from henshin.train.publish import pictures_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def from_run(folder: Path, registry: Registry, data: str = "", licence: str = ""
     origin = f"trained by henshin: recipe {run['recipe']}, {state['run']['steps']} steps; {settings}"
     return Source(
         generator,
-        _loaded(generator, tensors, str(folder)),
+        loaded(generator, tensors, str(folder)),
         published["size"],
         origin,
         data or UNSTATED,
@@ -89,7 +89,7 @@ def from_weights(
         raise HenshinError(f"{file}: cannot be read as safetensors ({error})") from error
     return Source(
         generator,
-        _loaded(generator, tensors, str(file)),
+        loaded(generator, tensors, str(file)),
         size,
         f"weights of {file.name}",
         data or UNSTATED,
@@ -97,7 +97,8 @@ def from_weights(
     )
 
 
-def _loaded(generator: Generator[Any], tensors: dict[str, torch.Tensor], where: str) -> torch.nn.Module:
+def loaded(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where: str) -> torch.nn.Module:
+    """The network of a generator with these weights. Errors: HenshinError that names the first that does not fit."""
     network = generator.build()
     expected = network.state_dict()
     for name in sorted({*expected, *tensors}):
