@@ -20,6 +20,7 @@ COMMANDS = {
     "export": Lazy(
         "henshin.cli.train:export", "Turn a trained network into a model that passes its parity check.", _TRAIN
     ),
+    "import": Lazy("henshin.cli.importing:import_weights", "Turn published weights into a model.", _TRAIN),
 }
 
 

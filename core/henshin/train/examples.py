@@ -1,0 +1,36 @@
+"""Pictures to check a network on where nobody gave any: made here, always the same, with the statistics of photos."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from henshin.frame import Picture
+
+
+def photo_like(width: int = 288, height: int = 224, seed: int = 0) -> Picture:
+    """A picture (height, width, 3) uint8 that is to a network like a photo.
+
+    Its amplitudes fall with the frequency, as those of natural pictures do (Field 1987), most of it is light and
+    little of it colour; a slope of light lies over it as in a sky, and flat things with hard edges before it.
+    """
+    rng = np.random.default_rng([seed, width, height])
+    fields = np.stack([_field(rng, height, width) for _ in range(3)], -1)
+    light, colours = fields[..., :1], fields[..., 1:]
+    pixels = light + 0.25 * np.concatenate([colours, -colours.sum(-1, keepdims=True)], -1)
+    rows, columns = np.mgrid[0:height, 0:width] / min(height, width)
+    pixels = 120 + 38 * pixels + 60 * (0.5 - rows * min(height, width) / height)[..., None]
+    for _ in range(6):
+        middle, radii = rng.random(2) * (height, width) / min(height, width), rng.uniform(0.05, 0.25, 2)
+        inside = ((rows - middle[0]) / radii[0]) ** 2 + ((columns - middle[1]) / radii[1]) ** 2 < 1
+        pixels[inside] = rng.uniform(10, 245, 3)
+    made: Picture = pixels.clip(0, 255).round().astype(np.uint8)
+    return made
+
+
+def _field(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Noise (height, width) of mean 0 and deviation 1 whose amplitudes are frequency ** -1.4: like clouds."""
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    frequency[0, 0] = np.inf
+    noise = np.fft.rfft2(rng.normal(size=(height, width)))
+    field: np.ndarray = np.fft.irfft2(noise / frequency**1.4, (height, width))
+    return field / field.std()
