@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
-from henshin.errors import PipelineError
+from henshin.errors import MissingError, PipelineError
 from henshin.hookspecs import hookimpl
 from henshin.pipeline import Pipeline, load
 from henshin.registry import Registry
@@ -104,9 +104,9 @@ class Store:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Path | None]] = []
 
-    def problem(self, name: str, base: Path | None = None, *, contract: bool = True) -> str | None:
+    def problem(self, name: str, base: Path | None = None, *, contract: bool = True) -> MissingError | None:
         self.asked.append((name, base))
-        return None if name == "anime" else f"no model named '{name}'; did you mean 'anime'?"
+        return None if name == "anime" else MissingError(f"no model named '{name}'; did you mean 'anime'?")
 
 
 Loader = Callable[..., Pipeline]

@@ -185,7 +185,7 @@ def test_a_missing_model_is_told_with_near_names(store: ModelStore, tmp_path: Pa
     with pytest.raises(MissingError, match="no model named 'selfie2anme'; did you mean 'selfie2anime'"):
         store.find("selfie2anme")
     assert store.problem("selfie2anime") is None
-    assert "did you mean 'selfie2anime'" in (store.problem("selfie2anme") or "")
+    assert "did you mean 'selfie2anime'" in str(store.problem("selfie2anme"))
 
 
 def test_a_model_that_can_be_had_is_told_with_the_command(store: ModelStore, tmp_path: Path) -> None:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from henshin.errors import MissingError
+from henshin.places import is_file
 from henshin.words import one_line
 
 if TYPE_CHECKING:
     from henshin.models import ModelStore
     from henshin.registry import Registry
     from henshin.runtime import Device, Model, Network
+
+
+def user_cache() -> Path:
+    """Return the user's folder for what is costly to make: ``$HENSHIN_CACHE``, else the system's place for it."""
+    named = os.environ.get("HENSHIN_CACHE")
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("henshin")
 
 
 @dataclass(slots=True)
@@ -60,7 +72,7 @@ class Context:
         from henshin.runtime import Network
 
         beside = self.base / path
-        path = beside if beside.is_file() else Path(path)
+        path = beside if is_file(beside) else Path(path)
         if path not in self.opened:
             self.opened[path] = Network(path, self.device)
         return self.opened[path]

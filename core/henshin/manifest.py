@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from henshin.errors import HenshinError
 from henshin.line_file import LineFile, lines, locked
+from henshin.places import exists
 
 FOLDER = ".henshin"
 RECORD = "run.jsonl"
@@ -104,7 +105,7 @@ class Manifest:
     def owner(self, key: str) -> str | None:
         """Return the source to which the file with this ``path_key`` belongs by any line, while that file is there."""
         source, path = self._owners.get(key, (None, ""))
-        return source if source is not None and self.folder is not None and (self.folder / path).exists() else None
+        return source if source is not None and self.folder is not None and exists(self.folder / path) else None
 
     def is_ours(self, relative: str) -> bool:
         """Whether a run wrote this file, or had begun to when it was killed."""
@@ -200,7 +201,7 @@ class Manifest:
         """Open the record for appending and lock it; the lock ends with the process, however that ends."""
         own = folder / FOLDER
         try:
-            self._made = [place for place in (own, *own.parents) if not place.exists()]
+            self._made = [place for place in (own, *own.parents) if not exists(place)]
             own.mkdir(parents=True, exist_ok=True)
             record = LineFile(own / RECORD)
         except OSError as error:

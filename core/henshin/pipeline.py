@@ -15,6 +15,7 @@ from henshin.overrides import labels, override_stages, uses_of
 from henshin.packaged import data_folder
 from henshin.pipeline_checks import Step, chain_problems, extra_problems, model_problems, trait_problems
 from henshin.pipeline_schema import schema
+from henshin.places import barred, exists, is_folder
 from henshin.plugin_checks import static
 from henshin.stage import Stage
 from henshin.words import did_you_mean, name_problem, one_line
@@ -77,16 +78,16 @@ def find(path_or_name: str) -> Path:
     Errors: HenshinError that lists the packaged names.
     """
     path = Path(path_or_name)
-    try:
-        if path_or_name and path.exists() and not path.is_dir():
-            return path
-    except OSError as error:
-        raise HenshinError(f"pipeline '{path_or_name}': cannot be read: {error.strerror or error}") from error
+    if path_or_name and exists(path) and not is_folder(path):
+        return path
+    problem = barred(path)
+    if problem:
+        raise HenshinError(f"pipeline {problem}")
     packaged = {file.stem: file for file in sorted(data_folder("pipelines").glob("*.yaml"))}
     name = path_or_name.removesuffix(".yaml")
     if name in packaged:
         return packaged[name]
-    what = "is a folder" if path_or_name and path.is_dir() else "no such file, and no packaged pipeline of this name"
+    what = "is a folder" if path_or_name and is_folder(path) else "no such file, and no packaged pipeline of this name"
     names = f" (packaged: {', '.join(packaged)})" if packaged else ""
     raise HenshinError(f"pipeline '{path_or_name}': {what}{did_you_mean(name, packaged)}{names}")
 

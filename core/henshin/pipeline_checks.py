@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_a
 from pydantic import BaseModel
 
 from henshin.config_errors import label, locate
-from henshin.errors import Problem
+from henshin.errors import MissingError, Problem
 from henshin.plugin_checks import EXTRAS, flow_problem, static
 from henshin.stage import ModelOption, Stage
 from henshin.words import listed, one_line
@@ -83,10 +83,11 @@ def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> lis
     problems = []
     if step.stage is not None:
         for path, name, option in marked(step.stage.config, ModelOption):
-            message = store.problem(name, base, contract=option.contract)
-            if message:
+            wrong = store.problem(name, base, contract=option.contract)
+            if wrong is not None:
                 mark = locate(step.node, path)[1] if path[0] in step.node.mapping else None
-                problems.append(step.problem(where, f"{label(step.label, path)}: {message}", mark, missing=True))
+                missing = isinstance(wrong, MissingError)
+                problems.append(step.problem(where, f"{label(step.label, path)}: {wrong}", mark, missing))
     return problems
 
 

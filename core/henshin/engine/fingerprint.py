@@ -16,6 +16,7 @@ from henshin import __version__
 from henshin.errors import HenshinError
 from henshin.manifest import hash_file
 from henshin.pipeline_checks import marked
+from henshin.places import is_file
 from henshin.stage import FileOption, ModelOption
 
 if TYPE_CHECKING:
@@ -75,5 +76,5 @@ def _files(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[tuple[s
     paths = [(name, value) for name, value in stage.config if isinstance(value, Path)]
     for option, path in (*named, *paths):
         file = base / path.expanduser()
-        if file.is_file():
+        if is_file(file):
             yield option, file

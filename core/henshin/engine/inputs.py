@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from henshin.errors import HenshinError
 from henshin.manifest import FOLDER, RECORD
+from henshin.places import barred, is_file, is_folder
 
 log = logging.getLogger("henshin")
 
@@ -88,7 +89,7 @@ def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
         listing.left_out.append(str(output))
     for root in others or roots:
         _refuse_output(root.path, output)
-        pairs = _walk(root, output, listing) if root.path.is_dir() else [(root.path, root.prefix / root.path.name)]
+        pairs = _walk(root, output, listing) if is_folder(root.path) else [(root.path, root.prefix / root.path.name)]
         for path, relative in pairs:
             _keep(Source.at(path, relative.as_posix()), found)
     pictures = {key: source for key, source in found.items() if _is_picture(source.path)}
@@ -116,21 +117,23 @@ def _is_picture(path: Path) -> bool:
 
     try:
         mode = path.stat().st_mode
-    except OSError:
+    except FileNotFoundError:
         # A link that leads nowhere: by its name a picture, and reading it will say what is wrong.
-        return path.is_symlink() and is_picture(path)
+        return os.path.islink(path) and is_picture(path)  # noqa: PTH114
+    except OSError:  # one round to itself, or what may not be looked at
+        return is_picture(path)
     # Opening a pipe or a device could wait for ever.
     return stat.S_ISREG(mode) and is_picture(path)
 
 
 def _refuse_output(root: Path, output: Path | None) -> None:
-    if output is not None and root.is_dir() and _same(root, output):
+    if output is not None and is_folder(root) and _same(root, output):
         raise HenshinError(f"'{output}' is both an input and the output folder; give another folder with -o")
 
 
 def _is_own(path: Path, output: Path | None) -> bool:
     """Whether an input is the output folder, with results of an earlier run: a shell put it there (``-i *``)."""
-    return output is not None and path.is_dir() and _same(path, output) and (output / FOLDER / RECORD).is_file()
+    return output is not None and is_folder(path) and _same(path, output) and is_file(output / FOLDER / RECORD)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -155,17 +158,18 @@ def _roots(inputs: Sequence[Path | str]) -> list[_Root]:
 def _expand(text: str, single: bool) -> Iterable[_Root]:
     """Turn one input into files and folders; a glob is expanded only if no file has that very name."""
     path = Path(text)
-    if not path.exists() and text.startswith("~"):
+    if text.startswith("~") and not os.path.lexists(path):
         path = path.expanduser()
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):
         name = Path(os.path.abspath(path)).name  # noqa: PTH100  ("." has no name)
-        return [_Root(path, PurePosixPath() if single or not path.is_dir() else PurePosixPath(name))]
+        return [_Root(path, PurePosixPath() if single or not is_folder(path) else PurePosixPath(name))]
+    fixed = _fixed_part(path)
+    problem = barred(path) or barred(fixed)
     if not has_magic(text):
-        raise HenshinError(f"no such file or folder: '{text}'")
+        raise HenshinError(problem or f"no such file or folder: '{text}'")
     matches = sorted(glob(os.fspath(path), recursive=True))  # noqa: PTH207  (which wants a folder apart)
     if not matches:
-        raise HenshinError(f"nothing matches '{text}'")
-    fixed = _fixed_part(path)
+        raise HenshinError(problem or f"nothing matches '{text}'")
     return [_Root(Path(match), _below(Path(match), fixed)) for match in matches]
 
 
@@ -182,7 +186,7 @@ def _fixed_part(path: Path) -> Path:
 def _below(match: Path, fixed: Path) -> PurePosixPath:
     """Return where a match of a glob is, from the glob's fixed part; for a file, the folder it is in."""
     relative = PurePosixPath(match.relative_to(fixed).as_posix())
-    return relative if match.is_dir() else relative.parent
+    return relative if is_folder(match) else relative.parent
 
 
 # -- Folders ---------------------------------------------------------------------------------------------------------
@@ -195,7 +199,7 @@ def _walk(root: _Root, output: Path | None, listing: Listing) -> Iterator[tuple[
     seen: set[tuple[int, int] | str] = set()
     while here or links:
         folder, relative = here.pop() if here else links.pop(0)
-        if not _first_visit(folder, seen):
+        if not _first_visit(folder, seen, listing):
             continue
         if folder != root.path and _is_output(folder, output):
             listing.left_out.append(str(folder))
@@ -226,10 +230,11 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _first_visit(folder: Path, seen: set[tuple[int, int] | str]) -> bool:
+def _first_visit(folder: Path, seen: set[tuple[int, int] | str], listing: Listing) -> bool:
     try:
         status = folder.stat()
-    except OSError:
+    except OSError as error:
+        listing.unreadable.append((str(folder), f"cannot be opened: {error.strerror or error}"))
         return False
     # File systems without inodes report 0.
     mark = (status.st_dev, status.st_ino) if status.st_ino else str(folder.resolve())
@@ -241,4 +246,4 @@ def _first_visit(folder: Path, seen: set[tuple[int, int] | str]) -> bool:
 
 def _is_output(folder: Path, output: Path | None) -> bool:
     """Whether a folder holds results: of this run, or of an earlier one."""
-    return (output is not None and _same(folder, output)) or (folder / FOLDER / RECORD).is_file()
+    return (output is not None and _same(folder, output)) or is_file(folder / FOLDER / RECORD)

@@ -11,6 +11,7 @@ from henshin.engine.save import Written, explain, stopped_by
 from henshin.engine.summary import Failure, Reporter, Status, Summary
 from henshin.engine.work import Job
 from henshin.manifest import Ending, Entry, Output
+from henshin.places import exists
 
 
 @dataclass(slots=True, eq=False)
@@ -118,7 +119,7 @@ class Ledger:
         """Name outputs of an earlier run that this one did not make again. Finished work is never deleted."""
         made = {output.path for output in now.outputs}
         for output in before.outputs if before is not None else []:
-            if output.path not in made and (self.prepared.target.folder / output.path).exists():
+            if output.path not in made and exists(self.prepared.target.folder / output.path):
                 self.summary.left_behind.append(output.path)
 
 

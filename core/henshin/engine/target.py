@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError
+from henshin.places import exists, is_file, is_folder
 
 if TYPE_CHECKING:
     from henshin.engine.inputs import Source
@@ -76,13 +78,13 @@ def resolve_target(
         return Target(Path(DEFAULT_FOLDER) / pipeline, write)
     slash = os.fspath(output).endswith(("/", os.sep))
     output = Path(output)
-    if output.is_dir():
+    if is_folder(output):
         return Target(output, write)
     if output.suffix.lower() in images.FORMATS and not slash:
         return _single(output, inputs, write)
-    if output.exists():
+    if exists(output):
         raise HenshinError(f"'{output}' is a file; -o wants a folder, or a picture's name for a single input")
-    if output.suffix and not slash and len(inputs) == 1 and Path(inputs[0]).is_file():
+    if output.suffix and not slash and len(inputs) == 1 and is_file(inputs[0]):
         known = ", ".join(images.WRITABLE.values())
         raise HenshinError(
             f"'{output}' ends in '{output.suffix}', which is no format of pictures: {known}; "
@@ -94,10 +96,11 @@ def resolve_target(
 def _single(output: Path, inputs: Sequence[Path | str], write: WriteOptions) -> Target:
     from henshin import images
 
-    if len(inputs) != 1 or not Path(inputs[0]).is_file():
+    if len(inputs) != 1 or not is_file(inputs[0]):
         raise HenshinError(f"'{output}' names one picture, and the input is not a single file; give a folder with -o")
-    if output.exists() and output.samefile(inputs[0]):
+    if exists(output) and output.samefile(inputs[0]):
         raise HenshinError(f"'{output}' is both input and output; give another name with -o")
+    _refuse_locked(output.parent)
     try:
         fmt = images.output_format(None, output.suffix)
     except ValueError as error:
@@ -105,3 +108,12 @@ def _single(output: Path, inputs: Sequence[Path | str], write: WriteOptions) -> 
     if write.format not in (None, fmt):
         raise HenshinError(f"'{output}' asks for {fmt} and --format for {write.format}; leave one of them out")
     return Target(output.parent, write.model_copy(update={"format": fmt}), output.stem, output.suffix)
+
+
+def _refuse_locked(folder: Path) -> None:
+    """Say before anything runs that nothing can be written to a folder, or that it cannot be made."""
+    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
+    if is_folder(there) and os.access(there, os.W_OK | os.X_OK):
+        return
+    reason = os.strerror(errno.EACCES if is_folder(there) else errno.ENOTDIR)
+    raise HenshinError(f"cannot write to the output folder '{folder}': {reason}")

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from henshin.errors import HenshinError, MissingError
+from henshin.places import is_folder
 
 FORMATS: dict[str, str] = {
     f".{suffix}": name
@@ -96,7 +97,7 @@ def is_picture(path: Path) -> bool:
     camera's raw file, and for a file that cannot be looked at and has no picture's suffix.
     """
     if path.suffix.lower() in FORMATS:
-        return not path.is_dir()
+        return not is_folder(path)
     return format_of(path) is not None
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from henshin.errors import HenshinError
 from henshin.generator import ChannelOrder, Kind
 from henshin.models.onnx_file import input_types, read_metadata
+from henshin.places import is_file
 from henshin.words import near_or_all
 
 CONTRACT_VERSION = 1
@@ -149,7 +150,7 @@ def read_contract(path: Path) -> Contract | None:
     if text is not None:
         return _named(Contract.from_json(text, str(path)), path)
     for sidecar in sidecars(path):
-        if sidecar.is_file():
+        if is_file(sidecar):
             contract = _named(Contract.from_json(sidecar.read_text(encoding="utf-8"), str(sidecar)), path)
             takes = input_types(path)
             problem = layout_problem(contract, takes.get(contract.input or next(iter(takes), ""), "uint8"))

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from henshin.errors import HenshinError
 from henshin.models.contract import Contract, explained
+from henshin.places import is_file
 from henshin.words import name_problem
 from henshin.yaml_nodes import Node, load_yaml, to_python
 
@@ -59,7 +60,7 @@ def read_index(folder: Path) -> list[Entry]:
     Errors: HenshinError in one line when the list is wrong.
     """
     path = folder / INDEX_NAME
-    return _entries(load_yaml(path), path) if path.is_file() else []
+    return _entries(load_yaml(path), path) if is_file(path) else []
 
 
 def _entries(root: Node, path: Path) -> list[Entry]:
@@ -91,9 +92,9 @@ def list_model(folder: Path, entry: Entry) -> None:
 
 def _with_entry(path: Path, entry: Entry, place: int) -> str:
     """Return the text of a list with an entry as its item number ``place``."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else "models:\n"
+    text = path.read_text(encoding="utf-8") if is_file(path) else "models:\n"
     lines = [line + "\n" for line in text.rstrip().split("\n")]
-    listed = load_yaml(path).mapping.get("models") if path.is_file() else None
+    listed = load_yaml(path).mapping.get("models") if is_file(path) else None
     starts = [(item.mark.line or 1) - 1 for item in listed.items] if listed else []
     dash = _indent(lines[starts[0]]) if starts else 2
     starts.append(len(lines))

@@ -14,6 +14,7 @@ from henshin.manifest import hash_file
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
 from henshin.models.index import INDEX_NAME, Entry, read_index
 from henshin.packaged import data_folder
+from henshin.places import barred, exists, is_file, is_folder
 from henshin.words import near_or_all
 
 if TYPE_CHECKING:
@@ -118,12 +119,15 @@ class ModelStore:
     def file(self, name: str, base: Path | None = None) -> Path:
         """Return the file of a model, or of any listed ONNX network (a detector); its contract is not asked for.
 
-        Errors: MissingError, with near names and how to get it.
+        Errors: MissingError, with near names and how to get it; HenshinError for a path that may not be looked at.
         """
         path = self._locate(name, base)
         if path is not None:
             return path
         if is_path(name):
+            problem = next(filter(None, map(barred, _places(name, base))), None)
+            if problem:
+                raise HenshinError(problem)
             places = " or ".join(str(place) for place in _places(name, base))
             raise MissingError(f"there is no model file {places}")
         entry = self.entries.get(name)
@@ -131,10 +135,11 @@ class ModelStore:
             raise MissingError(f"model '{name}' is not on this machine; get it with: henshin models pull {name}")
         if entry is not None:
             raise MissingError(f"model '{name}' is listed, but its file {entry.file} is not there")
-        raise MissingError(f"no model named '{name}'{near_or_all(name, self._names())}")
+        unseen = [problem for folder in self.folders.values() if (problem := barred(folder))]
+        raise MissingError("; ".join([f"no model named '{name}'{near_or_all(name, self._names())}", *unseen]))
 
-    def problem(self, name: str, base: Path | None = None, *, contract: bool = True) -> str | None:
-        """Return why ``find`` (of a multi-scale model at any scale) would fail, in one line, or None.
+    def problem(self, name: str, base: Path | None = None, *, contract: bool = True) -> HenshinError | None:
+        """Return with what ``find`` (of a multi-scale model at any scale) would fail, or None.
 
         Without ``contract``: why ``file`` would. Loads neither the network nor ONNX Runtime.
         """
@@ -144,7 +149,7 @@ class ModelStore:
             else:
                 self.file(name, base)
         except HenshinError as error:
-            return str(error)
+            return error
         return None
 
     def list(self) -> Sequence[Listed]:
@@ -174,7 +179,7 @@ class ModelStore:
             with_address = [other.name for other in self.entries.values() if other.url]
             raise MissingError(f"no model named '{name}' can be downloaded{near_or_all(name, with_address)}")
         target = (output or self.user) / entry.file
-        if target.exists() and not force:
+        if exists(target) and not force:
             if hash_file(target) == entry.sha256:
                 return target
             raise HenshinError(f"{target}: another file has this name; --force replaces it")
@@ -203,7 +208,7 @@ class ModelStore:
             if name in self.entries:
                 files.insert(0, self.entries[name].file)
             candidates = [folder / file for folder in self.folders.values() for file in files]
-        return next((path for path in candidates if path.is_file()), None)
+        return next((path for path in candidates if is_file(path)), None)
 
     def _described(self, name: str, path: Path) -> Found:
         entry = None if is_path(name) else self.entries.get(name)
@@ -258,7 +263,7 @@ def _places(name: str, base: Path | None) -> list[Path]:
 def _names_in(folder: Path, entries: dict[str, Entry]) -> Iterator[str]:
     """Yield the names of the models in a folder: a file's stem, or what the lists call it."""
     called = {entry.file: name for name, entry in entries.items()}
-    if folder.is_dir():
+    if is_folder(folder):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             if not path.name.startswith("."):
                 yield called.get(path.name, path.stem)

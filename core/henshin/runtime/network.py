@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin.errors import HenshinError, MissingError
+from henshin.places import is_file
 from henshin.runtime.device import CPU, CUDA, HOW_TO_GET_CUDA, onnxruntime, preload
 from henshin.words import flat
 
@@ -52,7 +53,7 @@ class Network:
     def __init__(self, path: Path | str, device: Device) -> None:
         self.path = Path(path)
         self.device = device
-        if not self.path.is_file():
+        if not is_file(self.path):
             raise MissingError(f"{self.path}: there is no such model file")
         self._session = _open(self.path, device)
         self.providers: list[str] = list(self._session.get_providers())
