@@ -12,15 +12,16 @@ class Average(nn.Module):
     """Average of the weights of `network`, updated after every step.
 
     The decay warms up as min(decay, (1 + step) / (10 + step)), so that the first, random weights are soon forgotten.
-    Call it like the network itself. Buffers are copied.
+    Call it like the network itself. Buffers are copied, or with `own_buffers` left to whoever feeds the averaged
+    network in training mode: statistics of batch norm that were taken of other weights do not fit these.
     """
 
     step: torch.Tensor
 
-    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
+    def __init__(self, network: nn.Module, decay: float = 0.999, own_buffers: bool = False) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.decay = decay
+        self.decay, self.own_buffers = decay, own_buffers
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
@@ -31,8 +32,9 @@ class Average(nn.Module):
         ours = [parameter.detach() for parameter in self.network.parameters()]
         theirs = [parameter.detach() for parameter in network.parameters()]
         torch._foreach_lerp_(ours, theirs, 1 - decay)
-        for mine, other in zip(self.network.buffers(), network.buffers(), strict=True):
-            mine.copy_(other)
+        if not self.own_buffers:
+            for mine, other in zip(self.network.buffers(), network.buffers(), strict=True):
+                mine.copy_(other)
         self.step += 1
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:

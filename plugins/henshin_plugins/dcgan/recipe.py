@@ -1,0 +1,143 @@
+"""DCGAN, from top to bottom (Radford et al., ICLR 2016).
+
+A generator draws pictures from noise, a discriminator tells them from real ones, and each learns from the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from henshin.errors import HenshinError
+from henshin.train.augment import augment
+from henshin.train.data import open_pictures
+from henshin.train.discriminators import frozen
+from henshin.train.ema import Average
+from henshin.train.schedule import set_rate
+from henshin_plugins.dcgan.network import DcganJudge
+
+if TYPE_CHECKING:
+    from henshin import Run
+    from henshin_plugins.dcgan import DcganConfig
+
+SETTLE_EVERY = 4
+"""Steps between two looks of the averaged network at its own activations: as good as each step, and cheaper."""
+
+
+def train(config: DcganConfig, run: Run) -> None:
+    """Train one sampler against one discriminator; the averaged sampler is published."""
+    c = config
+    network = run.generator(c.generator)
+    latent = latents_of(network, c)
+    pictures = open_pictures(run, c.data.pictures, c.data)
+    epoch = c.epoch(len(pictures))
+    run.say(f"{len(pictures)} pictures, {c.data.size} px; an epoch is {epoch} steps")
+
+    average = Average(network, c.average, own_buffers=True).to(run.device)
+    judge = DcganJudge(
+        c.data.size, c.judge_width, c.judge_norm, c.judge_extra, probability=c.judge_output == "probability"
+    )
+    generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
+    judge_steps = torch.optim.Adam(judge.parameters(), c.learning_rate, (0.5, 0.999))
+    generator, judge = run.prepare(network, judge)
+    judge.mark_forward_method("logits")
+    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+    shown, between = (noise.to(run.device) for noise in (fixed_noise(64, latent, c.seed), strips(latent, c.seed)))
+
+    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.until(c.length(len(pictures)), epoch)
+    run.track(
+        generator=generator,
+        average=average,
+        judge=judge,
+        generator_steps=generator_steps,
+        judge_steps=judge_steps,
+    )
+    while run.step():
+        rate = c.rate(run.steps, len(pictures))
+        set_rate(rate, generator_steps)
+        set_rate(rate * c.judge_rate, judge_steps)
+        real = pictures.draw(c.batch, run.rng)
+        noise = torch.from_numpy(run.rng.standard_normal((c.batch, latent), np.float32)).to(run.device)
+        fake = generator(noise)
+
+        # real and drawn pictures apart, so that batch norm tells the judge nothing about the other ones
+        frozen(judge, False)
+        of_real = judge.logits(augment(real, c.augment))
+        of_fake = judge.logits(augment(fake.detach(), c.augment))
+        judge_loss = cross_entropy(of_real, 1 - c.smoothing) + cross_entropy(of_fake, 0)
+        judge_steps.zero_grad()
+        run.backward(judge_loss)
+        judge_steps.step()
+
+        frozen(judge, True)
+        adversarial = cross_entropy(judge.logits(augment(fake, c.augment)), 1)
+        generator_steps.zero_grad()
+        run.backward(adversarial)
+        generator_steps.step()
+        average.update(network)
+        if run.steps % SETTLE_EVERY == 0:
+            settle(average.network, noise)
+
+        run.log(
+            run.steps,
+            judge=judge_loss,
+            adversarial=adversarial,
+            real_score=of_real.detach().float().sigmoid().mean(),
+            fake_score=of_fake.detach().float().sigmoid().mean(),
+        )
+        if run.every(c.sheet_every or epoch):
+            with torch.no_grad():
+                run.sheet(f"{run.steps:07d}", list(average(shown).split(8)))
+                run.sheet(f"{run.steps:07d}-between", list(average(between).split(10)))
+
+
+def cross_entropy(logits: Tensor, target: float) -> Tensor:
+    """Binary cross-entropy of the sigmoid of `logits` with `target` everywhere, without computing the sigmoid."""
+    logits = logits.float()
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def latents_of(network: nn.Module, c: DcganConfig) -> int:
+    """Numbers of noise that a network takes. Errors: HenshinError when it is no sampler, or draws another size."""
+    shape = getattr(network, "latent_shape", None)
+    if not (isinstance(shape, tuple) and len(shape) == 1):
+        raise HenshinError(f"generator '{c.generator.use}' draws nothing from noise; 'dcgan' does")
+    with torch.no_grad():
+        drawn = network.eval()(torch.zeros(2, *shape)).shape[-1]
+    network.train()
+    if drawn != c.data.size:
+        raise HenshinError(f"generator '{c.generator.use}' draws {drawn} px and data.size is {c.data.size}")
+    return int(shape[0])
+
+
+@torch.no_grad()
+def settle(network: nn.Module, noise: Tensor) -> None:
+    """Let a network in eval mode renew the statistics of its batch norm, which those of another would not fit."""
+    network.train()
+    network(noise)
+    network.eval()
+
+
+def fixed_noise(count: int, latent: int, seed: int) -> Tensor:
+    """(count, latent): the noise that a `sample` stage of the same seed draws its first pictures from."""
+    drawn = [np.random.default_rng([seed, i]).standard_normal(latent) for i in range(count)]
+    return torch.from_numpy(np.stack(drawn).astype(np.float32))
+
+
+def strips(latent: int, seed: int, rows: int = 6, columns: int = 10) -> Tensor:
+    """(rows * columns, latent): each row goes from one noise to another, along the sphere (White 2016)."""
+    ends = fixed_noise(2 * rows, latent, seed)
+    return torch.cat([spherical(ends[2 * i], ends[2 * i + 1], columns) for i in range(rows)])
+
+
+def spherical(start: Tensor, end: Tensor, count: int) -> Tensor:
+    """(count, latent) from `start` to `end` at even angles: what lies between is as long as noise is."""
+    t = torch.linspace(0, 1, count)[:, None]
+    cosine = F.cosine_similarity(start, end, dim=0).clamp(-1 + 1e-6, 1 - 1e-6)
+    angle = cosine.arccos()
+    return (torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)
