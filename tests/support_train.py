@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -36,3 +38,59 @@ def run_yaml(folder: Path, recipe: str, **options: object) -> Path:
     path = folder / f"{recipe}.yaml"
     path.write_text(dedent(text) + lines)
     return path
+
+
+def trained(path: Path, folder: Path, **options: Any) -> list[str]:
+    """Train a run's YAML on the CPU, in fp32 and on one thread, each step in the log; return what was said."""
+    import torch
+
+    from henshin.registry import build_registry
+    from henshin.train.config import load_run
+    from henshin.train.run import RunOptions
+    from henshin.train.start import train
+
+    said: list[str] = []
+    registry = build_registry()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        train(
+            load_run(path, registry),
+            folder,
+            registry,
+            RunOptions(device="cpu", precision="fp32", log_every=1, **options),
+            said.append,
+        )
+    finally:
+        torch.set_num_threads(threads)
+    return said
+
+
+def curves(folder: Path) -> dict[str, list[float]]:
+    """What a run logged, by name; values of the steps that logged them."""
+    found: dict[str, list[float]] = {}
+    for line in (folder / "log.jsonl").read_text().splitlines():
+        for name, value in json.loads(line).items():
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def last_state(folder: Path) -> dict[str, Any]:
+    """All that the last checkpoint of a run holds, by the names that the recipe tracks."""
+    from henshin.train import checkpoint
+
+    state: dict[str, Any] = checkpoint.load(checkpoint.found(folder / "checkpoints")[-1])
+    return state
+
+
+def different(one: Any, other: Any, path: str = "") -> list[str]:
+    """The places in which two states are not bit for bit the same."""
+    import torch
+
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return [place for key in one for place in different(one[key], other[key], f"{path}.{key}")]
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [place for i, (a, b) in pairs for place in different(a, b, f"{path}.{i}")]
+    same = torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+    return [] if same else [path]

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from henshin.train.losses import GanLoss
+
 Norm = Literal["instance", "spectral", "none"]
+Kind = Literal["patch", "plain"]
 
 
 def initialise(module: nn.Module, gain: float = 0.02) -> None:
-    """Weights of convolutions from N(0, gain), biases 0 (Zhu et al. 2017; Radford et al. 2016)."""
+    """Weights from N(0, gain), those of batch norm from N(1, gain), biases 0 (Zhu et al. 2017; Radford et al. 2016)."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(layer.weight, 0.0, gain)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d) and layer.affine:
+            nn.init.normal_(layer.weight, 1.0, gain)
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def _wrap(layer: nn.Conv2d | nn.Linear, norm: Norm) -> nn.Module:
+    """A layer with its initial weights, under spectral norm where that is asked for."""
+    initialise(layer)
+    wrapped: nn.Module = spectral_norm(layer) if norm == "spectral" else layer
+    return wrapped
 
 
 class PatchGan(nn.Module):
@@ -26,34 +42,66 @@ class PatchGan(nn.Module):
 
     With three strided layers each score sees 70x70 pixels, and 256x256 pixels give 30x30 scores (Isola et al. 2017).
     `norm` "instance" is CycleGAN's (not on the first layer); "spectral" bounds every layer (Miyato et al. 2018).
+    `channels` 6 judges a picture together with the one that it was made from (Isola et al. 2017).
     """
 
-    def __init__(self, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+    def __init__(self, width: int = 64, layers: int = 3, norm: Norm = "instance", channels: int = 3) -> None:
         super().__init__()
-        widths = [3, *(width * min(2**i, 8) for i in range(layers + 1))]
+        widths = [channels, *(width * min(2**i, 8) for i in range(layers + 1))]
         body: list[nn.Module] = []
         for i, (before, after) in enumerate(pairwise(widths)):
             stride = 2 if i < layers else 1
             convolution = nn.Conv2d(before, after, 4, stride, 1)
-            body.append(self._wrap(convolution, norm))
+            body.append(_wrap(convolution, norm))
             if norm == "instance" and i > 0:
                 body.append(nn.InstanceNorm2d(after))
             body.append(nn.LeakyReLU(0.2))
-        body.append(self._wrap(nn.Conv2d(widths[-1], 1, 4, 1, 1), norm))
+        body.append(_wrap(nn.Conv2d(widths[-1], 1, 4, 1, 1), norm))
         self.body = nn.Sequential(*body)
 
-    @staticmethod
-    def _wrap(convolution: nn.Conv2d, norm: Norm) -> nn.Module:
-        nn.init.normal_(convolution.weight, 0.0, 0.02)
-        if convolution.bias is not None:
-            nn.init.zeros_(convolution.bias)
-        wrapped: nn.Module = spectral_norm(convolution) if norm == "spectral" else convolution
-        return wrapped
-
     def forward(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W) in [-1, 1] -> scores (N, 1, h, w), before any sigmoid."""
+        """(N, channels, H, W) in [-1, 1] -> scores (N, 1, h, w), before any sigmoid."""
         scores: Tensor = self.body(pictures)
         return scores
+
+
+class Plain(nn.Module):
+    """Judges whole pictures: four 3x3 convolutions of stride 2 (width, 2, 4, 8 width), global average, a linear layer.
+
+    At width 64 these are 64-128-256-512 and 512 -> 1. `norm` and `channels` are those of `PatchGan`.
+    """
+
+    def __init__(self, width: int = 64, norm: Norm = "instance", channels: int = 3) -> None:
+        super().__init__()
+        body: list[nn.Module] = []
+        for i, (before, after) in enumerate(pairwise((channels, width, width * 2, width * 4, width * 8))):
+            body.append(_wrap(nn.Conv2d(before, after, 3, 2, 1), norm))
+            if norm == "instance" and i > 0:
+                body.append(nn.InstanceNorm2d(after))
+            body.append(nn.LeakyReLU(0.2))
+        self.body = nn.Sequential(*body)
+        self.last = _wrap(nn.Linear(width * 8, 1), norm)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, channels, H, W) in [-1, 1] -> one score each, (N, 1), before any sigmoid; H and W 17 px at least."""
+        scores: Tensor = self.last(self.body(pictures).mean((2, 3)))
+        return scores
+
+
+def make_judge(kind: Kind, width: int, layers: int, norm: Norm, channels: int = 3) -> nn.Module:
+    """A discriminator by the words of a recipe's options; `layers` is the patch judge's alone."""
+    if kind == "plain":
+        return Plain(width, norm, channels)
+    return PatchGan(width, layers, norm, channels)
+
+
+def mean_score(kind: GanLoss, scores: Sequence[Tensor]) -> Tensor:
+    """The mean of scores as one watches it: how real a judge takes the pictures to be, 1 real and 0 fake.
+
+    Those of "hinge" are as they are: real ones above 0, fake ones below.
+    """
+    mean = torch.stack([(score.sigmoid() if kind == "vanilla" else score).mean() for score in scores]).mean()
+    return mean.detach()
 
 
 class MultiScale(nn.Module):
@@ -86,4 +134,14 @@ def frozen(module: nn.Module, frozen: bool) -> None:
         parameter.requires_grad_(not frozen)
 
 
-__all__ = ["MultiScale", "Norm", "PatchGan", "frozen", "initialise"]
+__all__ = [
+    "Kind",
+    "MultiScale",
+    "Norm",
+    "PatchGan",
+    "Plain",
+    "frozen",
+    "initialise",
+    "make_judge",
+    "mean_score",
+]

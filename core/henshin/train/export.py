@@ -217,9 +217,10 @@ def check_parity(
 
 def batches(pictures: Sequence[np.ndarray], multiple: int, preferred: int | None) -> list[np.ndarray]:
     """One picture alone and two together, at two sizes that the network can take; the second is not square."""
-    sides = [(side + multiple - 1) // multiple * multiple for side in (64, min(preferred or 96, 256))]
+    small, side = ((side + multiple - 1) // multiple * multiple for side in (64, min(preferred or 96, 256)))
+    other = small if small != side else side + multiple
     found = []
-    for count, (height, width) in ((1, (sides[1], sides[1])), (2, (sides[0], sides[1]))):
+    for count, (height, width) in ((1, (side, side)), (2, (other, side))):
         chosen = [cut(pictures[i % len(pictures)], height, width) for i in range(count)]
         found.append(np.stack(chosen))
     return found

@@ -12,7 +12,7 @@ from torch import Tensor
 class ImagePool:
     """Keeps up to `size` pictures; each one asked for comes, with an even chance, from the past instead of the present.
 
-    A pool of size 0 gives back what it gets.
+    A pool of size 0 gives back what it gets. No gradient flows through any pool.
     """
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
@@ -28,7 +28,7 @@ class ImagePool:
         if self.pictures and self.pictures[0].shape != pictures.shape[1:]:
             self.pictures.clear()
         if self.size == 0:
-            return pictures
+            return pictures.detach()
         return torch.stack([self._exchange(picture) for picture in pictures.detach()])
 
     def _exchange(self, picture: Tensor) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from henshin.train.discriminators import initialise
+from henshin.train.published import fitted, layers_of, tidied
 
 
 def convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
@@ -92,3 +95,34 @@ class ResNetGenerator(nn.Module):
             if i in taps:
                 found.append(pictures)
         return pictures, found
+
+
+def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Options and our tensors for weights in the layout of the authors' PyTorch code (resnet_9blocks, resnet_6blocks).
+
+    That is one nn.Sequential, `model`, whose residual blocks hold another, `conv_block`; with dropout in a block its
+    second convolution comes one place later. None where names or shapes are those of something else.
+    """
+    tensors = tidied(tensors)
+    outer = sum(re.fullmatch(r"model\.\d+\.weight", name) is not None for name in tensors)
+    blocks = len({name.split(".")[1] for name in tensors if re.match(r"model\.\d+\.conv_block\.", name)})
+    if "model.1.weight" not in tensors or blocks == 0 or outer % 2 or outer < 4:
+        return None
+    downs, width = outer // 2 - 1, len(tensors["model.1.weight"])
+    second = 6 if any(name.endswith("conv_block.6.weight") for name in tensors) else 5
+    network = ResNetGenerator(width, blocks, downs, "transposed")
+    ours = fitted(tensors, layers_of(_layers(blocks, downs, second), tensors), network)
+    return None if ours is None else ({"width": width, "blocks": blocks, "downs": downs}, ours)
+
+
+def _layers(blocks: int, downs: int, second: int) -> dict[str, str]:
+    """The convolutions of the authors' layout and ours: each layer is a convolution, a norm and a ReLU."""
+    first_block, first_up = 4 + 3 * downs, 4 + 3 * downs + blocks
+    names = {"model.1": "encoder.0.1", f"model.{first_up + 3 * downs + 1}": f"decoder.{downs + 1}"}
+    for i in range(downs):
+        names[f"model.{4 + 3 * i}"] = f"encoder.{i + 1}.0"
+        names[f"model.{first_up + 3 * i}"] = f"decoder.{i}.0"
+    for i in range(blocks):
+        names[f"model.{first_block + i}.conv_block.1"] = f"encoder.{downs + 1 + i}.body.1"
+        names[f"model.{first_block + i}.conv_block.{second}"] = f"encoder.{downs + 1 + i}.body.5"
+    return names

@@ -10,37 +10,46 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
-from henshin.train.data import open_domains, scaled
-from henshin.train.discriminators import PatchGan, frozen
+from henshin.train.data import Pictures, open_domains, scaled
+from henshin.train.discriminators import frozen, make_judge, mean_score
 from henshin.train.ema import Average
+from henshin.train.landmarks import landmark_loss, landmark_network
 from henshin.train.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
 from henshin.train.pool import ImagePool
-from henshin.train.schedule import constant_then_linear, set_rate
+from henshin.train.schedule import set_rate
 
 if TYPE_CHECKING:
     from henshin import Run
     from henshin_plugins.cyclegan import CycleGanConfig
+
+SHOWN = 4
+"""Pictures of each domain on a sample sheet."""
 
 
 def train(config: CycleGanConfig, run: Run) -> None:
     """Train the generators of both directions; a -> b is the one that is published."""
     c = config
     domain_a, domain_b = open_domains(run, c.data)
+    pictures = max(len(domain_a), len(domain_b))
+    epoch = c.epoch(pictures)
 
     network_ab, network_ba = run.generator(c.generator), run.generator(c.generator)
     average = Average(network_ab, c.average).to(run.device)
-    judge_a, judge_b = (PatchGan(c.judge_width, c.judge_layers, c.judge_norm) for _ in "ab")
-    both = chain(network_ab.parameters(), network_ba.parameters())
-    generator_steps = torch.optim.Adam(both, c.learning_rate, (0.5, 0.999))
-    judge_a_steps = torch.optim.Adam(judge_a.parameters(), c.learning_rate, (0.5, 0.999))
-    judge_b_steps = torch.optim.Adam(judge_b.parameters(), c.learning_rate, (0.5, 0.999))
+    judge_a, judge_b = (make_judge(c.judge, c.judge_width, c.judge_layers, c.judge_norm) for _ in "ab")
+    together = not mixes(network_ab)
+    both, betas = chain(network_ab.parameters(), network_ba.parameters()), (c.betas[0], c.betas[1])
+    generator_steps = torch.optim.Adam(both, c.learning_rate, betas)
+    judge_a_steps = torch.optim.Adam(judge_a.parameters(), c.learning_rate, betas)
+    judge_b_steps = torch.optim.Adam(judge_b.parameters(), c.learning_rate, betas)
     a_to_b, b_to_a, judge_a, judge_b = run.prepare(network_ab, network_ba, judge_a, judge_b)
     generator_steps, judge_a_steps, judge_b_steps = run.prepare(generator_steps, judge_a_steps, judge_b_steps)
     pool_a, pool_b = ImagePool(c.pool, run.rng), ImagePool(c.pool, run.rng)
+    landmarks = landmark_network().to(run.device) if c.landmark_weight else None
 
     run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
-    run.until(c.steps)
+    run.until(c.pretrain + c.length(pictures), epoch)
     run.track(
         a_to_b=a_to_b,
         b_to_a=b_to_a,
@@ -54,46 +63,87 @@ def train(config: CycleGanConfig, run: Run) -> None:
         pool_b=pool_b,
     )
     while run.step():
-        rate = c.learning_rate * constant_then_linear(run.steps, c.steps, c.decay)
-        set_rate(rate, generator_steps, judge_a_steps, judge_b_steps)
+        playing = run.steps >= c.pretrain
+        set_rate(c.rate(max(run.steps - c.pretrain, 0), pictures), generator_steps, judge_a_steps, judge_b_steps)
         real_a, real_b = domain_a.draw(c.batch, run.rng), domain_b.draw(c.batch, run.rng)
+        losses: dict[str, Tensor] = {}
 
-        frozen(judge_a, True)
-        frozen(judge_b, True)
-        fake_b, fake_a = a_to_b(real_a), b_to_a(real_b)
-        again_a, again_b = b_to_a(fake_b), a_to_b(fake_a)
-        adversarial = generator_loss(c.gan, [judge_b(fake_b)]) + generator_loss(c.gan, [judge_a(fake_a)])
-        cycle = cycle_loss(real_a, again_a) + cycle_loss(real_b, again_b)
-        identity = torch.zeros((), device=run.device)
-        if c.identity_weight:
-            identity = identity_loss(real_b, a_to_b(real_b)) + identity_loss(real_a, b_to_a(real_a))
-        generator_steps.zero_grad()
-        run.backward(adversarial + c.cycle_weight * cycle + c.identity_weight * identity)
-        generator_steps.step()
-        average.update(network_ab)
+        if playing:
+            frozen(judge_a, True)
+            frozen(judge_b, True)
+            ask_same = any(c.identity_weights)
+            fake_b, same_b = translated(a_to_b, real_a, real_b if ask_same else None, together)
+            fake_a, same_a = translated(b_to_a, real_b, real_a if ask_same else None, together)
+            losses["adversarial_ab"] = generator_loss(c.gan, [judge_b(fake_b)])
+            losses["adversarial_ba"] = generator_loss(c.gan, [judge_a(fake_a)])
+            losses["adversarial"] = losses["adversarial_ab"] + losses["adversarial_ba"]
+            cycle_a, cycle_b = cycle_loss(real_a, b_to_a(fake_b)), cycle_loss(real_b, a_to_b(fake_a))
+            losses["cycle"] = cycle_a + cycle_b
+            total = losses["adversarial"] + c.cycle_weights[0] * cycle_a + c.cycle_weights[1] * cycle_b
+            if same_a is not None and same_b is not None:
+                identity_a, identity_b = identity_loss(real_a, same_a), identity_loss(real_b, same_b)
+                losses["identity"] = identity_a + identity_b
+                total = total + c.identity_weights[0] * identity_a + c.identity_weights[1] * identity_b
+            if landmarks is not None:
+                losses["landmarks"] = landmark_loss(landmarks, real_a, fake_b)
+                total = total + c.landmark_weight * losses["landmarks"]
+            losses["total"] = total
+            generator_steps.zero_grad()
+            run.backward(total)
+            generator_steps.step()
+            average.update(network_ab)
+        else:
+            with torch.no_grad():
+                fake_b, fake_a = a_to_b(real_a), b_to_a(real_b)
 
-        judge_losses = []
-        for judge, steps, real, fake, pool in (
-            (judge_a, judge_a_steps, real_a, fake_a, pool_a),
-            (judge_b, judge_b_steps, real_b, fake_b, pool_b),
+        scores_real, scores_fake = [], []
+        for name, judge, steps, real, fake, pool in (
+            ("judge_a", judge_a, judge_a_steps, real_a, fake_a, pool_a),
+            ("judge_b", judge_b, judge_b_steps, real_b, fake_b, pool_b),
         ):
             frozen(judge, False)
-            loss = discriminator_loss(c.gan, [judge(real)], [judge(pool(fake))])
+            shown = pool(fake) if playing else fake
+            score_real, score_fake = judge(torch.cat([real, shown])).chunk(2)
+            losses[name] = discriminator_loss(c.gan, [score_real], [score_fake])
             steps.zero_grad()
-            run.backward(loss)
+            run.backward(losses[name])
             steps.step()
-            judge_losses.append(loss)
+            scores_real.append(score_real)
+            scores_fake.append(score_fake)
 
         run.log(
-            run.steps,
-            adversarial=adversarial,
-            cycle=cycle,
-            identity=identity,
-            judge_a=judge_losses[0],
-            judge_b=judge_losses[1],
+            run.steps, **losses, real_score=mean_score(c.gan, scores_real), fake_score=mean_score(c.gan, scores_fake)
         )
-        if run.every(c.sheet_every):
-            held = scaled(domain_a.held[:8] if len(domain_a.held) else domain_a.training[:8])
-            with torch.no_grad():
-                drawn = average(held)
-                run.sheet(f"{run.steps:07d}", [held, drawn, b_to_a(drawn)])
+        if playing and run.every(c.sheet_every or epoch):
+            run.sheet(f"{run.steps:07d}", both_ways(domain_a, domain_b, average.network, network_ba))
+
+
+def mixes(network: nn.Module) -> bool:
+    """Does it look at a whole batch at once? Then pictures of two domains must not meet in one."""
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+def translated(
+    generator: nn.Module, pictures: Tensor, same: Tensor | None, together: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The translations of pictures and of `same`, which are drawn already; one pass for both where that may be."""
+    if same is None:
+        return generator(pictures), None
+    if not together:
+        return generator(pictures), generator(same)
+    drawn, unchanged = generator(torch.cat([pictures, same])).chunk(2)
+    return drawn, unchanged
+
+
+@torch.no_grad()
+def both_ways(domain_a: Pictures, domain_b: Pictures, a_to_b: nn.Module, b_to_a: nn.Module) -> list[Tensor]:
+    """Rows of a sheet: a photo, its drawing, the photo again; beside them a drawing, its photo, the drawing again."""
+    a, b = (
+        scaled(domain.held[:SHOWN] if len(domain.held) else domain.training[:SHOWN]) for domain in (domain_a, domain_b)
+    )
+    learning = b_to_a.training
+    b_to_a.eval()
+    there_a, there_b = a_to_b(a), b_to_a(b)
+    columns = (a, there_a, b_to_a(there_a), b, there_b, a_to_b(there_b))
+    b_to_a.train(learning)
+    return [torch.stack(row) for row in zip(*columns, strict=False)]

@@ -1,0 +1,52 @@
+"""Weights that others published, under the names that a network of ours gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def tidied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without what training left in their names, and without the statistics of instance norms.
+
+    `module.` before every name is DataParallel's. Old versions of PyTorch saved running means for instance norms too,
+    which nothing reads: they are those that have no weight beside them.
+    """
+    names = {name: name.removeprefix("module.") for name in tensors}
+    affine = {name.rpartition(".")[0] for name in names.values() if name.endswith(".weight")}
+    return {
+        new: tensors[old]
+        for old, new in names.items()
+        if not (new.endswith(_STATISTICS) and new.rpartition(".")[0] not in affine)
+    }
+
+
+def layers_of(renamed: Mapping[str, str], tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """From the names of layers, theirs to ours, to those of the tensors that they have."""
+    return {
+        name: f"{renamed[layer]}.{kind}"
+        for name in tensors
+        for layer, _, kind in [name.rpartition(".")]
+        if layer in renamed
+    }
+
+
+def fitted(tensors: Mapping[str, Tensor], names: Mapping[str, str], network: nn.Module) -> dict[str, Tensor] | None:
+    """The tensors under our names (`names`: theirs to ours) in fp32; None unless they are just those of `network`.
+
+    The count of batches that a batch norm has seen, which some files leave out, is taken as 0.
+    """
+    if names.keys() != tensors.keys():
+        return None
+    ours = {names[name]: tensor for name, tensor in tensors.items()}
+    expected = network.state_dict()
+    for name in expected:
+        if name.endswith("num_batches_tracked"):
+            ours.setdefault(name, torch.zeros((), dtype=torch.int64))
+    if {name: value.shape for name, value in ours.items()} != {name: value.shape for name, value in expected.items()}:
+        return None
+    return {name: value.to(expected[name].dtype) for name, value in ours.items()}

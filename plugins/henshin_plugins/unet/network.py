@@ -1,0 +1,108 @@
+"""The U-Net of pix2pix and CycleGAN (Isola et al. 2017, after Ronneberger et al. 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from henshin.train.discriminators import initialise
+from henshin.train.published import fitted, layers_of, tidied
+
+Norm = Literal["instance", "batch"]
+Upsample = Literal["transposed", "resize"]
+
+
+def normalisation(norm: Norm, channels: int) -> nn.Module:
+    """Instance norm without parameters, or batch norm with them."""
+    return nn.BatchNorm2d(channels) if norm == "batch" else nn.InstanceNorm2d(channels)
+
+
+def enlargement(before: int, after: int, upsample: Upsample, bias: bool) -> list[nn.Module]:
+    """Twice the size: the paper's 4x4 transposed convolution, or nearest resize + 3x3 (Odena et al. 2016)."""
+    if upsample == "resize":
+        resize = nn.Upsample(scale_factor=2, mode="nearest")
+        return [resize, nn.ReflectionPad2d(1), nn.Conv2d(before, after, 3, bias=bias)]
+    return [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias)]
+
+
+class UNetGenerator(nn.Module):
+    """`downs` halvings to width, 2, 4, 8, 8, ... channels, as many doublings back; tanh.
+
+    Every upward layer but the innermost sees, beside what comes from below, what left the downward layer of its own
+    resolution. A layer is 4x4, stride 2, after LeakyReLU(0.2) on the way down and ReLU on the way up. Before batch norm
+    convolutions have no bias, for it would be taken away again; before instance norm they keep the one that the
+    authors' code gives them. Nothing is normalised where 256 px have become 1x1, a norm of one value being no value.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        downs: int = 8,
+        norm: Norm = "instance",
+        dropout: float = 0.0,
+        upsample: Upsample = "transposed",
+    ) -> None:
+        super().__init__()
+        widths = [width * min(2**i, 8) for i in range(downs)]
+        bias = norm == "instance"
+        self.downs = nn.ModuleList([nn.Sequential(nn.Conv2d(3, width, 4, 2, 1, bias=bias))])
+        for i in range(1, downs):
+            layer = [nn.LeakyReLU(0.2), nn.Conv2d(widths[i - 1], widths[i], 4, 2, 1, bias=bias)]
+            if i < downs - 1:
+                layer.append(normalisation(norm, widths[i]))
+            self.downs.append(nn.Sequential(*layer))
+        self.ups = nn.ModuleList()
+        for i in reversed(range(1, downs)):
+            before = widths[i] * (1 if i == downs - 1 else 2)
+            layer = [nn.ReLU(), *enlargement(before, widths[i - 1], upsample, bias), normalisation(norm, widths[i - 1])]
+            if dropout and len(self.ups) < 3:
+                layer.append(nn.Dropout(dropout))
+            self.ups.append(nn.Sequential(*layer))
+        self.ups.append(nn.Sequential(nn.ReLU(), *enlargement(width * 2, 3, upsample, bias=True), nn.Tanh()))
+        initialise(self)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) in [-1, 1] -> the same; H and W multiples of 2**downs."""
+        passed: list[Tensor] = []
+        for down in self.downs:
+            pictures = down(pictures)
+            passed.append(pictures)
+        drawn: Tensor = self.ups[0](passed.pop())
+        for up in self.ups[1:]:
+            drawn = up(torch.cat([passed.pop(), drawn], 1))
+        return drawn
+
+
+def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Options and our tensors for weights in the layout of the authors' PyTorch code (unet_256, unet_128).
+
+    There each resolution is a block `model` that holds the next one: `model.model.1.model.3.model...`. Norm weights
+    say batch norm. Dropout has no weights and is not asked for. None where names or shapes are those of something else.
+    """
+    tensors = tidied(tensors)
+    first = tensors.get("model.model.0.weight")
+    if first is None:
+        return None
+    downs, place = 1, "model.model.1.model"
+    while f"{place}.1.weight" in tensors:
+        downs, place = downs + 1, f"{place}.3.model"
+    if downs < 3:
+        return None
+    norm: Norm = "batch" if "model.model.1.model.2.weight" in tensors else "instance"
+    network = UNetGenerator(len(first), downs, norm)
+    ours = fitted(tensors, layers_of(_layers(downs), tensors), network)
+    return None if ours is None else ({"width": len(first), "downs": downs, "norm": norm}, ours)
+
+
+def _layers(downs: int) -> dict[str, str]:
+    """The convolutions and norms of the authors' nested layout and ours, from the outermost block to the innermost."""
+    names = {"model.model.0": "downs.0.0", "model.model.3": f"ups.{downs - 1}.1"}
+    place = "model.model.1.model"
+    for i in range(1, downs - 1):
+        names |= {f"{place}.1": f"downs.{i}.1", f"{place}.2": f"downs.{i}.2"}
+        names |= {f"{place}.5": f"ups.{downs - 1 - i}.1", f"{place}.6": f"ups.{downs - 1 - i}.2"}
+        place += ".3.model"
+    return names | {f"{place}.1": f"downs.{downs - 1}.1", f"{place}.3": "ups.0.1", f"{place}.4": "ups.0.2"}
