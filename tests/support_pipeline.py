@@ -104,7 +104,7 @@ class Store:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Path | None]] = []
 
-    def problem(self, name: str, base: Path | None = None, *, contract: bool = True) -> MissingError | None:
+    def problem(self, name: str, base: Path | None = None, option: Any = None) -> MissingError | None:
         self.asked.append((name, base))
         return None if name == "anime" else MissingError(f"no model named '{name}'; did you mean 'anime'?")
 

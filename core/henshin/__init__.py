@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         UnpairedData,
     )
     from henshin.runtime import Model
-    from henshin.stage import FileName, ModelName, Stage, StageConfig
+    from henshin.stage import FileName, ModelName, PictureName, Stage, StageConfig, TranslatorName
 
 __version__ = "0.1.0"
 
@@ -52,6 +52,8 @@ _HOME = {
     "Model": "runtime",
     "FileName": "stage",
     "ModelName": "stage",
+    "PictureName": "stage",
+    "TranslatorName": "stage",
     "Stage": "stage",
     "StageConfig": "stage",
     "Run": "recipe",
@@ -73,6 +75,7 @@ __all__ = [
     "PairedData",
     "Picture",
     "PictureError",
+    "PictureName",
     "PipelineError",
     "Recipe",
     "RecipeConfig",
@@ -81,6 +84,7 @@ __all__ = [
     "SetData",
     "Stage",
     "StageConfig",
+    "TranslatorName",
     "UnpairedData",
     "__version__",
     "hookimpl",

@@ -20,6 +20,10 @@ class MissingError(HenshinError):
     exit_code = 3
 
 
+class WrongModelError(HenshinError):
+    """An option names what cannot be its model: one of another kind, or a file that may not be looked at."""
+
+
 class PictureError(Exception):
     """Why one picture cannot be read, worked on or written.
 

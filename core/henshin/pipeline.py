@@ -13,7 +13,7 @@ from henshin.config_errors import shown, validate
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.overrides import labels, override_stages, uses_of
 from henshin.packaged import data_folder
-from henshin.pipeline_checks import Step, chain_problems, extra_problems, model_problems, trait_problems
+from henshin.pipeline_checks import Step, chain_problems, extra_problems, file_problems, model_problems, trait_problems
 from henshin.pipeline_schema import schema
 from henshin.places import barred, exists, is_folder
 from henshin.plugin_checks import static
@@ -110,6 +110,7 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
         problems += trait_problems(step, where)
         problems += extra_problems(step, where)
         problems += model_problems(step, where, store, path.parent)
+        problems += file_problems(step, where, path.parent)
     problems += wrong + chain_problems(steps, where, _enders(registry))
     if problems or unread or head is None:
         raise PipelineError(_in_order(unread, problems))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_a
 from pydantic import BaseModel
 
 from henshin.config_errors import label, locate
-from henshin.errors import MissingError, Problem
+from henshin.errors import PictureError, Problem, WrongModelError
+from henshin.places import barred, is_file, is_folder
 from henshin.plugin_checks import EXTRAS, flow_problem, static
-from henshin.stage import ModelOption, Stage
+from henshin.stage import FileOption, ModelOption, Stage
 from henshin.words import listed, one_line
 from henshin.yaml_nodes import Mark, Node
 
@@ -53,6 +54,11 @@ class Step:
         mark = mark or self.node.key_mark("use")
         return Problem(mark.where or where, mark.line, message, missing)
 
+    def option_problem(self, where: str, path: Where, message: str, missing: bool = False) -> Problem:
+        """Return a problem with the value of one of its options."""
+        mark = locate(self.node, path)[1] if path[0] in self.node.mapping else None
+        return self.problem(where, f"{label(self.label, path)}: {message}", mark, missing)
+
 
 def trait_problems(step: Step, where: str) -> list[Problem]:
     """Say what is wrong with what a stage computes from its options: the fault of its plugin, told at its line."""
@@ -83,12 +89,35 @@ def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> lis
     problems = []
     if step.stage is not None:
         for path, name, option in marked(step.stage.config, ModelOption):
-            wrong = store.problem(name, base, contract=option.contract)
+            wrong = store.problem(name, base, option)
             if wrong is not None:
-                mark = locate(step.node, path)[1] if path[0] in step.node.mapping else None
-                missing = isinstance(wrong, MissingError)
-                problems.append(step.problem(where, f"{label(step.label, path)}: {wrong}", mark, missing))
+                missing = not isinstance(wrong, WrongModelError)
+                problems.append(step.option_problem(where, path, str(wrong), missing))
     return problems
+
+
+def file_problems(step: Step, where: str, base: Path) -> list[Problem]:
+    """Say which of the files that a stage names are not there, or are no pictures where pictures are wanted."""
+    problems = []
+    if step.stage is not None:
+        for path, name, option in marked(step.stage.config, FileOption):
+            wrong = _file_problem(base / Path(name).expanduser(), option.picture)
+            if wrong:
+                problems.append(step.option_problem(where, path, wrong))
+    return problems
+
+
+def _file_problem(file: Path, picture: bool) -> str | None:
+    if not is_file(file):
+        return barred(file) or (f"'{file}' is a folder" if is_folder(file) else f"there is no file '{file}'")
+    if picture:
+        from henshin.images import read
+
+        try:
+            read(file)
+        except PictureError as error:
+            return f"'{file}': {error.reason}"
+    return None
 
 
 def marked(config: BaseModel, kind: type[MarkT]) -> Iterator[tuple[Where, str, MarkT]]:

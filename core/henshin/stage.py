@@ -26,19 +26,36 @@ class ModelOption:
     """Marks an option whose value names a model, so that a missing one is told before anything runs.
 
     Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
+    ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "detector"), ``enlarges``
+    says that it must give larger pictures than it takes; others are refused beforehand.
     """
 
     contract: bool = True
+    kind: str | None = None
+    enlarges: bool = False
 
 
+ANY_MODEL = ModelOption()
+
+
+@dataclass(frozen=True, slots=True)
 class FileOption:
-    """Marks an option whose value is the path of a file: what is in it counts, so work is redone when it changes."""
+    """Marks an option whose value is the path of a file: what is in it counts, so work is redone when it changes.
+
+    That it is there is checked beforehand; with ``picture`` also that it can be read as one.
+    """
+
+    picture: bool = False
 
 
-ModelName = Annotated[str, ModelOption()]
+ModelName = Annotated[str, ANY_MODEL]
 """A model's name, or the path of an .onnx file (in a YAML relative to that file)."""
+TranslatorName = Annotated[str, ModelOption(kind="translator")]
+"""The same, of a model that turns pictures into pictures."""
 FileName = Annotated[str, FileOption()]
 """The path of a file that a stage reads, relative to the pipeline's file: ``context.base / name``."""
+PictureName = Annotated[str, FileOption(picture=True)]
+"""The same, of a picture."""
 
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
 Works = Literal["pictures", "frames", "source"]
@@ -109,6 +126,7 @@ class Stage(Generic[ConfigT]):
 
 
 __all__ = [
+    "ANY_MODEL",
     "ConfigT",
     "FileName",
     "FileOption",
@@ -117,8 +135,10 @@ __all__ = [
     "ModelOption",
     "Picture",
     "PictureError",
+    "PictureName",
     "Stage",
     "StageConfig",
+    "TranslatorName",
     "Works",
     "Zone",
 ]

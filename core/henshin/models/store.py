@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from henshin.errors import HenshinError, MissingError
+from henshin.errors import HenshinError, MissingError, WrongModelError
 from henshin.manifest import hash_file
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
 from henshin.models.index import INDEX_NAME, Entry, read_index
 from henshin.packaged import data_folder
 from henshin.places import barred, exists, is_file, is_folder
+from henshin.stage import ANY_MODEL, ModelOption
 from henshin.words import near_or_all
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class ModelStore:
     def file(self, name: str, base: Path | None = None) -> Path:
         """Return the file of a model, or of any listed ONNX network (a detector); its contract is not asked for.
 
-        Errors: MissingError, with near names and how to get it; HenshinError for a path that may not be looked at.
+        Errors: MissingError, with near names and how to get it; WrongModelError for a path that may not be looked at.
         """
         path = self._locate(name, base)
         if path is not None:
@@ -127,7 +128,7 @@ class ModelStore:
         if is_path(name):
             problem = next(filter(None, map(barred, _places(name, base))), None)
             if problem:
-                raise HenshinError(problem)
+                raise WrongModelError(problem)
             places = " or ".join(str(place) for place in _places(name, base))
             raise MissingError(f"there is no model file {places}")
         entry = self.entries.get(name)
@@ -135,22 +136,32 @@ class ModelStore:
             raise MissingError(f"model '{name}' is not on this machine; get it with: henshin models pull {name}")
         if entry is not None:
             raise MissingError(f"model '{name}' is listed, but its file {entry.file} is not there")
-        unseen = [problem for folder in self.folders.values() if (problem := barred(folder))]
-        raise MissingError("; ".join([f"no model named '{name}'{near_or_all(name, self._names())}", *unseen]))
+        raise self.unknown(name, self._names())
 
-    def problem(self, name: str, base: Path | None = None, *, contract: bool = True) -> HenshinError | None:
-        """Return with what ``find`` (of a multi-scale model at any scale) would fail, or None.
+    def problem(self, name: str, base: Path | None = None, option: ModelOption = ANY_MODEL) -> HenshinError | None:
+        """Return why a model cannot be the value of an option (``henshin.models.fit``), or None."""
+        from henshin.models.fit import problem
 
-        Without ``contract``: why ``file`` would. Loads neither the network nor ONNX Runtime.
+        return problem(self, name, base, option)
+
+    def contract(self, name: str, base: Path | None = None) -> Contract | None:
+        """Return what is known of a network: the contract in or beside its file, or in the list; None if it has none.
+
+        Errors: those of ``file``, where it is not listed either.
         """
-        try:
-            if contract:
-                self.family(name, base)
-            else:
-                self.file(name, base)
-        except HenshinError as error:
-            return error
-        return None
+        entry = None if is_path(name) else self.entries.get(name)
+        path = self._locate(name, base)
+        own = None if path is None else read_contract(path)
+        return own or (entry.contract if entry is not None else None)
+
+    def knows(self, name: str) -> bool:
+        """Whether a name is that of a model, here or for download (of a multi-scale one at any scale), or a path."""
+        return is_path(name) or name in self.entries or self._locate(name) is not None or bool(self.scales(name))
+
+    def unknown(self, name: str, choices: Iterable[str]) -> MissingError:
+        """Return the error for a name that no model has, with those that would be right."""
+        unseen = [problem for folder in self.folders.values() if (problem := barred(folder))]
+        return MissingError("; ".join([f"no model named '{name}'{near_or_all(name, choices)}", *unseen]))
 
     def list(self) -> Sequence[Listed]:
         """Return every model that is at hand or can be downloaded, by name; of equal names the one that is used."""

@@ -33,7 +33,7 @@ class FaceDetectConfig(StageConfig):
     detector: Literal["mtcnn", "yunet"] = Field(
         "mtcnn", description="'mtcnn' comes with henshin; 'yunet' is faster on large photos and wants its model."
     )
-    model: Annotated[str, ModelOption(contract=False)] | None = Field(
+    model: Annotated[str, ModelOption(contract=False, kind="detector")] | None = Field(
         None, description="For 'yunet': its name in the list of models (null: yunet), or the path of its .onnx."
     )
     minimum_score: float | Literal["auto"] = Field(

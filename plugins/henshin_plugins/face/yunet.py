@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from henshin import Face
+from henshin import Face, HenshinError
 from henshin_plugins.face.suppress import suppress
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from henshin_plugins.face.geometry import Array
 
 STRIDES = (8, 16, 32)
+OUTPUTS = frozenset(f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
 MULTIPLE = 32
 SMALLEST = 12
 """Least side in pixels at which the network finds a face: a larger minimum size lets photos be reduced first."""
@@ -32,12 +33,17 @@ OVERLAP = 0.3
 
 
 class Yunet:
-    """The network, opened, with what goes before and after it."""
+    """The network, opened, with what goes before and after it. Errors: HenshinError for another network."""
 
     minimum_score = 0.75
 
     def __init__(self, context: Context, model: str) -> None:
         self.network = context.network(context.store.file(model, context.base))
+        lacking = OUTPUTS - {port.name for port in self.network.outputs}
+        if lacking or "input" not in {port.name for port in self.network.inputs}:
+            raise HenshinError(
+                f"face_detect.model: '{model}' is no YuNet detector: {self.network.path} has other outputs"
+            )
 
     def find(self, pictures: Sequence[Picture], sizes: Sequence[int], score: float) -> list[list[Face]]:
         """Return the faces of each picture, best first. `sizes`: least side of a face in each picture, in pixels."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from henshin import Context, ModelName, Picture, PictureError, Stage, StageConfig, hookimpl
+from henshin import Context, Picture, PictureError, Stage, StageConfig, TranslatorName, hookimpl
 
 if TYPE_CHECKING:
     from henshin import Model
@@ -19,7 +19,7 @@ _WHOLE = 256
 class GeneratorStageConfig(StageConfig):
     """Which model, at which size, how strongly."""
 
-    model: ModelName = Field(description="A model's name, or the path of an .onnx file.")
+    model: TranslatorName = Field(description="A model's name, or the path of an .onnx file.")
     size: Literal["auto", "keep"] | Annotated[int, Field(ge=8, le=16384)] = Field(
         default="auto",
         description="Longest side of what the model gets: 'auto' brings crops of faces to the size on which the model "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from henshin.hookspecs import hookimpl
-from henshin.stage import FileName, Stage, StageConfig
+from henshin.stage import PictureName, Stage, StageConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ class PostprocessConfig(StageConfig):
     """What to change, listed in the order in which it is done; nothing by default."""
 
     median: Literal[1, 3, 5] = Field(default=1, description="Side of a median filter against specks; 1 = none.")
-    match: Annotated[FileName, Field(min_length=1)] | None = Field(
+    match: Annotated[PictureName, Field(min_length=1)] | None = Field(
         default=None,
         description="Picture whose colours are taken on (mean and spread in CIELAB); relative to the pipeline's file.",
     )

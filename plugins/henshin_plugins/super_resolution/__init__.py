@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from henshin import Context, ModelName, Picture, PictureError, Stage, StageConfig, hookimpl
+from henshin import Context, Picture, PictureError, Stage, StageConfig, hookimpl
+from henshin.stage import ModelOption
 
 if TYPE_CHECKING:
     from typing import Self
@@ -24,7 +25,7 @@ _USUAL = 2
 class SuperResolutionConfig(StageConfig):
     """With what, how far, and which pictures."""
 
-    model: Resampler | ModelName = Field(
+    model: Resampler | Annotated[str, ModelOption(kind="translator", enlarges=True)] = Field(
         default="lanczos",
         description="A resampler (lanczos, bicubic), a model's name (of a multi-scale NAME-x2, NAME-x3, ... the "
         "smallest that suffices is taken), or the path of an .onnx file.",
