@@ -122,8 +122,12 @@ class Run(Protocol):
     def generator(self, choice: NetworkChoice | str, options: Mapping[str, Any] | None = None) -> nn.Module:
         """Build the network of a generator plugin, by a run's option, or by its name and options."""
 
-    def prepare(self, *things: Any) -> Any:
-        """Put networks on the device and under the precision of the run, and optimisers beside them."""
+    def prepare(self, *things: Any, compiled: bool | None = None) -> Any:
+        """Put networks on the device and under the precision of the run, and optimisers beside them.
+
+        Where the run compiles, it compiles the networks of ``generator``; ``compiled=True`` all of these, False none:
+        through a compiled network no loss can be differentiated twice.
+        """
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of a loss, as the precision wants them computed."""
@@ -146,13 +150,15 @@ class Run(Protocol):
         """Begin the next step; saves when due. False, with everything saved: stop now."""
 
     def every(self, steps: int) -> bool:
-        """Is this one of every ``steps`` steps?"""
+        """Is this one of every ``steps`` steps? Of sheets also the last; for looks, not for what networks learn from."""
 
     def log(self, step: int, **scalars: Tensor | float) -> None:
         """Note the values of a step; their means are written down and told now and then."""
 
-    def sheet(self, name: str, rows: Sequence[Tensor | Sequence[Picture]]) -> None:
-        """Write a sheet of samples: a row for each (N, 3, H, W) in [-1, 1], or list of pictures."""
+    def sheet(
+        self, name: str, rows: Sequence[Tensor | Sequence[Picture]], names: Sequence[str] = ()
+    ) -> None:
+        """Write a sheet of samples: a row for each (N, 3, H, W) in [-1, 1], or list of pictures, with ``names``."""
 
     def save(self) -> None:
         """Write a checkpoint now."""

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from henshin.cli.base import INTERRUPTED, GroupedCommand, Voice, option, plugin_option, registry_with, say, voiced
 from henshin.cli.run import device
+
+_TRAINING = ("torch", "onnx", "onnxscript", "safetensors", "lightning_fabric")
+_WATCHING = ("tensorboard", "matplotlib")
+if TYPE_CHECKING:
+    from henshin.registry import Registry
+    from henshin.train.config import RunPlan
+    from henshin.train.options import RunOptions
 
 _WHERE, _LONG, _SAYS = "Where it runs", "How long", "What the model says of itself"
 
@@ -38,7 +46,17 @@ def duration(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @option(
     "--save-every", callback=duration, metavar="TIME", default="2m", show_default=True, heading=_LONG, help="Saves."
 )
+@option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")
 @option("--device", default="auto", show_default=True, callback=device, help="auto, cpu, cuda, cuda:N.", heading=_WHERE)
+@option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    heading=_WHERE,
+    help="GPUs (or processes on the CPU), each with its own pictures.",
+)
 @option(
     "--precision",
     type=click.Choice(["auto", "bf16", "fp32"]),
@@ -46,6 +64,12 @@ def duration(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     show_default=True,
     heading=_WHERE,
     help="auto: bf16 where the processor is fast at it.",
+)
+@option(
+    "--compile/--no-compile",
+    default=None,
+    heading=_WHERE,
+    help="Compile the networks (torch.compile). [default: on GPUs]",
 )
 @voiced
 @click.pass_context
@@ -62,18 +86,38 @@ def train(
 
     Example: henshin train run.yaml -o runs/mine --max-time 9m
     """
-    need_training()
+    need_training(*_WATCHING)
     registry = registry_with(plugin_files)
     from henshin.train.config import load_run
-    from henshin.train.run import RunOptions
+    from henshin.train.options import RunOptions
     from henshin.train.start import default_folder
-    from henshin.train.start import train as start
 
+    dry_run = asked.pop("dry_run")
     plan = load_run(run_file, registry, overrides)
-    quiet = ctx.ensure_object(Voice).level < 0
-    run = start(plan, output or default_folder(plan), registry, RunOptions(**asked), _hush if quiet else click.echo)
-    if run.interrupted:
+    folder = output or default_folder(plan)
+    options = RunOptions(**asked, overrides=overrides, plugins=plugin_files)
+    if dry_run:
+        from henshin.train.dry import foreseen
+
+        for line in foreseen(plan, folder, registry, options):
+            say(line, err=False)
+    elif _trained(plan, folder, registry, options, ctx.ensure_object(Voice).level):
         ctx.exit(INTERRUPTED)
+
+
+def _trained(plan: RunPlan, folder: Path, registry: Registry, options: RunOptions, level: int) -> bool:
+    """Train; True if it was interrupted."""
+    from henshin.cli.watch import voice
+    from henshin.train.start import train as start
+    from henshin.train.start import train_on_many
+
+    if options.devices > 1:
+        return train_on_many(plan, folder, options, partial(voice, level)).interrupted
+    told = voice(level)
+    try:
+        return start(plan, folder, registry, options, told.say, told.show).interrupted
+    finally:
+        told.close()
 
 
 @click.command(cls=GroupedCommand)
@@ -87,7 +131,7 @@ def train(
     "overrides",
     multiple=True,
     metavar="OPTION=VALUE",
-    help="An option of that generator.",
+    help="An option of that generator: width=32; a run's are known.",
     heading="Weights from elsewhere",
 )
 @option(
@@ -102,7 +146,7 @@ def train(
     "--pictures",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Pictures for the parity check; else some of the run's own.",
+    help="Photos for the parity check; else the run's own, or some that are made for it. A sampler wants none.",
 )
 @option("--fp16", is_flag=True, help="Store the weights in half the space; the arithmetic stays fp32.")
 @option("--keep-weights", is_flag=True, help="Also write NAME.safetensors, for stages that need gradients.")
@@ -122,18 +166,14 @@ def export(run_folder: Path | None, plugin_files: tuple[Path, ...], **asked: Any
     registry = registry_with(plugin_files)
     from henshin.cli.exporting import export_model
 
-    path = export_model(run_folder, registry, **asked)
-    say(f"{path}: exported, and draws as PyTorch does", err=False)
+    path, parity = export_model(run_folder, registry, **asked)
+    say(f"{path}: exported, and draws as PyTorch does: {parity}", err=False)
 
 
-def need_training() -> None:
+def need_training(*others: str) -> None:
     """Check that the packages of training are installed. Errors: MissingError with the command to install them."""
     from henshin.errors import MissingError
 
-    for package in ("torch", "onnx", "onnxscript", "safetensors", "lightning_fabric"):
+    for package in (*_TRAINING, *others):
         if find_spec(package) is None:
             raise MissingError(f"training and export need {package}: pip install 'henshin[train]'")
-
-
-def _hush(line: str) -> None:
-    """Say nothing."""

@@ -21,11 +21,13 @@ REST = "state.json"
 def pack(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
     """Turn nested state into what JSON can hold; tensors go into `tensors` under their path.
 
-    Dictionaries become lists of pairs, for the states of optimisers have integers as keys.
+    Dictionaries become lists of pairs, for the states of optimisers have integers as keys. The order in which a
+    tensor lies in memory is kept where it is not the usual one: sums come out the same after a break only then.
     """
     if isinstance(value, torch.Tensor):
-        tensors[path] = value.detach().cpu().contiguous().clone()
-        return {"tensor": path}
+        order = _order(value)
+        tensors[path] = value.detach().permute(order).cpu().contiguous().clone()
+        return {"tensor": path} if order == sorted(order) else {"tensor": path, "order": order}
     if isinstance(value, dict):
         return {"dict": [[key, pack(item, f"{path}.{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
@@ -44,26 +46,59 @@ def unpack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
         return value
     kind, content = next(iter(value.items()))
     if kind == "tensor":
-        return tensors[content]
+        order = value.get("order")
+        return tensors[content] if order is None else tensors[content].permute(_inverse(order))
     if kind == "dict":
         return {key: unpack(item, tensors) for key, item in content}
     items = [unpack(item, tensors) for item in content]
     return tuple(items) if kind == "tuple" else items
 
 
+def _order(tensor: torch.Tensor) -> list[int]:
+    """The dimensions of a tensor from the slowest to the fastest in memory; as they are, where it has gaps."""
+    order = sorted(range(tensor.dim()), key=lambda i: (-tensor.stride(i), i))
+    if tensor.is_contiguous() or not tensor.permute(order).is_contiguous():
+        return list(range(tensor.dim()))
+    return order
+
+
+def _inverse(order: list[int]) -> list[int]:
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
 def save(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
     """Write a checkpoint to the side, rename it into place, then drop all but the newest `keep`."""
-    target, side = folder / f"{step:09d}", folder / f".{step:09d}.new"
-    shutil.rmtree(side, ignore_errors=True)
-    side.mkdir(parents=True)
+    write(begin(folder, step), state)
+    return end(folder, step, keep)
+
+
+def begin(folder: Path, step: int) -> Path:
+    """Make the folder beside the checkpoints in which a new one is written."""
+    new = side(folder, step)
+    for old in folder.glob(".[0-9]*.new"):  # of runs that were killed while they wrote
+        shutil.rmtree(old, ignore_errors=True)
+    new.mkdir(parents=True)
+    return new
+
+
+def write(folder: Path, state: dict[str, Any], rank: int = 0) -> None:
+    """Write the state of one process; those beside the first add `rankN.*` with what is theirs alone."""
     tensors: dict[str, torch.Tensor] = {}
     rest = pack(state, "state", tensors)
-    save_file(tensors, side / TENSORS)
-    (side / REST).write_text(json.dumps(rest))
-    for name in (TENSORS, REST):
-        _flush(side / name)
+    names = _names(rank)
+    save_file(tensors, folder / names[0])
+    (folder / names[1]).write_text(json.dumps(rest))
+    for name in names:
+        _flush(folder / name)
+
+
+def end(folder: Path, step: int, keep: int = 2) -> Path:
+    """Rename what was written into place, then drop all but the newest `keep`."""
+    target = folder / f"{step:09d}"
     shutil.rmtree(target, ignore_errors=True)
-    side.rename(target)
+    side(folder, step).rename(target)
+    if os.name == "posix":
+        _flush(folder)  # the new name itself outlives a power cut
     for old in found(folder)[:-keep]:
         shutil.rmtree(old)
     return target
@@ -74,15 +109,33 @@ def found(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("[0-9]*") if path.is_dir())
 
 
-def load(checkpoint: Path) -> Any:
-    """Read one checkpoint. Errors: HenshinError when it is not whole."""
+def load(checkpoint: Path, rank: int = 0) -> Any:
+    """Read one checkpoint, or what one of several processes added to it. Errors: HenshinError when it is not whole."""
+    names = _names(rank)
     try:
-        tensors = load_file(checkpoint / TENSORS)
-        return unpack(json.loads((checkpoint / REST).read_text()), tensors)
+        tensors = load_file(checkpoint / names[0])
+        return unpack(json.loads((checkpoint / names[1]).read_text()), tensors)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise HenshinError(f"{checkpoint}: not a whole checkpoint ({error})") from error
 
 
+def ranks(checkpoint: Path) -> int:
+    """How many processes wrote a checkpoint."""
+    return 1 + len(list(checkpoint.glob("rank*.json")))
+
+
+def _names(rank: int) -> tuple[str, str]:
+    return (f"rank{rank}.safetensors", f"rank{rank}.json") if rank else (TENSORS, REST)
+
+
+def side(folder: Path, step: int) -> Path:
+    """Where a new checkpoint is written."""
+    return folder / f".{step:09d}.new"
+
+
 def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

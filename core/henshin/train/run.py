@@ -1,65 +1,43 @@
-"""One training run: its device and precision, its checkpoints, what it writes down, and when it stops."""
+"""One training run: what a recipe is given. It reads: prepare, track, `while run.step():` draw, learn, log."""
 
 from __future__ import annotations
 
-import json
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from henshin.errors import HenshinError
 from henshin.recipe import NetworkChoice
 from henshin.registry import Registry
-from henshin.train import checkpoint
-from henshin.train.device import make_fabric, precision_of, told
+from henshin.train import checkpoint, describe
+from henshin.train.describe import Published, Sitting
+from henshin.train.device import precision_of, told, tune
+from henshin.train.ending import Ending
 from henshin.train.folders import as_folders
 from henshin.train.networks import make_generator
-from henshin.train.randomness import random_state, seeded, set_random_state
-from henshin.train.sheets import Row, sheet
+from henshin.train.options import RunOptions
+from henshin.train.parallel import Others
+from henshin.train.prepared import compiler_for, explained, prepare
+from henshin.train.randomness import part, random_state, seeded, set_random_state
+from henshin.train.sheets import Row
+from henshin.train.watch import Progress, Watch
 from henshin.words import flat
 
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """Which tensors of a checkpoint become a model, and how its network is built again."""
-
-    generator: str
-    config: dict[str, Any]
-    state: str = ""
-    prefix: str = ""
-    size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What the command line says about a run, besides its YAML.
-
-    `device` "auto", "cpu", "cuda" or "cuda:N"; `precision` "auto" (bf16 where the processor has it), "bf16" or
-    "fp32"; `max_time` in seconds; `save_every` in seconds.
-    """
-
-    device: str = "auto"
-    precision: str = "auto"
-    resume: bool = False
-    max_time: float | None = None
-    max_steps: int | None = None
-    save_every: float = 120.0
-    log_every: int = 50
+__all__ = ["Published", "RunOptions", "TrainingRun"]
 
 
 class TrainingRun:
-    """What a recipe is given as its `Run`. It reads: prepare, track, `while run.step():` draw, learn, log.
+    """What a recipe is given as its `Run`.
 
     `folder` is the run's own; `base` the folder of its YAML, to which paths of data are relative; `rng` the run's
-    numpy generator, saved and restored with everything else.
+    numpy generator, saved and restored with everything else. Of several processes each has its own `rng`; only the
+    first one writes and speaks.
     """
 
     def __init__(
@@ -70,25 +48,34 @@ class TrainingRun:
         seed: int,
         registry: Registry,
         options: RunOptions,
+        fabric: Fabric,
         say: Callable[[str], None],
+        show: Callable[[Progress], None] | None = None,
     ) -> None:
-        self.folder, self.base, self.description = folder, base, description
-        self.registry, self.options, self.say = registry, options, say
+        self.folder, self.base, self.description, self.seed = folder, base, description, seed
+        self.registry, self.options, self.fabric = registry, options, fabric
         self.steps = 0
-        self.total: int | None = options.max_steps
         self.epoch: int | None = None
-        self.rng = seeded(seed)
-        self.fabric = make_fabric(options.device, options.precision)
-        self.device = self.fabric.device
+        self.device = fabric.device
+        self.others = Others(fabric)
+        self.rng = seeded(seed, self.others.rank)
+        self.ending = Ending(options.max_steps, options.max_time)
+        self.watch = Watch(folder, self.others, say, show, options.log_every)
+        self.say = self.watch.say
+        tune(fabric)
+        self.compiler = compiler_for(fabric, options.compile, options.compiler)
+        self._changed: dict[str, Any] = {}
         self._built: list[tuple[nn.Module, Published]] = []
         self._tracked: dict[str, Any] = {}
         self._published: dict[str, Published] = {}
-        self._pending: dict[str, list[Tensor]] = {}
-        self._started: float | None = None
-        self._first_step = 0
+        self._aside: dict[str, Any] | None = None
         self._saved_at = 0.0
-        self._in_step = False
-        self.interrupted = False
+        self._in_step = self._last = self._saved = False
+
+    @property
+    def interrupted(self) -> bool:
+        """Was the run asked to stop?"""
+        return self.ending.interrupted
 
     def folders(self, value: str | Sequence[str]) -> list[Path]:
         """The folders that a data option names. Errors: HenshinError."""
@@ -105,17 +92,27 @@ class TrainingRun:
         self._built.append((network, Published(choice.use, choice.options)))
         return network
 
-    def prepare(self, *things: Any) -> Any:
-        """Put networks on the device and under the precision of the run, and optimisers beside them."""
-        ready = [
-            self.fabric.setup_module(thing) if isinstance(thing, nn.Module) else self.fabric.setup_optimizers(thing)
-            for thing in things
-        ]
+    def prepare(self, *things: Any, compiled: bool | None = None) -> Any:
+        """Put networks on the device and under the precision of the run, and optimisers beside them.
+
+        Where the run compiles, it compiles the networks of generators, or all (True) or none (False) of these.
+        """
+        ready = [self._prepared(thing, compiled) for thing in things]
         return ready[0] if len(ready) == 1 else tuple(ready)
+
+    def _prepared(self, thing: Any, compiled: bool | None) -> Any:
+        if not isinstance(thing, nn.Module):
+            return self.fabric.setup_optimizers(thing)
+        if compiled is None:
+            compiled = any(thing is network for network, _ in self._built)
+        return prepare(self.fabric, thing, self.compiler if compiled else None)
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of a loss, as the precision wants them computed."""
-        self.fabric.backward(loss)
+        try:
+            self.fabric.backward(loss)
+        except RuntimeError as error:
+            raise explained(error) from error
 
     def publish(
         self, choice: NetworkChoice, state: str, prefix: str = "", size: int | None = None, part: str = ""
@@ -129,8 +126,7 @@ class TrainingRun:
 
     def until(self, steps: int, epoch: int | None = None) -> None:
         """Say how many steps the run has in all, and an epoch; without it, only the command line's limits end it."""
-        self.total = min(steps, self.options.max_steps or steps)
-        self.epoch = epoch
+        self.ending.plan, self.epoch = steps, epoch
 
     def track(self, **state: Any) -> None:
         """Name everything a checkpoint holds; continue from the last one if asked to.
@@ -138,15 +134,22 @@ class TrainingRun:
         Errors: HenshinError when the last checkpoint does not fit this run.
         """
         self._tracked = state
+        part(self.seed, self.others.rank)
         found = checkpoint.found(self.checkpoints)
         if self.options.resume and found:
             self._restore(found[-1])
         elif self.options.resume:
             self.say(f"{self.folder}: there is no checkpoint to go on from; starts anew")
+        if not (self.options.resume and found):
+            self.watch.go_on(0, {})  # a run that was killed before its first checkpoint may have left a log
         if not self._published:
             self._publish_what_was_built()
-        self._write_description()
-        self.say(told(self.fabric))
+        if self.others.rank == 0:
+            sitting = Sitting(
+                self.steps, self.options.overrides, precision_of(self.fabric), self.others.count, self._changed
+            )
+            describe.write(self.folder, self.description, self.base, self._published, sitting)
+        self.say(told(self.fabric, self.compiler is not None))
 
     def _publish_what_was_built(self) -> None:
         tracked = {id(getattr(thing, "module", thing)): name for name, thing in self._tracked.items()}
@@ -162,113 +165,117 @@ class TrainingRun:
 
     def step(self) -> bool:
         """Begin the next step; saves when due. False, with everything saved: stop now."""
-        now = time.monotonic()
-        if self._started is None:
-            self._started = self._saved_at = now
-            self._first_step = self.steps
-            self._in_step = self._may_go_on(now)
-            return self._in_step
+        if self.ending.started is None:
+            self.ending.started = self._saved_at = time.monotonic()
+            self.watch.begin(self.steps)
+        else:
+            self._step_done()
+        over = self._last or self.ending.over(self.steps)
+        due = time.monotonic() - self._saved_at >= self.options.save_every
+        over, due, last = self.others.any(over, due, self.ending.last(self.steps))
+        if over or due:
+            self.save()
+            self._saved_at = time.monotonic()
+        self._in_step, self._last = not over, last
+        return self._in_step
+
+    def _step_done(self) -> None:
         self.steps += 1
-        self._in_step = self._may_go_on(now)
-        if not self._in_step:
-            self.save()
-            return False
-        if now - self._saved_at >= self.options.save_every:
-            self.save()
-            self._saved_at = now
-        return True
+        self._saved = False
+        if self._aside is not None:
+            set_random_state(self._aside, self.rng, self.device)
+            self._aside = None
+        self.watch.step(self.steps, self.ending.total, self.epoch)
 
     def finish(self) -> None:
-        """Count and save the last step of a recipe that left its loop by itself."""
+        """Count and save the last step of a recipe that left its loop by itself, and draw the curves."""
         if self._in_step and self._tracked:
-            self.steps += 1
+            self._step_done()
             self.save()
             self._in_step = False
-
-    def _may_go_on(self, now: float) -> bool:
-        limit = self.options.max_time
-        out_of_time = limit is not None and self._started is not None and now - self._started >= limit
-        done = self.total is not None and self.steps >= self.total
-        return not (self.interrupted or out_of_time or done)
+        self.watch.end(self.steps, self.ending.total, self.epoch)
 
     def every(self, steps: int) -> bool:
-        """Is this one of every `steps` steps?"""
-        return self.steps % steps == 0
+        """Is this one of every `steps` steps? For sheets and other looks, not for what the networks learn from.
+
+        Sheets are also due in the last step of the plan or of this sitting. What such a look draws at random is taken
+        back, for a run that goes on must not differ from one without a break.
+        """
+        if self.steps % steps == 0:
+            return True
+        chosen = self.description.get("config", {}).get("sheet_every") or self.epoch
+        if not self._last or steps != chosen:
+            return False
+        self._aside = self._aside or random_state(self.rng, self.device)
+        return True
 
     def log(self, step: int, **scalars: Tensor | float) -> None:
         """Note the values of a step; every `log_every` steps their means are written down and told."""
-        for name, value in scalars.items():
-            self._pending.setdefault(name, []).append(torch.as_tensor(value).detach())
-        if (step + 1) % self.options.log_every:
-            return
-        means = self._means()
-        self._pending.clear()
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps({"step": step + 1, "time": round(time.time(), 1), **means}) + "\n")
-        rate = (self.steps + 1 - self._first_step) / max(time.monotonic() - (self._started or 0.0), 1e-9)
-        told = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
-        of = "" if self.total is None else f"/{self.total}"
-        self.say(f"step {step + 1}{of}  {rate:.2f} steps/s  {told}")
+        if self.watch.note(step, scalars, self.device):
+            self.watch.line(step + 1, self.ending.total, self.epoch)
 
-    def _means(self) -> dict[str, float]:
-        """Means of what was logged since the last time. Errors: HenshinError once a loss is no number any more."""
-        means = {name: float(torch.stack(values).float().mean()) for name, values in self._pending.items()}
-        for name, mean in means.items():
-            if not np.isfinite(mean):
-                raise HenshinError(
-                    f"{self.folder}: '{name}' became {mean} before step {self.steps + 1}; lower learning_rate "
-                    "and go on with --resume from the last checkpoint, which is sound"
-                )
-        return means
+    def sheet(self, name: str, rows: Sequence[Row], names: Sequence[str] = ()) -> None:
+        """Write a sample sheet, `samples/NAME.png`: a row for each (N, 3, H, W) in [-1, 1] or list of pictures.
 
-    def sheet(self, name: str, rows: Sequence[Row]) -> None:
-        """Write a sample sheet, `samples/NAME.png`: a row for each (N, 3, H, W) in [-1, 1] or list of pictures."""
-        sheet(rows, self.folder / "samples" / f"{name}.png")
+        `names` say what the rows are: ("photo", "drawing", "back").
+        """
+        self.watch.sheet(self.steps, name, rows, names)
 
     def save(self) -> None:
         """Write a checkpoint of all that is tracked. Errors: HenshinError, with nothing written, when a loss is NaN."""
-        self._means()
-        state = {name: thing.state_dict() for name, thing in self._tracked.items()}
-        state["run"] = {"steps": self.steps, "random": random_state(self.rng)}
-        checkpoint.save(self.checkpoints, self.steps, state)
+        if self._saved:  # nothing was learned since
+            return
+        self.watch.sound_means(self.steps)
+        first = self.others.rank == 0
+        if first:
+            checkpoint.begin(self.checkpoints, self.steps)
+        self.others.wait()
+        side = checkpoint.side(self.checkpoints, self.steps)
+        tracked = {name: thing for name, thing in self._tracked.items() if first or not _shared(thing)}
+        state: dict[str, Any] = {name: thing.state_dict() for name, thing in tracked.items()}
+        random = random_state(self.rng, self.device)
+        state["run"] = {"steps": self.steps, "random": random, "noted": self.watch.journal.sums()}
+        checkpoint.write(side, state, self.others.rank)
+        self.others.wait()
+        if first:
+            checkpoint.end(self.checkpoints, self.steps)
+        self._saved = not self._in_step
 
     def _restore(self, path: Path) -> None:
         state = checkpoint.load(path)
+        before = describe.earlier(self.folder).get("config", {})
+        self._changed = {name: [was, now] for name, was, now in describe.changes(before, self.description["config"])}
+        changed = describe.told(self._changed)
+        own = self.others.rank < checkpoint.ranks(path)
+        if self.others.rank and own:
+            state |= checkpoint.load(path, self.others.rank)
         try:
             for name, thing in self._tracked.items():
                 thing.load_state_dict(state[name])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise HenshinError(f"{path}: does not fit this run ({mismatch(error)})") from error
+            why = f"{mismatch(error)}; changed since: {changed}" if changed else mismatch(error)
+            raise HenshinError(f"{path}: does not fit this run ({why})") from error
         self.steps = state["run"]["steps"]
-        set_random_state(state["run"]["random"], self.rng)
+        if own:
+            set_random_state(state["run"]["random"], self.rng, self.device)
+        else:  # one process more than before
+            self.rng.bit_generator.state = seeded(self.seed + self.steps, self.others.rank).bit_generator.state
+            part(self.seed + self.steps, self.others.rank)
+        self._saved = True
+        self.watch.go_on(self.steps, state["run"].get("noted", {}) if own else {})
         self.say(f"resumed at step {self.steps}")
+        if changed:
+            self.say(f"changed since: {changed}")
 
-    def _write_description(self) -> None:
-        whole = {
-            **self.description,
-            "base": str(self.base.resolve()),
-            "precision": precision_of(self.fabric),
-            "publish": {part: asdict(what) for part, what in self._published.items()},
-        }
-        (self.folder / "run.json").write_text(json.dumps(whole, indent=2) + "\n")
 
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Within: a first Ctrl-C (or SIGTERM) ends the run after its step, with everything saved."""
-
-        def stop(*_: object) -> None:
-            self.interrupted = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+def _shared(thing: Any) -> bool:
+    """Is this the same in every process? Networks and optimisers are; pools of pictures are not."""
+    return isinstance(thing, nn.Module | torch.optim.Optimizer)
 
 
 def mismatch(error: Exception) -> str:
     """The first thing in which a checkpoint and a run differ: PyTorch lists them below a headline."""
+    if isinstance(error, KeyError):
+        return f"it holds no {error}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[1] if len(lines) > 1 else flat(error)

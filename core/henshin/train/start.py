@@ -1,17 +1,58 @@
-"""`henshin train`: from a checked plan to a trained run."""
+"""`henshin train`: from a checked plan to a trained run, in this process or in one for each device."""
 
 from __future__ import annotations
 
+import json
+import logging
+import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from henshin.errors import HenshinError
-from henshin.registry import Registry
-from henshin.train import checkpoint
-from henshin.train.config import RunPlan
-from henshin.train.publish import RUN_FILE, described_run
-from henshin.train.run import RunOptions, TrainingRun
+from lightning_fabric import Fabric
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+
+from henshin.errors import HenshinError, MissingError
+from henshin.registry import Registry, build_registry
+from henshin.train import checkpoint, describe
+from henshin.train.config import RunPlan, load_run
+from henshin.train.describe import RUN_FILE, check_recipe, earlier
+from henshin.train.device import make_fabric
+from henshin.train.ending import handed_on
+from henshin.train.options import RunOptions
+from henshin.train.run import TrainingRun
+from henshin.train.watch import Progress
+
+Show = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a run is told: by lines, and by a bar where there is one; `close` when it has ended."""
+
+    say: Callable[[str], None]
+    show: Show | None = None
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended."""
+
+    steps: int
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What each of several processes is told: enough to read the plan again."""
+
+    path: Path
+    folder: Path
+    options: RunOptions
+    voice: Callable[[], Voice]
+    errors: Path
 
 
 def default_folder(plan: RunPlan) -> Path:
@@ -19,27 +60,106 @@ def default_folder(plan: RunPlan) -> Path:
     return Path("runs") / plan.path.stem
 
 
-def train(
-    plan: RunPlan, folder: Path, registry: Registry, options: RunOptions, say: Callable[[str], None]
-) -> TrainingRun:
-    """Train, or go on with `options.resume`, in `folder`; return the run when it has ended.
+def settled(plan: RunPlan, folder: Path, options: RunOptions) -> RunOptions:
+    """Check that a run may be made in a folder, and take from the run that is there what must stay as it was.
 
-    Errors: HenshinError when the folder holds a run and it was not said to resume, and whatever is wrong with data.
+    Errors: HenshinError when the folder holds a run and it was not said to resume, another run, or other things.
     """
     if checkpoint.found(folder / "checkpoints") and not options.resume:
         raise HenshinError(f"{folder}: holds a run already; go on with it by --resume, or choose another -o")
-    described = folder / RUN_FILE
-    if folder.is_dir() and any(folder.iterdir()) and not described.is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).is_file():
         raise HenshinError(f"{folder}: holds other files and no run; choose another -o")
-    if options.resume and options.precision == "auto" and described.is_file():
-        options = replace(options, precision=described_run(described).get("precision", "auto"))
-    folder.mkdir(parents=True, exist_ok=True)
-    run = TrainingRun(folder, plan.path.parent, plan.description, plan.recipe.config.seed, registry, options, say)
-    with run.interruptible():
-        plan.recipe.train(run)
-        run.finish()
+    if options.resume:
+        check_recipe(folder, plan.recipe.name)
+        if options.precision == "auto":
+            options = replace(options, precision=earlier(folder).get("precision", "auto"))
+    return options
+
+
+def train(
+    plan: RunPlan,
+    folder: Path,
+    registry: Registry,
+    options: RunOptions,
+    say: Callable[[str], None],
+    show: Show | None = None,
+) -> TrainingRun:
+    """Train in this process, or go on with `options.resume`, in `folder`; return the run when it has ended.
+
+    `show` is given the progress of every step, for a bar; without it lines of progress are said.
+    Errors: HenshinError when the folder holds a run and it was not said to resume, and whatever is wrong with data.
+    """
+    options = settled(plan, folder, options)
+    return _train(make_fabric(options.device, options.precision), plan, folder, registry, options, Voice(say, show))
+
+
+def train_on_many(plan: RunPlan, folder: Path, options: RunOptions, voice: Callable[[], Voice]) -> Ended:
+    """Train on `options.devices` devices, in a process each; every one of them reads the plan again.
+
+    `voice` makes, in the first process, what the run speaks with; it must be a function that can be imported.
+    Errors: as `train`; what went wrong in a process is raised here.
+    """
+    options = settled(plan, folder, options)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    fabric = make_fabric(options.device, options.precision, options.devices)
+    with tempfile.TemporaryDirectory() as place, handed_on():
+        order = Order(plan.path, folder, options, voice, Path(place))
+        try:
+            ended: Ended = fabric.launch(_take_part, order)
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            raise _reason(Path(place), error) from error
+    return ended
+
+
+def _take_part(fabric: Fabric, order: Order) -> Ended:
+    """What each process does."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    voice = order.voice() if fabric.global_rank == 0 else Voice(lambda _: None)
+    try:
+        registry = build_registry(order.options.plugins)
+        plan = load_run(order.path, registry, order.options.overrides)
+        run = _train(fabric, plan, order.folder, registry, order.options, voice)
+    except HenshinError as error:
+        told = json.dumps({"missing": isinstance(error, MissingError), "text": str(error)})
+        (order.errors / str(fabric.global_rank)).write_text(told)
+        raise
+    finally:
+        voice.close()
+    return Ended(run.steps, run.interrupted)
+
+
+def _reason(place: Path, error: Exception) -> Exception:
+    """The first process that gave a reason which a user can act on; else what PyTorch has to say."""
+    for file in sorted(place.iterdir()):
+        reason: dict[str, Any] = json.loads(file.read_text())
+        return (MissingError if reason["missing"] else HenshinError)(reason["text"])
+    return error
+
+
+def _train(
+    fabric: Fabric, plan: RunPlan, folder: Path, registry: Registry, options: RunOptions, voice: Voice
+) -> TrainingRun:
+    if fabric.global_rank == 0:
+        describe.begin(folder, plan.description, plan.path.parent)
+    run = TrainingRun(
+        folder,
+        plan.path.parent,
+        plan.description,
+        plan.recipe.config.seed,
+        registry,
+        options,
+        fabric,
+        voice.say,
+        voice.show,
+    )
+    try:
+        with run.ending.interruptible(child=fabric.world_size > 1):
+            plan.recipe.train(run)
+            run.finish()
+    finally:
+        run.watch.close()
     if run.interrupted:
-        say(f"interrupted at step {run.steps}; go on with --resume -o {folder}")
+        run.say(f"interrupted at step {run.steps}; go on with --resume -o {folder}")
     else:
-        say(f"stopped at step {run.steps}; {folder}")
+        run.say(f"stopped at step {run.steps}; {folder}")
     return run
