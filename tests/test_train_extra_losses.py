@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from henshin.train.discriminators import PatchGan  # noqa: E402
+from henshin.train.discriminators import MultiScale, PatchGan, Plain  # noqa: E402
 from henshin.train.losses import (  # noqa: E402
     colour_loss,
     content_loss,
@@ -151,6 +151,29 @@ def test_feature_matching_sums_layers_and_averages_judges():
     assert feature_matching_loss(real, fake).item() == pytest.approx(((0.5 + 2) + (1 + 1)) / 2)
     with pytest.raises(ValueError, match="zip"):
         feature_matching_loss(real, [fake[0][:1], fake[1]])
+
+
+@pytest.mark.parametrize("judge", [PatchGan(4, 2), Plain(4), PatchGan(4, 2, "spectral")])
+def test_judges_give_what_they_see_and_the_same_scores_from_it(judge):
+    judge.eval()
+    pictures = torch.rand(2, 3, 32, 32)
+    seen = judge.features(pictures)
+    assert torch.equal(judge.score(seen), judge(pictures))
+    assert [features.shape[1] for features in seen] == ([4, 8, 16, 32] if isinstance(judge, Plain) else [4, 8, 16])
+    assert feature_matching_loss([seen], [seen]).item() == 0
+    other = judge.features(pictures.flip(3))
+    assert feature_matching_loss([seen], [other]).item() > 0
+
+
+def test_judges_at_several_scales_give_what_each_sees():
+    judges = MultiScale(3, 4, 2, gain=2.0).eval()
+    pictures = torch.rand(2, 3, 64, 64, requires_grad=True)
+    seen = judges.features(pictures)
+    assert [features[0].shape[2] for features in seen] == [32, 16, 8]
+    for one, other in zip(judges.score(seen), judges(pictures), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    feature_matching_loss(judges.features(torch.rand(2, 3, 64, 64)), seen).backward()
+    assert pictures.grad.abs().sum() > 0
 
 
 def test_smoothed_cartoons_are_fake_too():

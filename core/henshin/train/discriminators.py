@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,16 @@ def _wrap(layer: nn.Conv2d | nn.Linear, norm: Norm) -> nn.Module:
     return wrapped
 
 
+def _after_each(body: nn.Sequential, x: Tensor) -> list[Tensor]:
+    """What comes out of each activation."""
+    found = []
+    for layer in body:
+        x = layer(x)
+        if isinstance(layer, nn.LeakyReLU):
+            found.append(x)
+    return found
+
+
 class PatchGan(nn.Module):
     """Judges overlapping patches: 4x4 convolutions, width, 2 width, 4 width (stride 2), 8 width and 1 (stride 1).
 
@@ -64,6 +74,15 @@ class PatchGan(nn.Module):
         scores: Tensor = self.body(pictures)
         return scores
 
+    def features(self, pictures: Tensor) -> list[Tensor]:
+        """What comes out of each activation, for `feature_matching_loss`; `score` makes the scores of it."""
+        return _after_each(self.body[:-1], pictures)
+
+    def score(self, features: list[Tensor]) -> Tensor:
+        """The scores that `forward` gives, from features that are there already."""
+        scores: Tensor = self.body[-1](features[-1])
+        return scores
+
 
 class Plain(nn.Module):
     """Judges whole pictures: four 3x3 convolutions of stride 2 (width, 2, 4, 8 width), global average, a linear layer.
@@ -85,6 +104,15 @@ class Plain(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, channels, H, W) in [-1, 1] -> one score each, (N, 1), before any sigmoid; H and W 17 px at least."""
         scores: Tensor = self.last(self.body(pictures).mean((2, 3)))
+        return scores
+
+    def features(self, pictures: Tensor) -> list[Tensor]:
+        """As `PatchGan.features`."""
+        return _after_each(self.body, pictures)
+
+    def score(self, features: list[Tensor]) -> Tensor:
+        """As `PatchGan.score`."""
+        scores: Tensor = self.last(features[-1].mean((2, 3)))
         return scores
 
 
@@ -126,6 +154,16 @@ class MultiScale(nn.Module):
             if i + 1 < len(self.judges):
                 pictures = F.avg_pool2d(pictures, 2)
         return scores
+
+    def features(self, pictures: Tensor) -> list[list[Tensor]]:
+        """The features of each scale, the finest first; see `PatchGan.features`."""
+        judges = cast("list[PatchGan]", list(self.judges))
+        return [judge.features(F.avg_pool2d(pictures, 2**i) if i else pictures) for i, judge in enumerate(judges)]
+
+    def score(self, features: list[list[Tensor]]) -> list[Tensor]:
+        """The scores that `forward` gives, from features that are there already."""
+        judges = cast("list[PatchGan]", list(self.judges))
+        return [judge.score(found) * self.gain for judge, found in zip(judges, features, strict=True)]
 
 
 def frozen(module: nn.Module, frozen: bool) -> None:
