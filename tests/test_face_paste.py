@@ -180,3 +180,39 @@ def test_every_face_becomes_a_picture_of_its_own(rng: np.random.Generator, tmp_p
     assert (first.alpha, first.decoded, first.faces) == (None, None, [])
     assert second.metadata.size == (80, 80)
     assert third is whole
+
+
+def drawn(photo: Any, colour: Any) -> tuple[Any, Any]:
+    """The photo with a drawing of one colour and dark lines put into its surroundings, and where it was put."""
+    (face,) = align(photo, [placed((100, 100), 80)], FaceAlignConfig())
+    assert face.crop is not None
+    crop = np.ascontiguousarray(np.broadcast_to(np.array(colour, np.uint8), face.crop.shape)).copy()
+    crop[:, ::16] = 20
+    config = PasteBackConfig(colour_match="surroundings", roundness=1, feather=0.25)
+    return paste(photo, [replace(face, crop=crop)], config), depth(face, photo)
+
+
+def test_a_pale_drawing_does_not_glow_in_a_dark_photo() -> None:
+    photo = np.full((200, 200, 3), (50, 40, 30), np.uint8)
+    result, inward = drawn(photo, (250, 240, 230))
+    assert result.astype(int).max() < 75, "no lighter than the photo"
+    lines = result[inward > 0.3]
+    assert lines.min() < 20, "but a drawing still"
+
+
+def test_at_its_border_a_drawing_has_the_colours_of_either_side() -> None:
+    photo = np.zeros((200, 200, 3), np.uint8)
+    photo[:, :100], photo[:, 100:] = (200, 60, 40), (30, 70, 210)
+    result, inward = drawn(photo, (240, 240, 240))
+    off = np.abs(result.astype(int) - photo)
+    rim = (inward > 0) & (inward < 0.2) & (np.abs(np.arange(200) - 100) > 15)
+    assert off[rim].mean() < 4
+    assert off[inward > 0.4].mean() > 20, "the middle is the drawing's"
+
+
+def test_what_was_not_drawn_over_keeps_its_colours(rng: np.random.Generator) -> None:
+    photo = smooth(rng, 200, 200)
+    faces = align(photo, [placed((100, 100), 80), placed((10, 100), 80)], FaceAlignConfig())
+    config = PasteBackConfig(colour_match="surroundings")
+    same, plain = paste(photo, faces, config).astype(int), paste(photo, faces, PasteBackConfig()).astype(int)
+    assert np.abs(same - plain).max() <= 3, "a crop that nothing changed fits in already, also at the photo's border"

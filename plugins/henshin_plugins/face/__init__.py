@@ -164,9 +164,11 @@ class PasteBackConfig(StageConfig):
     roundness: float = Field(
         0.5, ge=0.0, le=1.0, description="Shape of what is pasted: 0 = the square crop, 1 = a circle within it."
     )
-    colour_match: Literal["none", "mean", "mean_std"] = Field(
+    colour_match: Literal["none", "mean", "mean_std", "surroundings"] = Field(
         "none",
-        description="Give a crop the mean colour ('mean'), or also the contrast ('mean_std'), of the photo there.",
+        description="Give a crop the mean colour ('mean'), or also the contrast ('mean_std'), of the photo there; "
+        "'surroundings': make it no lighter than the photo is there, and let its broad colours go over into the "
+        "photo's towards the border, so that nothing glows.",
     )
     strength: float = Field(1.0, ge=0.0, le=1.0, description="1 = the crop covers the photo, 0.5 = half of each.")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from henshin_plugins.face.colour import Change, colour_change
+from henshin_plugins.face.colour import Change, colour_change, fit_in
 from henshin_plugins.face.geometry import bounds, invert
 from henshin_plugins.face.warp import bilinear, warp
 
@@ -108,11 +108,14 @@ def _patch(picture: Picture, face: Face, config: PasteBackConfig) -> _Patch | No
         return None
     here = to_photo - [[0.0, 0.0, left], [0.0, 0.0, top]]
     box = left, top, right, bottom
-    pixels = warp(face.crop, here, right - left, bottom - top)
+    crop = face.crop
+    if config.colour_match == "surroundings":
+        crop = fit_in(crop, picture, to_crop, face.mask)
+    pixels = warp(crop, here, right - left, bottom - top)
     valid = _valid(face.mask, here, right - left, bottom - top)
     middle = np.array([[1 / width], [1 / height]]) * to_crop - [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]]
     patch = _Patch(box, pixels, valid, middle, config.feather, config.roundness)
-    if config.colour_match != "none":
+    if config.colour_match in ("mean", "mean_std"):
         patch.change = colour_change(
             pixels, picture[top:bottom, left:right], patch.cover(box)[0], contrast=config.colour_match == "mean_std"
         )
