@@ -85,8 +85,8 @@ class Residual(nn.Module):
 
 
 class CartoonJudge(nn.Module):
-    """Seven 3x3 convolutions, two of them halvings: what tells a cartoon are its local edges and flats, so a score
-    sees 25x25 pixels and there is one for each 4x4 of them.
+    """Seven 3x3 convolutions, two of them halvings: local edges and flats tell a cartoon, so a score sees 37x37 pixels,
+    and there is one for each 4x4 of them.
 
     width; 2 width (stride 2), 4 width; 4 width (stride 2), 8 width; 8 width; 1. Leaky ReLU 0.2; a norm after the
     third, fifth and sixth. `norm` "spectral" bounds every convolution instead (Miyato et al. 2018).
