@@ -135,7 +135,7 @@ def test_before_the_game_the_discriminators_learn_a_fixed_batch_and_the_generato
     assert different([before["a_to_b"], before["b_to_a"]], [after["a_to_b"], after["b_to_a"]]) == []
     for name in ("judge_a", "judge_b"):
         assert log[name][-1] < 0.5 * log[name][0]
-    assert log["real_score"][-1] - log["fake_score"][-1] > 0.5
+    assert log["real_score"][-1] > log["fake_score"][-1] + 0.1
     assert "cycle" not in log
     assert after["pool_a"]["pictures"] == []
     trained(path, tmp_path / "run", resume=True)
