@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,18 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data sets are not at hand (set HENSHIN_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests keep nothing in the user's cache."""
+    before = os.environ.get("HENSHIN_CACHE")
+    os.environ["HENSHIN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["HENSHIN_CACHE"]
+    else:
+        os.environ["HENSHIN_CACHE"] = before
 
 
 @pytest.fixture

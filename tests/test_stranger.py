@@ -185,14 +185,14 @@ def test_the_documented_recipe_trains_and_is_exported(tmp_path: Path) -> None:
     from henshin.testing import picture
 
     (tmp_path / "echo.py").write_text(printed("class Echo("))
-    (tmp_path / "echo.yaml").write_text(printed("recipe: echo", "yaml") + "size: 16\n")
+    (tmp_path / "echo.yaml").write_text(printed("recipe: echo", "yaml").replace("size: 64", "size: 32"))
     (tmp_path / "photos").mkdir()
     for seed in range(2):
         Image.fromarray(picture(120, 90, seed)).save(tmp_path / "photos" / f"{seed}.png")
     plugin = ("--plugin", "echo.py")
     result = henshin("train", "echo.yaml", *plugin, "--device", "cpu", "--max-steps", "60", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    (line,) = (tmp_path / "runs" / "echo" / "log.jsonl").read_text().splitlines()
+    line, *_ = (tmp_path / "runs" / "echo" / "log.jsonl").read_text().splitlines()
     assert json.loads(line)["loss"] < 1
     assert (tmp_path / "runs" / "echo" / "samples" / "0000000.png").is_file()
     result = henshin(

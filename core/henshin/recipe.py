@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,10 +44,55 @@ class PictureData(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     size: int = Field(256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
+    crop: Literal["middle", "random"] = Field(
+        "middle",
+        description="`middle`: the middle square of each picture, brought to `size`; `random`: brought to `load`, and "
+        "another square of `size` cut out at each draw.",
+    )
+    load: int | None = Field(
+        None,
+        ge=32,
+        le=4096,
+        description="Side to which the shorter side of each picture is brought before a random crop, pixels; without "
+        "it, `size` * 286 / 256.",
+    )
     flip: bool = Field(True, description="Mirror each picture with an even chance.")
+    small: Literal["enlarge", "skip", "fail"] = Field(
+        "enlarge", description="What becomes of pictures whose shorter side is below `size`."
+    )
+    duplicates: Literal["report", "drop", "ignore"] = Field(
+        "report",
+        description="Near-duplicates: list them, or `drop` all but one; of a held-out picture, those in training.",
+    )
     hold_out: int = Field(
         100, ge=0, description="Pictures of each folder option, chosen by the hash of their names, never trained on."
     )
+
+    @field_validator("load")
+    @classmethod
+    def _holds_the_crop(cls, load: int | None, info: ValidationInfo) -> int | None:
+        size = info.data.get("size", 0)
+        if load is not None and load < size:
+            raise ValueError(f"{load} is too small; at least {size}, the size of the crop")
+        if load is not None and info.data.get("crop") == "middle":
+            raise ValueError("goes with crop: random; the middle square is brought to size")
+        return load
+
+    @property
+    def side(self) -> int:
+        """Shorter side at which pictures are kept, pixels."""
+        if self.crop == "middle":
+            return self.size
+        return self.load or round(self.size * 286 / 256)
+
+    def folder_options(self) -> dict[str, str | tuple[str, ...]]:
+        """The options that name folders of pictures, with their values: `{"a": "photos", "b": "drawings"}`."""
+        found = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if tuple[str, ...] in get_args(field.annotation) and value is not None:
+                found[name] = value
+        return found
 
 
 class UnpairedData(PictureData):

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from henshin.context import Context
+from henshin.context import Context, user_cache
 from henshin.engine.inputs import Listing
 from henshin.engine.names import path_key
 from henshin.engine.options import RunOptions
@@ -110,15 +110,10 @@ def _context(pipeline: Pipeline, options: RunOptions, store: ModelStore, registr
     """Return what the stages of a run are opened with. Errors: MissingError when a GPU is required and absent."""
     from henshin.runtime import resolve_device
 
-    cache = options.cache
-    if cache is None:
-        from platformdirs import user_cache_path
-
-        cache = user_cache_path("henshin")
     return Context(
         device=resolve_device(options.device, options.require_gpu),
         batch_size=options.batch_size,
-        cache_folder=cache,
+        cache_folder=options.cache or user_cache(),
         log=logging.getLogger("henshin"),
         registry=registry,
         store=store,

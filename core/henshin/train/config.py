@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from henshin.config_errors import validate
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.overrides import parse_override, with_value
-from henshin.recipe import NetworkChoice, Recipe, UnpairedData
+from henshin.recipe import NetworkChoice, PairedData, PictureData, Recipe
 from henshin.registry import Registry
-from henshin.train.folders import as_folders
+from henshin.train.folders import as_folders, checked, pairs_in
 from henshin.yaml_nodes import Node, load_yaml
 
 
@@ -85,16 +85,29 @@ def _network_problems(config: type[BaseModel], root: Node, where: str, registry:
 
 
 def _folder_problems(config: BaseModel, root: Node, path: Path) -> Iterator[Problem]:
-    """Check that the folders of a run's two domains exist."""
-    data = getattr(config, "data", None)
-    if not isinstance(data, UnpairedData):
-        return
-    for key in ("a", "b"):
+    """Check that the folders of pictures exist, and hold more pictures than are held out."""
+    for key in type(config).model_fields:
+        data, node = getattr(config, key), root.mapping.get(key)
+        if isinstance(data, PictureData) and node is not None:
+            for option, told in _data_problems(data, path.parent):
+                mark = node.key_mark(option)
+                yield Problem(mark.where or str(path), mark.line, f"{key}.{option}: {told}")
+
+
+def _data_problems(data: PictureData, base: Path) -> Iterator[tuple[str, HenshinError]]:
+    """(option, what is wrong with its folders)."""
+    sound = True
+    for option, value in data.folder_options().items():
         try:
-            as_folders(getattr(data, key), path.parent)
+            checked(as_folders(value, base), data.hold_out)
         except HenshinError as error:
-            mark = root.mapping["data"].key_mark(key)
-            yield Problem(mark.where or str(path), mark.line, f"data.{key}: {error}")
+            sound = False
+            yield option, error
+    if sound and isinstance(data, PairedData):
+        try:
+            pairs_in(as_folders(data.a, base), as_folders(data.b, base), data.hold_out)
+        except HenshinError as error:
+            yield "b", error
 
 
 def _is_choice(annotation: Any) -> bool:

@@ -1,9 +1,10 @@
-"""The folders of pictures that a run names, and which of their pictures are held out."""
+"""The folders of pictures that a run names: what lies in them, what belongs together, and what is held out."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from henshin.errors import HenshinError
@@ -39,3 +40,71 @@ def split(files: Sequence[Path], hold_out: int) -> tuple[list[Path], list[Path]]
     ranked = sorted(files, key=lambda file: hashlib.sha256(file.stem.encode()).digest())
     held = set(ranked[:hold_out])
     return [file for file in files if file not in held], sorted(held)
+
+
+def checked(folders: Sequence[Path], hold_out: int) -> list[Path]:
+    """The pictures of these folders. Errors: HenshinError when there are none, or none is left to train on."""
+    files = pictures_in(folders)
+    if not files:
+        raise HenshinError(f"{_places(folders)}: {_why_empty(folders)}: none to train on")
+    enough(len(files), folders, hold_out)
+    return files
+
+
+def enough(count: int, folders: Sequence[Path], hold_out: int, what: str = "pictures") -> None:
+    """Check that holding out leaves something to train on. Errors: HenshinError with a number that would do."""
+    if count <= hold_out:
+        told = f"{count} {what}, {hold_out} of them to be held out: none to train on"
+        raise HenshinError(f"{_places(folders)}: {told}; hold_out: {count // 10} would do")
+
+
+def _why_empty(folders: Sequence[Path]) -> str:
+    others = sum(1 for folder in folders for file in folder.rglob("*") if file.is_file())
+    return f"0 pictures among its {others} files" if others else "0 pictures, for it is empty"
+
+
+def _places(folders: Sequence[Path]) -> str:
+    return ", ".join(str(folder) for folder in folders)
+
+
+@dataclass(slots=True)
+class Partners:
+    """Pairs of files, `a[i]` with `b[i]`; `single` names the files that have no partner, or whose name is taken."""
+
+    a: list[Path] = field(default_factory=list)
+    b: list[Path] = field(default_factory=list)
+    single: list[Path] = field(default_factory=list)
+
+
+def pairs_in(a: Sequence[Path], b: Sequence[Path], hold_out: int) -> Partners:
+    """The files below `a` with those of the same relative name, without suffix, below `b`, sorted by a's.
+
+    Errors: HenshinError when there is no pair, or none is left to train on.
+    """
+    found = Partners()
+    of_a, of_b = _by_name(a, found.single), _by_name(b, found.single)
+    for name, file in sorted(of_a.items(), key=lambda item: item[1]):
+        if name in of_b:
+            found.a.append(file)
+            found.b.append(of_b[name])
+    found.single += [of_a[name] for name in of_a.keys() - of_b] + [of_b[name] for name in of_b.keys() - of_a]
+    found.single.sort()
+    if not found.a:
+        example = f", such as {_places(b)}/{next(iter(of_a))}.*" if of_a else ""
+        raise HenshinError(
+            f"{_places(a)}: {len(of_a)} pictures, and {len(of_b)} in {_places(b)}, but no pair: none to train on; "
+            f"partners have the same name{example}"
+        )
+    enough(len(found.a), a, hold_out, "pairs")
+    return found
+
+
+def _by_name(folders: Sequence[Path], taken: list[Path]) -> dict[str, Path]:
+    """Files by their relative names without suffix; those that come second with a name are added to `taken`."""
+    named: dict[str, Path] = {}
+    for folder in folders:
+        for file in pictures_in([folder]):
+            name = file.relative_to(folder).with_suffix("").as_posix()
+            if named.setdefault(name, file) != file:
+                taken.append(file)
+    return named
