@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from conftest import ROOT
 from support_face import EXAMPLES, frame, picture, placed, smooth
 from support_stages import opened
 
@@ -144,3 +146,23 @@ def test_the_same_photo_gives_the_same_bytes(rng: np.random.Generator) -> None:
     photo, face = smooth(rng, 300, 300), placed((150, 140), 210, 7)
     crops = [align(photo, [face], FaceAlignConfig(size=128))[0].crop for _ in range(3)]
     assert all(np.array_equal(crops[0], crop) for crop in crops)
+
+
+def test_a_face_whose_eyes_lie_beyond_the_photo_is_none(rng: np.random.Generator) -> None:
+    photo = smooth(rng, 100, 100)
+    eyes_out, one_eye_out, whole = placed((50, -30), 80), placed((4, 50), 80), placed((50, 50), 80)
+    assert (eyes_out.landmarks[:2, 1] < 0).all()
+    assert (one_eye_out.landmarks[:2, 0] < 0).sum() == 1
+    kept = align(photo, [eyes_out, one_eye_out, whole], FaceAlignConfig())
+    assert [face.box.tolist() for face in kept] == [one_eye_out.box.tolist(), whole.box.tolist()]
+
+
+@pytest.mark.parametrize("name", ["selfie2anime", "selfie2anime-portrait"])
+def test_the_ready_pipelines_leave_half_faces_alone(name: str, rng: np.random.Generator) -> None:
+    text = (ROOT / "pipelines" / f"{name}.yaml").read_text()
+    (options,) = [stage for stage in yaml.safe_load(text)["stages"] if stage["use"] == "face_align"]
+    del options["use"]
+    config = FaceAlignConfig.model_validate(options)
+    photo = smooth(rng, 200, 200)
+    chin_cut, half = placed((100, 170), 80), placed((2, 100), 80)
+    assert [face.box.tolist() for face in align(photo, [chin_cut, half], config)] == [chin_cut.box.tolist()]

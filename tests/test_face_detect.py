@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support_face import EXAMPLES, detector, frame, picture
+from support_face import EXAMPLES, detector, frame, picture, placed, smooth
 from support_stages import context_in, opened
 
 from henshin import Face
@@ -235,3 +236,20 @@ def test_the_pyramid_starts_at_the_smallest_face() -> None:
     assert scales[0] == pytest.approx(0.4)
     assert 300 * scales[-1] >= 12 > 300 * scales[-1] * 0.709
     assert pyramid(400, 20, 30) == []
+
+
+def test_what_is_fully_transparent_is_no_face(tmp_path: Path, rng: np.random.Generator) -> None:
+    stage: Any = opened(FaceDetect, tmp_path, look_again="never", minimum_size=12, faces="largest")
+    large, small = placed((40, 40), 60), placed((150, 40), 30)
+
+    class Sees:
+        def find(self, pictures: Any, sizes: Any, score: float) -> Any:
+            return [[replace(large), replace(small)] for _ in pictures]
+
+    stage.finder.detector = Sees()
+    photo = smooth(rng, 80, 200)
+    alpha = np.zeros((80, 200), np.uint8)
+    alpha[40, 150] = 1
+    shown, hidden = frame(photo, name="shown"), replace(frame(photo, name="hidden"), alpha=alpha)
+    found = [result.faces[0].box.tolist() for result in stage.run([shown, hidden])]
+    assert found == [large.box.tolist(), small.box.tolist()], "the largest that is seen"

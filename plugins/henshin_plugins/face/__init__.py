@@ -73,7 +73,7 @@ class FaceDetectConfig(StageConfig):
 
 
 class FaceDetect(Stage[FaceDetectConfig]):
-    """Find the faces of a photo: box, score and five landmarks of each."""
+    """Find the faces of a photo: box, score and five landmarks of each. What lies where it is transparent is none."""
 
     name = "face_detect"
     Config = FaceDetectConfig
@@ -101,7 +101,7 @@ class FaceDetect(Stage[FaceDetectConfig]):
         """Return the frames with their faces; those without any as `without_faces` says."""
         if self.finder is None:
             raise RuntimeError("face_detect is closed")
-        found = self.finder.find([frame.picture for frame in items])
+        found = self.finder.find([frame.picture for frame in items], [frame.alpha for frame in items])
         results = (
             replace(frame, faces=faces) if faces else none_left(frame, self.config.without_faces, "no face found")
             for frame, faces in zip(items, found, strict=True)
@@ -121,9 +121,13 @@ class FaceAlignConfig(StageConfig):
         1.0, ge=0.5, le=4.0, description="How much a crop shows: 1 = face with hair and chin, 2 = twice as wide."
     )
     maximum_outside: float | None = Field(
-        None, ge=0.0, le=1.0, description="Drop a face whose crop lies beyond the photo with more than this share."
+        None,
+        ge=0.0,
+        le=1.0,
+        description="Drop a face whose crop lies beyond the photo with more than this share: about 0.2 where hair or "
+        "chin are cut off, 0.45 where half the face is. One whose eyes both lie beyond it is dropped always.",
     )
-    without_faces: Policy = Field("copy", description=f"For photos that lost all faces to `maximum_outside`. {POLICY}")
+    without_faces: Policy = Field("copy", description=f"For photos that lost all faces to the border. {POLICY}")
 
 
 class FaceAlign(Stage[FaceAlignConfig]):

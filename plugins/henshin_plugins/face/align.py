@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin import Face, Picture
+    from henshin.frame import Floats
     from henshin_plugins.face import FaceAlignConfig
     from henshin_plugins.face.geometry import Array
 
@@ -23,12 +24,17 @@ LEAST_SIDE = 16
 
 
 def align(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> list[Face]:
-    """Return the faces with matrix, crop (S, S, 3) and mask (S, S), S <= `size`; without those too far outside."""
+    """Return the faces with matrix, crop (S, S, 3) and mask (S, S), S <= `size`.
+
+    Without those that lie too far outside, or both of whose eyes do.
+    """
     aligned = (_aligned(picture, face, config) for face in faces)
     return [face for face in aligned if face is not None]
 
 
 def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | None:
+    if not _any_inside(face.landmarks[:2], picture):
+        return None  # both eyes are guesses beyond the border
     unit = similarity(face.landmarks.astype(np.float64), template(config.margin))
     scale = math.sqrt(abs(np.linalg.det(unit[:, :2])))
     if not scale > 0 or not math.isfinite(scale):
@@ -42,6 +48,11 @@ def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | No
     crop = warp(picture, matrix.astype(np.float64), side, side)
     crop.flags.writeable = mask.flags.writeable = False
     return replace(face, matrix=matrix, crop=crop, mask=mask)
+
+
+def _any_inside(points: Floats, picture: Picture) -> bool:
+    height, width = picture.shape[:2]
+    return bool(((points >= 0) & (points < (width, height))).all(axis=-1).any())
 
 
 def inside(matrix: Array, side: int, width: int, height: int) -> Picture:

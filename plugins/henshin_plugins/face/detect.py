@@ -44,20 +44,21 @@ class Finder:
         seen = usual.seen if auto else min(usual.seen, self.score)
         self.scores = replace(usual, seen=seen, again=max(usual.again, self.score))
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[Face]]:
-        """Return the chosen faces of each picture, from left to right."""
+    def find(self, pictures: Sequence[Picture], alphas: Sequence[Picture | None] = ()) -> list[list[Face]]:
+        """Return the chosen faces of each picture, from left to right; none where its alpha (H, W) shows nothing."""
         sizes = [self._size(picture) for picture in pictures]
         found = self.detector.find(pictures, sizes, self.score)
-        return [self._one(*parts) for parts in zip(pictures, sizes, found, strict=True)]
+        parts = zip(pictures, alphas or [None] * len(pictures), sizes, found, strict=True)
+        return [self._one(*one) for one in parts]
 
-    def _one(self, picture: Picture, size: int, faces: list[Face]) -> list[Face]:
+    def _one(self, picture: Picture, alpha: Picture | None, size: int, faces: list[Face]) -> list[Face]:
         faces = [face for face in faces if _side(face) >= size]
         if self.config.look_again != "never":
             faces = self._confirmed(picture, faces, size)
             if not faces:
                 again = look_again(self.detector, picture, ANGLES[self.config.look_again], size, self.scores)
                 faces = self._confirmed(picture, again, size)
-        return self._chosen(faces, picture)
+        return self._chosen([face for face in faces if _is_seen(face, alpha)], picture)
 
     def _confirmed(self, picture: Picture, faces: Sequence[Face], size: int) -> list[Face]:
         """Return the faces that are some from near too, upright; each once."""
@@ -96,6 +97,14 @@ def _detector(config: FaceDetectConfig, context: Context) -> Detector:
     from henshin_plugins.face.mtcnn import Mtcnn
 
     return Mtcnn(context)
+
+
+def _is_seen(face: Face, alpha: Picture | None) -> bool:
+    """Whether anything of a face shows: under full transparency files keep what nobody was to see."""
+    if alpha is None:
+        return True
+    x0, y0, x1, y1 = (max(0, round(float(value))) for value in face.box)
+    return bool(alpha[y0:y1, x0:x1].any())
 
 
 def _side(face: Face) -> float:
