@@ -33,6 +33,24 @@ def test_a_picture_cut_off_is_an_error(tmp_path: Path, fmt: str, share: float) -
         read(path)
 
 
+def test_a_png_whose_pixels_are_not_those_that_were_written_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    pixels = colours((120, 90))
+    Image.fromarray(pixels).save(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"IDAT")
+    size = int.from_bytes(data[at - 4 : at])
+    # Other pixels, well compressed: only the checksum of the chunk can tell.
+    other = zlib.compress(b"".join(b"\0" + row.tobytes() for row in 255 - pixels), 0)
+    data[at - 4 : at + 4 + size] = struct.pack(">I", len(other)) + b"IDAT" + other
+    path.write_bytes(data)
+    with pytest.raises(PictureError, match=r"^damaged PNG picture: the checksum of its pixels is wrong$"):
+        read(path)
+    data[at + 4 + len(other) : at + 8 + len(other)] = struct.pack(">I", zlib.crc32(b"IDAT" + other))
+    path.write_bytes(data)
+    assert np.array_equal(read(path).picture, 255 - pixels)
+
+
 def test_a_progressive_jpeg_cut_off_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.fromarray(colours((120, 90))).save(path, progressive=True)

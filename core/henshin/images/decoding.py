@@ -15,7 +15,7 @@ from henshin.errors import PictureError
 from henshin.frame import Metadata
 from henshin.images.colour import to_srgb
 from henshin.images.exif import adobe_rgb, as_stored
-from henshin.images.parts import is_lossless_webp
+from henshin.images.parts import has_whole_pixels, is_lossless_webp
 from henshin.images.pixels import separate
 from henshin.images.reading import MOST_PIXELS, Decoded
 from henshin.words import flat
@@ -56,6 +56,8 @@ def decode(path: Path, fmt: str) -> Decoded:
             if fmt == "WEBP":
                 file.seek(0)
                 decoded.metadata.lossless = is_lossless_webp(file.read())
+            if fmt == "PNG" and not has_whole_pixels(file):
+                raise PictureError("damaged PNG picture: the checksum of its pixels is wrong")
             return decoded
     except PictureError:
         raise

@@ -1,9 +1,14 @@
-"""The parts that JPEG, PNG and WebP files are made of: is there anything besides the picture, and is it lossless?"""
+"""The parts that JPEG, PNG and WebP files are made of.
+
+Is there anything besides the picture, is it lossless, are its pixels as they were written?
+"""
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
+from typing import IO
 
 _PNG_PICTURE = frozenset(
     b"IHDR PLTE IDAT IEND tRNS sBIT gAMA cHRM sRGB cICP mDCV cLLI bKGD hIST acTL fcTL fdAT".split()
@@ -39,6 +44,19 @@ def is_lossless_webp(data: bytes) -> bool:
         return next(kinds, None) == b"VP8L"
     except ValueError:
         return False
+
+
+def has_whole_pixels(file: IO[bytes]) -> bool:
+    """Say whether the checksums (CRC-32) of a PNG's pixels are right; Pillow looks at those of all else only."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        size = int.from_bytes(head[:4])
+        if head[4:] == b"IDAT":
+            if zlib.crc32(file.read(size), zlib.crc32(b"IDAT")) != int.from_bytes(file.read(4)):
+                return False
+        else:
+            file.seek(size + 4, 1)
+    return True
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
