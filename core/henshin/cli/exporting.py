@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin.errors import HenshinError
-from henshin.words import name_problem
+from henshin.words import listed, name_problem
 
 if TYPE_CHECKING:
     from henshin.registry import Registry
     from henshin.train.export import Source
+    from henshin.train.parity import Parity
 
 
 def export_model(
@@ -31,26 +32,43 @@ def export_model(
     description: str,
     data: str,
     licence: str,
-) -> Path:
-    """Write a model and return its path. Errors: HenshinError for wrong use, a taken name, or a failed parity check."""
+) -> tuple[Path, Parity]:
+    """Write a model; return its path and how far it is from PyTorch.
+
+    Errors: HenshinError for wrong use, a taken name, or a failed parity check.
+    """
     from henshin.train.publish import from_run, from_weights, held_pictures
 
+    _check_words(run_folder is not None, generator, weights, overrides, size)
+    shown = pictures_below(pictures) if pictures else []
     if run_folder is not None:
-        if generator or weights or overrides or size:
-            raise HenshinError("give either a run's folder, or --generator with --weights")
         source: Source = from_run(run_folder, registry, data, licence)
         origin = run_folder.resolve().name
-        shown = pictures_below(pictures) if pictures else held_pictures(run_folder)
-    elif generator and weights:
-        options = options_of(overrides)
-        source = from_weights(generator, options, weights, registry, size, data, licence)
-        origin = weights.stem
-        shown = pictures_below(pictures) if pictures else []
+        shown = shown or held_pictures(run_folder)
     else:
-        raise HenshinError("nothing to export: give a run's folder, or --generator with --weights")
+        assert generator is not None
+        assert weights is not None
+        source = from_weights(generator, options_of(overrides), weights, registry, size, data, licence)
+        origin = weights.stem
     path = free_path(name or origin, output or default_folder(), force)
-    write_model(replace(source, description=description), path, shown, fp16, keep_weights)
-    return path
+    return path, write_model(replace(source, description=description), path, shown, fp16, keep_weights)
+
+
+def _check_words(
+    run: bool, generator: str | None, weights: Path | None, overrides: tuple[str, ...], size: int | None
+) -> None:
+    """Say which words of the command line do not go together. Errors: HenshinError."""
+    of_weights = {"--generator": generator, "--weights": weights, "--set": overrides, "--size": size}
+    given = [word for word, value in of_weights.items() if value]
+    if run and given:
+        raise HenshinError(
+            f"{listed(given)}: only for weights from elsewhere; a run's folder says itself what its network is. Give "
+            "either the folder, or --generator with --weights"
+        )
+    if not run and not (generator and weights):
+        lacking = [word for word in ("--generator", "--weights") if not of_weights[word]]
+        had = f"{listed(given)} {'want' if len(given) > 1 else 'wants'} {listed(lacking)}" if given else ""
+        raise HenshinError(had or "nothing to export: give a run's folder, or --generator with --weights")
 
 
 def free_path(name: str, folder: Path, force: bool) -> Path:
@@ -64,15 +82,17 @@ def free_path(name: str, folder: Path, force: bool) -> Path:
     return path
 
 
-def write_model(source: Source, path: Path, shown: list[Any], fp16: bool, keep_weights: bool) -> None:
-    """Export to ``path``, and enter the model into the list of its folder where there is one."""
+def write_model(source: Source, path: Path, shown: list[Any], fp16: bool, keep_weights: bool) -> Parity:
+    """Export to ``path``, enter the model into the list of its folder where there is one; say how good it is."""
     from henshin.models.index import INDEX_NAME
     from henshin.train.export import export
-    from henshin.train.publish import listed
+    from henshin.train.publish import listed as enter
 
-    contract = export(source, path, shown, fp16=fp16, weights=keep_weights)
+    told: list[Parity] = []
+    contract = export(source, path, shown, fp16=fp16, weights=keep_weights, tell=told.append)
     if (path.parent / INDEX_NAME).is_file():
-        listed(path, contract, contract.description)
+        enter(path, contract, contract.description)
+    return told[0]
 
 
 def default_folder() -> Path:
@@ -98,8 +118,11 @@ def options_of(overrides: tuple[str, ...]) -> dict[str, Any]:
 
 
 def pictures_below(folder: Path) -> list[Any]:
-    """Some pictures of a folder, for the parity check."""
+    """Some pictures of a folder, for the parity check. Errors: HenshinError when there are none."""
     from henshin.engine.inputs import list_inputs
     from henshin.train.publish import pictures_of
 
-    return pictures_of([source.path for source in list_inputs([folder], None).sources[:3]])
+    found = pictures_of([source.path for source in list_inputs([folder], None).sources[:3]])
+    if not found:
+        raise HenshinError(f"--pictures {folder}: no pictures there")
+    return found

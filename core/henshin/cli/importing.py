@@ -61,14 +61,12 @@ def import_weights(
     registry = registry_with(plugin_files)
     from henshin.cli.exporting import free_path, options_of, pictures_below, write_model
     from henshin.models.store import user_folder
-    from henshin.train.examples import photo_like
     from henshin.train.importing import Wanted, from_published
 
     path = free_path(name or file.stem, output or user_folder(), force)
     source = from_published(file, registry, Wanted(options=options_of(overrides), **said))
-    shown = pictures_below(pictures) if pictures else [photo_like(seed=seed) for seed in range(2)]
-    write_model(source, path, shown, fp16, keep_weights)
+    parity = write_model(source, path, pictures_below(pictures) if pictures else [], fp16, keep_weights)
     config = source.generator.config
     changed = config.model_dump(exclude_defaults=True)
     options = "".join(f", {key}: {value}" for key, value in changed.items())
-    say(f"{path}: imported ({source.generator.name}{options}), and draws as PyTorch does", err=False)
+    say(f"{path}: imported ({source.generator.name}{options}), and draws as PyTorch does: {parity}", err=False)

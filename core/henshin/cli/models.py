@@ -21,6 +21,9 @@ COMMANDS = {
     "pull": Lazy(f"{_HOME}:pull", "Download a listed model, checked by its hash.", "Commands"),
 }
 
+_OF_PICTURES = ("layout", "size_multiple", "scale", "reach", "maximum_size")
+"""Fields of a contract that say how pictures are taken: nothing to a model that takes none."""
+
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, invoke_without_command=True)
 @click.pass_context
@@ -95,10 +98,11 @@ def show(name: str) -> None:
     values = found.contract.model_dump(mode="json")
     if entry is not None and not values["description"]:
         values["description"] = entry.description  # of models that were exported before contracts had one
+    beside = _OF_PICTURES if found.contract.kind != "translator" else ()
     rows = [
         (key, value if isinstance(value, str) else json.dumps(value))
         for key, value in values.items()
-        if value not in (None, "", {})
+        if value not in (None, "", {}) and key not in beside
     ]
     for line in table(rows):
         click.echo(line)

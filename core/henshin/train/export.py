@@ -1,17 +1,20 @@
 """From a trained network to a model: uint8 in, uint8 out, with a contract, and checked against PyTorch or not written.
 
-The exporter alone wraps a network: permute, scale, network, clamp, round. What stands in `exported/` therefore runs
+The exporter alone wraps a network: permute, scale, network, clamp, round (of a sampler only what follows the network,
+for it takes noise as it is). What stands in `exported/` therefore runs
 with no Python code of ours around it.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +24,15 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from henshin.errors import HenshinError
 from henshin.generator import Generator
 from henshin.models import METADATA_KEY, Contract
-from henshin.runtime import Device, Network
+from henshin.train.parity import Parity, check_parity, noise_trials, picture_trials
 
 OPSET = 20
-INPUT, OUTPUT = "pictures", "pictures_out"
+INPUT, LATENTS, OUTPUT = "pictures", "latents", "pictures_out"
 
 
 class Translator(nn.Module):
@@ -45,11 +49,22 @@ class Translator(nn.Module):
         x = pictures.permute(0, 3, 1, 2).to(torch.float32) * (self.span / 255) + self.low
         if self.bgr:
             x = x.flip(1)
-        y = (self.network(x) - self.low) * (255 / self.span)
+        return self.shown(self.network(x))
+
+    def shown(self, y: Tensor) -> Tensor:
+        """What a network gave, (N, 3, H, W) in its range, as pictures (N, H, W, 3) uint8 RGB."""
+        y = (y - self.low) * (255 / self.span)
         if self.bgr:
             y = y.flip(1)
-        drawn: Tensor = y.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-        return drawn
+        return y.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+class Sampler(Translator):
+    """A float network before which stands nothing: latents (N, *latent_shape) float32 -> (N, H, W, 3) uint8 RGB."""
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Network, scale, clamp, round."""
+        return self.shown(self.network(latents))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,42 +81,78 @@ class Source:
 
 
 def export(
-    source: Source, path: Path, pictures: Sequence[np.ndarray], *, fp16: bool = False, weights: bool = False
+    source: Source,
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    *,
+    fp16: bool = False,
+    weights: bool = False,
+    tell: Callable[[Parity], None] | None = None,
 ) -> Contract:
-    """Write `path` (and `.safetensors` beside it with `weights`), if it draws `pictures` as PyTorch does.
+    """Write `path` (and `.safetensors` beside it with `weights`), if it draws what PyTorch draws.
 
-    `pictures` are real ones, (H, W, 3) uint8, on which parity is checked at two sizes and two batch sizes. `fp16`
-    stores the weights in half the space; the arithmetic stays fp32, and parity is that of the rounded weights.
+    Translators are checked on `pictures`, (H, W, 3) uint8, at two sizes and two batch sizes; samplers on noise. `fp16`
+    stores the weights in half the space; the arithmetic stays fp32, and parity is that of the rounded weights. `tell`
+    is told how far the two are apart.
     Errors: HenshinError, with nothing written, when a value differs by more than one grey level.
     """
-    if source.generator.kind != "translator":
-        raise HenshinError(
-            f"'{source.generator.name}' is a {source.generator.kind}; only translators are exported so far"
-        )
+    generator = source.generator
+    if generator.kind not in ("translator", "sampler"):
+        raise HenshinError(f"'{generator.name}' is a {generator.kind}; translators and samplers are exported so far")
     network = source.network.eval().cpu().float()
+    drawing = network
     if fp16:
-        rounded(network)
-    wrapped = Translator(network, source.generator.value_range, source.generator.channel_order == "BGR").eval()
-    contract = describe(source, path.stem, network)
+        drawing = without_batch_norm(network)
+        rounded(drawing)
+    kind = Translator if generator.kind == "translator" else Sampler
+    wrapped = kind(drawing, generator.value_range, generator.channel_order == "BGR").eval()
+    contract = describe(source, path.stem, network, size_drawn(wrapped, generator))
     with tempfile.TemporaryDirectory() as folder:
         side = Path(folder) / "model.onnx"
-        write_graph(wrapped, side, source.generator.size_multiple, contract, fp16)
-        check_parity(wrapped, side, pictures, source.generator.size_multiple, source.preferred_size)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrived = [(path.with_suffix(".onnx.part"), path)]
-        shutil.copyfile(side, arrived[0][0])
-        if weights:
-            arrived.append((path.with_suffix(".safetensors.part"), path.with_suffix(".safetensors")))
-            tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-            save_file(tensors, arrived[1][0], {METADATA_KEY: contract.to_json()})
-            shutil.copymode(arrived[0][0], arrived[1][0])  # safetensors makes files that only their owner can read
-        for part, whole in arrived:
-            part.replace(whole)
+        write_graph(wrapped, side, contract, fp16)
+        if generator.kind == "translator":
+            trials = picture_trials(pictures, generator.size_multiple, source.preferred_size)
+        else:
+            trials = noise_trials(generator.latent_shape or ())
+        parity = check_parity(wrapped, side, list(trials))
+        place(side, path, network if weights else None, contract)
+    if tell is not None:
+        tell(parity)
     return contract
 
 
-def describe(source: Source, name: str, network: nn.Module) -> Contract:
-    """The contract of a model: all that its generator says of itself, and where it comes from."""
+def place(made: Path, path: Path, network: nn.Module | None, contract: Contract) -> None:
+    """Copy a finished model to `path`, with the weights of `network` beside it; both are whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrived = [(path.with_suffix(".onnx.part"), path)]
+    shutil.copyfile(made, arrived[0][0])
+    if network is not None:
+        arrived.append((path.with_suffix(".safetensors.part"), path.with_suffix(".safetensors")))
+        tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+        save_file(tensors, arrived[1][0], {METADATA_KEY: contract.to_json()})
+        shutil.copymode(arrived[0][0], arrived[1][0])  # safetensors makes files that only their owner can read
+    for part, whole in arrived:
+        part.replace(whole)
+
+
+@torch.inference_mode()
+def size_drawn(wrapped: nn.Module, generator: Generator[Any]) -> int | None:
+    """Side of the pictures that a sampler draws; None for a translator. Errors: HenshinError when it draws none."""
+    if generator.kind == "translator":
+        return None
+    if not generator.latent_shape:
+        raise HenshinError(f"'{generator.name}' is a {generator.kind} and does not say its latent_shape")
+    drawn = wrapped(torch.zeros(2, *generator.latent_shape))
+    if drawn.ndim != 4 or drawn.shape[0] != 2 or drawn.shape[3] != 3:
+        raise HenshinError(f"'{generator.name}' turns two latents into {tuple(drawn.shape)}, which is no two pictures")
+    return int(max(drawn.shape[1:3]))
+
+
+def describe(source: Source, name: str, network: nn.Module, drawn: int | None = None) -> Contract:
+    """The contract of a model: all that its generator says of itself, and where it comes from.
+
+    `drawn` is the size of a sampler's pictures, which is the only one it has.
+    """
     g = source.generator
     return Contract(
         name=name,
@@ -114,7 +165,7 @@ def describe(source: Source, name: str, network: nn.Module) -> Contract:
         scale=g.scale,
         reach=g.reach,
         maximum_size=g.maximum_size,
-        preferred_size=source.preferred_size,
+        preferred_size=drawn or source.preferred_size,
         latent_shape=g.latent_shape,
         description=source.description,
         origin=source.origin,
@@ -143,18 +194,46 @@ def rounded(network: nn.Module) -> None:
         parameter.copy_(half.float())
 
 
-def write_graph(wrapped: nn.Module, path: Path, multiple: int, contract: Contract, fp16: bool) -> None:
-    """Export with dynamic batch, height and width, and put the contract into the metadata."""
-    example = torch.zeros((2, 8 * multiple, 12 * multiple, 3), dtype=torch.uint8)
+def without_batch_norm(network: nn.Module) -> nn.Module:
+    """A copy with each batch norm that follows a convolution in a Sequential made part of it, or the network itself.
+
+    PyTorch's exporter does this too, after which the weights are no longer those that were rounded.
+    """
+    if not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
+        return network
+    network = copy.deepcopy(network)
+    for parent in network.modules():
+        if isinstance(parent, nn.Sequential):
+            for i, (layer, norm) in enumerate(pairwise(list(parent))):
+                if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
+                    parent[i] = fuse_conv_bn_eval(layer, norm, isinstance(layer, nn.ConvTranspose2d))
+                    parent[i + 1] = nn.Identity()
+    return network
+
+
+def examples(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
+    """What a network is traced with: an input, which of its dimensions are free, and the input's name."""
+    count = torch.export.Dim("n", min=1)
+    if contract.kind != "translator":
+        return torch.zeros(2, *(contract.latent_shape or ())), {0: count}, LATENTS
+    multiple = contract.size_multiple
+    # at least twice the multiple: where a deep network comes down to one pixel, the tracer would take that for a law
+    rows, columns = (8, 12) if multiple <= 16 else (2, 3)
+    example = torch.zeros((2, rows * multiple, columns * multiple, 3), dtype=torch.uint8)
     height, width = torch.export.Dim("h", min=1), torch.export.Dim("w", min=1)
-    shape = {0: torch.export.Dim("n", min=1), 1: multiple * height, 2: multiple * width}
+    return example, {0: count, 1: multiple * height, 2: multiple * width}, INPUT
+
+
+def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) -> None:
+    """Export with a dynamic batch (and height and width), and put the contract into the metadata."""
+    example, shape, name = examples(contract)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             wrapped,
             (example,),
             path,
-            input_names=[INPUT],
+            input_names=[name],
             output_names=[OUTPUT],
             dynamic_shapes=(shape,),
             opset_version=OPSET,
@@ -175,7 +254,8 @@ def name_dimensions(model: onnx.ModelProto) -> None:
     """Call the dynamic dimensions by what they are, not by the expressions of the tracer."""
     for port in (*model.graph.input, *model.graph.output):
         for dimension, name in zip(port.type.tensor_type.shape.dim, ("n", "h", "w"), strict=False):
-            dimension.dim_param = f"{port.name}_{name}" if port.name == OUTPUT else name
+            if dimension.dim_param:
+                dimension.dim_param = f"{port.name}_{name}" if port.name == OUTPUT else name
 
 
 def halve(model: onnx.ModelProto) -> None:
@@ -190,44 +270,3 @@ def halve(model: onnx.ModelProto) -> None:
         casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
     for node in reversed(casts):
         model.graph.node.insert(0, node)
-
-
-@torch.inference_mode()
-def check_parity(
-    wrapped: nn.Module, path: Path, pictures: Sequence[np.ndarray], multiple: int, preferred: int | None
-) -> None:
-    """Compare ONNX Runtime with PyTorch on pictures, at two sizes and two batch sizes; at most one grey level apart.
-
-    One of the sizes is the preferred one, up to 256 px.
-    """
-    if not pictures:
-        raise HenshinError("parity cannot be checked without a picture; give some with --pictures FOLDER")
-    network = Network(path, Device("cpu"))
-    for batch in batches(pictures, multiple, preferred):
-        expected = wrapped(torch.from_numpy(batch)).numpy()
-        got = network.run({INPUT: batch})[OUTPUT]
-        apart = int(np.abs(expected.astype(np.int16) - got).max())
-        if apart > 1:
-            count, height, width = batch.shape[:3]
-            raise HenshinError(
-                f"the exported model differs from PyTorch by {apart} grey levels on {count} pictures of "
-                f"{width}x{height}; nothing was written"
-            )
-
-
-def batches(pictures: Sequence[np.ndarray], multiple: int, preferred: int | None) -> list[np.ndarray]:
-    """One picture alone and two together, at two sizes that the network can take; the second is not square."""
-    small, side = ((side + multiple - 1) // multiple * multiple for side in (64, min(preferred or 96, 256)))
-    other = small if small != side else side + multiple
-    found = []
-    for count, (height, width) in ((1, (side, side)), (2, (other, side))):
-        chosen = [cut(pictures[i % len(pictures)], height, width) for i in range(count)]
-        found.append(np.stack(chosen))
-    return found
-
-
-def cut(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A picture at this size, by resampling."""
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))

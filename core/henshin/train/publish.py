@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -69,13 +69,13 @@ def described_run(file: Path) -> dict[str, Any]:
         raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error
 
 
-def without_places(value: Any, key: str = "") -> Any:
-    """The settings of a run, its folders by their last names alone: where they lay is nobody's business."""
+def without_places(value: Any) -> Any:
+    """The settings of a run, its folders and files by their last names alone: where they lay is nobody's business."""
     if isinstance(value, dict):
-        return {name: without_places(item, name) for name, item in value.items()}
+        return {name: without_places(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [without_places(item, key) for item in value]
-    return Path(value).name if key in ("a", "b") and isinstance(value, str) else value
+        return [without_places(item) for item in value]
+    return PureWindowsPath(value).name or value if isinstance(value, str) else value
 
 
 def from_weights(

@@ -1,0 +1,100 @@
+"""Whether an exported model draws what PyTorch draws: the check without which none is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from henshin.errors import HenshinError
+from henshin.runtime import Device, Network
+from henshin.train.examples import photo_like
+
+FLAT = 6.0
+"""Deviation of its values, in grey levels, below which a picture is as good as one colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far a model is from PyTorch, in grey levels: the worst value and the mean over all."""
+
+    worst: int
+    mean: float
+
+    def __str__(self) -> str:
+        """Say it in words, to follow "draws as PyTorch does: "."""
+        if self.worst == 0:
+            return "the very same grey levels"
+        mean = f"{self.mean:.2f}" if self.mean >= 0.01 else "less than 0.01"
+        return f"at most {self.worst} grey level{'s' * (self.worst > 1)} apart, {mean} on average"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One batch for the model, and what it is in words: "2 pictures of 96x64"."""
+
+    batch: np.ndarray
+    words: str
+
+
+@torch.inference_mode()
+def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[Trial]) -> Parity:
+    """Compare ONNX Runtime with PyTorch on every trial.
+
+    Errors: HenshinError when a value differs by more than one grey level, or there is nothing to compare them on.
+    """
+    if not trials:
+        raise HenshinError("parity cannot be checked on nothing")
+    network = Network(path, Device("cpu"))
+    ((port,), (result,)) = (network.inputs, network.outputs)
+    worst, total, count = 0, 0.0, 0
+    for trial in trials:
+        expected = wrapped(torch.from_numpy(trial.batch)).numpy()
+        got = network.run({port.name: trial.batch})[result.name]
+        apart = np.abs(expected.astype(np.int16) - got.astype(np.int16))
+        if apart.max() > 1:
+            raise HenshinError(
+                f"the exported model differs from PyTorch by {apart.max()} grey levels on {trial.words}; nothing was "
+                "written"
+            )
+        worst, total, count = max(worst, int(apart.max())), total + float(apart.sum()), count + apart.size
+    return Parity(worst, total / count)
+
+
+def picture_trials(pictures: Sequence[np.ndarray], multiple: int, preferred: int | None) -> Iterator[Trial]:
+    """One picture alone and two together, at two sizes that the network can take; the second is not square.
+
+    One of the sizes is the preferred one, up to 256 px. Pictures of almost one colour are left out, and where none is
+    left some are made that are like photos: on a flat picture a norm divides noise by almost nothing, so that the last
+    bit of an addition becomes a picture, and neither is right.
+    """
+    usable = [picture for picture in pictures if deviation(picture) >= FLAT]
+    kind = "pictures" if usable else "made-up photos (no usable picture was given)"
+    usable = usable or [photo_like(seed=seed) for seed in range(2)]
+    small, side = ((side + multiple - 1) // multiple * multiple for side in (64, min(preferred or 96, 256)))
+    other = small if small != side else side + multiple
+    for count, (height, width) in ((1, (side, side)), (2, (other, side))):
+        batch = np.stack([cut(usable[i % len(usable)], height, width) for i in range(count)])
+        yield Trial(batch, f"{count} {kind} of {width}x{height}")
+
+
+def noise_trials(latent_shape: tuple[int, ...]) -> Iterator[Trial]:
+    """One latent alone and three together: the noise that a `sample` stage draws its first pictures from."""
+    drawn = [np.random.default_rng([0, i]).standard_normal(latent_shape).astype(np.float32) for i in range(4)]
+    for chosen in (drawn[:1], drawn[1:]):
+        yield Trial(np.stack(chosen), f"{len(chosen)} latents")
+
+
+def deviation(picture: np.ndarray) -> float:
+    """Standard deviation of a picture's values, of the channel that varies most, in grey levels."""
+    return float(picture.reshape(-1, picture.shape[-1]).std(0).max())
+
+
+def cut(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture at this size, by resampling."""
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
