@@ -33,4 +33,5 @@ def _field(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     frequency[0, 0] = np.inf
     noise = np.fft.rfft2(rng.normal(size=(height, width)))
     field: np.ndarray = np.fft.irfft2(noise / frequency**1.4, (height, width))
-    return field / field.std()
+    field /= field.std()
+    return field

@@ -86,7 +86,7 @@ def _match(path: Path, groups: list[Group], registry: Registry, wanted: Wanted) 
     candidates = known if wanted.generator is None else asked
     chosen, found = _found(groups, candidates, wanted.key)
     if not chosen:
-        keys = [one.key for group in groups for one in (group, *parts(group)) if one.key]
+        keys = [one.key for one in groups if one.key] or [one.key for group in groups for one in parts(group)]
         raise HenshinError(f"{path}: has nothing under the key '{wanted.key}'; there are: {listed(keys)}")
     if len(found) == 1:
         return found[0]
@@ -95,9 +95,9 @@ def _match(path: Path, groups: list[Group], registry: Registry, wanted: Wanted) 
     if wanted.generator is not None:  # under our own names, perhaps: what does not fit is then told by its name
         return Match(chosen[0].key, wanted.generator, {}, chosen[0].tensors)
     layouts = f"known layouts: {listed(known)}" if known else "no generator here knows a layout"
-    keys = f" ({len(chosen)} networks in it: {listed(group.key or '(whole)' for group in chosen)})"
+    several = f" ({len(chosen)} networks in it: {listed(group.key or '(whole)' for group in chosen)})"
     raise HenshinError(
-        f"{path}: no generator knows these {told(chosen[0].tensors)}{keys if len(chosen) > 1 else ''}; {layouts}; "
+        f"{path}: no generator knows these {told(chosen[0].tensors)}{several if len(chosen) > 1 else ''}; {layouts}; "
         "weights under our own names want --generator NAME"
     )
 

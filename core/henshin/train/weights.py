@@ -5,7 +5,7 @@ Nothing in such a file is ever run: pickles are opened for their tensors alone, 
 
 from __future__ import annotations
 
-import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def _read_folder(path: Path) -> Mapping[str, Any]:
 def _read_npy(path: Path) -> Tensor | None:
     try:
         return _array(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise HenshinError(f"{path}: cannot be read as an array ({flat(error)})") from error
 
 
@@ -115,26 +115,26 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
 def _read_pickle(path: Path) -> Mapping[str, Any]:
     try:
         loaded: object = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported" not in str(error) and "GLOBAL" not in str(error):
-            raise HenshinError(f"{path}: cannot be read as weights of PyTorch ({_first(error)})") from error
-        raise HenshinError(
-            f"{path}: wants more than tensors, and could run anything when it is opened; wanted: a state_dict alone, "
-            "such as its authors get by torch.save(network.state_dict(), FILE)"
-        ) from error
     except Exception as error:  # damaged files fail in many ways inside PyTorch
-        raise HenshinError(f"{path}: cannot be read as weights of PyTorch ({_first(error)})") from error
+        foreign = re.search(r"Unsupported (?:global|class): \w+ (\S+)", str(error))
+        if foreign is None:
+            raise HenshinError(f"{path}: cannot be read as weights of PyTorch ({_reason(error)})") from error
+        raise HenshinError(
+            f"{path}: wants {foreign[1]} besides its tensors, and could run anything when it is opened; wanted: a "
+            "state_dict alone, such as its authors get by torch.save(network.state_dict(), FILE)"
+        ) from error
     if isinstance(loaded, Mapping):
         return loaded
     raise HenshinError(f"{path}: holds a {type(loaded).__name__}, not tensors by name")
 
 
-def _first(error: BaseException) -> str:
-    """The first sentence of an error: PyTorch goes on with advice for programmers."""
-    return flat(error).partition(". ")[0][:200] or type(error).__name__
+def _reason(error: BaseException) -> str:
+    """What went wrong, without PyTorch's advice for programmers before and after it."""
+    said = flat(error).rpartition("WeightsUnpickler error: ")[2]
+    return re.split(r"\. | Check the documentation", said)[0][:200] or type(error).__name__
 
 
-def _groups(value: Mapping[str, Any], key: str = "") -> Iterator[Group]:
+def _groups(value: Mapping[Any, Any], key: str = "") -> Iterator[Group]:
     """Every dictionary that holds tensors, with what training left in their names taken away."""
     tensors = {name: tensor for name, tensor in value.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
     if tensors:

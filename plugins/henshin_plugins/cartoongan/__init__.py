@@ -61,11 +61,11 @@ class Smoothing(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    low: float | None = Field(None, ge=0, le=2040, description="Canny: a weaker gradient is no edge.")
-    high: float | None = Field(None, ge=0, le=2040, description="Canny: a stronger gradient starts an edge.")
-    dilate: int | None = Field(None, ge=1, le=63, description="Side of the square by which edges are widened.")
-    kernel: int | None = Field(None, ge=3, le=63, description="Side of the Gaussian kernel in pixels, odd.")
-    sigma: float | None = Field(None, gt=0, le=30, description="Standard deviation of the Gaussian in pixels.")
+    low: float | None = Field(default=None, ge=0, le=2040, description="Canny: a weaker gradient is no edge.")
+    high: float | None = Field(default=None, ge=0, le=2040, description="Canny: a stronger gradient starts an edge.")
+    dilate: int | None = Field(default=None, ge=1, le=63, description="Side of the square by which edges are widened.")
+    kernel: int | None = Field(default=None, ge=3, le=63, description="Side of the Gaussian kernel in pixels, odd.")
+    sigma: float | None = Field(default=None, gt=0, le=30, description="Standard deviation of the Gaussian in pixels.")
 
 
 class CartoonGanConfig(ScheduledConfig):

@@ -44,7 +44,9 @@ def train(config: CartoonGanConfig, run: Run) -> None:
 
     def features(pictures: Tensor) -> Tensor:
         """VGG's features in units of pictures in [0, 1], not of its 0 to 255."""
-        return vgg(pictures)[0].float() / 255
+        (found,) = vgg(pictures)
+        scaled_down: Tensor = found.float() / 255
+        return scaled_down
 
     epoch, length = c.epoch(len(photos)), c.length(len(photos))
     beginning = c.beginning(len(photos))
