@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -123,6 +125,40 @@ def test_of_several_that_ask_at_once_one_decodes_and_the_others_wait(tmp_path, r
     assert len(found) == 3
     assert all(np.array_equal(one.pixels, found[0].pixels) for one in found)
     assert said.count("set: waits for another process, which decodes the same pictures") == 2
+
+
+BUILDER = """\
+import sys, time
+from pathlib import Path
+from henshin.train import cache
+from henshin.train.folders import pictures_in
+fast = cache.load_fitted
+def slow(*what):
+    print("decodes", flush=True)
+    time.sleep(float(sys.argv[2]))
+    return fast(*what)
+cache.load_fitted = slow
+found = cache.decoded(pictures_in([Path(sys.argv[1])]), 32, "middle", print, "set")
+print(len(found.files), int(found.pixels.sum()), flush=True)
+"""
+
+
+def builder(tmp_path: Path, seconds: float) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", BUILDER, str(tmp_path / "set"), str(seconds)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_killed_process_leaves_no_lock_and_no_half_set_to_the_next(tmp_path, folder):
+    made = scenes(tmp_path / "set", 3, 32, 32)
+    with builder(tmp_path, 60) as killed:
+        assert killed.stdout.readline() == "decodes\n"
+        killed.kill()
+    assert len(list(folder.glob(".*.new"))) == 1
+    with builder(tmp_path, 0) as other:
+        said = other.stdout.read().splitlines()
+    assert said == ["decodes"] * 3 + [f"3 {sum(int(picture.sum()) for picture in made)}"]
+    with builder(tmp_path, 0) as third:
+        assert third.stdout.read().splitlines() == said[-1:]
 
 
 def test_progress_is_told_when_it_takes_long(tmp_path, monkeypatch):

@@ -160,7 +160,7 @@ def _alone(entry: Path, say: Say, name: str) -> Iterator[None]:
 def _build(entry: Path, files: Sequence[Path], side: int, crop: Crop, say: Say, name: str) -> None:
     _has_room(entry.parent, len(files) * 3 * side * side)
     beside = entry.with_name(f".{entry.name}.{os.getpid()}.new")
-    shutil.rmtree(beside, ignore_errors=True)
+    shutil.rmtree(beside, ignore_errors=True)  # of a dead process that had this number
     beside.mkdir()
     try:
         _write(beside, files, side, crop, say, name)

@@ -94,6 +94,8 @@ def open_pictures(run: Run, folders: str | Sequence[str], data: PictureData) -> 
         raise HenshinError(f"data.{option}: {error}") from error
     found = decode(run, files, data, option)
     out = too_small(run, found, data, option)
+    if data.duplicates != "ignore" and len(found.files) >= _MANY:
+        run.say(f"{option}: looks for near-duplicates among {len(found.files)} pictures")
     twice = same(found.thumbs) if data.duplicates != "ignore" else _NONE
     return _pictures(run, found, choose(run, files, found, out, twice, data, option), data, option)
 
@@ -139,6 +141,8 @@ def open_pairs(run: Run, data: PairedData) -> Pairs:
 
 _NONE = np.zeros((0, 2), np.int64)
 
+_MANY = 20_000
+
 
 def _option(folders: str | Sequence[str], data: PictureData) -> str:
     """The name of the option that has these folders as its value."""
@@ -169,7 +173,7 @@ def _both(a: Decoded, b: Decoded, partner: dict[Path, Path]) -> tuple[Decoded, D
 
 def _pictures(run: Run, found: Decoded, chosen: Chosen, data: PictureData, option: str) -> Pictures:
     pixels = place(found, run.device)
-    if pixels.device != run.device:
+    if pixels.device.type != run.device.type:
         share = f"more than {SHARE:.0%} of the device's free memory"
         run.say(f"{option}: {len(found.pixels) / 2**30:.1f} GiB, {share}; drawn from the disk cache instead")
     training, held = (Shelf(found, pixels, rows, data.size, run.device) for rows in (chosen.training, chosen.held))

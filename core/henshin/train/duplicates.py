@@ -47,19 +47,18 @@ def near_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Space with Multi-Index Hashing", 2012): so each band is looked up in the other's sorted bands, with no bit and with
     each of its bits turned.
     """
-    found = [np.zeros((0, 2), np.int64)]
+    found = [np.zeros(0, np.int64)]
     for band in range(_BANDS):
         of_a, of_b = (_band(values, band) for values in (a, b))
         order = np.argsort(of_b, kind="stable")
-        ranked = of_b[order]
+        begins = np.concatenate([[0], np.cumsum(np.bincount(of_b, minlength=1 << _BAND_BITS))])
         for turned in [0, *(1 << bit for bit in range(_BAND_BITS))]:
-            wanted = of_a ^ np.uint16(turned)
-            first, last = (np.searchsorted(ranked, wanted, side) for side in ("left", "right"))
-            for i, place in _spread(first, last):
+            wanted = (of_a ^ np.uint16(turned)).astype(np.intp)
+            for i, place in _spread(begins[wanted], begins[wanted + 1]):
                 j = order[place]
                 near = np.bitwise_count(a[i] ^ b[j]) <= NEAR
-                found.append(np.stack([i[near], j[near]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+                found.append(i[near] * len(b) + j[near])  # as one number, for rows are slow to sort
+    return np.stack(np.divmod(np.unique(np.concatenate(found)), max(len(b), 1)), axis=1)
 
 
 def _band(values: np.ndarray, band: int) -> np.ndarray:

@@ -42,7 +42,7 @@ class Shelf:
     def __init__(self, decoded: Decoded, pixels: Tensor, rows: np.ndarray, size: int, device: torch.device) -> None:
         self.decoded, self.pixels, self.rows, self.size, self.device = decoded, pixels, rows, size, device
         self.ready = bool((decoded.shapes == size).all())  # every picture is its own crop already
-        self.pinned = pixels.device != device and device.type == "cuda"
+        self.pinned = device.type == "cuda" and pixels.device.type == "cpu"
 
     def __len__(self) -> int:
         return len(self.rows)
