@@ -122,3 +122,12 @@ def test_a_discriminator_that_pictures_are_too_small_for_is_told_before_the_run(
     path.write_text(path.read_text().replace("judge_layers: 2", "judge_layers: 4"))
     with pytest.raises(PipelineError, match="4 strided layers needs pictures of 48 px at least, not 32"):
         load_run(path, build_registry())
+
+
+def test_pictures_that_do_not_fit_the_generator_are_told_before_the_run(place, tmp_path):
+    path = written(place, tmp_path)
+    path.write_text(path.read_text().replace("size: 32", "size: 40"))
+    with pytest.raises(PipelineError, match=r"run\.yaml:3: data\.size: 40 does not fit; 'unet' .* multiples of 16 px"):
+        load_run(path, build_registry())
+    with pytest.raises(PipelineError, match="multiples of 256 px"):
+        load_run(path, build_registry(), ["generator={use: unet}"])

@@ -17,6 +17,7 @@ from henshin.overrides import parse_override, with_value
 from henshin.recipe import NetworkChoice, PairedData, PictureData, Recipe
 from henshin.registry import Registry
 from henshin.train.folders import as_folders, checked, pairs_in
+from henshin.train.networks import make_generator
 from henshin.yaml_nodes import Node, load_yaml
 
 
@@ -51,6 +52,7 @@ def load_run(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> R
     problems += _network_problems(recipe.Config, root, str(path), registry)
     if config is not None:
         problems += _folder_problems(config, root, path)
+        problems += _size_problems(config, root, str(path), registry)
     if problems or config is None:
         raise PipelineError(sorted(problems, key=lambda problem: problem.line or 0))
     return RunPlan(recipe(config), path)
@@ -82,6 +84,25 @@ def _network_problems(config: type[BaseModel], root: Node, where: str, registry:
             yield Problem(where, node.key_mark("use").line, f"{key}.use: {error}")
             continue
         yield from validate(generator.Config, node, where, prefix=key, leave_out=("use",))[1]
+
+
+def _size_problems(config: BaseModel, root: Node, where: str, registry: Registry) -> Iterator[Problem]:
+    """Check that every translator of a run can take its pictures."""
+    size = getattr(getattr(config, "data", None), "size", None)
+    for key in type(config).model_fields:
+        choice = getattr(config, key)
+        if size is None or not isinstance(choice, NetworkChoice):
+            continue
+        try:
+            generator = make_generator(registry, choice.use, choice.options)
+        except HenshinError:  # told already
+            continue
+        multiple = generator.size_multiple
+        if generator.kind == "translator" and size % multiple:
+            node = root.mapping.get("data", root)
+            mark = node.key_mark("size") if "size" in node.mapping else node.mark
+            told = f"data.size: {size} does not fit; '{choice.use}' as it is here takes multiples of {multiple} px"
+            yield Problem(mark.where or where, mark.line, told)
 
 
 def _folder_problems(config: BaseModel, root: Node, path: Path) -> Iterator[Problem]:

@@ -33,7 +33,7 @@ class ResNet(Generator[ResNetConfig]):
     Config = ResNetConfig
 
     @property
-    def size_multiple(self) -> int:  # type: ignore[override]
+    def size_multiple(self) -> int:
         """Each halving must come out even."""
         return int(2**self.config.downs)
 
@@ -89,6 +89,9 @@ class CycleGanConfig(ScheduledConfig):
     judge_width: int = Field(64, ge=4, description="Channels of a discriminator's first layer.")
     judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminators.")
+    augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
+        (), description="Differentiable augmentation of what the discriminators see, for small data (paper: none)."
+    )
     average: float = Field(
         0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from henshin.train.augment import augment
 from henshin.train.data import Pictures, open_domains, scaled
 from henshin.train.discriminators import frozen, make_judge, mean_score
 from henshin.train.ema import Average
@@ -74,8 +75,8 @@ def train(config: CycleGanConfig, run: Run) -> None:
             ask_same = any(c.identity_weights)
             fake_b, same_b = translated(a_to_b, real_a, real_b if ask_same else None, together)
             fake_a, same_a = translated(b_to_a, real_b, real_a if ask_same else None, together)
-            losses["adversarial_ab"] = generator_loss(c.gan, [judge_b(fake_b)])
-            losses["adversarial_ba"] = generator_loss(c.gan, [judge_a(fake_a)])
+            losses["adversarial_ab"] = generator_loss(c.gan, [judge_b(augment(fake_b, c.augment))])
+            losses["adversarial_ba"] = generator_loss(c.gan, [judge_a(augment(fake_a, c.augment))])
             losses["adversarial"] = losses["adversarial_ab"] + losses["adversarial_ba"]
             cycle_a, cycle_b = cycle_loss(real_a, b_to_a(fake_b)), cycle_loss(real_b, a_to_b(fake_a))
             losses["cycle"] = cycle_a + cycle_b
@@ -103,7 +104,7 @@ def train(config: CycleGanConfig, run: Run) -> None:
         ):
             frozen(judge, False)
             shown = pool(fake) if playing else fake
-            score_real, score_fake = judge(torch.cat([real, shown])).chunk(2)
+            score_real, score_fake = judge(augment(torch.cat([real, shown]), c.augment)).chunk(2)
             losses[name] = discriminator_loss(c.gan, [score_real], [score_fake])
             steps.zero_grad()
             run.backward(losses[name])
