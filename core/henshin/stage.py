@@ -39,6 +39,11 @@ ANY_MODEL = ModelOption()
 
 
 @dataclass(frozen=True, slots=True)
+class AmountOption:
+    """Marks an option that says how many results there are and nothing of what each is: changed, none is redone."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileOption:
     """Marks an option whose value is the path of a file: what is in it counts, so work is redone when it changes.
 
@@ -127,6 +132,7 @@ class Stage(Generic[ConfigT]):
 
 __all__ = [
     "ANY_MODEL",
+    "AmountOption",
     "ConfigT",
     "FileName",
     "FileOption",

@@ -17,7 +17,7 @@ from henshin.errors import HenshinError
 from henshin.manifest import hash_file
 from henshin.pipeline_checks import marked
 from henshin.places import is_file
-from henshin.stage import FileOption, ModelOption
+from henshin.stage import AmountOption, FileOption, ModelOption
 
 if TYPE_CHECKING:
     from henshin.images import WriteOptions
@@ -45,12 +45,21 @@ def _stage(stage: Stage[Any], base: Path, store: ModelStore, registry: Registry)
     models = [(found.name, hash_file(found.path), found.contract.to_json()) for found in models_of(stage, base, store)]
     return {
         "use": stage.name,
-        "options": stage.config.model_dump(mode="json"),
+        "options": _options(stage),
         "plugin": [plugin.name, plugin.version] if plugin is not None else None,
         "models": sorted(models),
         "files": sorted((option, hash_file(path)) for option, path in _files(stage, base, store)),
         "depends_on": dict(stage.depends_on()),
     }
+
+
+def _options(stage: Stage[Any]) -> dict[str, Any]:
+    """Return a stage's options, without those that say only how many results there are."""
+    values: dict[str, Any] = stage.config.model_dump(mode="json")
+    for name, field in type(stage.config).model_fields.items():
+        if any(isinstance(mark, AmountOption) for mark in field.metadata):
+            del values[name]
+    return values
 
 
 def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[Found]:

@@ -14,6 +14,7 @@ from henshin.runtime.tiles import budget_side, smallest_side, up
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from henshin.frame import Picture
@@ -82,6 +83,23 @@ class Model:
                 else:
                     results[work.index] = work.error
         return [result for result in results if result is not None]
+
+    def sample(self, latents: npt.NDArray[np.float32]) -> list[Picture | PictureError]:
+        """Draw a picture (H, W, 3) uint8 from each latent of (N, D) float32, in the order given.
+
+        They go in batches of ``samples_at_once``, halved where memory is short. One on which the network fails is a
+        PictureError in its place. Errors: HenshinError when this model draws nothing from such latents.
+        """
+        from henshin.runtime.sampling import sample
+
+        return sample(self, latents)
+
+    @property
+    def samples_at_once(self) -> int:
+        """How many latents go into one batch of ``sample``."""
+        from henshin.runtime.sampling import at_once
+
+        return at_once(self, self._batch_size)
 
     def run(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run one raw batch, as it is: a translator's (N, H, W, 3) uint8, or latents.
