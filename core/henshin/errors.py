@@ -24,6 +24,10 @@ class WrongModelError(HenshinError):
     """An option names what cannot be its model: one of another kind, or a file that may not be looked at."""
 
 
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM asked for the end: as Ctrl-C does, and not to be caught where that is not (exit code 143)."""
+
+
 class PictureError(Exception):
     """Why one picture cannot be read, worked on or written.
 

@@ -29,7 +29,8 @@ COMMANDS = {
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 all done, 1 some pictures failed, 2 wrong pipeline or use, 3 something is missing (a model, "
-    "a GPU, a package), 70 unexpected error, 130 interrupted.",
+    "a GPU, a package, space on the disk), 70 unexpected error, 74 stdout cannot be written, 130 interrupted, "
+    "143 ended by SIGTERM.",
 )
 @click.version_option(__version__, prog_name="henshin")
 def henshin() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from henshin.errors import HenshinError, PipelineError
+from henshin.errors import HenshinError, PipelineError, TerminatedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +28,10 @@ INTERRUPTED = 130
 UNEXPECTED = 70
 """Exit code of an error that henshin did not foresee (EX_SOFTWARE of sysexits.h); 1 says "some pictures failed"."""
 _VERBOSE = "Details, and tracebacks of errors; -vv: also the times of each picture."
+CANNOT_TELL = 74
+"""Exit code where stdout cannot be written: a full disk behind `> file` (EX_IOERR of sysexits.h)."""
+TERMINATED = 143
+"""What shells say of a program that SIGTERM ended: 128 + 15."""
 READER_GONE = 141
 """What shells say of a program whose reader left: 128 + SIGPIPE."""
 
@@ -177,18 +184,35 @@ def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int
 
     With `--json` whoever reads stdout finds one JSON document there also where nothing could be run.
     """
-    voice = Voice()
     words = sys.argv[1:] if args is None else list(args)
+    for closed in [name for name in ("stdout", "stderr") if getattr(sys, name) is None]:
+        setattr(sys, closed, open(os.devnull, "w"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a run
             stream.reconfigure(errors="backslashreplace")
+    try:
+        with _terminable():
+            return _outcome(command, name, words, Voice())
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing is left to be said, nor to be flushed at the exit.
+        _close_stdout()
+        return READER_GONE
+    except OSError as error:
+        _close_stdout()
+        with suppress(OSError):
+            complain(f"cannot write to stdout: {error.strerror or error}")
+        return CANNOT_TELL
+
+
+def _outcome(command: click.Command, name: str, words: list[str], voice: Voice) -> int:
+    """Run a command and tell how it ended. Errors: OSError when even that cannot be told."""
     try:
         result = _run(command, name, words, voice)
         sys.stdout.flush()
         return result
     except (KeyboardInterrupt, click.Abort) as error:
         complain("interrupted; run the same command again to go on")
-        return _ended(INTERRUPTED, error, words)
+        return _ended(TERMINATED if isinstance(error, TerminatedError) else INTERRUPTED, error, words)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
@@ -197,18 +221,46 @@ def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int
     except HenshinError as error:
         complain_of(error)
         return _ended(error.exit_code, error, words)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nothing is left to be said, nor to be flushed at the exit.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
-        return READER_GONE
     except Exception as error:
         from henshin.words import flat
 
+        if isinstance(error, BrokenPipeError) or _of_stdout(error):
+            raise
         if voice.level > 0:
             traceback.print_exc()
         hint = "" if voice.level > 0 else " (-v shows where)"
         complain(f"unexpected {type(error).__name__}: {flat(error)}{hint}")
         return _ended(UNEXPECTED, error, words)
+
+
+def _of_stdout(error: Exception) -> bool:
+    """Whether an error comes of writing to stdout: of files that henshin writes the name would be there."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+    return isinstance(error, OSError) and error.filename is None and error.errno in full
+
+
+def _close_stdout() -> None:
+    """Let what cannot be written go nowhere, also at the exit, where Python would complain of it."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Within: SIGTERM ends the command as Ctrl-C does, with what is in flight finished and told."""
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001
+        raise TerminatedError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(command: click.Command, name: str, words: list[str], voice: Voice) -> int:

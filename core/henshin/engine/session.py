@@ -19,6 +19,7 @@ from henshin.engine.prepare import Prepared
 from henshin.engine.save import Saver, StoppedError, Written
 from henshin.engine.summary import Reporter, Summary, network_name
 from henshin.engine.work import Job, Stages, bytes_held
+from henshin.errors import TerminatedError
 
 if TYPE_CHECKING:
     from henshin.context import Context
@@ -62,8 +63,9 @@ class Session:
         )
         try:
             self._flow(readers, behind)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             self.summary.interrupted = True
+            self.summary.terminated = isinstance(stop, TerminatedError)
         except StoppedError as stop:
             self.summary.stopped = str(stop)
         finally:

@@ -71,8 +71,9 @@ class Summary:
     copies of their file, byte for byte. ``faces`` and ``without_faces`` count what the stages of this run found (None
     when no stage looks for faces). ``stages`` holds the seconds spent in each stage, ``opening`` those spent loading
     it, ``first_seconds`` those until the first picture was written. ``providers`` says what really runs each network.
-    ``stopped`` is why the run gave up before its end (a full disk), ``left_behind`` names outputs of earlier runs
-    whose source gives other outputs now: they are never deleted.
+    ``interrupted`` says that Ctrl-C or SIGTERM ended the run (``terminated``: SIGTERM), ``stopped`` why it gave up
+    before its end (a full disk), ``left_behind`` names outputs of earlier runs whose source gives other outputs now:
+    they are never deleted.
     """
 
     pipeline: str
@@ -97,6 +98,7 @@ class Summary:
     opening: dict[str, float] = field(default_factory=dict)
     providers: dict[str, list[str]] = field(default_factory=dict)
     interrupted: bool = False
+    terminated: bool = False
     stopped: str | None = None
 
     @property
@@ -107,9 +109,9 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all done, 1 some pictures failed, 3 the disk is full, 130 interrupted."""
+        """0 all done, 1 some pictures failed, 3 the disk is full, 130 interrupted, 143 ended by SIGTERM."""
         if self.interrupted:
-            return 130
+            return 143 if self.terminated else 130
         if self.stopped:
             return 3
         return 1 if self.failures else 0
