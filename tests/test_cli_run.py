@@ -82,7 +82,7 @@ def test_failures_are_listed_with_file_stage_and_reason_and_tried_again_when_ask
     assert run("-i", "photos", "-o", "out") == 1
     said = capsys.readouterr()
     assert "3 done, 1 failed" in said.out
-    assert any("broken.png" in line and "read" in line for line in said.out.splitlines())
+    assert any("broken.png" in line and "read" in line for line in said.err.splitlines())
     assert run("-i", "photos", "-o", "out") == 1
     assert "--retry-failed" in capsys.readouterr().out
 
@@ -109,7 +109,7 @@ def test_names_that_cannot_be_printed_end_nothing(place: Path, capsys: pytest.Ca
     assert "\x1b" not in said.err
     Path(os.fsdecode(odd)).write_bytes(b"no picture")
     assert run("-i", "photos", "-o", "out") == 1
-    assert "odd" in capsys.readouterr().out
+    assert any(line.startswith("failed: ") and "odd" in line for line in capsys.readouterr().err.splitlines())
 
 
 def test_verbose_names_every_picture_and_the_time_of_each_stage(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin.cli.base import say
 from henshin.cli.text import amount, duration, passed_over, plain, table
+from henshin.manifest import FOLDER, RECORD
+from henshin.places import is_file
 
 if TYPE_CHECKING:
     from henshin.engine.summary import Status, Summary
@@ -122,16 +125,13 @@ def summary_lines(summary: Summary, level: int) -> Iterator[str]:
         number = len(summary.left_behind)
         yield f"  {amount(number, 'output')} of earlier runs left behind: {_some(summary.left_behind)}"
     if summary.failures:
-        yield "failed:"
-        yield from table([(failure.source, failure.stage, _reason(failure)) for failure in summary.failures])
+        record = Path(summary.output) / FOLDER / RECORD
+        listed = f"; {record} lists them too" if is_file(record) else ""
+        yield f"  what failed is named above{listed}"
     if any(failure.earlier for failure in summary.failures):
         yield "  (what failed in an earlier run is tried again with --retry-failed)"
     if level > 0 and any(summary.stages.values()):
         yield from _times(summary)
-
-
-def _reason(failure: Any) -> str:
-    return f"{failure.reason}{' (in an earlier run)' if failure.earlier else ''}"
 
 
 def _some(names: list[str], most: int = 5) -> str:

@@ -107,7 +107,7 @@ class Ledger:
         if status == "failed" and leaving.entry is not None:
             failure = Failure(shown, leaving.entry.stage or "", leaving.entry.reason or "", earlier=True)
             self.summary.failures.append(failure)
-            reason = f"{failure.stage}: {failure.reason}"
+            reason = f"{failure.stage}: {failure.reason} (in an earlier run)"
         self._tell(shown, status, reason)
 
     def _tell(self, shown: str, status: Status, reason: str | None) -> None:

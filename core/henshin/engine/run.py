@@ -72,6 +72,7 @@ def run(
 def _tell_listing(listing: Listing, summary: Summary, report: Reporter) -> None:
     for folder, reason in listing.unreadable:
         summary.failures.append(Failure(folder, "read", reason))
+        report.note(f"failed: {folder}: {reason}")
         summary.failed += 1
     for folder in listing.left_out:
         report.note(f"'{folder}' holds results of henshin and is left out")
