@@ -27,7 +27,7 @@ from henshin.yaml_nodes import MAX_BYTES, load_yaml
         ),
         (b"stages:\n", "p.yaml:1: stages: has no value; a list is wanted"),
         (b"stages: []\n", "p.yaml:1: stages: [] has too few items; at least 1"),
-        (b"stages: paint\n", "p.yaml:1: stages: 'paint' is not a list"),
+        (b"stages: paint\n", "p.yaml:1: stages: is no list; write '- use: paint'"),
         (b"stages:\n- paint\n", "p.yaml:2: stage 1: write '- use: paint'"),
         (b"stages:\n- 3\n", "p.yaml:2: stage 1: 3 is not a stage; write '- use: NAME'"),
         (b"stages:\n-\n", "p.yaml:2: stage 1: nothing is not a stage; write '- use: NAME'"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from henshin.errors import Problem
-from henshin.words import near_or_all, one_line
+from henshin.words import did_you_mean, near_or_all, one_line, quoted
 from henshin.yaml_nodes import Mark, Node, to_python
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -68,6 +68,10 @@ def shown(value: object) -> str:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "a mapping"
     text = f"{value:.12g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -98,6 +102,8 @@ def _tell(error: ValidationError, config_class: type[BaseModel], node: Node, whe
         elif len(one["loc"]) > len(path):
             through_union.add(path)
         groups.setdefault(path, []).append((one, mark))
+    for path in [path for path in groups if path and _is_misspelt(path, groups, config_class)]:
+        del groups[path]
     problems = []
     for path, errors in groups.items():
         deeper = any(other[: len(path)] == path and len(other) > len(path) for other in groups)
@@ -105,6 +111,20 @@ def _tell(error: ValidationError, config_class: type[BaseModel], node: Node, whe
             called = label(prefix, path)
             problems.append(_problem(where, errors[0][1], called, _message(errors, config_class, path)))
     return problems
+
+
+def _is_misspelt(path: Path, groups: Mapping[Path, Sequence[tuple[Any, Mark]]], config_class: type[BaseModel]) -> bool:
+    """Whether an option is missing only because its name is misspelt beside: that is told there."""
+    if {one["type"] for one, _ in groups[path]} != {"missing"}:
+        return False
+    meant = did_you_mean(str(path[-1]), [str(path[-1])])
+    return any(
+        other[:-1] == path[:-1]
+        and {one["type"] for one, _ in errors} == {"extra_forbidden"}
+        and _no_such_option(config_class, other).endswith(meant)
+        for other, errors in groups.items()
+        if other
+    )
 
 
 def _message(errors: Sequence[tuple[Any, Mark]], config_class: type[BaseModel], path: Path) -> str:
@@ -231,12 +251,13 @@ def _models_at(config_class: type[BaseModel], path: Path) -> Iterator[type[BaseM
     for step in path:
         if isinstance(step, str):
             fields = [_field(model, step) for model in models]
-            models = [inner for field in fields if field is not None for inner in _models_in(field.annotation)]
+            models = [inner for field in fields if field is not None for inner in models_in(field.annotation)]
     yield from models
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a value of this type may be or hold."""
     if get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models_in(argument)
+        yield from models_in(argument)

@@ -37,6 +37,14 @@ class PipelineFile(BaseModel):
     description: str = Field("", description="What it does, in a sentence.")
     stages: list[Any] = Field(min_length=1, description="The stages, each `use: NAME` with its options.")
 
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, dict | str):
+            return value
+        use = value.get("use") if isinstance(value, dict) else value
+        raise ValueError(f"is no list; write '- use: {use if isinstance(use, str) else 'NAME'}'")
+
     @field_validator("name")
     @classmethod
     def _can_name_a_folder(cls, name: str | None) -> str | None:
@@ -105,7 +113,8 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
     problems: list[Problem] = []
     root = override_stages(load_yaml(path, where, unread), overrides, problems)
     head, wrong = validate(PipelineFile, root, where)
-    steps = _steps(root.mapping["stages"].items if "stages" in root.mapping else [], registry, where, problems)
+    listed = root.mapping["stages"].items if "stages" in root.mapping else []
+    steps = _steps(listed, registry, where, problems, unread)
     for step in steps:
         problems += trait_problems(step, where)
         problems += extra_problems(step, where)
@@ -118,16 +127,18 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
     return Pipeline(head.name or path.stem, head.description, path, made)
 
 
-def _steps(stages: Sequence[Node], registry: Registry, where: str, problems: list[Problem]) -> list[Step]:
+def _steps(
+    stages: Sequence[Node], registry: Registry, where: str, problems: list[Problem], unread: Sequence[Problem]
+) -> list[Step]:
     steps = []
     for node, label, use in zip(stages, labels(uses_of(stages)), uses_of(stages), strict=True):
         step = Step(label, node)
-        problems += _fill(step, use, registry, where)
+        problems += _fill(step, use, registry, where, unread)
         steps.append(step)
     return steps
 
 
-def _fill(step: Step, use: str | None, registry: Registry, where: str) -> list[Problem]:
+def _fill(step: Step, use: str | None, registry: Registry, where: str, unread: Sequence[Problem]) -> list[Problem]:
     """Find the class of a stage and make the stage; return what is wrong."""
     if use is None:
         return [step.problem(where, _no_use(step))]
@@ -136,12 +147,20 @@ def _fill(step: Step, use: str | None, registry: Registry, where: str) -> list[P
     except HenshinError as error:
         return [step.problem(where, str(error))]
     config, problems = validate(step.cls.Config, step.node, where, step.label, leave_out=("use",))
+    problems = _without_unread(problems, step.node, unread)
     if config is not None:
         try:
             step.stage = step.cls(config)
         except Exception as error:
             problems.append(step.problem(where, f"{step.label}: cannot be made: {one_line(error)}"))
     return problems
+
+
+def _without_unread(problems: list[Problem], node: Node, unread: Sequence[Problem]) -> list[Problem]:
+    """Leave out what follows from values that YAML could not read: that they lack, and that the rest does not fit."""
+    lines = {problem.line for problem in unread}
+    lost = [node.key_mark(key).line for key, child in node.mapping.items() if child.mark.line in lines]
+    return [one for one in problems if not lost or one.line not in (node.mark.line, *lost)]
 
 
 def _no_use(step: Step) -> str:

@@ -36,6 +36,15 @@ def near_or_all(name: str, choices: Iterable[str]) -> str:
     return did_you_mean(name, choices) or (f"; there are: {listed(choices)}" if choices else "; there are none")
 
 
+def quoted(text: str, most: int = 60) -> str:
+    """Return a text in quotes, as Python writes it; of a long one the beginning."""
+    whole = repr(text)
+    if len(whole) <= most:
+        return whole
+    cut = repr(text[: most - 5])
+    return f"{cut[: most - 4]}...{cut[-1]}"
+
+
 def flat(text: object) -> str:
     """Return a text, or what an exception says, in one line."""
     return " ".join(str(text).split())

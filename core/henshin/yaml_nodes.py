@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from henshin.errors import PipelineError, Problem
-from henshin.words import flat
+from henshin.words import flat, quoted
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 10_000
@@ -268,7 +268,7 @@ class _Builder:
         try:
             return _string(source.value)
         except ValueError:
-            self.tell(mark, f"the key {source.value!r:.40} holds half a character")
+            self.tell(mark, f"the key {quoted(source.value, 40)} holds half a character")
             return None
 
     def merge(self, into: Node, value: Node, mark: Mark) -> None:
@@ -287,7 +287,7 @@ class _Builder:
             return _SCALARS[source.tag](source.value)
         except (ValueError, KeyError):
             tag = source.tag.replace(_PREFIX, "!!")
-            self.tell(mark, f"{source.value!r:.40} cannot be read as {tag}")
+            self.tell(mark, f"{quoted(source.value, 40)} cannot be read as {tag}")
             return None
 
     def mark(self, source: yaml.Node) -> Mark:
