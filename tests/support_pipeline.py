@@ -28,7 +28,7 @@ class AlignConfig(StageConfig):
 class Box(BaseModel):
     model_config = {"extra": "forbid"}
     width: int = Field(ge=1, description="Width of the box.")
-    height: int = 1
+    height: int = Field(1, description="Height of the box.")
 
 
 class PaintConfig(StageConfig):
@@ -71,7 +71,7 @@ class Chosen(Work):
     Config = AlignConfig
 
     @property
-    def gives(self) -> Any:  # type: ignore[override]
+    def gives(self) -> Any:
         return frozenset({"crops"}) if self.config.faces == "largest" else frozenset()
 
 

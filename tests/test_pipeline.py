@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
-from support_pipeline import WHOLE, AlignConfig, Loader, Store, wrong
+from support_pipeline import WHOLE, AlignConfig, Loader, Store, Work, wrong
 
 from henshin.config_errors import validate
 from henshin.errors import PipelineError
+from henshin.stage import Extra
 from henshin.yaml_nodes import load_yaml
 
 # What is right
@@ -167,3 +168,17 @@ def test_a_missing_extra_is_told_with_its_command(read: Loader, monkeypatch: pyt
     assert caught.value.exit_code == 3
     monkeypatch.setattr("henshin.pipeline_checks.find_spec", lambda name: object())
     assert len(read("stages: [{use: invert}]").stages) == 1
+
+
+def test_an_extra_of_a_strangers_package_is_told_with_its_command(
+    read: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Extra("henshin-hayao[gpu]", "no_such_module")
+    monkeypatch.setattr(Work, "extra", own)
+    with pytest.raises(PipelineError) as caught:
+        read("stages: [{use: paint, model: anime}]")
+    assert caught.value.exit_code == 3
+    said = "paint needs no_such_module, which is not installed; run: pip install 'henshin-hayao[gpu]'"
+    assert said in str(caught.value)
+    monkeypatch.setattr(Work, "extra", Extra("henshin-hayao[gpu]", "numpy"))
+    assert len(read("stages: [{use: paint, model: anime}]").stages) == 1

@@ -14,7 +14,11 @@ from henshin.registry import Registry
 
 def stage_module(body: str, before: str = "") -> ModuleType:
     """A plugin with one stage, of which only the body is given."""
-    head = "from henshin import Stage, StageConfig, hookimpl\nfrom pydantic import BaseModel, ConfigDict\n"
+    head = """\
+from henshin import Stage, StageConfig, hookimpl
+from henshin.stage import Extra
+from pydantic import BaseModel, ConfigDict, Field
+"""
     hook = "\n@hookimpl\ndef henshin_stages():\n    return [Mine]\n"
     whole = f"class Mine(Stage):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
     return module(head + textwrap.dedent(before) + "\n" + whole + hook)
@@ -146,7 +150,11 @@ RUN = "\ndef run(self, pictures):\n    return pictures\n"
         ("name = 'x'\nneeds = 'faces'" + RUN, "wrong needs"),
         ("name = 'x'\ngives = frozenset({'cats'})" + RUN, "crops, faces, latents"),
         ("name = 'x'\nends = None" + RUN, "wrong ends"),
-        ("name = 'x'\nextra = 'everything'" + RUN, "'train'"),
+        ("name = 'x'\nextra = 'everything'" + RUN, "must be None, one of 'train', 'heic', or henshin.stage.Extra("),
+        ("name = 'x'\nextra = Extra('mine[gpu]', 'not a module')" + RUN, "henshin.stage.Extra("),
+        ("name = 'x'\nConfig = Silent" + RUN, "Mine has an option 'width' without a description; say Field(..., desc"),
+        ("name = 'x'\nConfig = Blank" + RUN, "option 'width' without a description"),
+        ("name = 'x'\nConfig = Deep" + RUN, "has an option 'boxes.width' without a description"),
         ("name = 'x'", "has no run()"),
         ("name = 'x'\nworks_on = 'source'" + RUN, "has no frames()"),
     ],
@@ -165,6 +173,15 @@ def test_an_improper_stage_is_refused(body: str, said: str) -> None:
         pass
     class Unbuildable(StageConfig):
         there: Thing
+    class Silent(StageConfig):
+        width: int = 4
+    class Blank(StageConfig):
+        width: int = Field(4, description=" ")
+    class Box(BaseModel):
+        within: "Box | None" = Field(None, description="Another.")
+        width: int = Field(4, ge=1)
+    class Deep(StageConfig):
+        boxes: list[Box] | None = Field(None, description="Where.")
     """
     assert said in refusal(Registry(), stage_module(body, before))
 

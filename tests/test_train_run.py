@@ -12,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from pydantic import Field  # noqa: E402
 from support_train import domains, run_yaml  # noqa: E402
 
 from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
@@ -223,7 +224,7 @@ def test_only_whole_checkpoints_are_found_and_the_last_two_kept(tmp_path):
 class LonelyConfig(RecipeConfig):
     """A stranger's recipe: one network that learns to give back what it gets."""
 
-    leaves_after: int = 1000
+    leaves_after: int = Field(1000, description="Steps after which it leaves its loop by itself.")
 
 
 class Lonely(Recipe[LonelyConfig]):

@@ -14,6 +14,10 @@ Kind = Literal["translator", "sampler", "mapping", "synthesis"]
 ChannelOrder = Literal["RGB", "BGR"]
 Reach = int | Literal["global"]
 
+MYPY = False
+"""True to mypy alone. To it what a class may say as an attribute or as a property is a property that can be read, which
+either of them may override; to pyright, which lets no attribute override a property, it is an attribute of any type."""
+
 
 class GeneratorConfig(BaseModel):
     """The options of a network: all that is needed to build it again before its weights are loaded."""
@@ -25,25 +29,46 @@ NetworkConfigT = TypeVar("NetworkConfigT", bound=GeneratorConfig)
 
 
 class Generator(Generic[NetworkConfigT]):
-    """A network with what one must know to run it. Each attribute may also be a property that looks at the config.
+    """A network with what one must know to run it.
 
+    All but ``name`` and ``Config`` may be attributes of the class or properties that look at ``self.config``.
     ``kind``: "translator" picture -> picture, "sampler" z (N, D) -> picture, "mapping" z -> w (N, L, D),
-    "synthesis" w -> picture. ``value_range`` is what the network takes and gives; the exporter puts the scaling
-    from and to uint8 into the graph. ``size_multiple``: height and width must be multiples of it. ``scale``: output
-    size over input size. ``reach``: how many pixels of the input an output pixel sees to each side, or "global"
-    (instance norm sees the whole picture): only a network of finite reach can be tiled.
+    "synthesis" w -> picture; the exporter takes the first two. ``value_range`` is what the network takes and gives; the
+    exporter puts the scaling from and to uint8 into the graph. ``size_multiple``: height and width must be multiples of
+    it. ``scale``: output size over input size. ``reach``: how many pixels of the input an output pixel sees to each
+    side, or "global" (instance norm sees the whole picture): only a network of finite reach can be tiled.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[GeneratorConfig]] = GeneratorConfig
-    kind: Kind = "translator"
-    value_range: tuple[float, float] = (-1.0, 1.0)
-    channel_order: ChannelOrder = "RGB"
-    size_multiple: int = 1
-    scale: int = 1
-    reach: Reach = "global"
-    maximum_size: int | None = None
-    latent_shape: tuple[int, ...] | None = None
+    if MYPY:
+
+        @property
+        def kind(self) -> Kind: ...  # noqa: D102
+        @property
+        def value_range(self) -> tuple[float, float]: ...  # noqa: D102
+        @property
+        def channel_order(self) -> ChannelOrder: ...  # noqa: D102
+        @property
+        def size_multiple(self) -> int: ...  # noqa: D102
+        @property
+        def scale(self) -> int: ...  # noqa: D102
+        @property
+        def reach(self) -> Reach: ...  # noqa: D102
+        @property
+        def maximum_size(self) -> int | None: ...  # noqa: D102
+        @property
+        def latent_shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
+
+    else:
+        kind: Any = "translator"
+        value_range: Any = (-1.0, 1.0)
+        channel_order: Any = "RGB"
+        size_multiple: Any = 1
+        scale: Any = 1
+        reach: Any = "global"
+        maximum_size: Any = None
+        latent_shape: Any = None
 
     def __init__(self, config: NetworkConfigT) -> None:
         self.config = config
@@ -53,7 +78,7 @@ class Generator(Generic[NetworkConfigT]):
         raise NotImplementedError(f"generator '{self.name}' has no build()")
 
     def parts(self) -> dict[str, nn.Module]:
-        """The networks of which each becomes one model: {"": the network}, or {"mapping": ..., "synthesis": ...}."""
+        """The networks of a generator: {"": the network}, or {"mapping": ..., "synthesis": ...}; "" can be exported."""
         return {"": self.build()}
 
     @classmethod

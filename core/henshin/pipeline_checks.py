@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from henshin.config_errors import label, locate
 from henshin.errors import PictureError, Problem, WrongModelError
 from henshin.places import barred, is_file, is_folder
-from henshin.plugin_checks import EXTRAS, flow_problem, static
+from henshin.plugin_checks import extra_of, flow_problem, static
 from henshin.stage import FileOption, ModelOption, Stage
 from henshin.words import listed, one_line
 from henshin.yaml_nodes import Mark, Node
@@ -76,11 +76,10 @@ def trait_problems(step: Step, where: str) -> list[Problem]:
 
 def extra_problems(step: Step, where: str) -> list[Problem]:
     """Say which optional dependencies a stage wants and lacks, with the command that installs them."""
-    extra = step.trait("extra")
-    package = EXTRAS.get(extra) if isinstance(extra, str) else None
-    if package is None or find_spec(package) is not None:
+    extra = extra_of(step.trait("extra"))
+    if extra is None or find_spec(extra.module) is not None:
         return []
-    message = f"{step.label} needs {package}, which is not installed; run: pip install 'henshin[{extra}]'"
+    message = f"{step.label} needs {extra.module}, which is not installed; run: pip install '{extra.install}'"
     return [step.problem(where, message, missing=True)]
 
 

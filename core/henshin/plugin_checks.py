@@ -10,16 +10,17 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from henshin.config_errors import models_in
 from henshin.generator import ChannelOrder, Generator, GeneratorConfig, Kind
 from henshin.recipe import Recipe, RecipeConfig
-from henshin.stage import Stage, StageConfig, Works
+from henshin.stage import Extra, Stage, StageConfig, Works
 from henshin.words import flat
 
 FLOWS = frozenset({"faces", "crops", "latents"})
 """What one stage may give to a later one."""
 
 EXTRAS = {"train": "torch", "heic": "pillow_heif"}
-"""The extras that a stage may want, each with the package whose absence shows that it is not installed."""
+"""The extras of henshin that a stage may want, each with the package whose absence shows that it is not installed."""
 
 NAME = re.compile(r"[a-z0-9_-]+")
 
@@ -48,6 +49,26 @@ def flow_problem(value: object) -> str | None:
         return f"is {value!r}; it must be a set, such as frozenset({{'crops'}})"
     unknown = [item for item in value if item not in FLOWS]
     return f"holds {unknown[0]!r}; it may hold {', '.join(sorted(FLOWS))}" if unknown else None
+
+
+def extra_of(value: object) -> Extra | None:
+    """Return how to install what a stage's ``extra`` wants, and what to look for; None for none, or for a wrong one."""
+    if isinstance(value, str) and value in EXTRAS:
+        return Extra(f"henshin[{value}]", EXTRAS[value])
+    return value if isinstance(value, Extra) and value.install and value.module.isidentifier() else None
+
+
+def undescribed(config: type[BaseModel], within: tuple[type[BaseModel], ...] = ()) -> str | None:
+    """Return the first option without a description, also of those within others (`data.size`), or None."""
+    for name, field in config.model_fields.items():
+        called = field.alias or name
+        if not (field.description or "").strip():
+            return called
+        for inner in models_in(field.annotation):
+            found = None if inner in (config, *within) else undescribed(inner, (config, *within))
+            if found:
+                return f"{called}.{found}"
+    return None
 
 
 def static(cls: type[Any], name: str) -> tuple[bool, Any]:
@@ -85,8 +106,17 @@ def _config(cls: type[Any], base: type[BaseModel], reserved: str, trusted: bool)
             config.model_rebuild()
         except Exception as error:
             return f"has a Config that pydantic cannot complete: {flat(error)[:120]}"
+    return _options(config, reserved)
+
+
+def _options(config: type[BaseModel], reserved: str) -> str | None:
     names = {field.alias or name for name, field in config.model_fields.items()}
-    return f"has an option '{reserved}', which the YAML itself uses" if reserved in names else None
+    if reserved in names:
+        return f"has an option '{reserved}', which the YAML itself uses"
+    silent = undescribed(config)
+    if silent:
+        return f"has an option '{silent}' without a description; say Field(..., description=...) in {config.__name__}"
+    return None
 
 
 def _config_arguments(cls: type[Any], base: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -101,6 +131,14 @@ def _one_of(cls: type[Any], attribute: str, choices: tuple[Any, ...]) -> str | N
     known, value = static(cls, attribute)
     if known and value not in choices:
         return f"has {attribute} = {value!r}; it must be one of {', '.join(map(repr, choices))}"
+    return None
+
+
+def _stage_extra(cls: type[Any]) -> str | None:
+    known, value = static(cls, "extra")
+    if known and value is not None and extra_of(value) is None:
+        own = 'henshin.stage.Extra("PACKAGE[EXTRA]", "MODULE")'
+        return f"has extra = {value!r}; it must be None, one of {', '.join(map(repr, EXTRAS))}, or {own}"
     return None
 
 
@@ -165,7 +203,7 @@ _CONTRACTS: dict[str, tuple[type[Any], type[BaseModel], str, tuple[Rule, ...]]] 
         (
             lambda cls: _one_of(cls, "works_on", get_args(Works)),
             _stage_flow,
-            lambda cls: _one_of(cls, "extra", (None, *EXTRAS)),
+            _stage_extra,
             _stage_work,
         ),
     ),

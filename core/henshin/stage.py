@@ -62,7 +62,20 @@ FileName = Annotated[str, FileOption()]
 PictureName = Annotated[str, FileOption(picture=True)]
 """The same, of a picture."""
 
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Optional dependencies of a stage that are no extra of henshin's own.
+
+    ``install`` is what pip is to be told ("henshin-hayao[gpu]"), ``module`` what can be imported once that is there.
+    """
+
+    install: str
+    module: str
+
+
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
+MYPY = False  # see henshin.generator
 Works = Literal["pictures", "frames", "source"]
 Zone = Literal["photos", "crops"]
 
@@ -77,11 +90,10 @@ class Stage(Generic[ConfigT]):
     A *source* stage stands first and yields the frames itself.
 
     ``needs``, ``gives`` and ``ends`` hold names of "faces", "crops" and "latents": what must be there before, what
-    is there after, and what no longer is. ``extra`` names the optional dependencies that the stage wants
-    ("train": ``pip install 'henshin[train]'``). Each of these may also be a property that looks at ``self.config``.
-
-    ``renames`` says that results are called otherwise than their sources: files in their way are then looked for when
-    they are written, not before anything runs.
+    is there after, and what no longer is. ``extra`` names the optional dependencies that the stage wants: "train" or
+    "heic", for ``pip install 'henshin[train]'``, or an ``Extra`` of its own. ``renames`` says that results are called
+    otherwise than their sources: files in their way are then looked for when they are written, not before anything
+    runs. These five may be attributes of the class or properties that look at ``self.config``.
 
     ``zone`` is set from outside, before ``open`` and before each ``run``: whether the pictures to come are "crops" of
     faces or whole "photos".
@@ -90,12 +102,26 @@ class Stage(Generic[ConfigT]):
     name: ClassVar[str]
     Config: ClassVar[type[StageConfig]] = StageConfig
     works_on: ClassVar[Works] = "pictures"
-    needs: frozenset[str] = frozenset()
-    gives: frozenset[str] = frozenset()
-    ends: frozenset[str] = frozenset()
-    extra: str | None = None
-    renames: bool = False
     zone: Zone = "photos"
+    if MYPY:
+
+        @property
+        def needs(self) -> frozenset[str]: ...  # noqa: D102
+        @property
+        def gives(self) -> frozenset[str]: ...  # noqa: D102
+        @property
+        def ends(self) -> frozenset[str]: ...  # noqa: D102
+        @property
+        def extra(self) -> str | Extra | None: ...  # noqa: D102
+        @property
+        def renames(self) -> bool: ...  # noqa: D102
+
+    else:
+        needs: Any = frozenset()
+        gives: Any = frozenset()
+        ends: Any = frozenset()
+        extra: Any = None
+        renames: Any = False
 
     def __init__(self, config: ConfigT) -> None:
         """Take the validated options; load nothing yet."""
@@ -134,6 +160,7 @@ __all__ = [
     "ANY_MODEL",
     "AmountOption",
     "ConfigT",
+    "Extra",
     "FileName",
     "FileOption",
     "Frame",

@@ -15,6 +15,7 @@ from henshin.engine.zones import Place, check_frame, frame_problem, picture_at, 
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.frame import Frame, Picture
 from henshin.overrides import labels
+from henshin.plugin_checks import extra_of
 from henshin.words import one_line
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def bytes_held(jobs: Iterable[Job]) -> int:
 
 
 def _remedy(stage: Stage[Any]) -> str:
-    return f"; it comes with: pip install 'henshin[{stage.extra}]'" if stage.extra else ""
+    extra = extra_of(stage.extra)
+    return f"; it comes with: pip install '{extra.install}'" if extra else ""
 
 
 def _listed(results: Any, what: str) -> list[Any]:

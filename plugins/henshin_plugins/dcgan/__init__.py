@@ -34,7 +34,7 @@ class DcganNetwork(Generator[DcganNetworkConfig]):
     kind = "sampler"
 
     @property
-    def latent_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+    def latent_shape(self) -> tuple[int, ...]:
         """(latent,)."""
         return (self.config.latent,)
 

@@ -38,7 +38,7 @@ class UNet(Generator[UNetConfig]):
     Config = UNetConfig
 
     @property
-    def size_multiple(self) -> int:  # type: ignore[override]
+    def size_multiple(self) -> int:
         """Each halving must come out even."""
         return int(2**self.config.downs)
 
