@@ -195,15 +195,13 @@ class Run(Protocol):
         """Begin the next step; saves when due. False, with everything saved: stop now."""
 
     def every(self, steps: int) -> bool:
-        """Is this one of every ``steps`` steps? Of sheets also the last; for looks, not for what networks learn from."""
+        """Is this one of every ``steps`` steps? For sheets also in the last step; it is for looks, not for learning."""
 
     def log(self, step: int, **scalars: Tensor | float) -> None:
         """Note the values of a step; their means are written down and told now and then."""
 
-    def sheet(
-        self, name: str, rows: Sequence[Tensor | Sequence[Picture]], names: Sequence[str] = ()
-    ) -> None:
-        """Write a sheet of samples: a row for each (N, 3, H, W) in [-1, 1], or list of pictures, with ``names``."""
+    def sheet(self, name: str, rows: Sequence[Tensor | Sequence[Picture]], names: Sequence[str] = ()) -> None:
+        """Write a sheet of samples: a row for each (N, 3, H, W) in [-1, 1], or list of pictures; each with its name."""
 
     def save(self) -> None:
         """Write a checkpoint now."""

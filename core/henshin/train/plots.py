@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from henshin.train.journal import values_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 OVERVIEW = "losses.png"
 MOST_POINTS = 2000
@@ -50,8 +50,9 @@ def curve(records: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], l
     return [step for step, _ in points], [value for _, value in points]
 
 
-def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
-    """A running mean with the bias of its start taken out."""
+def smooth(values: Sequence[float]) -> list[float]:
+    """A running mean over about the last twentieth of a curve, with the bias of its start taken out."""
+    weight = 1 - 1 / max(1.0, len(values) / 20)
     mean, total, found = 0.0, 0.0, []
     for value in values:
         mean, total = weight * mean + (1 - weight) * value, weight * total + (1 - weight)
@@ -73,31 +74,37 @@ class Plots:
         start = time.monotonic()
         if not at_last and self._took and start - self._drawn < SHARE * self._took:
             return
-        groups = panels(records)
-        self._page(records, groups, OVERVIEW)
-        for panel, names in groups.items():
-            self._page(records, {panel: names}, f"{panel}.png")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        drawn = []
+        for panel, names in panels(records).items():
+            drawn.append(_drawn(records, panel, names))
+            self._put(drawn[-1], f"{panel}.png")
+        self._put(_side_by_side(drawn), OVERVIEW)
         self._drawn = time.monotonic()
         self._took = self._drawn - start
 
-    def _page(self, records: Sequence[Mapping[str, Any]], groups: Mapping[str, list[str]], name: str) -> None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure  # not pyplot, which would look for a screen
-
-        columns = min(len(groups), 3)
-        rows = -(-len(groups) // columns)
-        figure = Figure(figsize=(5 * columns if len(groups) > 1 else 7, 3.2 * rows if len(groups) > 1 else 4), dpi=100)
-        FigureCanvasAgg(figure)
-        for place, (panel, names) in enumerate(groups.items(), start=1):
-            _fill(figure.add_subplot(rows, columns, place), records, panel, names)
-        figure.set_layout_engine("tight")
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _put(self, page: Image.Image, name: str) -> None:
         side = self.folder / f".{name}.part"
-        figure.savefig(side, format="png")
+        page.save(side, "PNG")
         side.replace(self.folder / name)
 
 
-def _fill(axes: Axes, records: Sequence[Mapping[str, Any]], panel: str, names: Sequence[str]) -> None:
+def _side_by_side(drawn: Sequence[Image.Image], columns: int = 3) -> Image.Image:
+    width, height = drawn[0].size
+    columns = min(columns, len(drawn))
+    page = Image.new("RGB", (width * columns, height * -(-len(drawn) // columns)), "white")
+    for i, one in enumerate(drawn):
+        page.paste(one, (i % columns * width, i // columns * height))
+    return page
+
+
+def _drawn(records: Sequence[Mapping[str, Any]], panel: str, names: Sequence[str]) -> Image.Image:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure  # not pyplot, which would look for a screen
+
+    figure = Figure(figsize=(6, 3.6), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.11, 0.13, 0.86, 0.77))
     for name in names:
         steps, values = curve(records, name)
         (line,) = axes.plot(steps, values, linewidth=0.7, alpha=0.35)
@@ -108,3 +115,5 @@ def _fill(axes: Axes, records: Sequence[Mapping[str, Any]], panel: str, names: S
     axes.grid(alpha=0.25)
     if len(names) > 1:
         axes.legend(fontsize=8)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,20 +101,27 @@ def train_on_many(plan: RunPlan, folder: Path, options: RunOptions, voice: Calla
     Errors: as `train`; what went wrong in a process is raised here.
     """
     options = settled(plan, folder, options)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    _quiet()
     fabric = make_fabric(options.device, options.precision, options.devices)
     with tempfile.TemporaryDirectory() as place, handed_on():
         order = Order(plan.path, folder, options, voice, Path(place))
         try:
-            ended: Ended = fabric.launch(_take_part, order)
+            # as a function with its argument, for Fabric would look for tensors within a plain one
+            steps, interrupted = fabric.launch(partial(_take_part, order))
         except (ProcessRaisedException, ProcessExitedException) as error:
             raise _reason(Path(place), error) from error
-    return ended
+    return Ended(steps, interrupted)
 
 
-def _take_part(fabric: Fabric, order: Order) -> Ended:
-    """What each process does."""
+def _quiet() -> None:
+    """Keep libraries from telling how many processes there are, and that they end."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
+
+
+def _take_part(order: Order, fabric: Fabric) -> tuple[int, bool]:
+    """What each process does: (steps done, was it interrupted)."""
+    _quiet()
     voice = order.voice() if fabric.global_rank == 0 else Voice(lambda _: None)
     try:
         registry = build_registry(order.options.plugins)
@@ -125,7 +133,7 @@ def _take_part(fabric: Fabric, order: Order) -> Ended:
         raise
     finally:
         voice.close()
-    return Ended(run.steps, run.interrupted)
+    return run.steps, run.interrupted
 
 
 def _reason(place: Path, error: Exception) -> Exception:
