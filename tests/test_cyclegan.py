@@ -66,7 +66,9 @@ def test_a_break_changes_nothing(place, tmp_path, variant):
 def learned(place, tmp_path_factory) -> Path:
     """A run of the paper's losses, weighed differently for each direction."""
     folder = tmp_path_factory.mktemp("learned")
-    options = "generator: {use: resnet, width: 8, blocks: 1}\nsteps: 40\nlearning_rate: 1e-3\ndecay: 1.0\n"
+    options = (
+        "generator: {use: resnet, width: 8, blocks: 1}\nsteps: 40\nlearning_rate: 1e-3\ndecay: 1.0\nsheet_every: 20\n"
+    )
     trained(written(place, folder, options), folder / "run")
     return folder / "run"
 
@@ -83,10 +85,8 @@ def test_cycle_and_identity_fall_and_all_that_one_watches_is_logged(learned):
         assert log["adversarial"][i] == pytest.approx(log["adversarial_ab"][i] + log["adversarial_ba"][i], rel=1e-5)
 
 
-def test_a_sheet_shows_source_translation_and_reconstruction_of_both_directions_after_every_epoch(learned):
-    sheets = sorted((learned / "samples").glob("*.png"))
-    assert len(sheets) >= 40 // 4
-    with Image.open(sheets[-1]) as page:
+def test_a_sheet_shows_source_translation_and_reconstruction_of_both_directions(learned):
+    with Image.open(max((learned / "samples").glob("*.png"))) as page:
         assert page.size[0] == pytest.approx(6 * 32, abs=16)
         assert page.size[1] >= 2 * 32
 
@@ -106,13 +106,15 @@ def test_what_is_published_is_the_way_from_a_to_b(learned):
     assert all(torch.equal(value, state["a_to_b"][name]) for name, value in network.state_dict().items())
 
 
-def test_weights_of_a_direction_and_no_identity(place, tmp_path):
+def test_weights_of_a_direction_no_identity_and_sheets_after_every_epoch(place, tmp_path):
     options = (
-        "steps: 2\ncycle_weight: 3\ncycle_weight_b: 0\nidentity_weight: 0\nbetas: [0.0, 0.9]\nlandmark_weight: 2\n"
+        "epochs: 2\ncycle_weight: 3\ncycle_weight_b: 0\nidentity_weight: 0\nbetas: [0.0, 0.9]\nlandmark_weight: 2\n"
     )
     trained(written(place, tmp_path, options), tmp_path / "run")
     log = curves(tmp_path / "run")
     assert "identity" not in log
+    assert len(log["total"]) == 8, "two epochs of four pictures"
+    assert {"0000000.png", "0000004.png"} <= {path.name for path in (tmp_path / "run/samples").iterdir()}
     for total, adversarial, cycle, landmarks in zip(
         *(log[name] for name in ("total", "adversarial", "cycle", "landmarks")), strict=True
     ):
