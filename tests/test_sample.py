@@ -105,6 +105,14 @@ def test_a_second_run_opens_no_model_and_draws_only_what_is_missing(place: Path,
     assert run("out") == 0
 
 
+def test_the_plan_says_nothing_of_photos(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("out", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "model noise:" in told
+    assert "reduced" not in told
+    assert not (place / "out").exists()
+
+
 def test_a_limit_takes_the_first(place: Path) -> None:
     assert run("out", "--limit", "2") == 0
     assert list(drawn(place / "out")) == ["sample-000000.png", "sample-000001.png"]

@@ -86,8 +86,8 @@ class Contract(BaseModel):
 
     @property
     def whole_limit(self) -> int | None:
-        """Longest side of a picture that is given whole to this network; None if it can be tiled instead."""
-        if self.reach != "global":
+        """Longest side of a picture that is given whole to this network; None if it is tiled instead, or takes none."""
+        if self.reach != "global" or self.kind != "translator":
             return None
         return self.maximum_size or WHOLE_LIMIT
 
