@@ -124,7 +124,8 @@ def test_selfie2anime_redraws_the_face_and_leaves_the_rest(photos: Path, stand_i
     assert after.shape == before.shape
     # The face of this photo is around (220, 115); its corners are far from every face.
     face = (slice(95, 140), slice(200, 245))
-    assert np.abs((255 - before[face].astype(int)) - after[face]).mean() < 20
+    alike = np.corrcoef(before[face].mean(axis=-1).ravel(), after[face].mean(axis=-1).ravel())[0, 1]
+    assert alike < -0.8, "light has become dark there, whatever the colours were fitted to"
     assert np.array_equal(before[400:, :], after[400:, :])
     assert (tmp_path / "out" / "none.png").exists()
 
