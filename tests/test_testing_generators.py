@@ -98,8 +98,14 @@ def test_wrong_attributes_of_a_generator_are_told(nn: Any) -> None:
     widths = iter((4, 5))
     with pytest.raises(AssertionError, match="do not share one state dict"):
         check_generator(generator(lambda: nn.Sequential(nn.Conv2d(3, next(widths), 1), nn.LazyConv2d(3, 1))))
-    with pytest.raises(AssertionError, match="is a int"):
+    with pytest.raises(AssertionError, match=r"^net: build\(\) gives int instead of a torch.nn.Module$"):
         check_generator(generator(lambda: 3))
+    with pytest.raises(AssertionError, match=r"^net: its networks cannot be built: ZeroDivisionError"):
+        check_generator(generator(lambda: 1 // 0))
+    with pytest.raises(AssertionError, match="^net has size_multiple = 0; it must be a whole number of at least 1$"):
+        check_generator(generator(lambda: nn.Conv2d(3, 3, 1), size_multiple=property(lambda self: 0)))
+    with pytest.raises(AssertionError, match="^generator 'net': width: no such option; there are no options$"):
+        check_generator(generator(lambda: nn.Conv2d(3, 3, 1)), {"width": 4})
     with pytest.raises(AssertionError, match="whole number"):
         check_generator(generator(lambda: nn.Conv2d(3, 3, 1), scale=0))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from henshin import Face, Frame, PictureError, Stage, StageConfig
 from henshin.testing import check_plugin, check_stage, picture
@@ -51,8 +51,10 @@ def test_a_proper_stage_passes() -> None:
 
 
 def test_options_are_checked_like_any() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(AssertionError, match=r"^stage 'dots': dot: 1 is too small; at least 2$"):
         check_stage(Dots, {"dot": 1})
+    with pytest.raises(AssertionError, match=r"^stage 'dots': dto: no such option; did you mean 'dot'\?$"):
+        check_stage(Dots, {"dto": 1})
 
 
 def test_the_very_same_object_may_come_back() -> None:
@@ -111,6 +113,14 @@ def test_an_improper_class_is_told_first() -> None:
         check_stage(stage(list, name="Made Up"))
 
 
+def test_what_a_property_gives_is_checked_too() -> None:
+    gives = property(lambda self: frozenset({"cats"}))
+    with pytest.raises(AssertionError, match="made has a wrong gives: it holds 'cats'"):
+        check_stage(stage(list, gives=gives))
+    with pytest.raises(AssertionError, match="stage 'made': cannot be made: ZeroDivisionError"):
+        check_stage(stage(list, needs=property(lambda self: 1 // 0)))
+
+
 def test_a_stage_is_closed_whatever_happens() -> None:
     closed = []
     with pytest.raises(AssertionError):
@@ -133,7 +143,7 @@ def leaving(*_: Any) -> Any:
         (stage(list, close=raising), "made does not close: RuntimeError: no luck"),
         (stage(list, open=leaving), "made does not open: SystemExit: 5"),
         (stage(leaving), "SystemExit: 5"),
-        (stage(lambda items: None), "made failed on pictures.*NoneType"),  # type: ignore[arg-type, return-value]
+        (stage(lambda items: None), "^made returned NoneType instead of a list of pictures$"),  # type: ignore[arg-type, return-value]
         (stage(raising, works_on="frames"), "made failed on 4 frames: RuntimeError: no luck"),
         (stage(lambda items: None, works_on="frames"), "made returned NoneType instead of a list of frames"),  # type: ignore[arg-type, return-value]
         (stage(list, works_on="source", frames=raising), r"made failed in frames\(\): RuntimeError: no luck"),
@@ -249,6 +259,7 @@ def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 def test_a_proper_plugin_passes(importable: Callable[[str], str]) -> None:
     check_plugin(importable(PLUGIN))
     check_plugin(sys.modules["stranger_kit"])
+    check_plugin("henshin_plugins.resize")  # installed already: its own names are not taken
 
 
 @pytest.mark.parametrize(
@@ -256,7 +267,8 @@ def test_a_proper_plugin_passes(importable: Callable[[str], str]) -> None:
     [
         ('name = "dots"', "", "Dots has no name"),
         ("henshin_stages", "henshin_stage", "unknown hook 'henshin_stage'; did you mean 'henshin_stages'"),
-        (', description="Side of a dot."', "", "stage 'dots': option 'dot' has no description"),
+        (', description="Side of a dot."', "", "Dots has an option 'dot' without a description"),
+        ('name = "dots"', 'name = "resize"', "stranger_kit: the stage name 'resize' is taken by henshin/resize"),
         ("from pydantic", "import onnxruntime\nfrom pydantic", "importing stranger_kit loads .*onnxruntime"),
     ],
 )

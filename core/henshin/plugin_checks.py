@@ -24,7 +24,8 @@ EXTRAS = {"train": "torch", "heic": "pillow_heif"}
 
 NAME = re.compile(r"[a-z0-9_-]+")
 
-Rule = Callable[[type[Any]], str | None]
+Rule = Callable[[Any], str | None]
+"""Takes a class, or an instance of one; those for names and options take classes alone."""
 
 
 def class_problem(kind: str, cls: object, trusted: bool = False) -> str | None:
@@ -40,6 +41,15 @@ def class_problem(kind: str, cls: object, trusted: bool = False) -> str | None:
         problem = rule(cls)
         if problem:
             return f"{cls.__name__} {problem}"
+    return None
+
+
+def instance_problem(kind: str, made: Any) -> str | None:
+    """Say what is wrong with what the properties of a stage or generator give for its options, or None."""
+    for rule in _CONTRACTS[kind][3]:
+        problem = rule(made)
+        if problem:
+            return f"{made.name} {problem}"
     return None
 
 
@@ -71,10 +81,13 @@ def undescribed(config: type[BaseModel], within: tuple[type[BaseModel], ...] = (
     return None
 
 
-def static(cls: type[Any], name: str) -> tuple[bool, Any]:
-    """Return (True, value) of a class attribute, or (False, None) where it is a property that needs the options."""
+def static(cls: Any, name: str) -> tuple[bool, Any]:
+    """Return (True, value) of a class attribute, or (False, None) where it is a property that needs the options.
+
+    Of an instance, which has its options, the value in either case.
+    """
     found = inspect.getattr_static(cls, name, None)
-    if isinstance(found, property | cached_property):
+    if inspect.isclass(cls) and isinstance(found, property | cached_property):
         return False, None
     return True, getattr(cls, name, None)
 
@@ -154,7 +167,7 @@ def _stage_flow(cls: type[Any]) -> str | None:
 def _stage_work(cls: type[Any]) -> str | None:
     known, works_on = static(cls, "works_on")
     method = "frames" if works_on == "source" else "run"
-    if known and getattr(cls, method) is getattr(Stage, method):
+    if known and inspect.getattr_static(cls, method) is inspect.getattr_static(Stage, method):
         return f"works on {works_on} and has no {method}()"
     return None
 

@@ -5,6 +5,9 @@
     check_generator(Hayao, {"width": 8})
     check_stage(Halftone, {"dot": 4})
 
+    from henshin.train.testing import check_recipe      # with torch
+    check_recipe(Echo, {"generator": {"use": "resnet", "width": 8}, "steps": 6})
+
 Every check raises AssertionError with what the plugin did and what would be right, and returns None otherwise.
 """
 
@@ -27,9 +30,8 @@ from henshin.engine.names import output_problem
 from henshin.engine.zones import frame_problem
 from henshin.errors import HenshinError, PictureError
 from henshin.frame import Frame, Picture, picture_problem
-from henshin.plugin_checks import class_problem
 from henshin.registry import Registry, build_registry
-from henshin.testing_generator import check_generator
+from henshin.testing_generator import check_generator, configured
 from henshin.words import one_line
 
 if TYPE_CHECKING:
@@ -92,12 +94,10 @@ def check_stage(
     level each time, and what was given must be left as it was. A *frames* stage gets a frame of each; a *source*
     stage must yield the same frames twice. ``given`` is the context to open it with (default: ``context``).
     """
-    problem = class_problem("stage", stage_class)
-    assert problem is None, problem
+    stage: Stage[Any] = configured(stage_class, "stage", options)
     if pictures is None:
         pictures = [picture(width, height, seed) for seed, (width, height) in enumerate(SIZES)]
     with TemporaryDirectory() as cache:
-        stage = stage_class(stage_class.Config.model_validate(dict(options or {})))
         try:
             with _told(f"{stage.name} does not open"):
                 stage.open(given or context(Path(cache)))
@@ -122,27 +122,35 @@ def _told(what: str) -> Iterator[None]:
 
 
 def check_plugin(module: ModuleType | str) -> None:
-    """Check that a plugin registers alone, that its options are described, and that importing it is cheap.
+    """Check that a plugin registers beside all installed ones, and that importing it is cheap.
 
     ``module`` is the module or its dotted name. The last check runs Python once more, where the name can be imported.
     """
-    registry = Registry()
     with _told(f"plugin {module}: cannot be imported"):
         found = importlib.import_module(module) if isinstance(module, str) else module
+    registry = _others(found)
     try:
         plugin = registry.register(found, found.__name__)
     except HenshinError as error:
         raise AssertionError(str(error)) from error
-    for kind, name in registry.owners:
+    for (kind, name), owner in registry.owners.items():
+        if owner is not plugin:
+            continue
         cls = getattr(registry, kind)(name)
-        for option, field in cls.Config.model_fields.items():
-            who = f"{kind} '{name}': option '{option}'"
-            assert field.description, f"{who} has no description; say Field(..., description=...)"
         try:
             cls.Config.model_json_schema()
         except Exception as error:
             raise AssertionError(f"{kind} '{name}': its options have no JSON schema: {one_line(error)}") from error
     _check_light(plugin.name)
+
+
+def _others(module: ModuleType) -> Registry:
+    """Return a registry of all installed plugins but this one: their names are taken."""
+    registry = Registry()
+    for plugin in build_registry().plugins.values():
+        if getattr(plugin.module, "__name__", None) != module.__name__:
+            registry.register(plugin.module, f"{plugin.origin}/{plugin.name}", plugin.origin, plugin.version)
+    return registry
 
 
 def _check_light(name: str) -> None:
@@ -179,7 +187,9 @@ def _check_pictures(stage: Stage[Any], pictures: Sequence[Picture]) -> None:
 def _run(stage: Stage[Any], pictures: Sequence[Picture]) -> list[Picture]:
     sizes = ", ".join(f"{one.shape[1]}x{one.shape[0]}" for one in pictures)
     try:
-        results = list(stage.run(list(pictures)))
+        results = _listed(stage, stage.run(list(pictures)), "pictures")
+    except AssertionError:
+        raise
     except (Exception, SystemExit) as error:
         hint = "; pictures are read-only, work on a copy" if "read-only" in str(error) else ""
         raise AssertionError(f"{stage.name} failed on pictures of {sizes}: {one_line(error)}{hint}") from error
@@ -188,6 +198,13 @@ def _run(stage: Stage[Any], pictures: Sequence[Picture]) -> list[Picture]:
     for one, given in zip(results, pictures, strict=True):
         _check_picture(one, f"{stage.name}, given {given.shape[1]}x{given.shape[0]},")
     return results
+
+
+def _listed(stage: Stage[Any], results: Any, what: str) -> list[Any]:
+    kind = type(results).__name__
+    several = isinstance(results, Iterable) and not isinstance(results, str | bytes | Mapping)
+    assert several, f"{stage.name} returned {kind} instead of a list of {what}"
+    return list(results)
 
 
 def _check_picture(one: object, who: str) -> None:
@@ -212,10 +229,7 @@ def _check_frames(stage: Stage[Any], pictures: Sequence[Picture]) -> None:
     frames = [Frame(f"test-{index}", f"test-{index}", one, decoded=one) for index, one in enumerate(pictures)]
     before = [one.copy() for one in pictures]
     with _told(f"{stage.name} failed on {len(frames)} frames"):
-        results = stage.run(frames)
-    kind = type(results).__name__
-    assert isinstance(results, Iterable), f"{stage.name} returned {kind} instead of a list of frames"
-    results = list(results)
+        results = _listed(stage, stage.run(frames), "frames")
     for one, same in zip(pictures, before, strict=True):
         assert (one == same).all(), f"{stage.name} changed a picture that it was given; put a new one into the frame"
     for frame in results:

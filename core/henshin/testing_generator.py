@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from henshin.plugin_checks import class_problem
-from henshin.words import flat
+from pydantic import BaseModel, ValidationError
+
+from henshin.config_errors import validate
+from henshin.plugin_checks import class_problem, instance_problem
+from henshin.words import flat, one_line
+from henshin.yaml_nodes import parse
 
 if TYPE_CHECKING:
     from henshin.generator import Generator
@@ -24,6 +29,32 @@ def _torch() -> Any:
     return importlib.import_module("torch")
 
 
+def configured(plugin: Any, kind: str, options: Mapping[str, Any] | None) -> Any:
+    """Make a stage, a generator or a recipe with its options.
+
+    Errors: AssertionError that says what is wrong with the class, with an option, or with what a property gives.
+    """
+    problem = class_problem(kind, plugin)
+    assert problem is None, problem
+    config_class: type[BaseModel] = plugin.Config
+    where, values = f"{kind} '{plugin.name}'", dict(options or {})
+    try:
+        config = config_class.model_validate(values)
+    except ValidationError as error:
+        node = parse(json.dumps(values, default=str), where, [], lines=False)
+        said = "; ".join(map(str, validate(config_class, node, where)[1]))
+        raise AssertionError(said or f"{where}: {flat(error)}") from error
+    except Exception as error:
+        raise AssertionError(f"{where}: the checks of its options failed: {one_line(error)}") from error
+    try:
+        made = plugin(config)
+        problem = instance_problem(kind, made)
+    except Exception as error:
+        raise AssertionError(f"{where}: cannot be made: {one_line(error)}") from error
+    assert problem is None, problem
+    return made
+
+
 def check_generator(
     generator_class: type[Generator[Any]], options: Mapping[str, Any] | None = None, size: int = 64
 ) -> None:
@@ -35,13 +66,10 @@ def check_generator(
     nothing beyond ``reach`` matters. Samplers, mappings and syntheses are run from a latent and checked likewise.
     """
     torch = _torch()
-    problem = class_problem("generator", generator_class)
-    assert problem is None, problem
-    config = generator_class.Config.model_validate(dict(options or {}))
-    generator = generator_class(config)
+    generator: Generator[Any] = configured(generator_class, "generator", options)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
-        parts, again = _parts(generator), _parts(generator_class(config))
+        parts, again = _parts(generator), _parts(generator_class(generator.config))
         assert parts.keys() == again.keys(), f"{generator.name}: parts() gives {set(parts)}, then {set(again)}"
         _reload(generator, parts, again)
         if generator.kind == "translator":
@@ -52,11 +80,16 @@ def check_generator(
 
 def _parts(generator: Generator[Any]) -> dict[str, Any]:
     torch = _torch()
-    parts = generator.parts()
+    try:
+        parts = generator.parts()
+    except Exception as error:
+        raise AssertionError(f"{generator.name}: its networks cannot be built: {one_line(error)}") from error
     assert isinstance(parts, dict), f"{generator.name}: parts() must return a dict of modules"
     assert parts, f"{generator.name}: parts() must return a dict of modules"
     for name, part in parts.items():
-        assert isinstance(part, torch.nn.Module), f"{generator.name}: part '{name}' is a {type(part).__name__}"
+        what = f"part '{name}' of parts()" if name else "build()"
+        kind = type(part).__name__
+        assert isinstance(part, torch.nn.Module), f"{generator.name}: {what} gives {kind} instead of a torch.nn.Module"
         part.eval()
     if generator.kind == "translator":
         assert set(parts) == {""}, f"{generator.name}: a translator is one network, parts() must return {{'': network}}"
