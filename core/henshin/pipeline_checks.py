@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from henshin.config_errors import label, locate
 from henshin.errors import PictureError, Problem, WrongModelError
+from henshin.marks import Where, marked
 from henshin.places import barred, is_file, is_folder
 from henshin.plugin_checks import extra_of, flow_problem, static
 from henshin.stage import FileOption, ModelOption, Stage
@@ -21,9 +19,6 @@ from henshin.yaml_nodes import Mark, Node
 
 if TYPE_CHECKING:
     from henshin.models import ModelStore
-
-MarkT = TypeVar("MarkT")
-Where = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -117,40 +112,6 @@ def _file_problem(file: Path, picture: bool) -> str | None:
         except PictureError as error:
             return f"'{file}': {error.reason}"
     return None
-
-
-def marked(config: BaseModel, kind: type[MarkT]) -> Iterator[tuple[Where, str, MarkT]]:
-    """Yield (path, text, mark) of every option, also within others, whose type bears a mark of this kind."""
-    for key, field in type(config).model_fields.items():
-        annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        for rest, text, mark in _marked_in(annotation, getattr(config, key), kind, None):
-            yield (field.alias or key, *rest), text, mark
-
-
-def _marked_in(annotation: Any, value: Any, kind: type[Any], mark: Any) -> Iterator[tuple[Where, str, Any]]:
-    """Follow an annotation and a value side by side down to the texts that are marked."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        marks = [one() if one is kind else one for one in arguments[1:]]
-        mark = next((one for one in marks if isinstance(one, kind)), mark)
-        yield from _marked_in(arguments[0], value, kind, mark)
-    elif origin in (Union, types.UnionType):
-        if not any(get_origin(one) is Literal and value in get_args(one) for one in arguments):
-            found = (item for one in arguments for item in _marked_in(one, value, kind, mark))
-            yield from dict.fromkeys(found)
-    elif isinstance(value, BaseModel):
-        yield from marked(value, kind)
-    elif isinstance(value, list | tuple | set | frozenset):
-        inner = [one for one in arguments if one is not Ellipsis] or [str]
-        for index, item in enumerate(value):
-            of_item = inner[index] if origin is tuple and index < len(inner) else inner[-1]
-            yield from (((index, *rest), text, own) for rest, text, own in _marked_in(of_item, item, kind, mark))
-    elif isinstance(value, dict):
-        of_item = arguments[1] if len(arguments) == 2 else str
-        for key, item in value.items():
-            yield from (((key, *rest), text, own) for rest, text, own in _marked_in(of_item, item, kind, mark))
-    elif mark is not None and isinstance(value, str) and origin is not Literal and annotation is not types.NoneType:
-        yield (), value, mark
 
 
 def chain_problems(steps: Sequence[Step], where: str, enders: Sequence[str]) -> list[Problem]:

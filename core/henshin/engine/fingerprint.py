@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from henshin import __version__
 from henshin.errors import HenshinError
 from henshin.manifest import hash_file
-from henshin.pipeline_checks import marked
+from henshin.marks import marked
 from henshin.places import is_file
 from henshin.stage import AmountOption, FileOption, ModelOption
 

@@ -1,0 +1,89 @@
+"""Options whose types bear a mark (`FileName`, `ModelName`, `FolderName`, ...), found beside their values."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+MarkT = TypeVar("MarkT")
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Where = tuple[str | int, ...]
+
+
+def marked(config: BaseModel, kind: type[MarkT], of: type[Any] = str) -> Iterator[tuple[Where, Any, MarkT]]:
+    """Yield (path, value, mark) of every option, also within others, whose type bears a mark of this kind.
+
+    Values that are no ``of`` are passed over: a text that names a folder may also be null, or a list of texts.
+    """
+    for key, field in type(config).model_fields.items():
+        for rest, value, mark in _marked_in(_whole(field), getattr(config, key), kind, None, of):
+            yield (field.alias or key, *rest), value, mark
+
+
+def marked_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkT]) -> Iterator[Any]:
+    """Yield what ``marked`` does from plain values, as JSON keeps them, also where they are no longer all valid."""
+    for key, field in config.model_fields.items():
+        called = key if key in values else field.alias or key
+        if called in values:
+            for rest, value, mark in _marked_in(_whole(field), values[called], kind, None, str):
+                yield (called, *rest), value, mark
+
+
+def within(value: Any, kind: type[ModelT], path: Where = ()) -> Iterator[tuple[Where, ModelT]]:
+    """Yield (path, model) of every model of this kind that a configuration holds, itself included."""
+    if isinstance(value, BaseModel):
+        if isinstance(value, kind):
+            yield path, value
+        for key, field in type(value).model_fields.items():
+            yield from within(getattr(value, key), kind, (*path, field.alias or key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from within(item, kind, (*path, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from within(item, kind, (*path, key))
+
+
+def _whole(field: Any) -> Any:
+    """The annotation of a field with the marks that pydantic took off it."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def _marked_in(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[Any]) -> Iterator[Any]:
+    """Follow an annotation and a value side by side down to the values that are marked."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        marks = [one() if one is kind else one for one in arguments[1:]]
+        mark = next((one for one in marks if isinstance(one, kind)), mark)
+        yield from _marked_in(arguments[0], value, kind, mark, of)
+    elif origin in (Union, types.UnionType):
+        if not any(get_origin(one) is Literal and value in get_args(one) for one in arguments):
+            found = (item for one in arguments for item in _marked_in(one, value, kind, mark, of))
+            yield from {(path, own): (path, item, own) for path, item, own in found}.values()
+    elif isinstance(value, of):
+        if mark is not None and origin is not Literal and annotation is not types.NoneType:
+            yield (), value, mark
+    else:
+        yield from _inside(annotation, value, kind, mark, of)
+
+
+def _inside(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[Any]) -> Iterator[Any]:
+    """The same for what a model, a list or a mapping holds."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if isinstance(value, BaseModel):
+        yield from marked(value, kind, of)
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = [one for one in arguments if one is not Ellipsis] or [of]
+        for index, item in enumerate(value):
+            of_item = inner[index] if origin is tuple and index < len(inner) else inner[-1]
+            found = _marked_in(of_item, item, kind, mark, of)
+            yield from (((index, *rest), one, own) for rest, one, own in found)
+    elif isinstance(value, dict) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from marked_values(annotation, value, kind)
+    elif isinstance(value, dict):
+        of_item = arguments[1] if len(arguments) == 2 else of
+        for key, item in value.items():
+            yield from (((key, *rest), one, own) for rest, one, own in _marked_in(of_item, item, kind, mark, of))
