@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from henshin.cli.ends import close_stdout, of_stdout, terminable
 from henshin.errors import HenshinError, PipelineError, TerminatedError
 
 if TYPE_CHECKING:
@@ -191,14 +189,14 @@ def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a run
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _terminable():
+        with terminable():
             return _outcome(command, name, words, Voice())
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`): nothing is left to be said, nor to be flushed at the exit.
-        _close_stdout()
+        close_stdout()
         return READER_GONE
     except OSError as error:
-        _close_stdout()
+        close_stdout()
         with suppress(OSError):
             complain(f"cannot write to stdout: {error.strerror or error}")
         return CANNOT_TELL
@@ -224,43 +222,13 @@ def _outcome(command: click.Command, name: str, words: list[str], voice: Voice) 
     except Exception as error:
         from henshin.words import flat
 
-        if isinstance(error, BrokenPipeError) or _of_stdout(error):
+        if isinstance(error, BrokenPipeError) or of_stdout(error):
             raise
         if voice.level > 0:
             traceback.print_exc()
         hint = "" if voice.level > 0 else " (-v shows where)"
         complain(f"unexpected {type(error).__name__}: {flat(error)}{hint}")
         return _ended(UNEXPECTED, error, words)
-
-
-def _of_stdout(error: Exception) -> bool:
-    """Whether an error comes of writing to stdout: of files that henshin writes the name would be there."""
-    full = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
-    return isinstance(error, OSError) and error.filename is None and error.errno in full
-
-
-def _close_stdout() -> None:
-    """Let what cannot be written go nowhere, also at the exit, where Python would complain of it."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Within: SIGTERM ends the command as Ctrl-C does, with what is in flight finished and told."""
-
-    def stop(number: int, frame: object) -> None:  # noqa: ARG001
-        raise TerminatedError
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run(command: click.Command, name: str, words: list[str], voice: Voice) -> int:
