@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+from PIL import Image
 
 from henshin.frame import Picture
 
@@ -25,6 +28,16 @@ def photo_like(width: int = 288, height: int = 224, seed: int = 0) -> Picture:
         pixels[inside] = rng.uniform(10, 245, 3)
     made: Picture = pixels.clip(0, 255).round().astype(np.uint8)
     return made
+
+
+def photo_folders(place: Path, count: int = 8, width: int = 72, height: int = 64) -> Path:
+    """Write such pictures into `a`, `b` and `pictures`; those of `b` are the negatives of `a`'s, under their names."""
+    for name in ("a", "b", "pictures"):
+        (place / name).mkdir()
+        for i in range(count):
+            photo = photo_like(width, height, seed=i)
+            Image.fromarray(255 - photo if name == "b" else photo).save(place / name / f"{i}.png")
+    return place
 
 
 def _field(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

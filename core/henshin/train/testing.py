@@ -1,0 +1,298 @@
+"""The part of the testing kit that trains: for the author of a recipe, in any test runner or none.
+
+    from henshin.train.testing import check_recipe
+    check_recipe(Echo, {"generator": {"use": "resnet", "width": 8}, "data": {"pictures": "pictures", "size": 32}})
+
+It raises AssertionError with what the recipe did and what would be right, and returns None otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from henshin.errors import HenshinError, PipelineError
+from henshin.hookspecs import hookimpl
+from henshin.models import Contract
+from henshin.recipe import NetworkChoice, Recipe
+from henshin.registry import Registry, build_registry
+from henshin.runtime import Device, Network
+from henshin.testing_generator import configured
+from henshin.train import checkpoint
+from henshin.train.config import RunPlan, load_run
+from henshin.train.examples import photo_folders
+from henshin.train.export import export
+from henshin.train.options import RunOptions
+from henshin.train.parity import noise_trials, picture_trials
+from henshin.train.publish import RUN_FILE, described_run, from_run
+from henshin.train.run import TrainingRun
+from henshin.train.start import train
+from henshin.words import flat, one_line
+
+__all__ = ["check_recipe"]
+
+STEPS = 6
+
+CLOSE = 2
+"""Grey levels between what a recipe sees and what a model draws: one of rounding there, one of the parity check."""
+
+FAR = 8.0
+"""No picture in [-1, 1] comes near this, whatever noise was added: such values are of another range."""
+
+
+@dataclass
+class Watched:
+    """What was seen of a recipe at work: whether it tracked anything, and what its networks were given."""
+
+    tracked: bool = False
+    low: float = field(default=np.inf)
+    high: float = field(default=-np.inf)
+
+    def given(self, _: nn.Module, values: tuple[Any, ...]) -> None:
+        """Note the range of the pictures that a network is called with."""
+        for value in values:
+            if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 3 and value.numel():
+                low, high = value.detach().aminmax()
+                self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A recipe with its options in a folder of pictures, and where its runs go."""
+
+    recipe: type[Recipe[Any]]
+    plan: RunPlan
+    registry: Registry
+    runs: Path
+    watched: Watched = field(default_factory=Watched)
+
+    @property
+    def name(self) -> str:
+        """How the recipe is called."""
+        return self.recipe.name
+
+    def run(self, folder: str, steps: int, resume: bool = False) -> tuple[TrainingRun, dict[str, Any]]:
+        """Train to so many steps; return the run and what its last checkpoint holds. Errors: AssertionError."""
+        options = RunOptions(
+            device="cpu", precision="fp32", compile=False, resume=resume, max_steps=steps, save_every=1e9, log_every=1
+        )
+        said: list[str] = []
+        try:
+            run = train(self._seen(), self.runs / folder, self.registry, options, said.append)
+        except AssertionError:
+            raise
+        except (Exception, SystemExit) as error:
+            text = flat(error) if isinstance(error, HenshinError) else one_line(error)
+            when = f"resumed at step {steps // 2}" if resume else f"trained for {steps} steps"
+            raise AssertionError(f"{self.name} failed when {when}: {text}") from error
+        assert self.watched.tracked, f"{self.name} never calls run.track(...): nothing of what it learns would be kept"
+        found = checkpoint.found(self.runs / folder / "checkpoints")
+        assert found, f"{self.name} made no step: it must learn within `while run.step():`"
+        state: dict[str, Any] = checkpoint.load(found[-1])
+        return run, {name: value for name, value in state.items() if name != "run"}
+
+    def _seen(self) -> RunPlan:
+        """The plan with a recipe of the same class whose run is watched."""
+        watched, own = self.watched, self.recipe
+
+        def learn(recipe: Recipe[Any], run: Any) -> None:
+            build, track = run.generator, run.track
+
+            def generator(*words: Any, **more: Any) -> nn.Module:
+                network: nn.Module = build(*words, **more)
+                # before any other hook, for this is what the recipe itself gives
+                network.register_forward_pre_hook(watched.given, prepend=True)
+                return network
+
+            def tracked(**state: Any) -> None:
+                watched.tracked = bool(state)
+                track(**state)
+
+            run.generator, run.track = generator, tracked
+            own.train(recipe, run)
+
+        seen: type[Recipe[Any]] = type(own.__name__, (own,), {"train": learn, "__module__": own.__module__})
+        return replace(self.plan, recipe=seen(self.plan.recipe.config))
+
+
+def check_recipe(
+    recipe_class: type[Recipe[Any]],
+    options: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    *,
+    steps: int = STEPS,
+    registry: Registry | None = None,
+    publishes: bool = True,
+) -> None:
+    """Train a recipe for a few steps on the CPU, and check that a run of it can be stopped, continued and exported.
+
+    The class, its options and the networks that they choose are checked as `henshin train` checks them. Then: `track`
+    is called; something is learned; a run that is stopped half way and resumed ends with the very same weights,
+    optimisers and the like (in fp32, on one thread); its networks are given pictures in [-1, 1]; what it publishes is
+    exported, and the model draws what the recipe saw its network draw.
+
+    ``options`` are what a YAML would say beside ``recipe:``: of small networks and pictures, for at least ``steps``
+    steps. Folders of pictures are relative to ``folder``; without it, there are 8 photos of 72x64 in each of ``a``,
+    ``b`` and ``pictures``. The recipe's own plugin and all installed ones are at hand, or those of ``registry``.
+    A recipe that publishes no network says ``publishes=False``.
+    """
+    if steps < 2:
+        raise ValueError(f"steps: {steps} is too small; at least 2, for a break in the middle")
+    known = registry or _registry(recipe_class)
+    configured(recipe_class, "recipe", options)
+    with TemporaryDirectory() as place, _alone(Path(place) / "cache"):
+        plan = _plan(recipe_class, options or {}, folder or photo_folders(Path(place)), known)
+        trial = Trial(recipe_class, plan, known, Path(place) / "runs")
+        run = _check_resume(trial, steps)
+        _check_given(trial)
+        if publishes:
+            _check_export(trial, run)
+
+
+def _registry(recipe_class: type[Recipe[Any]]) -> Registry:
+    """All installed plugins, and the one of this recipe: the module of its class, or a package around it."""
+    registry = build_registry()
+    if recipe_class in registry.recipes.values():
+        return registry
+    name = recipe_class.__module__
+    while name:
+        module: object = sys.modules.get(name)
+        if callable(getattr(module, "henshin_recipes", None)):
+            break
+        name = name.rpartition(".")[0]
+    else:
+        module = SimpleNamespace(henshin_recipes=hookimpl(lambda: [recipe_class], specname="henshin_recipes"))
+    try:
+        registry.register(module, f"{recipe_class.__module__} (tested)")
+    except HenshinError as error:
+        raise AssertionError(str(error)) from error
+    return registry
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Within: one thread, random numbers of its own, and what is decoded is not kept."""
+    before, threads = os.environ.get("HENSHIN_CACHE"), torch.get_num_threads()
+    os.environ["HENSHIN_CACHE"] = str(cache)
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        del os.environ["HENSHIN_CACHE"]
+        if before is not None:
+            os.environ["HENSHIN_CACHE"] = before
+
+
+def _plan(recipe: type[Recipe[Any]], options: Mapping[str, Any], base: Path, registry: Registry) -> RunPlan:
+    """Read the options as a run's YAML that lies in `base`. Errors: AssertionError with all that is wrong."""
+    assert registry.recipes.get(recipe.name) is recipe, f"recipe '{recipe.name}' is not that of the registry"
+    file = base / f".check_{recipe.name}_{os.getpid()}.yaml"
+    file.write_text(json.dumps({"recipe": recipe.name, **options}, default=str), encoding="utf-8")
+    try:
+        return load_run(file, registry)
+    except PipelineError as error:
+        said = "; ".join(problem.message for problem in error.problems)
+        raise AssertionError(f"recipe '{recipe.name}': {said}") from error
+    finally:
+        file.unlink()
+
+
+def _check_resume(trial: Trial, steps: int) -> TrainingRun:
+    """Train without a break and with one; return the run without."""
+    run, whole = trial.run("whole", steps)
+    assert run.steps == steps, f"{trial.name} stops after {run.steps} steps; give it options for at least {steps}"
+    _, half = trial.run("broken", steps // 2)
+    assert _different(half, whole), (
+        f"{trial.name}: nothing that it tracks has changed from step {steps // 2} to step {steps}: it learns nothing, "
+        "or tracks other networks than it trains"
+    )
+    _, resumed = trial.run("broken", steps, resume=True)
+    place = _different(whole, resumed)
+    if place is None:
+        return run
+    _, again = trial.run("again", steps)
+    if _different(whole, again):
+        reason = "so do two runs without: draw from run.rng, or from PyTorch's own generator, whose states are saved"
+    else:
+        reason = "run.track() everything that changes while it learns, optimisers too, before the first run.step()"
+    raise AssertionError(f"{trial.name}: stopped at step {steps // 2} and resumed, '{place}' becomes another; {reason}")
+
+
+def _different(one: Any, other: Any, path: str = "") -> str | None:
+    """The first place in which two states are not the same to the last bit, or None."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return next(filter(None, (_different(one[key], other[key], f"{path}.{key}") for key in one)), None)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return next(filter(None, (_different(a, b, f"{path}.{i}") for i, (a, b) in pairs)), None)
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        same = one.dtype == other.dtype and torch.equal(one, other)
+    else:
+        same = type(one) is type(other) and one == other
+    return None if same else path.removeprefix(".")
+
+
+def _check_given(trial: Trial) -> None:
+    """Check the range of what went into the networks that `run.generator` made."""
+    low, high = trial.watched.low, trial.watched.high
+    if low > high:  # samplers take no pictures
+        return
+    right = low > -FAR and high < FAR and not (low >= 0 and high > 0)
+    told = f"{trial.name} calls its networks with values from {low:.3g} to {high:.3g}"
+    assert right, f"{told}; pictures are in [-1, 1] there, whatever range a generator has"
+
+
+def _check_export(trial: Trial, run: TrainingRun) -> None:
+    """Export what a run publishes, and compare the model with the network that the recipe has seen."""
+    published = described_run(run.folder / RUN_FILE)["publish"].get("")
+    assert published, (
+        f"{trial.name} says of no network that it is the one to export; call run.publish(choice, state), or say "
+        "publishes=False"
+    )
+    file = run.folder / "model.onnx"
+    try:
+        source = from_run(run.folder, trial.registry)
+        if source.generator.kind not in ("translator", "sampler"):
+            return
+        contract = export(source, file, [])
+    except HenshinError as error:
+        raise AssertionError(f"{trial.name}: what it publishes cannot be exported: {error}") from error
+    network = run.generator(NetworkChoice(use=published["generator"], **published["config"]))
+    network.load_state_dict(source.network.state_dict())
+    apart = _apart(network.eval(), file, contract)
+    assert apart <= CLOSE, (
+        f"{trial.name}: the exported model differs by {apart} grey levels from what '{source.generator.name}' gave the "
+        "recipe in training; its value_range or channel_order is another one than that of the pictures it was given"
+    )
+
+
+@torch.inference_mode()
+def _apart(network: nn.Module, file: Path, contract: Contract) -> int:
+    """Grey levels between the model of a file and a network of RGB in [-1, 1], at the worst value."""
+    model = Network(file, Device("cpu"))
+    ((port,), (result,)) = model.inputs, model.outputs
+    pictures = contract.kind == "translator"
+    trials = picture_trials([], contract.size_multiple, contract.preferred_size) if pictures else None
+    worst = 0
+    for trial in trials or noise_trials(contract.latent_shape or ()):
+        value = torch.from_numpy(trial.batch)
+        if pictures:
+            value = value.permute(0, 3, 1, 2).float() / 127.5 - 1
+        seen = ((network(value) + 1) * 127.5).clamp(0, 255).round().permute(0, 2, 3, 1).numpy()
+        drawn = model.run({port.name: trial.batch})[result.name]
+        worst = max(worst, int(np.abs(seen.astype(int) - drawn.astype(int)).max()))
+    return worst
