@@ -41,7 +41,7 @@ class TrainingBar:
 
     def show(self, now: Progress) -> None:
         """Move the bar."""
-        words = {
+        words: dict[str, Any] = {
             "epochs": now.epochs,
             "count": f"{now.steps}" if now.total is None else f"{now.steps}/{now.total}",
             "rate": "" if now.rate is None else f"{now.rate:.2f} steps/s",

@@ -56,7 +56,8 @@ def unpack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
 
 def _order(tensor: torch.Tensor) -> list[int]:
     """The dimensions of a tensor from the slowest to the fastest in memory; as they are, where it has gaps."""
-    order = sorted(range(tensor.dim()), key=lambda i: (-tensor.stride(i), i))
+    strides = list(tensor.stride())
+    order = sorted(range(tensor.dim()), key=lambda i: (-strides[i], i))
     if tensor.is_contiguous() or not tensor.permute(order).is_contiguous():
         return list(range(tensor.dim()))
     return order

@@ -63,7 +63,7 @@ def tune(fabric: Fabric) -> None:
     allowed = "tf32" if precision_of(fabric) == "bf16" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = allowed
     torch.backends.cudnn.fp32_precision = allowed
-    torch.backends.cudnn.conv.fp32_precision = allowed
+    torch.backends.cudnn.conv.fp32_precision = allowed  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = True
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from henshin.errors import HenshinError
-from henshin.recipe import NetworkChoice, PictureData
+from henshin.recipe import NetworkChoice, PictureData, Run
 from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.config import RunPlan
@@ -158,7 +158,7 @@ def rehearsed(plan: RunPlan, registry: Registry) -> Rehearsal | None:
         rehearsal.folder.mkdir()
         try:
             with _cache_at(Path(place) / "cache"):
-                type(plan.recipe)(config).train(rehearsal)
+                type(plan.recipe)(config).train(cast(Run, rehearsal))
         except EnoughError:
             return rehearsal
         except Exception:  # a recipe that wants more of its pictures: then its other networks stay unknown

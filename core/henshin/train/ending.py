@@ -28,9 +28,8 @@ class Ending:
         return min((steps for steps in (self.plan, self.most) if steps is not None), default=None)
 
     def over(self, steps: int) -> bool:
-        """Must a run with so many steps behind it stop now?"""
-        done = self.total is not None and steps >= self.total
-        return self.interrupted or done or self._out_of_time(0.0)
+        """Must a run with so many steps behind it stop now? When its time is up it has one more step, its last."""
+        return self.interrupted or (self.total is not None and steps >= self.total)
 
     def last(self, steps: int) -> bool:
         """Will the step that begins now be the last, as far as one can tell?

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
-from torch import distributed, nn
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, distributed, nn
 
 
 class Averaged(DDPStrategy):
@@ -43,14 +43,22 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
         parts = [torch.zeros_like(one) if one.grad is None else one.grad for one in group]
         flat = torch.cat([present.to(parts[0].dtype), *(part.reshape(-1) for part in parts)])
         distributed.all_reduce(flat)
-        has, rest = flat[: len(group)] > 0, flat[len(group) :] / distributed.get_world_size()
-        for parameter, wanted, mean in zip(
-            group, has.tolist(), rest.split([one.numel() for one in group]), strict=True
-        ):
+        has, rest = flat[: len(group)], flat[len(group) :] / distributed.get_world_size()
+        whole = all(one.grad is not None for one in group)
+        anywhere = [1.0] * len(group) if whole else has.tolist()  # which waits for the GPU, so only if it must be known
+        for parameter, wanted, mean in zip(group, anywhere, _cut(rest, group), strict=True):
             if wanted and parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             if wanted and parameter.grad is not None:
                 parameter.grad.copy_(mean.view(parameter.shape))
+
+
+def _cut(flat: Tensor, like: list[nn.Parameter]) -> Iterator[Tensor]:
+    """One after the other the parts of a flat tensor that are as large as these."""
+    start = 0
+    for one in like:
+        yield flat[start : start + one.numel()]
+        start += one.numel()
 
 
 def _of_a_kind(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:

@@ -115,5 +115,6 @@ def _drawn(records: Sequence[Mapping[str, Any]], panel: str, names: Sequence[str
     axes.grid(alpha=0.25)
     if len(names) > 1:
         axes.legend(fontsize=8)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    canvas.draw()  # type: ignore[no-untyped-call]
+    drawn = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return Image.fromarray(drawn).convert("RGB")

@@ -75,7 +75,7 @@ def compiler_for(fabric: Fabric, asked: bool | None, backend: str = "inductor") 
         raise MissingError(f"--compile: {lacking}")
     if asked is None and on_gpu and not lacking:
         # nobody asked for it: what cannot be compiled is computed as it is, with a warning of PyTorch's
-        torch._dynamo.config.suppress_errors = True  # type: ignore[attr-defined]
+        torch._dynamo.config.suppress_errors = True
         return backend
     return backend if asked else None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
-from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from henshin.errors import HenshinError, MissingError
 from henshin.registry import Registry, build_registry
@@ -68,6 +68,8 @@ def settled(plan: RunPlan, folder: Path, options: RunOptions) -> RunOptions:
     """
     if checkpoint.found(folder / "checkpoints") and not options.resume:
         raise HenshinError(f"{folder}: holds a run already; go on with it by --resume, or choose another -o")
+    if folder.exists() and not folder.is_dir():
+        raise HenshinError(f"{folder}: is a file; -o names a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).is_file():
         raise HenshinError(f"{folder}: holds other files and no run; choose another -o")
     if options.resume:
