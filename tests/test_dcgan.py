@@ -263,5 +263,5 @@ def test_a_translator_draws_nothing_from_noise(tmp_path):
     domains(tmp_path)
     path = run_yaml(tmp_path, steps=1)
     path.write_text(path.read_text().replace("{use: dcgan, size: 32, width: 4, latent: 12}", "{use: resnet, width: 4}"))
-    with pytest.raises(HenshinError, match="generator 'resnet' draws nothing from noise"):
+    with pytest.raises(HenshinError, match="generator: 'resnet' is a translator; dcgan needs a sampler"):
         start(path, tmp_path / "run")

@@ -180,7 +180,7 @@ def test_parity_in_words():
 
 
 def test_settings_do_not_tell_where_data_lay():
-    told = without_places({"data": {"pictures": ["/home/me/faces", "c:\\x\\more/"], "size": 64}, "use": "dcgan"})
+    told = without_places({"data": {"pictures": ["/home/me/faces", "c:\\x\\more/"], "size": 64}, "use": "dcgan"}, None)
     assert told == {"data": {"pictures": ["faces", "more"], "size": 64}, "use": "dcgan"}
 
 

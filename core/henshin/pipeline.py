@@ -111,7 +111,11 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
     where = path_or_name if Path(path_or_name) == path else path.name
     unread: list[Problem] = []
     problems: list[Problem] = []
-    root = override_stages(load_yaml(path, where, unread), overrides, problems)
+    root = load_yaml(path, where, unread)
+    if "recipe" in root.mapping and "stages" not in root.mapping:
+        line = root.key_mark("recipe").line
+        raise PipelineError([Problem(where, line, "this is a training run; use henshin train")])
+    root = override_stages(root, overrides, problems)
     head, wrong = validate(PipelineFile, root, where)
     listed = root.mapping["stages"].items if "stages" in root.mapping else []
     steps = _steps(listed, registry, where, problems, unread)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from henshin.generator import Kind
+from henshin.marks import Where, marked, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +21,31 @@ if TYPE_CHECKING:
     from henshin.registry import Registry
 
 
+@dataclass(frozen=True, slots=True)
+class FolderOption:
+    """Marks an option of a recipe whose value is a folder, relative to the run's YAML.
+
+    That it is there is checked before anything runs; with ``pictures`` also that it holds some. A model says of it
+    its last name alone, for where pictures lie is nobody's business.
+    """
+
+    pictures: bool = True
+
+
+FolderName = Annotated[str, FolderOption()]
+"""A folder of pictures that a recipe reads; ``run.folders(value)`` gives its path."""
+FolderNames = FolderName | Annotated[tuple[FolderName, ...], Field(min_length=1)]
+"""One such folder, or a list of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOption:
+    """Marks a ``NetworkChoice`` with what its generator must be: its ``kind`` and its ``scale``; None is any."""
+
+    kind: Kind | None = "translator"
+    scale: int | None = 1
+
+
 class RecipeConfig(BaseModel):
     """Everything that the YAML of a run may say, besides `recipe:` itself."""
 
@@ -24,18 +53,40 @@ class RecipeConfig(BaseModel):
 
     seed: int = Field(0, ge=0, description="Seed of every random draw of the run.")
 
+    def picture_sizes(self) -> dict[Where, int]:
+        """Sides of the pictures that translators are shown, by option; they must be multiples of what those take.
+
+        Those of the data; a recipe that also shows other sizes adds them: ``{("grow", "64"): 64}``.
+        """
+        return {(*path, "size"): data.size for path, data in within(self, PictureData)}
+
 
 class NetworkChoice(BaseModel):
-    """`{use: NAME, option: value, ...}`: a generator plugin and its options, checked against that plugin's Config."""
+    """`{use: NAME, option: value, ...}`: a generator plugin and its options, checked against that plugin's Config.
+
+    What is chosen must be a translator of scale 1, unless the option's type is `Annotated[NetworkChoice,
+    NetworkOption(...)]` or a `SamplerChoice`.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     use: str = Field(description="Name of a generator plugin; the options of that plugin stand beside it.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_options(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"'{value}' is not a mapping of options; write {{use: {value}}}")
+        return value
+
     @property
     def options(self) -> dict[str, Any]:
         """The options beside `use`, not yet checked."""
         return dict(self.model_extra or {})
+
+
+SamplerChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None)]
+"""A generator that draws pictures from noise."""
 
 
 class PictureData(BaseModel):
@@ -87,32 +138,29 @@ class PictureData(BaseModel):
 
     def folder_options(self) -> dict[str, str | tuple[str, ...]]:
         """The options that name folders of pictures, with their values: `{"a": "photos", "b": "drawings"}`."""
-        found = {}
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if tuple[str, ...] in get_args(field.annotation) and value is not None:
-                found[name] = value
-        return found
+        found = marked(self, FolderOption)
+        own = (path for path, _, mark in found if mark.pictures and not any(isinstance(key, str) for key in path[1:]))
+        return {name: getattr(self, name) for name in dict.fromkeys(str(path[0]) for path in own)}
 
 
 class UnpairedData(PictureData):
     """Two sets of pictures that need not correspond."""
 
-    a: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate from (photos).")
-    b: str | tuple[str, ...] = Field(description="Folder, or folders, of the domain to translate to (drawings).")
+    a: FolderNames = Field(description="Folder, or folders, of the domain to translate from (photos).")
+    b: FolderNames = Field(description="Folder, or folders, of the domain to translate to (drawings).")
 
 
 class PairedData(PictureData):
     """Pairs of pictures: a file below `a` and the one of the same relative name, without suffix, below `b`."""
 
-    a: str | tuple[str, ...] = Field(description="Folder, or folders, of the pictures to translate from.")
-    b: str | tuple[str, ...] = Field(description="Folder, or folders, of what each of them should become.")
+    a: FolderNames = Field(description="Folder, or folders, of the pictures to translate from.")
+    b: FolderNames = Field(description="Folder, or folders, of what each of them should become.")
 
 
 class SetData(PictureData):
     """One set of pictures, for networks that draw from noise."""
 
-    pictures: str | tuple[str, ...] = Field(description="Folder, or folders, of the pictures to learn from.")
+    pictures: FolderNames = Field(description="Folder, or folders, of the pictures to learn from.")
 
 
 class ScheduledConfig(RecipeConfig):

@@ -39,12 +39,12 @@ def export_model(
     """
     from henshin.train.publish import from_run, from_weights, held_pictures
 
-    _check_words(run_folder is not None, generator, weights, overrides, size)
+    _check_words(run_folder is not None, generator, weights, overrides)
     shown = pictures_below(pictures) if pictures else []
     if run_folder is not None:
-        source: Source = from_run(run_folder, registry, data, licence)
+        source: Source = from_run(run_folder, registry, data, licence, size)
         origin = run_folder.resolve().name
-        shown = shown or held_pictures(run_folder)
+        shown = shown or held_pictures(run_folder, registry)
     else:
         assert generator is not None
         assert weights is not None
@@ -54,11 +54,9 @@ def export_model(
     return path, write_model(replace(source, description=description), path, shown, fp16, keep_weights)
 
 
-def _check_words(
-    run: bool, generator: str | None, weights: Path | None, overrides: tuple[str, ...], size: int | None
-) -> None:
+def _check_words(run: bool, generator: str | None, weights: Path | None, overrides: tuple[str, ...]) -> None:
     """Say which words of the command line do not go together. Errors: HenshinError."""
-    of_weights = {"--generator": generator, "--weights": weights, "--set": overrides, "--size": size}
+    of_weights = {"--generator": generator, "--weights": weights, "--set": overrides}
     given = [word for word, value in of_weights.items() if value]
     if run and given:
         raise HenshinError(

@@ -141,7 +141,7 @@ def _trained(plan: RunPlan, folder: Path, registry: Registry, options: RunOption
     help="Its weights, in a .safetensors file.",
     heading="Weights from elsewhere",
 )
-@option("--size", type=click.IntRange(min=1), help="Side of its training pictures.", heading="Weights from elsewhere")
+@option("--size", type=click.IntRange(min=1), help="Side of its training pictures; else the run's own.")
 @option(
     "--pictures",
     type=click.Path(path_type=Path),

@@ -77,10 +77,13 @@ def _short(value: Any) -> str:
 
 
 def begin(folder: Path, description: Mapping[str, Any], base: Path) -> None:
-    """Mark a folder as that of a run, before anything else is written into it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / RUN_FILE).is_file():
-        _put(folder, {**description, "base": str(base.resolve()), "publish": {}})
+    """Mark a folder as that of a run, before anything else is written into it. Errors: HenshinError if it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / RUN_FILE).is_file():
+            _put(folder, {**description, "base": str(base.resolve()), "publish": {}})
+    except OSError as error:
+        raise HenshinError(f"{folder}: cannot be written ({error.strerror or error}); choose another -o") from error
 
 
 def write(

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from henshin.errors import HenshinError
 from henshin.images import is_picture
+from henshin.marks import Where
+from henshin.recipe import FolderOption
+
+
+class HeldOutError(HenshinError):
+    """More pictures are to be held out than there are."""
+
+
+def by_option(found: Iterable[tuple[Where, str, FolderOption]]) -> dict[Where, tuple[list[str], FolderOption]]:
+    """Marked folders put together: {option: (its folder or folders, its mark)}, in their order."""
+    options: dict[Where, tuple[list[str], FolderOption]] = {}
+    for path, name, mark in found:
+        while path and isinstance(path[-1], int):
+            path = path[:-1]
+        options.setdefault(path, ([], mark))[0].append(name)
+    return options
 
 
 def as_folders(value: str | Sequence[str], base: Path) -> list[Path]:
     """One folder or several, relative to `base`. Errors: HenshinError for one that does not exist."""
-    folders = [base / name for name in ([value] if isinstance(value, str) else value)]
+    folders = [base / Path(name).expanduser() for name in ([value] if isinstance(value, str) else value)]
     for folder in folders:
         if not folder.is_dir():
-            raise HenshinError(f"{folder}: no such folder of training pictures")
+            raise HenshinError(f"{folder}: no such folder")
     return folders
 
 
@@ -46,24 +62,26 @@ def checked(folders: Sequence[Path], hold_out: int) -> list[Path]:
     """The pictures of these folders. Errors: HenshinError when there are none, or none is left to train on."""
     files = pictures_in(folders)
     if not files:
-        raise HenshinError(f"{_places(folders)}: {_why_empty(folders)}: none to train on")
+        raise HenshinError(f"{places(folders)}: {why_empty(folders)}")
     enough(len(files), folders, hold_out)
     return files
 
 
 def enough(count: int, folders: Sequence[Path], hold_out: int, what: str = "pictures") -> None:
-    """Check that holding out leaves something to train on. Errors: HenshinError with a number that would do."""
+    """Check that holding out leaves something to train on. Errors: HeldOutError with a number that would do."""
     if count <= hold_out:
-        told = f"{count} {what}, {hold_out} of them to be held out: none to train on"
-        raise HenshinError(f"{_places(folders)}: {told}; hold_out: {count // 10} would do")
+        told = f"{hold_out} of {count} {what} in {places(folders)}: none left to train on"
+        raise HeldOutError(f"hold_out: {told}; at most {count - 1}")
 
 
-def _why_empty(folders: Sequence[Path]) -> str:
+def why_empty(folders: Sequence[Path]) -> str:
+    """Say that folders hold no picture, and what they hold."""
     others = sum(1 for folder in folders for file in folder.rglob("*") if file.is_file())
-    return f"0 pictures among its {others} files" if others else "0 pictures, for it is empty"
+    return f"holds no picture; {f'files of other kinds: {others}' if others else 'it is empty'}"
 
 
-def _places(folders: Sequence[Path]) -> str:
+def places(folders: Sequence[Path]) -> str:
+    """Say which folders these are."""
     return ", ".join(str(folder) for folder in folders)
 
 
@@ -90,9 +108,9 @@ def pairs_in(a: Sequence[Path], b: Sequence[Path], hold_out: int) -> Partners:
     found.single += [of_a[name] for name in of_a.keys() - of_b] + [of_b[name] for name in of_b.keys() - of_a]
     found.single.sort()
     if not found.a:
-        example = f", such as {_places(b)}/{next(iter(of_a))}.*" if of_a else ""
+        example = f", such as {places(b)}/{next(iter(of_a))}.*" if of_a else ""
         raise HenshinError(
-            f"{_places(a)}: {len(of_a)} pictures, and {len(of_b)} in {_places(b)}, but no pair: none to train on; "
+            f"{places(a)}: {len(of_a)} pictures, and {len(of_b)} in {places(b)}, but no pair: none to train on; "
             f"partners have the same name{example}"
         )
     enough(len(found.a), a, hold_out, "pairs")

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PureWindowsPath
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from henshin.config_errors import models_in
 from henshin.errors import HenshinError, PictureError
 from henshin.generator import Generator
 from henshin.images import read
 from henshin.manifest import hash_file
+from henshin.marks import Where, marked_values
 from henshin.models import Contract, Entry, list_model
+from henshin.recipe import FolderOption, PictureData, RecipeConfig, SetData, UnpairedData
 from henshin.registry import Registry
+from henshin.stage import FileOption, ModelOption
 from henshin.train import checkpoint
 from henshin.train.export import Source
-from henshin.train.folders import as_folders, pictures_in, split
+from henshin.train.folders import as_folders, by_option, pictures_in, split
 from henshin.train.networks import make_generator
 from henshin.words import one_line
 
@@ -28,8 +34,11 @@ RUN_FILE = "run.json"
 UNSTATED = "not stated"
 
 
-def from_run(folder: Path, registry: Registry, data: str = "", licence: str = "") -> Source:
-    """The network that a run published, with the weights of its last checkpoint. Errors: HenshinError."""
+def from_run(folder: Path, registry: Registry, data: str = "", licence: str = "", size: int | None = None) -> Source:
+    """The network that a run published, with the weights of its last checkpoint. Errors: HenshinError.
+
+    The model's preferred size is `size`, else what the recipe published, else the side of the run's pictures.
+    """
     described = folder / RUN_FILE
     if not described.is_file():
         raise HenshinError(f"{folder}: is no folder of a training run (it has no {RUN_FILE})")
@@ -47,12 +56,13 @@ def from_run(folder: Path, registry: Registry, data: str = "", licence: str = ""
         if name.startswith(published["prefix"])
     }
     generator = make_generator(registry, published["generator"], published["config"])
-    settings = json.dumps(without_places(run["config"]), sort_keys=True)
+    config = config_of(run["recipe"], registry)
+    settings = json.dumps(without_places(run["config"], config), sort_keys=True)
     origin = f"trained by henshin: recipe {run['recipe']}, {state['run']['steps']} steps; {settings}"
     return Source(
         generator,
         loaded(generator, tensors, str(folder)),
-        published["size"],
+        size or published["size"] or trained_size(run["config"], config or Unknown),
         origin,
         data or UNSTATED,
         licence or UNSTATED,
@@ -69,13 +79,63 @@ def described_run(file: Path) -> dict[str, Any]:
         raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error
 
 
-def without_places(value: Any) -> Any:
-    """The settings of a run, its folders and files by their last names alone: where they lay is nobody's business."""
+class AnyData(UnpairedData, SetData):
+    """The options for folders that data of any kind has."""
+
+
+class Unknown(RecipeConfig):
+    """What is taken for the options of a recipe whose plugin is gone."""
+
+    data: AnyData = Field(description="Its pictures.")
+
+
+def config_of(recipe: str, registry: Registry) -> type[BaseModel] | None:
+    """The options of a recipe; None where its plugin is gone."""
+    try:
+        return registry.recipe(recipe).Config
+    except HenshinError:
+        return None
+
+
+def without_places(value: Any, config: type[BaseModel] | None) -> Any:
+    """The settings of a run, its folders and files by their last names alone: where they lay is nobody's business.
+
+    Those are the options that the recipe marks as folders, files or models, and whatever is an absolute path; of a
+    recipe that is gone all texts.
+    """
+    if config is None:
+        return _changed(value, lambda _, text: _last(text))
+    marks = (FolderOption, FileOption, ModelOption)
+    places = {path for mark in marks for path, _, _ in marked_values(config, value, mark)}
+    return _changed(value, lambda path, text: _last(text) if path in places or _absolute(text) else text)
+
+
+def _changed(value: Any, change: Callable[[Where, str], str], path: Where = ()) -> Any:
+    """Plain values with every text changed."""
     if isinstance(value, dict):
-        return {name: without_places(item) for name, item in value.items()}
+        return {name: _changed(item, change, (*path, name)) for name, item in value.items()}
     if isinstance(value, list):
-        return [without_places(item) for item in value]
-    return PureWindowsPath(value).name or value if isinstance(value, str) else value
+        return [_changed(item, change, (*path, index)) for index, item in enumerate(value)]
+    return change(path, value) if isinstance(value, str) else value
+
+
+def _last(place: str) -> str:
+    return PureWindowsPath(place).name or place
+
+
+def _absolute(text: str) -> bool:
+    return text.startswith("~") or PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
+
+
+def trained_size(values: Any, config: type[BaseModel]) -> int | None:
+    """Side of the pictures of a run: the `size` of the first `PictureData` among its options."""
+    for name, field in config.model_fields.items():
+        inner = values.get(name)
+        for model in models_in(field.annotation) if isinstance(inner, dict) else ():
+            size = inner.get("size") if issubclass(model, PictureData) else trained_size(inner, model)
+            if isinstance(size, int):
+                return size
+    return None
 
 
 def from_weights(
@@ -112,19 +172,26 @@ def loaded(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where
     return network
 
 
-def held_pictures(folder: Path, count: int = 3) -> list[np.ndarray]:
-    """Some pictures that a run held out of its training, for the parity check; none if they are gone."""
+def held_pictures(folder: Path, registry: Registry, count: int = 3) -> list[np.ndarray]:
+    """Some pictures that a run held out of its training, for the parity check; none if they are gone.
+
+    They are those of the first option that the recipe marks as a folder of pictures.
+    """
     run = described_run(folder / RUN_FILE)
-    data = run["config"].get("data", {})
-    if "a" not in data:
-        return []
-    try:
-        folders = as_folders(data["a"], Path(run["base"]))
-    except HenshinError:
-        return []
-    files = pictures_in(folders)
-    held = split(files, data.get("hold_out", 0))[1] or files
-    return pictures_of(held[:count])
+    values = run["config"]
+    config = config_of(run["recipe"], registry) or Unknown
+    found = by_option(one for one in marked_values(config, values, FolderOption) if one[2].pictures)
+    for where, (names, _) in found.items():
+        try:
+            folders = as_folders(names, Path(run["base"]))
+        except HenshinError:
+            return []
+        beside = reduce(lambda inner, key: inner[key], where[:-1], values)
+        hold_out = beside.get("hold_out", 0)
+        files = pictures_in(folders)
+        held = split(files, hold_out if isinstance(hold_out, int) else 0)[1] or files
+        return pictures_of(held[:count])
+    return []
 
 
 def pictures_of(files: Sequence[Path]) -> list[np.ndarray]:

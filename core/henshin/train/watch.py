@@ -94,8 +94,8 @@ class Watch:
         name = unsound(means)
         if name is not None:
             raise HenshinError(
-                f"{self.folder}: '{name}' became {means[name]} before step {steps + 1}; lower learning_rate "
-                "and go on with --resume from the last checkpoint, which is sound"
+                f"{self.folder}: '{name}' became {means[name]} before step {steps + 1}; lower the learning "
+                "rate and go on with --resume from the last checkpoint, which is sound"
             )
         return means
 

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, ScheduledConfig, SetData, hookimpl
+from henshin import (
+    Generator,
+    GeneratorConfig,
+    NetworkChoice,
+    Recipe,
+    SamplerChoice,
+    ScheduledConfig,
+    SetData,
+    hookimpl,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +64,7 @@ class DcganData(SetData):
 class DcganConfig(ScheduledConfig):
     """Defaults are the field's; where they differ from those of the paper, it is named."""
 
-    generator: NetworkChoice = Field(
+    generator: SamplerChoice = Field(
         NetworkChoice(use="dcgan"), description="A sampler: a network from noise to pictures."
     )
     data: DcganData = Field(description="The pictures to learn from, and their size.")
