@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from henshin import Run
 
 
+Side = Annotated[int, Field(ge=32, le=1024, multiple_of=4)]
+Step = Annotated[int, Field(ge=1, le=100_000_000)]
+
+
 class CutConfig(RecipeConfig):
     """Defaults are those that draw faces on small hardware; the paper's are named where they differ."""
 
@@ -27,9 +31,7 @@ class CutConfig(RecipeConfig):
         le=100,
         description="Discriminators' learning rate over the generator's (Heusel et al. 2017; paper: 1).",
     )
-    grow: dict[
-        Annotated[int, Field(ge=32, le=1024, multiple_of=4)], Annotated[int, Field(ge=1, le=100_000_000)]
-    ] = Field(
+    grow: dict[Side, Step] = Field(
         {}, description="`{64: 3000, 96: 8000}`: pictures are 64 px until step 3000, 96 until 8000, then of full size."
     )
     gan: Literal["lsgan", "hinge", "vanilla"] = Field("hinge", description="Adversarial loss (paper: lsgan).")
@@ -40,7 +42,10 @@ class CutConfig(RecipeConfig):
     judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("spectral", description="Paper: instance.")
     judge_gain: float = Field(
-        10.0, gt=0, le=1000, description="Factor on the discriminators' scores, which spectral norm makes small (paper: 1)."
+        10.0,
+        gt=0,
+        le=1000,
+        description="Factor on the discriminators' scores, which spectral norm makes small (paper: 1).",
     )
     judge_repeats: int = Field(
         1, ge=1, le=10, description="Steps of the discriminators for each one of the generator; they cost little."
@@ -51,7 +56,7 @@ class CutConfig(RecipeConfig):
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         ("colour", "translation", "cutout"), description="Differentiable augmentation (paper: none)."
     )
-    nce_weight: float = Field(1.0, ge=0, le=1e6, description="Weight of the contrastive loss.")
+    nce_weight: float = Field(1.0, ge=0, le=1_000_000, description="Weight of the contrastive loss.")
     nce_identity: bool = Field(True, description="Also hold drawings, which should stay as they are, to it.")
     taps: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
         (1, 2, 4, 6), min_length=1, description="Layers of the encoder, by number, whose features are compared."

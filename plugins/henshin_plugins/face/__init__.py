@@ -42,9 +42,12 @@ class FaceDetectConfig(StageConfig):
     minimum_size: int | Literal["auto"] = Field(
         "auto",
         ge=12,
+        le=16384,
         description="Least side of a face in pixels; 'auto': 2.4 % of the photo's shorter side, at least 24.",
     )
-    maximum_faces: int | None = Field(None, ge=1, description="Of all faces keep at most so many, the largest ones.")
+    maximum_faces: int | None = Field(
+        None, ge=1, le=10_000, description="Of all faces keep at most so many, the largest ones."
+    )
     faces: Literal["all", "largest", "most_central", "leftmost", "rightmost", "best_score"] = Field(
         "all", description="All faces of a photo, or which one. The order is always from left to right."
     )

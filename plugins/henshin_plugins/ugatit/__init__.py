@@ -63,15 +63,20 @@ class UGatItRecipeConfig(ScheduledConfig):
         NetworkChoice(use="ugatit"), description="The translator, one for each direction; it must give attention."
     )
     data: UnpairedData = Field(description="The two sets of pictures, and their size.")
-    epochs: int = Field(300, ge=1, description="How often the training pictures are gone through.")
-    learning_rate: float = Field(1e-4, gt=0, description="Adam's, with betas (0.5, 0.999).")
-    weight_decay: float = Field(1e-4, ge=0, description="Adam's L2 penalty.")
-    cycle_weight: float = Field(10.0, ge=0, description="Weight of the cycle loss, over an adversarial weight of 1.")
-    identity_weight: float = Field(10.0, ge=0, description="Weight of the identity loss.")
-    attention_weight: float = Field(
-        1000.0, ge=0, description="Weight of the loss that teaches the generators' attention to tell the domains apart."
+    epochs: int = Field(300, ge=1, le=1_000_000, description="How often the training pictures are gone through.")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam's, with betas (0.5, 0.999).")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="Adam's L2 penalty.")
+    cycle_weight: float = Field(
+        10.0, ge=0, le=1_000_000, description="Weight of the cycle loss, over an adversarial weight of 1."
     )
-    judge_width: int = Field(64, ge=4, description="Channels of a discriminator's first layer.")
+    identity_weight: float = Field(10.0, ge=0, le=1_000_000, description="Weight of the identity loss.")
+    attention_weight: float = Field(
+        1000.0,
+        ge=0,
+        le=1_000_000,
+        description="Weight of the loss that teaches the generators' attention to tell the domains apart.",
+    )
+    judge_width: int = Field(64, ge=4, le=512, description="Channels of a discriminator's first layer.")
     judge_layers: tuple[Annotated[int, Field(ge=3, le=8)], ...] = Field(
         (7, 5), min_length=1, description="Layers of each discriminator of a domain: the global and the local one."
     )
