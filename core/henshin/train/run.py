@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -278,4 +279,6 @@ def mismatch(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it holds no {error}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[1] if len(lines) > 1 else flat(error)
+    told = lines[1] if len(lines) > 1 else flat(error)
+    sizes = re.match(r"size mismatch for (\S+): .*?\[([\d, ]*)\].*?\[([\d, ]*)\]", told)
+    return f"'{sizes[1]}' is ({sizes[2]}) there and ({sizes[3]}) here" if sizes else told
