@@ -37,8 +37,8 @@ class SampleConfig(StageConfig):
         default=1.0,
         gt=0,
         le=1,
-        description="Factor on the noise: below 1 pictures come closer to the model's mean one, less varied and less "
-        "often spoilt.",
+        description="Factor on the noise: below 1 pictures come closer to the model's mean one, less varied, with some "
+        "models cleaner and with others paler.",
     )
     name: str = Field(default="sample", description="Beginning of the names: NAME-000000, NAME-000001, ...")
 
