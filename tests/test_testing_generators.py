@@ -102,9 +102,9 @@ def test_wrong_attributes_of_a_generator_are_told(nn: Any) -> None:
         check_generator(generator(lambda: 3))
     with pytest.raises(AssertionError, match=r"^net: its networks cannot be built: ZeroDivisionError"):
         check_generator(generator(lambda: 1 // 0))
-    with pytest.raises(AssertionError, match="^net has size_multiple = 0; it must be a whole number of at least 1$"):
+    with pytest.raises(AssertionError, match=r"^net has size_multiple = 0; it must be a whole number of at least 1$"):
         check_generator(generator(lambda: nn.Conv2d(3, 3, 1), size_multiple=property(lambda self: 0)))
-    with pytest.raises(AssertionError, match="^generator 'net': width: no such option; there are no options$"):
+    with pytest.raises(AssertionError, match=r"^generator 'net': width: no such option; there are no options$"):
         check_generator(generator(lambda: nn.Conv2d(3, 3, 1)), {"width": 4})
     with pytest.raises(AssertionError, match="whole number"):
         check_generator(generator(lambda: nn.Conv2d(3, 3, 1), scale=0))

@@ -110,7 +110,7 @@ def test_time_limits_end_a_run_with_everything_saved(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run_and_is_not_saved(tmp_path):
     domains(tmp_path)
     start(tiny(tmp_path, "cut", steps=50), tmp_path / "run", max_steps=2)
-    path = tiny(tmp_path, "cut", steps=50, learning_rate=1e30)
+    path = tiny(tmp_path, "cut", steps=50, temperature=1e-40)
     with pytest.raises(HenshinError, match="became nan before step"):
         start(path, tmp_path / "run", resume=True)
     assert checkpoint.found(tmp_path / "run/checkpoints")[-1].name == "000000002"
