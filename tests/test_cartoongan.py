@@ -220,10 +220,12 @@ def test_the_generator_learns_the_contents_first_and_then_plays(tmp_path):
 
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
     domains(tmp_path)
-    path = run_file(tmp_path, steps=6, initialise_steps=2, augment="[translation]", average=0.9)
+    path = run_file(tmp_path, steps=6, initialise_steps=2, augment="[translation]", average=0.9, pixel_weight=2)
     start(path, tmp_path / "whole")
     start(path, tmp_path / "halves", max_steps=3)
     assert any("resumed at step 3" in line for line in start(path, tmp_path / "halves", resume=True))
+    first = log(tmp_path / "whole")[0]
+    assert first["total"] == pytest.approx(10 * first["content"] + 2 * first["pixel"], rel=1e-4)
     whole, halves = tensors(tmp_path / "whole"), tensors(tmp_path / "halves")
     assert whole.keys() == halves.keys()
     assert [name for name in whole if not torch.equal(whole[name], halves[name])] == []

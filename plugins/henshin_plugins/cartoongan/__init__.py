@@ -78,6 +78,11 @@ class CartoonGanConfig(ScheduledConfig):
         10, ge=0, description="Epochs at the beginning, of all, in which the generator learns from content alone."
     )
     initialise_steps: int | None = Field(None, ge=0, description="The same in steps, in place of `initialise_epochs`.")
+    pixel_weight: float = Field(
+        0.0,
+        ge=0,
+        description="Weight, at that beginning only, of the L1 between pixels: much quicker; not of the paper.",
+    )
     gan: Literal["vanilla", "lsgan", "hinge"] = Field("vanilla", description="Adversarial loss; vanilla is BCE.")
     content_weight: float = Field(
         10.0, ge=0, description="Weight of the content loss, of features of pictures in [0, 1], over an adversarial 1."

@@ -86,6 +86,9 @@ def train(config: CartoonGanConfig, run: Run) -> None:
         got = features(drawn)
         said["content"] = content_loss([got], [wanted])
         total = c.content_weight * said["content"]
+        if not playing and c.pixel_weight:
+            said["pixel"] = F.l1_loss(drawn.float(), photo)
+            total = total + c.pixel_weight * said["pixel"]
         if playing:
             frozen(judge, True)
             said["adversarial"] = generator_loss(c.gan, [judge(augment(drawn, c.augment)).float()])
