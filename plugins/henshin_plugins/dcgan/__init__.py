@@ -68,10 +68,10 @@ class DcganConfig(ScheduledConfig):
         NetworkChoice(use="dcgan"), description="A sampler: a network from noise to pictures."
     )
     data: DcganData = Field(description="The pictures to learn from, and their size.")
-    batch: int = Field(128, ge=2, description="Pictures a step.")
-    learning_rate: float = Field(3e-4, gt=0, description="Adam's, with betas (0.5, 0.999) (paper: 2e-4).")
+    batch: int = Field(128, ge=2, le=4096, description="Pictures a step.")
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's, with betas (0.5, 0.999) (paper: 2e-4).")
     decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
-    judge_rate: float = Field(1.0, gt=0, description="The discriminator's learning rate over the generator's.")
+    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
     judge_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
     judge_norm: Literal["batch", "spectral", "none"] = Field(
         "batch", description="Norm in the discriminator; spectral (Miyato et al. 2018) calms it."
