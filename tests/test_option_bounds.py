@@ -16,7 +16,7 @@ from henshin.registry import build_registry
 
 REGISTRY = build_registry()
 SHARED = "henshin.recipe"
-OPEN = {"cartoongan", "cyclegan", "dcgan", "pix2pix", "sample"}
+OPEN = {"cartoongan", "cyclegan", "pix2pix"}
 """Plugins some of whose options are bounded below alone."""
 
 

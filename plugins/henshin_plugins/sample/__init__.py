@@ -31,7 +31,7 @@ class SampleConfig(StageConfig):
         default=16, ge=1, le=10**_DIGITS, description="How many pictures; more of them leave the others as they are."
     )
     seed: int = Field(
-        default=0, ge=0, description="Another seed, other pictures; number i depends on seed and i alone."
+        default=0, ge=0, le=2**63 - 1, description="Another seed, other pictures; number i depends on seed and i alone."
     )
     truncation: float = Field(
         default=1.0,
