@@ -97,7 +97,7 @@ def test_another_network_does_not_resume(tmp_path):
     start(tiny(tmp_path, "cut", steps=2), tmp_path / "run", max_steps=1)
     path = tiny(tmp_path, "cut", steps=2)
     path.write_text(path.read_text().replace("width: 8", "width: 12"))
-    with pytest.raises(HenshinError, match=r"does not fit this run \('enc.* is \(8, .* there and \(12, .* here; changed"):
+    with pytest.raises(HenshinError, match=r"fit this run \('enc.* is \(8, .* there and \(12, .* here; changed"):
         start(path, tmp_path / "run", resume=True)
 
 
