@@ -129,7 +129,9 @@ def test_what_a_later_sitting_changes_is_told_and_noted(tmp_path: Path) -> None:
     dots(tmp_path, text="steps: 2\n")
     said = dots(tmp_path, text="steps: 2\n", resume=True, overrides=("steps=4", "rate=0.1"))
     assert "changed since: steps 2 -> 4, rate 0.01 -> 0.1" in said
-    with pytest.raises(HenshinError, match=r"fit this run \('0\.weight' is \(4, .* \(5, .*; changed since: width 4 -> 5"):
+    with pytest.raises(
+        HenshinError, match=r"fit this run \('0\.weight' is \(4, .* \(5, .*; changed since: width 4 -> 5"
+    ):
         dots(tmp_path, text="steps: 6\nwidth: 5\n", resume=True)
     first, second = json.loads((tmp_path / "run" / "run.json").read_text())["sittings"]
     assert (first["step"], first["set"], first["changed"]) == (0, [], {})
