@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from inspect import get_annotations
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import annotated_types
@@ -15,8 +14,7 @@ from henshin.config_errors import models_in
 from henshin.registry import build_registry
 
 REGISTRY = build_registry()
-SHARED = "henshin.recipe"
-OPEN = {"cartoongan", "cyclegan", "pix2pix"}
+OPEN = {"cartoongan"}
 """Plugins some of whose options are bounded below alone."""
 
 
@@ -35,11 +33,10 @@ def numbers(annotation: Any, marks: list[Any]) -> Iterator[list[Any]]:
 
 def unbounded(config: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in config.model_fields.items():
-        owner = next(one for one in config.__mro__ if name in get_annotations(one))
         for marks in numbers(field.annotation, list(field.metadata)):
             low = any(isinstance(mark, annotated_types.Ge | annotated_types.Gt) for mark in marks)
             high = any(isinstance(mark, annotated_types.Le | annotated_types.Lt) for mark in marks)
-            if owner.__module__ != SHARED and not (low and high):
+            if not (low and high):
                 yield prefix + name
         for inner in models_in(field.annotation):
             yield from unbounded(inner, f"{prefix}{name}.")

@@ -51,7 +51,7 @@ class RecipeConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
-    seed: int = Field(0, ge=0, description="Seed of every random draw of the run.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of every random draw of the run.")
 
     def picture_sizes(self) -> dict[Where, int]:
         """Sides of the pictures that translators are shown, by option; they must be multiples of what those take.
@@ -116,7 +116,10 @@ class PictureData(BaseModel):
         description="Near-duplicates: list them, or `drop` all but one; of a held-out picture, those in training.",
     )
     hold_out: int = Field(
-        100, ge=0, description="Pictures of each folder option, chosen by the hash of their names, never trained on."
+        100,
+        ge=0,
+        le=1_000_000,
+        description="Pictures of each folder option, chosen by the hash of their names, never trained on.",
     )
 
     @field_validator("load")
@@ -166,15 +169,17 @@ class SetData(PictureData):
 class ScheduledConfig(RecipeConfig):
     """A recipe that goes over its pictures epoch by epoch: how long, and how fast."""
 
-    epochs: int = Field(200, ge=1, description="How often the training pictures are gone through.")
-    steps: int | None = Field(None, ge=1, description="Steps of training, in place of `epochs`.")
-    batch: int = Field(1, ge=1, description="Pictures of each set a step.")
-    learning_rate: float = Field(2e-4, gt=0, description="Adam's.")
+    epochs: int = Field(200, ge=1, le=1_000_000, description="How often the training pictures are gone through.")
+    steps: int | None = Field(None, ge=1, le=10**9, description="Steps of training, in place of `epochs`.")
+    batch: int = Field(1, ge=1, le=65_536, description="Pictures of each set a step.")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's.")
     decay: float = Field(0.5, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
-    drops: dict[int, float] = Field(
+    drops: dict[Annotated[int, Field(ge=1, le=1_000_000)], Annotated[float, Field(gt=0, le=100)]] = Field(
         {}, description="`{120: 0.1}`: from epoch 120 on the learning rate is a tenth; several multiply."
     )
-    sheet_every: int | None = Field(None, ge=1, description="Steps between sample sheets; without it, an epoch.")
+    sheet_every: int | None = Field(
+        None, ge=1, le=10**9, description="Steps between sample sheets; without it, an epoch."
+    )
 
     def epoch(self, pictures: int) -> int:
         """Steps of one epoch over so many pictures."""

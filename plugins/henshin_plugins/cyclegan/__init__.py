@@ -65,28 +65,37 @@ class CycleGanConfig(ScheduledConfig):
         (0.5, 0.999), min_length=2, max_length=2, description="Adam's."
     )
     gan: Literal["lsgan", "hinge", "vanilla"] = Field("lsgan", description="Adversarial loss.")
-    cycle_weight: float = Field(10.0, ge=0, description="Weight of the cycle loss, over an adversarial weight of 1.")
-    cycle_weight_b: float | None = Field(
-        None, ge=0, description="The same for b -> a -> b alone, `cycle_weight` then being that of a -> b -> a."
+    cycle_weight: float = Field(
+        10.0, ge=0, le=1e4, description="Weight of the cycle loss, over an adversarial weight of 1."
     )
-    identity_weight: float = Field(5.0, ge=0, description="Weight of the identity loss; 0 leaves it out.")
+    cycle_weight_b: float | None = Field(
+        None, ge=0, le=1e4, description="The same for b -> a -> b alone, `cycle_weight` then being that of a -> b -> a."
+    )
+    identity_weight: float = Field(5.0, ge=0, le=1e4, description="Weight of the identity loss; 0 leaves it out.")
     identity_weight_b: float | None = Field(
-        None, ge=0, description="The same for pictures of b alone, `identity_weight` then being that of pictures of a."
+        None,
+        ge=0,
+        le=1e4,
+        description="The same for pictures of b alone, `identity_weight` then being that of pictures of a.",
     )
     landmark_weight: float = Field(
-        0.0, ge=0, description="Weight of the face landmark loss between photo and drawing; its detector knows photos."
+        0.0,
+        ge=0,
+        le=1e4,
+        description="Weight of the face landmark loss between photo and drawing; its detector knows photos.",
     )
-    pool: int = Field(100, ge=0, description="Earlier drawings kept to show the discriminators again.")
+    pool: int = Field(100, ge=0, le=100_000, description="Earlier drawings kept to show the discriminators again.")
     pretrain: int = Field(
         0,
         ge=0,
+        le=1_000_000,
         description="Steps, before the others, in which the discriminators alone learn from untrained drawings.",
     )
     judge: Literal["patch", "plain"] = Field(
         "patch",
         description="Discriminators: of overlapping patches, or of whole pictures (four 3x3 layers, one linear).",
     )
-    judge_width: int = Field(64, ge=4, description="Channels of a discriminator's first layer.")
+    judge_width: int = Field(64, ge=4, le=256, description="Channels of a discriminator's first layer.")
     judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminators.")
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(

@@ -24,13 +24,13 @@ class Pix2PixConfig(ScheduledConfig):
     )
     gan: Literal["lsgan", "hinge", "vanilla"] = Field("vanilla", description="Adversarial loss.")
     pixel_weight: float = Field(
-        100.0, ge=0, description="Weight of the L1 loss to the target, over an adversarial weight of 1."
+        100.0, ge=0, le=1e4, description="Weight of the L1 loss to the target, over an adversarial weight of 1."
     )
     judge: Literal["patch", "plain"] = Field(
         "patch",
         description="Discriminator: of overlapping patches, or of whole pictures (four 3x3 layers, one linear).",
     )
-    judge_width: int = Field(64, ge=4, description="Channels of the discriminator's first layer.")
+    judge_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
     judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminator.")
     average: float = Field(
