@@ -105,3 +105,16 @@ def test_several_devices_must_be_there():
     if not torch.cuda.is_available():
         with pytest.raises(MissingError, match=r"--device cuda --devices 2: PyTorch sees no GPU"):
             make_fabric("cuda", "fp32", 2)
+
+
+@pytest.mark.slow
+def test_a_run_is_really_compiled(tmp_path: Path):
+    try:
+        dots(tmp_path, "compiled", "steps: 4\n", compile=True)
+    except MissingError as error:
+        pytest.skip(str(error))
+    dots(tmp_path, "plain", "steps: 4\n")
+    compiled, plain = last_state(tmp_path / "compiled"), last_state(tmp_path / "plain")
+    assert compiled["network"].keys() == plain["network"].keys()
+    for name, tensor in plain["network"].items():
+        assert torch.allclose(tensor, compiled["network"][name], atol=1e-4)

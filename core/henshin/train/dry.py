@@ -114,15 +114,16 @@ def foreseen(plan: RunPlan, folder: Path, registry: Registry, options: RunOption
     found = list(folders_of(plan))
     rehearsal = rehearsed(plan, registry)
     yield f"recipe: {plan.recipe.name}"
-    text = yaml.safe_dump(plan.recipe.config.model_dump(mode="json"), sort_keys=False, default_flow_style=None)
+    text = yaml.safe_dump(plan.recipe.config.model_dump(mode="json"), sort_keys=False, default_flow_style=False)
     yield from (f"  {line}" for line in text.splitlines())
     yield "networks:"
     yield from (f"  {line}" for line in networks_of(plan, registry, rehearsal))
-    yield "pictures:"
-    for one in found:
-        places = ", ".join(str(place) for place in one.places)
-        yield f"  {one.option}: {one.training} to train on, {one.held} held out, {one.side} px, in {places}"
-    yield f"memory: about {max(sum(one.bytes for one in found) / _MIB, 1):.0f} MiB for the pictures"
+    if found:
+        yield "pictures:"
+        for one in found:
+            places = ", ".join(str(place) for place in one.places)
+            yield f"  {one.option}: {one.training} to train on, {one.held} held out, {one.side} px, in {places}"
+        yield f"memory: about {max(sum(one.bytes for one in found) / _MIB, 1):.0f} MiB for the pictures"
     yield from _length(plan, found, rehearsal, options)
     where = f"{fabric.device.type}" + (f", {options.devices} processes" if options.devices > 1 else "")
     yield f"device: {where}, in {precision_of(fabric)}"

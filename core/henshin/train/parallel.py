@@ -8,6 +8,7 @@ gradients are averaged when an optimiser steps, once for all of its parameters, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,11 @@ from torch import Tensor, distributed, nn
 
 class Averaged(DDPStrategy):
     """Fabric's data-parallel strategy, with the gradients averaged when an optimiser steps."""
+
+    def setup_environment(self) -> None:
+        """Join the others; that they are there is nothing to be told."""
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+        super().setup_environment()
 
     def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]
         """Give a network the weights that it has in the first process."""

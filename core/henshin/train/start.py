@@ -103,7 +103,7 @@ def train_on_many(plan: RunPlan, folder: Path, options: RunOptions, voice: Calla
     Errors: as `train`; what went wrong in a process is raised here.
     """
     options = settled(plan, folder, options)
-    _quiet()
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # what went wrong is told below
     fabric = make_fabric(options.device, options.precision, options.devices)
     with tempfile.TemporaryDirectory() as place, handed_on():
         order = Order(plan.path, folder, options, voice, Path(place))
@@ -115,15 +115,8 @@ def train_on_many(plan: RunPlan, folder: Path, options: RunOptions, voice: Calla
     return Ended(steps, interrupted)
 
 
-def _quiet() -> None:
-    """Keep libraries from telling how many processes there are, and that they end."""
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
-
-
 def _take_part(order: Order, fabric: Fabric) -> tuple[int, bool]:
     """What each process does: (steps done, was it interrupted)."""
-    _quiet()
     voice = order.voice() if fabric.global_rank == 0 else Voice(lambda _: None)
     try:
         registry = build_registry(order.options.plugins)
