@@ -81,7 +81,7 @@ class CartoonGanConfig(ScheduledConfig):
     pixel_weight: float = Field(
         0.0,
         ge=0,
-        description="Weight, at that beginning only, of the L1 between pixels: much quicker; not of the paper.",
+        description="Weight, at that beginning only, of the L1 between pixels, for colours; not of the paper.",
     )
     gan: Literal["vanilla", "lsgan", "hinge"] = Field("vanilla", description="Adversarial loss; vanilla is BCE.")
     content_weight: float = Field(
