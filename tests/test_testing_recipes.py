@@ -170,3 +170,9 @@ def test_a_model_that_draws_otherwise_than_the_recipe_saw_is_told(recipe: Any, m
     changes = (("    reach = 2\n", "    reach = 2\n    value_range = (0.0, 1.0)\n"), ("nn.Tanh()", "nn.Sigmoid()"))
     with pytest.raises(AssertionError, match=r"differs by \d+ grey levels from what 'tiny' gave the recipe"):
         check_recipe(recipe(*changes), OPTIONS)
+
+
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+def test_a_network_of_another_range_and_order_is_trained_as_it_is_exported(recipe: Any, order: str) -> None:
+    declared = f"    reach = 2\n    value_range = (0.0, 1.0)\n    channel_order = '{order}'\n"
+    check_recipe(recipe(("    reach = 2\n", declared), ("nn.Tanh()", "nn.Sigmoid()")), OPTIONS)

@@ -40,10 +40,15 @@ FolderNames = FolderName | Annotated[tuple[FolderName, ...], Field(min_length=1)
 
 @dataclass(frozen=True, slots=True)
 class NetworkOption:
-    """Marks a ``NetworkChoice`` with what its generator must be: its ``kind`` and its ``scale``; None is any."""
+    """Marks a ``NetworkChoice`` with what its generator must be: its ``kind`` and its ``scale``; None is any.
+
+    ``plain``: it must speak RGB in [-1, 1] itself, for the recipe calls more of it than ``forward``, which alone is
+    converted.
+    """
 
     kind: Kind | None = "translator"
     scale: int | None = 1
+    plain: bool = False
 
 
 class RecipeConfig(BaseModel):

@@ -84,6 +84,11 @@ def _unwanted(generator: Generator[Any], wanted: NetworkOption, recipe: str) -> 
         return f"'{generator.name}' is a {generator.kind}; {recipe} needs a {wanted.kind}"
     if generator.kind == "translator" and wanted.scale not in (None, generator.scale):
         return f"'{generator.name}' enlarges by {generator.scale}; {recipe} needs scale {wanted.scale}"
+    if wanted.plain and (generator.value_range != (-1.0, 1.0) or generator.channel_order != "RGB"):
+        low, high = generator.value_range
+        return (
+            f"'{generator.name}' speaks {generator.channel_order} in [{low:g}, {high:g}]; {recipe} needs RGB in [-1, 1]"
+        )
     return None
 
 

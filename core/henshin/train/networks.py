@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor, nn
+
 from henshin.config_errors import validate
 from henshin.errors import PipelineError
 from henshin.generator import Generator
@@ -21,3 +23,29 @@ def make_generator(registry: Registry, name: str, options: Mapping[str, Any]) ->
     if config is None:
         raise PipelineError(problems)
     return kind(config)
+
+
+def speaking(network: nn.Module, generator: Generator[Any]) -> nn.Module:
+    """Let a network take and give RGB in [-1, 1], whatever range and order of channels its generator declares.
+
+    Recipes know nothing else. The conversion hangs on the network's call, so its tensors keep their names, and a copy
+    of it converts too; methods besides ``forward`` are not covered (``NetworkOption.plain`` is for recipes of those).
+    """
+    low, high = generator.value_range
+    half, bgr = (high - low) / 2, generator.channel_order == "BGR"
+    if generator.kind == "mapping" or ((low, high) == (-1.0, 1.0) and not bgr):
+        return network
+
+    def flipped(pictures: Tensor) -> Tensor:
+        return pictures.flip(1) if bgr else pictures
+
+    def take(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (flipped(given[0] + 1) * half + low, *given[1:])
+
+    def give(_: nn.Module, given: tuple[Any, ...], drawn: Tensor) -> Tensor:  # noqa: ARG001
+        return (flipped(drawn) - low) / half - 1
+
+    if generator.kind == "translator":
+        network.register_forward_pre_hook(take)
+    network.register_forward_hook(give)
+    return network

@@ -21,11 +21,12 @@ from henshin.train.describe import Published, Sitting
 from henshin.train.device import precision_of, told, tune
 from henshin.train.ending import Ending
 from henshin.train.folders import as_folders
-from henshin.train.networks import make_generator
+from henshin.train.networks import make_generator, speaking
 from henshin.train.options import RunOptions
 from henshin.train.parallel import Others
 from henshin.train.prepared import compiler_for, explained, prepare
 from henshin.train.randomness import part, random_state, seeded, set_random_state
+from henshin.train.settings import Settings
 from henshin.train.sheets import Row
 from henshin.train.watch import Progress, Watch
 from henshin.words import flat
@@ -68,6 +69,7 @@ class TrainingRun:
         self._changed: dict[str, Any] = {}
         self._built: list[tuple[nn.Module, Published]] = []
         self._tracked: dict[str, Any] = {}
+        self._settings = Settings()
         self._published: dict[str, Published] = {}
         self._aside: dict[str, Any] | None = None
         self._saved_at = 0.0
@@ -85,11 +87,13 @@ class TrainingRun:
     def generator(self, choice: NetworkChoice | str, options: Mapping[str, Any] | None = None) -> nn.Module:
         """Build the network of a generator plugin, chosen by a run's option or by name and options.
 
+        It takes and gives RGB in [-1, 1], whatever range and order of channels the generator declares.
         Errors: HenshinError for an unknown name or a wrong option.
         """
         if isinstance(choice, str):
             choice = NetworkChoice(use=choice, **(options or {}))
-        network = make_generator(self.registry, choice.use, choice.options).build()
+        generator = make_generator(self.registry, choice.use, choice.options)
+        network = speaking(generator.build(), generator)
         self._built.append((network, Published(choice.use, choice.options)))
         return network
 
@@ -134,7 +138,14 @@ class TrainingRun:
 
         Errors: HenshinError when the last checkpoint does not fit this run.
         """
+        for name, thing in state.items():
+            if not (hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")):
+                raise HenshinError(
+                    f"run.track({name}=...): a {type(thing).__name__} has no state_dict() and load_state_dict(), so no "
+                    "checkpoint can hold it; track networks, optimisers, pools, averages"
+                )
         self._tracked = state
+        self._settings.take(state)
         part(self.seed, self.others.rank)
         found = checkpoint.found(self.checkpoints)
         if self.options.resume and found:
@@ -165,7 +176,12 @@ class TrainingRun:
         return self.folder / "checkpoints"
 
     def step(self) -> bool:
-        """Begin the next step; saves when due. False, with everything saved: stop now."""
+        """Begin the next step; saves when due. False, with everything saved: stop now.
+
+        Errors: HenshinError when nothing is tracked, for then nothing that is learned would be kept.
+        """
+        if not self._tracked:
+            raise HenshinError("the recipe tracks nothing: it must call run.track(...) before its first run.step()")
         if self.ending.started is None:
             self.ending.started = self._saved_at = time.monotonic()
             self.watch.begin(self.steps)
@@ -235,7 +251,12 @@ class TrainingRun:
         tracked = {name: thing for name, thing in self._tracked.items() if first or not _shared(thing)}
         state: dict[str, Any] = {name: thing.state_dict() for name, thing in tracked.items()}
         random = random_state(self.rng, self.device)
-        state["run"] = {"steps": self.steps, "random": random, "noted": self.watch.journal.sums()}
+        state["run"] = {
+            "steps": self.steps,
+            "random": random,
+            "noted": self.watch.journal.sums(),
+            "settings": self._settings.first,
+        }
         checkpoint.write(side, state, self.others.rank)
         self.others.wait()
         if first:
@@ -256,6 +277,7 @@ class TrainingRun:
         except (KeyError, RuntimeError, ValueError) as error:
             why = f"{mismatch(error)}; changed since: {changed}" if changed else mismatch(error)
             raise HenshinError(f"{path}: does not fit this run ({why})") from error
+        self._settings.put(self._tracked, state["run"].get("settings", {}))
         self.steps = state["run"]["steps"]
         if own:
             set_random_state(state["run"]["random"], self.rng, self.device)

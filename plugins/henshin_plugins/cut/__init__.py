@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from henshin import NetworkChoice, Recipe, RecipeConfig, UnpairedData, hookimpl
+from henshin.recipe import NetworkOption
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -19,7 +20,9 @@ Step = Annotated[int, Field(ge=1, le=100_000_000)]
 class CutConfig(RecipeConfig):
     """Defaults are those that draw faces on small hardware; the paper's are named where they differ."""
 
-    generator: NetworkChoice = Field(description="A translator with `features` and `trace`, as `resnet` has them.")
+    generator: Annotated[NetworkChoice, NetworkOption(plain=True)] = Field(
+        description="A translator with `features` and `trace`, as `resnet` has them."
+    )
     data: UnpairedData = Field(description="The two sets of pictures, and their size.")
     steps: int = Field(20_000, ge=1, le=100_000_000, description="Steps of training.")
     batch: int = Field(4, ge=1, le=1024, description="Pictures of each domain a step (paper: 1).")

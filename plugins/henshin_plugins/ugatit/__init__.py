@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, model_validator
 
 from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, ScheduledConfig, UnpairedData, hookimpl
+from henshin.recipe import NetworkOption
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,7 +60,7 @@ class UGatIt(Generator[UGatItConfig]):
 class UGatItRecipeConfig(ScheduledConfig):
     """Defaults are the paper's: a million steps over its 3,400 selfies."""
 
-    generator: NetworkChoice = Field(
+    generator: Annotated[NetworkChoice, NetworkOption(plain=True)] = Field(
         NetworkChoice(use="ugatit"), description="The translator, one for each direction; it must give attention."
     )
     data: UnpairedData = Field(description="The two sets of pictures, and their size.")
