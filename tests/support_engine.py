@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pydantic import Field
 
 from henshin.engine import Limits, RunOptions, Summary, plan, run
 from henshin.errors import PictureError
@@ -144,7 +145,7 @@ class Uncrop(Stage[StageConfig]):
 
 
 class SampleConfig(StageConfig):
-    count: int = 3
+    count: int = Field(3, ge=0, le=99, description="How many.")
 
 
 class Sample(Stage[SampleConfig]):

@@ -86,7 +86,7 @@ def test_a_finer_crop_is_reduced_without_aliasing(rng: np.random.Generator) -> N
 
 def test_at_the_border_of_the_photo_no_rim_is_left(rng: np.random.Generator) -> None:
     photo = np.full((120, 120, 3), 255, np.uint8)
-    for centre in ((0.0, 60.0), (60.3, 118.6), (2.0, 3.0)):
+    for centre in ((4.0, 60.0), (60.3, 118.6), (4.0, 14.0)):  # an eye at least is in the photo
         for size in (20, 90):
             face = painted(photo, placed(centre, 90, 14), (0, 0, 0), size)
             result = paste(photo, [face], PasteBackConfig(roundness=0))
@@ -165,8 +165,10 @@ def test_frames_without_crops_pass_as_they_are(rng: np.random.Generator, tmp_pat
 
 
 def test_a_crop_beside_the_photo_changes_nothing(rng: np.random.Generator) -> None:
-    photo = smooth(rng, 90, 90)
-    assert paste(photo, [painted(photo, placed((300, 45), 40), (9, 9, 9))], PasteBackConfig()) is photo
+    photo = smooth(rng, 90, 400)
+    face = painted(photo, placed((300, 45), 40), (9, 9, 9))
+    part = np.ascontiguousarray(photo[:, :90])
+    assert paste(part, [face], PasteBackConfig()) is part
 
 
 def test_every_face_becomes_a_picture_of_its_own(rng: np.random.Generator, tmp_path: Path) -> None:
