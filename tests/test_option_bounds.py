@@ -14,8 +14,6 @@ from henshin.config_errors import models_in
 from henshin.registry import build_registry
 
 REGISTRY = build_registry()
-OPEN = {"cartoongan"}
-"""Plugins some of whose options are bounded below alone."""
 
 
 def numbers(annotation: Any, marks: list[Any]) -> Iterator[list[Any]]:
@@ -42,7 +40,7 @@ def unbounded(config: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from unbounded(inner, f"{prefix}{name}.")
 
 
-@pytest.mark.parametrize(("kind", "name"), sorted(key for key in REGISTRY.owners if key[1] not in OPEN))
+@pytest.mark.parametrize(("kind", "name"), sorted(REGISTRY.owners))
 def test_every_number_is_bounded_on_both_sides(kind: str, name: str) -> None:
     assert list(unbounded(getattr(REGISTRY, kind)(name).Config)) == []
 

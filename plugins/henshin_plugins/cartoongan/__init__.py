@@ -75,31 +75,46 @@ class CartoonGanConfig(ScheduledConfig):
     data: UnpairedData = Field(description="Photos (a) and cartoons (b), and their size.")
     decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
     initialise_epochs: int = Field(
-        10, ge=0, description="Epochs at the beginning, of all, in which the generator learns from content alone."
+        10,
+        ge=0,
+        le=1_000_000,
+        description="Epochs at the beginning, of all, in which the generator learns from content alone.",
     )
-    initialise_steps: int | None = Field(None, ge=0, description="The same in steps, in place of `initialise_epochs`.")
+    initialise_steps: int | None = Field(
+        None, ge=0, le=10**9, description="The same in steps, in place of `initialise_epochs`."
+    )
     pixel_weight: float = Field(
         0.0,
         ge=0,
+        le=1e4,
         description="Weight, at that beginning only, of the L1 between pixels, for colours; not of the paper.",
     )
     gan: Literal["vanilla", "lsgan", "hinge"] = Field("vanilla", description="Adversarial loss; vanilla is BCE.")
     content_weight: float = Field(
-        10.0, ge=0, description="Weight of the content loss, of features of pictures in [0, 1], over an adversarial 1."
+        10.0,
+        ge=0,
+        le=1e4,
+        description="Weight of the content loss, of features of pictures in [0, 1], over an adversarial 1.",
     )
     content_layer: str = Field(
-        "conv4_4", pattern=r"^conv[1-5]_[1-4]$", description="Layer of VGG-19 that says what is to be seen."
+        "conv4_4", pattern=r"^conv([12]_[12]|[345]_[1-4])$", description="Layer of VGG-19 that says what is to be seen."
     )
     style_weight: float = Field(
-        0.0, ge=0, description="Weight of the style loss, Gram matrices of that layer on 0 to 255; not of the paper."
+        0.0,
+        ge=0,
+        le=1e6,
+        description="Weight of the style loss, Gram matrices of that layer on 0 to 255; not of the paper.",
     )
     smooth_weight: float = Field(
-        1.0, ge=0, description="Weight of edge-smoothed cartoons in the discriminator's loss; 0 leaves them out."
+        1.0,
+        ge=0,
+        le=1e4,
+        description="Weight of edge-smoothed cartoons in the discriminator's loss; 0 leaves them out.",
     )
     smooth: Smoothing = Field(Smoothing(), description="How edges are smoothed.")
-    judge_width: int = Field(32, ge=8, description="Channels of the discriminator's first layer.")
+    judge_width: int = Field(32, ge=8, le=256, description="Channels of the discriminator's first layer.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminator.")
-    judge_rate: float = Field(1.0, gt=0, description="The discriminator's learning rate over the generator's.")
+    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         (), description="Differentiable augmentation of what the discriminator sees, for small data (paper: none)."
     )
