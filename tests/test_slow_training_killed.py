@@ -51,7 +51,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_left_alone(tm
     (tmp_path / "dots.yaml").write_text("recipe: dots\n" + text)
     rng = np.random.default_rng(1)
     for _ in range(3):  # it saves after every step, so that most kills fall into a save
-        process = started(tmp_path, "--resume", "--save-every", "0.001")
+        again = ("--resume",) if (tmp_path / "run" / "run.json").is_file() else ()
+        process = started(tmp_path, *again, "--save-every", "0.001")
         until_saved(tmp_path, process, saved(tmp_path) + 10)
         time.sleep(rng.uniform(0, 0.3))
         process.kill()

@@ -182,7 +182,17 @@ def test_a_run_keeps_its_precision_when_it_goes_on(tmp_path):
 
 def test_going_on_from_nothing_is_said(tmp_path):
     domains(tmp_path)
-    said = start(tiny(tmp_path, "cut", steps=1), tmp_path / "run", resume=True)
+    path = tiny(tmp_path, "cut", steps=1)
+    with pytest.raises(HenshinError, match=r"runs/mine: no run to go on from$"):
+        start(path, tmp_path / "runs" / "mine", resume=True)
+    (tmp_path / "runs" / "other").mkdir(parents=True)
+    (tmp_path / "runs" / "other" / "run.json").write_text("{}")
+    with pytest.raises(HenshinError, match=r"runs/mine: no run to go on from; there are: \S*runs/other$"):
+        start(path, tmp_path / "runs" / "mine", resume=True)
+    assert not (tmp_path / "runs" / "mine").exists()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")  # one that was killed before its first checkpoint
+    said = start(path, tmp_path / "run", resume=True)
     assert any("no checkpoint to go on from; starts anew" in line for line in said)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,8 +24,16 @@ from henshin.train.sheets import sheet  # noqa: E402
 from henshin.train.watch import Progress  # noqa: E402
 
 
+@pytest.fixture(scope="module")
+def drawn() -> Any:
+    """What draws a panel, before it is put out of the way."""
+    from henshin.train import plots
+
+    return plots._drawn
+
+
 @pytest.fixture(autouse=True)
-def no_plots(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_plots(drawn: Any, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Curves are drawn for one run only: it takes a while."""
     monkeypatch.setattr("henshin.train.plots._drawn", lambda *_: Image.new("RGB", (6, 4)))
 
@@ -148,6 +157,35 @@ def test_a_limit_of_time_also_ends_with_a_sheet(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "run" / "samples").iterdir()} >= {"0000000.png", f"{last - 1:07d}.png"}
 
 
+def test_the_end_says_whether_the_plan_is_done_and_what_to_do_next(tmp_path: Path) -> None:
+    place, run = tmp_path, tmp_path / "run"
+    said = dots(place, text="steps: 4\n", max_steps=2)
+    assert said[-1] == f"stopped at step 2 of 4 (--max-steps); go on with --resume -o {run}"
+    said = dots(place, text="steps: 100000\nepoch: 90000\n", max_time=0.3, resume=True)
+    last = int(checkpoint.found(run / "checkpoints")[-1].name)
+    assert said[-1] == f"stopped at step {last} of 100000 (--max-time); go on with --resume -o {run}"
+    said = dots(place, text=f"steps: {last + 1}\n", resume=True, max_time=1000, max_steps=last + 1)
+    assert said[-1] == f"done: {last + 1} steps; henshin export {run} --name NAME"
+
+
+def test_a_short_run_tells_its_losses_and_draws_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = dots(tmp_path, text="steps: 2\n")  # a line is due after three
+    assert [line.split("  ")[0] for line in said if "  judge " in line] == ["step 2/2"]
+    assert (tmp_path / "run" / "plots" / "losses.png").is_file()
+    monkeypatch.setattr("henshin.train.watch.TELL_EVERY", 0.0)
+    said = dots(tmp_path, "often", text="steps: 10\n")
+    assert [line.split("  ")[0] for line in said if "  judge " in line] == [f"step {i}/10" for i in range(1, 11)]
+    assert [line["step"] for line in log(tmp_path / "often")] == [3, 6, 9, 10], "the log goes by steps alone"
+
+
+def test_a_single_point_can_be_seen(drawn: Any) -> None:
+    def inked(records: list[dict[str, float]]) -> int:
+        return int((np.ptp(np.asarray(drawn(records, "judge", ["judge"])).astype(int), 2) > 60).sum())
+
+    assert inked([{"step": 5, "judge": 0.5}]) > 10
+    assert inked([{"step": 5}]) == 0
+
+
 def test_a_bar_takes_the_place_of_lines_of_progress(tmp_path: Path) -> None:
     seen: list[Progress] = []
     said = dots(tmp_path, text="steps: 10\n", show=seen.append)
@@ -160,6 +198,7 @@ def test_a_bar_takes_the_place_of_lines_of_progress(tmp_path: Path) -> None:
         ["step 3/10", "epoch 1/3"],
         ["step 6/10", "epoch 2/3"],
         ["step 9/10", "epoch 3/3"],
+        ["step 10/10", "epoch 3/3"],
     ]
     assert " left  adversarial " in lines[0]
 

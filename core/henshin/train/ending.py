@@ -18,7 +18,7 @@ class Ending:
     def __init__(self, most: int | None, limit: float | None) -> None:
         self.most, self.limit = most, limit
         self.plan: int | None = None
-        self.interrupted = False
+        self.interrupted = self.timed = False
         self.started: float | None = None
         self._before = 0.0
 
@@ -44,6 +44,20 @@ class Ending:
         if self.limit is None or self.started is None:
             return False
         return time.monotonic() + ahead - self.started >= self.limit
+
+    def agreed(self, last: bool, steps: int) -> None:
+        """Of all processes together: is the step that begins the last? If not by the count of steps, then by time."""
+        self.timed = self.timed or (last and (self.total is None or steps + 1 < self.total))
+
+    def why(self, steps: int) -> str:
+        """What ended a run with so many steps behind it, before its plan was done; "" when it is done."""
+        if self.plan is not None and steps >= self.plan:
+            return ""
+        if self.interrupted:
+            return "interrupted"
+        if self.most is not None and steps >= self.most:
+            return "--max-steps"
+        return "--max-time" if self.timed else ""
 
     @contextmanager
     def interruptible(self, child: bool = False) -> Iterator[None]:

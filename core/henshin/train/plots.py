@@ -69,7 +69,7 @@ class Plots:
 
     def draw(self, records: Sequence[Mapping[str, Any]], at_last: bool = False) -> None:
         """Draw the curves anew; not if that was done only now, unless it is for the last time."""
-        if len({record["step"] for record in records}) < 2:  # no curve yet
+        if len({record["step"] for record in records}) < (1 if at_last else 2):  # no curve yet
             return
         start = time.monotonic()
         if not at_last and self._took and start - self._drawn < SHARE * self._took:
@@ -108,7 +108,9 @@ def _drawn(records: Sequence[Mapping[str, Any]], panel: str, names: Sequence[str
     for name in names:
         steps, values = curve(records, name)
         (line,) = axes.plot(steps, values, linewidth=0.7, alpha=0.35)
-        axes.plot(steps, smooth(values), color=line.get_color(), linewidth=1.5, label=name.replace("_", " "))
+        marker = "o" if len(steps) == 1 else None  # a line of one point would not be seen
+        label = name.replace("_", " ")
+        axes.plot(steps, smooth(values), color=line.get_color(), linewidth=1.5, marker=marker, label=label)
     axes.set_title(_TITLES.get(panel, panel).replace("_", " "), fontsize=10)
     axes.set_xlabel("step", fontsize=8)
     axes.tick_params(labelsize=8)

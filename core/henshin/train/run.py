@@ -171,6 +171,11 @@ class TrainingRun:
             self._published[""] = replace(what, state=name)
 
     @property
+    def publishes(self) -> bool:
+        """Is there a model that `henshin export` would make of this run, as far as it has said?"""
+        return bool(self._published)
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
         return self.folder / "checkpoints"
@@ -190,6 +195,7 @@ class TrainingRun:
         over = self._last or self.ending.over(self.steps)
         due = time.monotonic() - self._saved_at >= self.options.save_every
         over, due, last = self.others.any(over, due, self.ending.last(self.steps))
+        self.ending.agreed(last and not over, self.steps)
         if over or due:
             self.save()
             self._saved_at = time.monotonic()

@@ -24,6 +24,7 @@ from henshin.train.ending import handed_on
 from henshin.train.options import RunOptions
 from henshin.train.run import TrainingRun
 from henshin.train.watch import Progress
+from henshin.words import listed
 
 Show = Callable[[Progress], None]
 
@@ -64,7 +65,8 @@ def default_folder(plan: RunPlan) -> Path:
 def settled(plan: RunPlan, folder: Path, options: RunOptions) -> RunOptions:
     """Check that a run may be made in a folder, and take from the run that is there what must stay as it was.
 
-    Errors: HenshinError when the folder holds a run and it was not said to resume, another run, or other things.
+    Errors: HenshinError when the folder holds a run and it was not said to resume, another run, or other things; when
+    there is no run to resume.
     """
     if checkpoint.found(folder / "checkpoints") and not options.resume:
         raise HenshinError(f"{folder}: holds a run already; go on with it by --resume, or choose another -o")
@@ -72,11 +74,19 @@ def settled(plan: RunPlan, folder: Path, options: RunOptions) -> RunOptions:
         raise HenshinError(f"{folder}: is a file; -o names a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).is_file():
         raise HenshinError(f"{folder}: holds other files and no run; choose another -o")
+    if options.resume and not (folder / RUN_FILE).is_file():
+        raise HenshinError(f"{folder}: no run to go on from{_beside(folder)}")
     if options.resume:
         check_recipe(folder, plan.recipe.name)
         if options.precision == "auto":
             options = replace(options, precision=earlier(folder).get("precision", "auto"))
     return options
+
+
+def _beside(folder: Path) -> str:
+    """The runs that lie beside a folder, for one whose name was misspelt."""
+    runs = [str(file.parent) for file in folder.parent.glob(f"*/{RUN_FILE}")]
+    return f"; there are: {listed(runs)}" if runs else ""
 
 
 def train(
@@ -161,8 +171,16 @@ def _train(
             run.finish()
     finally:
         run.watch.close()
-    if run.interrupted:
-        run.say(f"interrupted at step {run.steps}; go on with --resume -o {folder}")
-    else:
-        run.say(f"stopped at step {run.steps}; {folder}")
+    run.say(_told(run, folder))
     return run
+
+
+def _told(run: TrainingRun, folder: Path) -> str:
+    """How a run ended, and what to do next: go on with it where its plan is not done, else make a model of it."""
+    why = run.ending.why(run.steps)
+    if not why:
+        return f"done: {run.steps} steps; " + (f"henshin export {folder} --name NAME" if run.publishes else str(folder))
+    of = "" if run.ending.plan is None else f" of {run.ending.plan}"
+    stopped = "interrupted" if run.interrupted else "stopped"
+    reason = "" if run.interrupted else f" ({why})"
+    return f"{stopped} at step {run.steps}{of}{reason}; go on with --resume -o {folder}"

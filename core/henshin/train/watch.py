@@ -18,6 +18,9 @@ from henshin.train.parallel import Others
 from henshin.train.plots import Plots
 from henshin.train.sheets import Row, sheet
 
+TELL_EVERY = 10.0
+"""Seconds after which a line is told on the terminal although none of the log is due."""
+
 LOOK_EVERY = 2.0
 """Seconds between two looks at the losses for a bar: each makes the device finish first."""
 
@@ -70,10 +73,12 @@ class Watch:
         self.journal, self.plots, self.board = Journal(folder), Plots(folder), Board(folder)
         self._losses: dict[str, float] = {}
         self._start, self._first_step, self._looked = 0.0, 0, 0.0
+        self._told_at, self._told_step = 0.0, 0
 
     def begin(self, steps: int) -> None:
         """The first step of this sitting begins."""
         self._start, self._first_step = time.monotonic(), steps
+        self._told_at, self._told_step = self._start, steps
 
     def go_on(self, step: int, carried: Mapping[str, Sequence[Any]]) -> None:
         """Continue the log and the curves from a checkpoint."""
@@ -108,10 +113,17 @@ class Watch:
             self.board.values(steps, means)
         elif not part:
             self.journal.forget()
-        if self.show is None and not part:
-            self.say(self._told(self.progress(steps, total, epoch)))
+        if self.show is None:
+            self._tell(steps, total, epoch)
 
-    def _told(self, now: Progress) -> str:
+    def _tell(self, steps: int, total: int | None, epoch: int | None) -> None:
+        """Say a line of progress, once for each step."""
+        self._told_at = time.monotonic()
+        if steps > self._told_step:
+            self._told_step = steps
+            self.say(self._words(self.progress(steps, total, epoch)))
+
+    def _words(self, now: Progress) -> str:
         of = "" if now.total is None else f"/{now.total}"
         rate = "" if now.rate is None else f"{now.rate:.2f} steps/s"
         left = "" if now.left is None else f"{readable(now.left)} left"
@@ -125,14 +137,20 @@ class Watch:
         return Progress(steps, total, epoch, rate, left, self._losses)
 
     def step(self, steps: int, total: int | None, epoch: int | None) -> None:
-        """A step is done: move the bar, if there is one; now and then with the losses as they are."""
-        if self.show is None:
-            return
+        """A step is done: move the bar, now and then with the losses as they are, or say a line that is late."""
+        if self.show is not None:
+            self._look(LOOK_EVERY)
+            self.show(self.progress(steps, total, epoch))
+        elif self.first and time.monotonic() - self._told_at > TELL_EVERY:
+            self._look(0.0)
+            self._tell(steps, total, epoch)
+
+    def _look(self, after: float) -> None:
+        """Take the means since the last line, not too often. Several processes would have to agree."""
         now = time.monotonic()
-        if self.others.count == 1 and now - self._looked > LOOK_EVERY:
+        if self.others.count == 1 and now - self._looked > after:
             self._looked = now
             self._losses = means_of([self.journal.sums()]) or self._losses
-        self.show(self.progress(steps, total, epoch))
 
     def sheet(self, step: int, name: str, rows: Sequence[Row], names: Sequence[str]) -> None:
         """Write a sample sheet, and draw the curves if it is time to."""
