@@ -214,7 +214,7 @@ def test_the_generator_learns_the_contents_first_and_then_plays(tmp_path):
     ] * 4
     last = lines[-1]
     assert last["total"] == pytest.approx(10 * last["content"] + last["adversarial"] + last["style"], rel=1e-4)
-    assert {"real_score", "fake_score", "smooth_score"} <= last.keys()
+    assert all(0 < last[name] < 1 for name in ("real_score", "fake_score", "smooth_score")), "shares, no logits"
     assert len(list((tmp_path / "run/samples").glob("*.png"))) >= 2
 
 
@@ -235,6 +235,17 @@ def test_what_is_wrong_with_the_smoothing_is_told_before_anything_is_read(tmp_pa
     domains(tmp_path)
     with pytest.raises(PipelineError, match=r"smooth\.kernl: no such option; did you mean 'kernel'"):
         load_run(run_file(tmp_path, smooth="{kernl: 7}"), REGISTRY)
+
+
+def test_layers_are_named_where_one_is_wrong(tmp_path):
+    domains(tmp_path)
+    path = run_file(tmp_path)
+    path.write_text(path.read_text().replace("conv2_2", "conv9_1"))
+    with pytest.raises(PipelineError, match=r"content_layer: 'conv9_1' is not known; 'conv1_1', .* or 'conv5_4'"):
+        load_run(path, REGISTRY)
+    for name in [f"conv{block}_{i}" for block, most in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, most + 1)]:
+        path.write_text(run_file(tmp_path).read_text().replace("conv2_2", name))
+        assert load_run(path, REGISTRY).recipe.config.content_layer == name
 
 
 def test_epochs_and_steps_of_the_beginning():

@@ -131,7 +131,8 @@ def test_before_the_game_the_discriminators_learn_a_fixed_batch_and_the_generato
     path = written(
         tmp_path, tmp_path, f"judge: {judge}\njudge_width: 8\npretrain: 30\nsteps: 1\nlearning_rate: 1e-3\n{data}\n"
     )
-    trained(path, tmp_path / "run", max_steps=1)
+    assert "30 steps of the discriminators alone, then 1 of the game" in trained(path, tmp_path / "run", max_steps=1)
+    assert [file.name for file in (tmp_path / "run" / "samples").iterdir()] == ["0000000.png"]
     before = last_state(tmp_path / "run")
     trained(path, tmp_path / "run", max_steps=30, resume=True)
     after, log = last_state(tmp_path / "run"), curves(tmp_path / "run")

@@ -250,12 +250,17 @@ def test_a_tiny_run_logs_draws_and_resumes_to_the_same_weights(tmp_path):
 def test_sizes_that_do_not_agree_are_told_before_data_is_read(tmp_path):
     path = run_yaml(tmp_path)
     path.write_text(path.read_text().replace("size: 32, hold_out", "size: 64, hold_out"))
-    with pytest.raises(PipelineError, match=r"draws 32 px and data.size is 64"):
+    with pytest.raises(PipelineError, match=r":3: data\.size: 64 is not what the generator draws; .*size is 32"):
         load_run(path, REGISTRY)
+    with pytest.raises(PipelineError, match=r"--set: data\.size: 128 is not what"):
+        load_run(path, REGISTRY, ["data.size=128"])
     path.write_text(
         path.read_text().replace("size: 64, hold_out", "size: 48, hold_out").replace("size: 32", "size: 48")
     )
-    with pytest.raises(PipelineError, match="48"):
+    with pytest.raises(PipelineError, match=r":3: data\.size: 48 does not fit"):
+        load_run(path, REGISTRY)
+    path.write_text(path.read_text().replace(", size: 48, hold_out", ", hold_out").replace("size: 48", "size: 32"))
+    with pytest.raises(PipelineError, match=r":2: generator\.size: 32 is not what .*; data\.size is 64"):
         load_run(path, REGISTRY)
 
 

@@ -213,6 +213,13 @@ def test_files_that_need_something_else_say_what(tmp_path):
     (tmp_path / "net.h5").write_bytes(b"")
     with pytest.raises(HenshinError, match=r"\.h5 files are not read"):
         read_groups(tmp_path / "net.h5")
+    for name in ("run.yaml", "picture.png"):
+        (tmp_path / name).write_bytes(b"recipe: cut\n" if name == "run.yaml" else b"\x89PNG\r\n\x1a\n\0\0\0")
+        with pytest.raises(HenshinError) as caught:
+            read_groups(tmp_path / name)
+        assert str(caught.value) == (
+            f"{tmp_path / name}: not a file of weights; .npz, .safetensors, .pth, .pt or a folder of .npy"
+        )
     with pytest.raises(MissingError, match="no such file of weights"):
         read_groups(tmp_path / "none.pth")
     torch.save([1, 2], tmp_path / "list.pth")

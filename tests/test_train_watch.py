@@ -168,6 +168,15 @@ def test_the_end_says_whether_the_plan_is_done_and_what_to_do_next(tmp_path: Pat
     assert said[-1] == f"done: {last + 1} steps; henshin export {run} --name NAME"
 
 
+def test_there_must_be_a_run_to_go_on_with(tmp_path: Path) -> None:
+    with pytest.raises(HenshinError, match=r"mine: no run to go on from$"):
+        dots(tmp_path, "mine", resume=True)
+    dots(tmp_path, "other", "steps: 1\n")
+    with pytest.raises(HenshinError, match=r"mine: no run to go on from; there are: \S*other$"):
+        dots(tmp_path, "mine", resume=True)
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_short_run_tells_its_losses_and_draws_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = dots(tmp_path, text="steps: 2\n")  # a line is due after three
     assert [line.split("  ")[0] for line in said if "  judge " in line] == ["step 2/2"]

@@ -22,6 +22,7 @@ from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.config import RunPlan
 from henshin.train.device import make_fabric, precision_of
+from henshin.train.ema import Average
 from henshin.train.folders import as_folders, pictures_in, split
 from henshin.train.networks import make_generator
 from henshin.train.options import RunOptions
@@ -189,10 +190,13 @@ def _stand_ins(folder: Path, side: int) -> None:
 
 
 def networks_of(plan: RunPlan, registry: Registry, rehearsal: Rehearsal | None) -> Iterator[str]:
-    """Every network with its number of parameters; only the generators where the recipe could not be rehearsed."""
+    """Every network with its number of parameters; only the generators where the recipe could not be rehearsed.
+
+    An average without decay is the network itself, and is not counted again.
+    """
     if rehearsal is not None:
         for name, thing in rehearsal.tracked.items():
-            if isinstance(thing, nn.Module):
+            if isinstance(thing, nn.Module) and not (isinstance(thing, Average) and not thing.decay):
                 yield f"{name}: {_parameters(thing)}"
         return
     for name in type(plan.recipe.config).model_fields:

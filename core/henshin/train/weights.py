@@ -24,6 +24,8 @@ from henshin.words import flat
 PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every name."""
 
+_PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".tar")
+
 Tensors = dict[str, Tensor]
 
 
@@ -117,6 +119,10 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
         loaded: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files fail in many ways inside PyTorch
         foreign = re.search(r"Unsupported (?:global|class): \w+ (\S+)", str(error))
+        if foreign is None and path.suffix.lower() not in _PICKLES and not _begins_as_pickle(path):
+            raise HenshinError(
+                f"{path}: not a file of weights; .npz, .safetensors, .pth, .pt or a folder of .npy"
+            ) from error
         if foreign is None:
             raise HenshinError(f"{path}: cannot be read as weights of PyTorch ({_reason(error)})") from error
         raise HenshinError(
@@ -126,6 +132,15 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     if isinstance(loaded, Mapping):
         return loaded
     raise HenshinError(f"{path}: holds a {type(loaded).__name__}, not tensors by name")
+
+
+def _begins_as_pickle(path: Path) -> bool:
+    """Does it begin as PyTorch's files do: as a ZIP archive, or as a pickle of protocol 2 or later?"""
+    try:
+        with path.open("rb") as file:
+            return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
+    except OSError:  # reading it has said why
+        return True
 
 
 def _reason(error: BaseException) -> str:

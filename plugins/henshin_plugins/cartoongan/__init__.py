@@ -56,6 +56,15 @@ class Cartoon(Generator[CartoonConfig]):
         return recognised(tensors)
 
 
+# fmt: off
+Layer = Literal[
+    "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4",
+    "conv4_1", "conv4_2", "conv4_3", "conv4_4", "conv5_1", "conv5_2", "conv5_3", "conv5_4",
+]
+"""The convolutions of VGG-19."""
+# fmt: on
+
+
 class Smoothing(BaseModel):
     """Options of the stage `edge_promote`, where they should differ from its own defaults."""
 
@@ -96,9 +105,7 @@ class CartoonGanConfig(ScheduledConfig):
         le=1e4,
         description="Weight of the content loss, of features of pictures in [0, 1], over an adversarial 1.",
     )
-    content_layer: str = Field(
-        "conv4_4", pattern=r"^conv([12]_[12]|[345]_[1-4])$", description="Layer of VGG-19 that says what is to be seen."
-    )
+    content_layer: Layer = Field("conv4_4", description="Layer of VGG-19 that says what is to be seen.")
     style_weight: float = Field(
         0.0,
         ge=0,

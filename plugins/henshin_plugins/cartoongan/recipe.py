@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from henshin.train.augment import augment
 from henshin.train.data import open_domains, scaled
-from henshin.train.discriminators import frozen
+from henshin.train.discriminators import frozen, mean_score
 from henshin.train.ema import Average
 from henshin.train.losses import content_loss, generator_loss, score_loss, style_loss
 from henshin.train.perceptual import Vgg19
@@ -78,8 +78,9 @@ def train(config: CartoonGanConfig, run: Run) -> None:
             judge_steps.zero_grad()
             run.backward(judge_loss)
             judge_steps.step()
-            said = {"judge": judge_loss, "real_score": real.mean(), "fake_score": fake.mean()}
-            said["smooth_score"] = dull.mean()
+            said = {"judge": judge_loss}
+            for name, score in (("real_score", real), ("fake_score", fake), ("smooth_score", dull)):
+                said[name] = mean_score(c.gan, [score])
 
         with torch.no_grad():
             wanted = features(photo)
@@ -107,4 +108,4 @@ def train(config: CartoonGanConfig, run: Run) -> None:
         if run.every(c.sheet_every or epoch):
             held = scaled(photos.held[:8] if len(photos.held) else photos.training[:8])
             with torch.no_grad():
-                run.sheet(f"{run.steps:07d}", [held, average(held)])
+                run.sheet(f"{run.steps:07d}", [held, average(held)], names=("photo", "drawing"))

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from henshin.errors import HenshinError
 from henshin.train.augment import augment
 from henshin.train.data import open_domains, scaled
-from henshin.train.discriminators import MultiScale, frozen
+from henshin.train.discriminators import MultiScale, frozen, mean_score
 from henshin.train.ema import Average
 from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss
 from henshin.train.pool import ImagePool
@@ -67,7 +67,7 @@ def train(config: CutConfig, run: Run) -> None:
     pool = ImagePool(c.pool, run.rng)
 
     run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
-    run.until(c.steps)
+    run.until(c.steps, -(-len(photos) // c.batch))
     run.track(
         generator=generator,
         average=average,
@@ -106,16 +106,25 @@ def train(config: CutConfig, run: Run) -> None:
         pairs = zip(heads(queries, places), heads([k.detach() for k in keys], places), strict=True)
         contrast = torch.stack([patch_nce_loss(query, key, c.temperature) for query, key in pairs]).mean()
         generator_steps.zero_grad()
-        run.backward(adversarial + c.nce_weight * contrast)
+        total = adversarial + c.nce_weight * contrast
+        run.backward(total)
         generator_steps.step()
         average.update(network)
 
-        run.log(run.steps, judge=judge_loss, adversarial=adversarial, contrast=contrast)
+        run.log(
+            run.steps,
+            judge=judge_loss,
+            adversarial=adversarial,
+            contrast=contrast,
+            total=total,
+            real_score=mean_score(c.gan, [real for real, _ in scores]),
+            fake_score=mean_score(c.gan, [fake for _, fake in scores]),
+        )
         if run.every(c.sheet_every):
             sampled = photos.held if len(photos.held) else photos.training
             held = fitted(scaled(sampled[:12]), size)
             with torch.no_grad():
-                run.sheet(f"{run.steps:07d}", [held, average(held)])
+                run.sheet(f"{run.steps:07d}", [held, average(held)], names=("photo", "drawing"))
 
 
 def fitted(pictures: Tensor, size: int) -> Tensor:

@@ -50,6 +50,8 @@ def train(config: CycleGanConfig, run: Run) -> None:
     landmarks = landmark_network().to(run.device) if c.landmark_weight else None
 
     run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    if c.pretrain:
+        run.say(f"{c.pretrain} steps of the discriminators alone, then {c.length(pictures)} of the game")
     run.until(c.pretrain + c.length(pictures), epoch)
     run.track(
         a_to_b=a_to_b,
@@ -115,7 +117,7 @@ def train(config: CycleGanConfig, run: Run) -> None:
         run.log(
             run.steps, **losses, real_score=mean_score(c.gan, scores_real), fake_score=mean_score(c.gan, scores_fake)
         )
-        if playing and run.every(c.sheet_every or epoch):
+        if (playing or run.steps == 0) and run.every(c.sheet_every or epoch):
             run.sheet(f"{run.steps:07d}", both_ways(domain_a, domain_b, average.network, network_ba))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from henshin import (
     Generator,
@@ -61,6 +62,12 @@ class DcganData(SetData):
     size: int = Field(SIZE, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
 
 
+def misfit(part: str, size: int, message: str) -> ValidationError:
+    """What is wrong with `data.size` or `generator.size`, so that it is told with that option's own line."""
+    wrong = PydanticCustomError("value_error", "{size} {message}", {"size": size, "message": message})
+    return ValidationError.from_exception_data(part, [{"type": wrong, "loc": (part, "size"), "input": size}])
+
+
 class DcganConfig(ScheduledConfig):
     """Defaults are the field's; where they differ from those of the paper, it is named."""
 
@@ -98,11 +105,11 @@ class DcganConfig(ScheduledConfig):
         if self.generator.use == "dcgan":
             drawn = self.generator.options.get("size", SIZE)
             if isinstance(drawn, int) and drawn != self.data.size:
-                raise ValueError(
-                    f"the generator draws {drawn} px and data.size is {self.data.size}: both must be the same"
-                )
+                if "size" in self.data.model_fields_set:
+                    raise misfit("data", self.data.size, f"is not what the generator draws; generator.size is {drawn}")
+                raise misfit("generator", drawn, f"is not what the discriminator sees; data.size is {self.data.size}")
         if self.data.size not in (32, 64, 128):
-            raise ValueError(f"data.size {self.data.size}: the discriminator takes 32, 64 or 128 px")
+            raise misfit("data", self.data.size, "does not fit; the discriminator takes 32, 64 or 128 px")
         return self
 
 

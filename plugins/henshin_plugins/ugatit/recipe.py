@@ -119,4 +119,5 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
             held = scaled(domain_a.held[:8] if len(domain_a.held) else domain_a.training[:8])
             with torch.no_grad():
                 drawn, _, looked = averaged.attend(held)
-                run.sheet(f"{run.steps:07d}", [held, looks(looked, held), drawn, b_to_a(drawn)])
+                rows = [held, looks(looked, held), drawn, b_to_a(drawn)]
+                run.sheet(f"{run.steps:07d}", rows, names=("photo", "attention", "drawing", "back"))
