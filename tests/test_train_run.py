@@ -187,15 +187,6 @@ def test_a_run_keeps_its_precision_when_it_goes_on(tmp_path):
     assert "trains on the CPU, in fp32" in said
 
 
-def test_going_on_from_nothing_is_said(tmp_path):
-    domains(tmp_path)
-    path = tiny(tmp_path, "cut", steps=1)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").write_text("{}")  # one that was killed before its first checkpoint
-    said = start(path, tmp_path / "run", resume=True)
-    assert any("no checkpoint to go on from; starts anew" in line for line in said)
-
-
 def test_an_unreadable_picture_is_named_and_skipped(tmp_path):
     domains(tmp_path)
     (tmp_path / "a" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")

@@ -175,6 +175,10 @@ def test_there_must_be_a_run_to_go_on_with(tmp_path: Path) -> None:
     with pytest.raises(HenshinError, match=r"mine: no run to go on from; there are: \S*other$"):
         dots(tmp_path, "mine", resume=True)
     assert not (tmp_path / "mine").exists()
+    (tmp_path / "killed").mkdir()  # before its first checkpoint
+    (tmp_path / "killed" / "run.json").write_text("{}")
+    said = dots(tmp_path, "killed", "steps: 1\n", resume=True)
+    assert any("no checkpoint to go on from; starts anew" in line for line in said)
 
 
 def test_a_short_run_tells_its_losses_and_draws_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
