@@ -33,6 +33,10 @@ slow *ARGS:
 bench *ARGS:
     python bench/run.py {{ARGS}}
 
+# speed of training, side by side with a plain fp32 loop
+bench-train *ARGS:
+    python bench/train.py {{ARGS}}
+
 # write docs/stages.md anew from the registry
 docs:
     henshin plugins --markdown > docs/stages.md

@@ -88,7 +88,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", default="selfie2anime", help="the model of the comparison (default: %(default)s)")
     parser.add_argument("--pipeline", default="selfie2anime", help="the pipeline taken apart (default: %(default)s)")
     parser.add_argument("--pictures", type=Path, default=ROOT / "examples", help="photos to work on")
-    parser.add_argument("--count", type=int, default=24, help="pictures in each turn (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=96, help="pictures in each turn (default: %(default)s)")
     parser.add_argument("--size", type=int, default=256, help="their side in pixels (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="turns (default: %(default)s)")
     parser.add_argument("--memory", type=int, nargs="+", default=[50, 500], help="numbers of pictures to compare")
