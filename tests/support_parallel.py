@@ -57,7 +57,9 @@ class Failing(Recipe[FailingConfig]):
     def train(self, run):
         if run.others.rank == 1:
             raise HenshinError("the second one cannot go on")
-        run.track()
+        import torch
+
+        run.track(network=torch.nn.Linear(1, 1))
         while run.step():
             pass
 

@@ -72,6 +72,6 @@ def test_an_interrupt_ends_a_run_with_everything_saved(devices: str, tmp_path: P
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert f"interrupted at step {saved(tmp_path)}; go on with --resume" in said
+    assert f"interrupted at step {saved(tmp_path)} of 1000000; go on with --resume" in said
     assert "Traceback" not in said
     assert (tmp_path / "run" / "plots" / "losses.png").is_file()
