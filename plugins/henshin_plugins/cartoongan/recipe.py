@@ -17,7 +17,7 @@ from henshin.train.augment import augment
 from henshin.train.data import open_domains, scaled
 from henshin.train.discriminators import frozen, mean_score
 from henshin.train.ema import Average
-from henshin.train.losses import content_loss, generator_loss, score_loss, style_loss
+from henshin.train.losses import content_loss, edge_promoting_loss, generator_loss, pixel_loss, style_loss
 from henshin.train.perceptual import Vgg19
 from henshin.train.schedule import set_rate
 from henshin.train.stages import through
@@ -73,8 +73,7 @@ def train(config: CartoonGanConfig, run: Run) -> None:
             frozen(judge, False)
             shown = augment(torch.cat([cartoon, drawn.detach(), blurred]), c.augment)
             real, fake, dull = judge(shown).float().chunk(3)
-            judge_loss = score_loss(c.gan, [real], True) + score_loss(c.gan, [fake], False)
-            judge_loss = judge_loss + c.smooth_weight * score_loss(c.gan, [dull], False)
+            judge_loss = edge_promoting_loss(c.gan, [real], [fake], [dull], c.smooth_weight)
             judge_steps.zero_grad()
             run.backward(judge_loss)
             judge_steps.step()
@@ -88,7 +87,7 @@ def train(config: CartoonGanConfig, run: Run) -> None:
         said["content"] = content_loss([got], [wanted])
         total = c.content_weight * said["content"]
         if not playing and c.pixel_weight:
-            said["pixel"] = F.l1_loss(drawn.float(), photo)
+            said["pixel"] = pixel_loss(drawn.float(), photo)
             total = total + c.pixel_weight * said["pixel"]
         if playing:
             frozen(judge, True)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from henshin.train.data import Pairs, open_pairs, scaled
 from henshin.train.discriminators import frozen, make_judge, mean_score
 from henshin.train.ema import Average
-from henshin.train.losses import discriminator_loss, generator_loss
+from henshin.train.losses import discriminator_loss, generator_loss, pixel_loss
 from henshin.train.schedule import set_rate
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def train(config: Pix2PixConfig, run: Run) -> None:
 
         frozen(judge, True)
         adversarial = generator_loss(c.gan, [judge(fake)])
-        pixel = F.l1_loss(drawn, target)
+        pixel = pixel_loss(drawn, target)
         total = adversarial + c.pixel_weight * pixel
         generator_steps.zero_grad()
         run.backward(total)
