@@ -208,7 +208,8 @@ def test_a_photo_that_changes_or_vanishes_under_way_fails(bench: Bench) -> None:
 
     class Meddle(Invert):
         def run(self, pictures: Any) -> Any:
-            bench.photo("changes.png", (9, 9, 9))
+            # whole at once, as a careful program writes: half a picture would fail for being damaged
+            bench.photo("../other.png", (9, 9, 9)).replace(bench.photos / "changes.png")
             (bench.photos / "vanishes.png").unlink(missing_ok=True)
             return pictures
 

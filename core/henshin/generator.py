@@ -81,6 +81,14 @@ class Generator(Generic[NetworkConfigT]):
         """The networks of a generator: {"": the network}, or {"mapping": ..., "synthesis": ...}; "" can be exported."""
         return {"": self.build()}
 
+    def family(self) -> dict[str, dict[str, Any]]:
+        """The models that one network gives, by the ends of their names, with the options that make each of them.
+
+        Usually one, {"": {}}; of a network of several scales {"-x2": {"scales": (2,)}, ...}: the generator with these
+        options takes the tensors that it has from the whole network.
+        """
+        return {"": {}}
+
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:  # noqa: ARG003
         """Tell from names and shapes whether published weights are of this network; `henshin import` asks.
