@@ -45,6 +45,8 @@ _HOME = {
     "Generator": "generator",
     "GeneratorConfig": "generator",
     "hookimpl": "hookspecs",
+    "Degradation": "patch_data",
+    "PatchData": "patch_data",
     "FolderName": "recipe",
     "FolderNames": "recipe",
     "NetworkChoice": "recipe",
@@ -67,6 +69,7 @@ _HOME = {
 
 __all__ = [
     "Context",
+    "Degradation",
     "Face",
     "FileName",
     "FolderName",
@@ -81,6 +84,7 @@ __all__ = [
     "ModelName",
     "NetworkChoice",
     "PairedData",
+    "PatchData",
     "Picture",
     "PictureError",
     "PictureName",

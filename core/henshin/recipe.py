@@ -94,10 +94,37 @@ SamplerChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=Non
 """A generator that draws pictures from noise."""
 
 
-class PictureData(BaseModel):
-    """What every kind of training data has in common."""
+class FolderData(BaseModel):
+    """What every kind of training data has in common: folders of pictures, of which some are held out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    flip: bool = Field(True, description="Mirror each picture with an even chance.")
+    duplicates: Literal["report", "drop", "ignore"] = Field(
+        "report",
+        description="Near-duplicates: list them, or `drop` all but one; of a held-out picture, those in training.",
+    )
+    hold_out: int = Field(
+        100,
+        ge=0,
+        le=1_000_000,
+        description="Pictures of each folder option, chosen by the hash of their names, never trained on.",
+    )
+
+    @property
+    def side(self) -> int:
+        """Shorter side at which pictures are kept, pixels; 0 where each keeps its own size."""
+        return 0
+
+    def folder_options(self) -> dict[str, str | tuple[str, ...]]:
+        """The options that name folders of pictures, with their values: `{"a": "photos", "b": "drawings"}`."""
+        found = marked(self, FolderOption)
+        own = (path for path, _, mark in found if mark.pictures and not any(isinstance(key, str) for key in path[1:]))
+        return {name: getattr(self, name) for name in dict.fromkeys(str(path[0]) for path in own)}
+
+
+class PictureData(FolderData):
+    """Training data whose pictures are all brought to one size."""
 
     size: int = Field(256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
     crop: Literal["middle", "random"] = Field(
@@ -112,19 +139,8 @@ class PictureData(BaseModel):
         description="Side to which the shorter side of each picture is brought before a random crop, pixels; without "
         "it, `size` * 286 / 256.",
     )
-    flip: bool = Field(True, description="Mirror each picture with an even chance.")
     small: Literal["enlarge", "skip", "fail"] = Field(
         "enlarge", description="What becomes of pictures whose shorter side is below `size`."
-    )
-    duplicates: Literal["report", "drop", "ignore"] = Field(
-        "report",
-        description="Near-duplicates: list them, or `drop` all but one; of a held-out picture, those in training.",
-    )
-    hold_out: int = Field(
-        100,
-        ge=0,
-        le=1_000_000,
-        description="Pictures of each folder option, chosen by the hash of their names, never trained on.",
     )
 
     @field_validator("load")
@@ -143,12 +159,6 @@ class PictureData(BaseModel):
         if self.crop == "middle":
             return self.size
         return self.load or round(self.size * 286 / 256)
-
-    def folder_options(self) -> dict[str, str | tuple[str, ...]]:
-        """The options that name folders of pictures, with their values: `{"a": "photos", "b": "drawings"}`."""
-        found = marked(self, FolderOption)
-        own = (path for path, _, mark in found if mark.pictures and not any(isinstance(key, str) for key in path[1:]))
-        return {name: getattr(self, name) for name in dict.fromkeys(str(path[0]) for path in own)}
 
 
 class UnpairedData(PictureData):

@@ -13,7 +13,7 @@ from henshin.config_errors import label, locate, validate
 from henshin.errors import HenshinError, Problem
 from henshin.generator import Generator
 from henshin.marks import Where, marked, within
-from henshin.recipe import FolderOption, NetworkChoice, NetworkOption, PairedData, PictureData, RecipeConfig
+from henshin.recipe import FolderData, FolderOption, NetworkChoice, NetworkOption, PairedData, RecipeConfig
 from henshin.registry import Registry
 from henshin.train.folders import HeldOutError, as_folders, by_option, checked, pairs_in
 from henshin.train.networks import make_generator
@@ -104,7 +104,7 @@ def _size_problems(generator: Generator[Any], sizes: Mapping[Where, int], root: 
 
 def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:
     """Check that all folders exist, and that those of pictures hold some, more than are to be held out."""
-    held: dict[Where, PictureData] = dict(within(config, PictureData))
+    held: dict[Where, FolderData] = dict(within(config, FolderData))
     unsound = set()
     for where, (names, mark) in by_option(marked(config, FolderOption)).items():
         data = held.get(where[:-1])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from henshin.errors import HenshinError
-from henshin.recipe import PictureData, Run
+from henshin.recipe import FolderData, PictureData, Run
 from henshin.train.cache import Decoded, decoded
 from henshin.train.duplicates import groups
 from henshin.train.folders import split
@@ -55,7 +55,7 @@ def too_small(run: Run, found: Decoded, data: PictureData, option: str) -> np.nd
 
 
 def choose(
-    run: Run, files: Sequence[Path], found: Decoded, out: np.ndarray, same: np.ndarray, data: PictureData, option: str
+    run: Run, files: Sequence[Path], found: Decoded, out: np.ndarray, same: np.ndarray, data: FolderData, option: str
 ) -> Chosen:
     """Split by name, all files counted; then leave out what is `out` (N,), and the `same` (P, 2) if asked to.
 

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from henshin.errors import HenshinError
-from henshin.recipe import NetworkChoice, PictureData, Run
+from henshin.recipe import FolderData, NetworkChoice, Run
 from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.config import RunPlan
@@ -136,7 +136,7 @@ def foreseen(plan: RunPlan, folder: Path, registry: Registry, options: RunOption
 def folders_of(plan: RunPlan) -> Iterator[Folder]:
     """The pictures behind every folder option of a plan, counted by their names. Errors: HenshinError."""
     data = getattr(plan.recipe.config, "data", None)
-    if not isinstance(data, PictureData):
+    if not isinstance(data, FolderData):
         return
     for option, value in data.folder_options().items():
         places = as_folders(value, plan.path.parent)
@@ -151,9 +151,9 @@ def rehearsed(plan: RunPlan, registry: Registry) -> Rehearsal | None:
     """Call a recipe up to its `track` with a few pictures of noise; None for one that cannot be called so."""
     config = plan.recipe.config
     data = getattr(config, "data", None)
-    if isinstance(data, PictureData):
+    if isinstance(data, FolderData):
         config = config.model_copy(update={"data": data.model_copy(update={"hold_out": 1})})
-    side = data.side if isinstance(data, PictureData) else 64
+    side = data.side if isinstance(data, FolderData) else 64
     with tempfile.TemporaryDirectory() as place:
         rehearsal = Rehearsal(registry, Path(place) / "run", Path(place) / "pictures", side)
         _stand_ins(rehearsal.pictures, side)

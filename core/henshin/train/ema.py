@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,7 +38,7 @@ class Average(nn.Module):
                 mine.copy_(other)
         self.step += 1
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) -> (N, 3, H, W), by the averaged weights."""
-        result: torch.Tensor = self.network(pictures)
+    def forward(self, pictures: torch.Tensor, *more: Any) -> torch.Tensor:
+        """What the network makes of (N, 3, H, W), and of what else it takes, by the averaged weights."""
+        result: torch.Tensor = self.network(pictures, *more)
         return result

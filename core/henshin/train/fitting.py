@@ -12,7 +12,8 @@ from PIL import Image
 from henshin.errors import PictureError
 from henshin.images import read
 
-Crop = Literal["middle", "random"]
+Crop = Literal["middle", "random", "whole"]
+"""`middle`: a square of `side`; `random`: the shorter side brought to `side`; `whole`: reduced `side` times."""
 
 LONGEST = 4
 """A picture that is kept whole is at most so many times longer than wide: a strip of one pixel must not fill a disk."""
@@ -31,20 +32,37 @@ class Fitted:
 
 
 def kept_size(height: int, width: int, side: int, crop: Crop) -> tuple[int, int]:
-    """(height, width) at which a picture is kept: the square of `side`, or its shorter side brought to `side`."""
+    """(height, width) at which a picture is kept, as `Crop` says; none is below 1."""
     if crop == "middle":
         return side, side
+    if crop == "whole":
+        return max(1, height // side), max(1, width // side)
     box = _box(height, width, crop)
     scale = side / min(height, width)
     return max(side, round((box[3] - box[1]) * scale)), max(side, round((box[2] - box[0]) * scale))
 
 
 def fit(picture: np.ndarray, side: int, crop: Crop) -> np.ndarray:
-    """Bring a picture (H, W, 3) uint8 to its `kept_size`, antialiased, from its middle; uint8 RGB."""
+    """Bring a picture (H, W, 3) uint8 to its `kept_size`, antialiased, from its middle; uint8 RGB.
+
+    A whole one is cut to a multiple of `side`, from its upper left as papers on super-resolution do, and reduced by
+    Pillow's bicubic filter: the small pictures that super-resolution learns from.
+    """
     height, width = picture.shape[:2]
+    if crop == "whole":
+        return reduced(picture, side)
     to_height, to_width = kept_size(height, width, side, crop)
     image = Image.fromarray(picture)
     return np.asarray(image.resize((to_width, to_height), Image.Resampling.LANCZOS, _box(height, width, crop)))
+
+
+def reduced(picture: np.ndarray, scale: int) -> np.ndarray:
+    """A picture (H, W, 3) uint8 reduced to (H // scale, W // scale, 3), none below 1, by Pillow's bicubic filter."""
+    if scale == 1:
+        return picture
+    height, width = kept_size(*picture.shape[:2], scale, "whole")
+    part = Image.fromarray(np.ascontiguousarray(picture[: height * scale, : width * scale]))
+    return np.asarray(part.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def load_fitted(file: Path, side: int, crop: Crop) -> Fitted | str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from henshin import Generator, GeneratorConfig, hookimpl
+from henshin import Degradation, Generator, GeneratorConfig, NetworkChoice, PatchData, Recipe, RecipeConfig, hookimpl
+from henshin.marks import Where
+from henshin.recipe import NetworkOption
 
 if TYPE_CHECKING:
     from typing import Self
 
     from torch import Tensor, nn
+
+    from henshin import Run
 
 
 class CarnConfig(GeneratorConfig):
@@ -75,7 +79,63 @@ class Carn(Generator[CarnConfig]):
         return from_published(tensors)
 
 
+class SuperResolutionConfig(RecipeConfig):
+    """Defaults are those of CARN's authors."""
+
+    generator: Annotated[NetworkChoice, NetworkOption(scale=None)] = Field(
+        NetworkChoice.model_validate({"use": "carn"}), description="The network that enlarges, of one scale or several."
+    )
+    data: PatchData = Field(description="The pictures to learn from, and the pieces that are cut from them.")
+    degradation: Degradation | None = Field(
+        None,
+        description="Spoil the small pieces as real small photos are, `{}` for the defaults; without it they are "
+        "only small.",
+    )
+    steps: int = Field(600_000, ge=1, le=10**9, description="Steps of training, each at one of the scales.")
+    batch: int = Field(64, ge=1, le=65_536, description="Pieces a step.")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam's.")
+    halve_every: int = Field(400_000, ge=1, le=10**9, description="Steps after which the learning rate is halved.")
+    decay: float = Field(
+        0.0, ge=0, le=1, description="Last part of the training, over which the rate also falls to zero, linearly."
+    )
+    clip: float = Field(10.0, gt=0, le=1e6, description="Greatest norm of the gradient; a greater one is scaled down.")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+    )
+    sheet_every: int = Field(
+        1000, ge=1, le=10**9, description="Steps between sample sheets, and between measurements of held-out pictures."
+    )
+
+    def picture_sizes(self) -> dict[Where, int]:
+        """The network is shown the small pieces."""
+        return {("data", "patch"): self.data.patch}
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        falling = min(1.0, (self.steps - step) / max(self.steps * self.decay, 1.0))
+        return self.learning_rate * 0.5 ** (step // self.halve_every) * falling
+
+
+class SuperResolution(Recipe[SuperResolutionConfig]):
+    """One network that enlarges, held to the large pictures by L1; of several scales each step trains one."""
+
+    name = "super_resolution"
+    Config = SuperResolutionConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.carn.recipe import train
+
+        train(self.config, run)
+
+
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
     """The network of this plugin."""
     return [Carn]
+
+
+@hookimpl
+def henshin_recipes() -> list[type[Recipe[Any]]]:
+    """The recipe of this plugin."""
+    return [SuperResolution]
