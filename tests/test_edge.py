@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import support_edge as plain
+from conftest import ROOT
+from PIL import Image
 from pydantic import ValidationError
 
 from henshin.models import ModelStore
@@ -124,6 +128,63 @@ def test_odd_sizes(rng: np.random.Generator, shape: tuple[int, int], mode: str) 
     assert result.dtype == np.uint8
     assert result.flags.c_contiguous
     assert np.abs(result - expected).max() <= 0.5 + 1e-3
+
+
+def test_any_size_with_any_options(rng: np.random.Generator) -> None:
+    """Pictures smaller than the kernel or the square, of few levels (so that gradients tie) and read-only."""
+    for _ in range(60):
+        height, width = rng.integers(1, 24, 2)
+        picture = (rng.integers(0, 4, (height, width, 3)) * 85).astype(np.uint8)
+        before = picture.copy()
+        low = float(rng.integers(0, 600))
+        high = low + float(rng.integers(0, 400))
+        dilate, kernel = int(rng.integers(1, 12)), int(2 * rng.integers(1, 32) + 1)
+        sigma, step = float(rng.uniform(0.1, 20)), float(rng.choice([1, 0.5, -1, -2.5]))
+        options: dict[str, Any] = {"low": low, "high": high, "dilate": dilate, "kernel": kernel, "sigma": sigma}
+        result = promote(picture, mode="smooth" if step > 0 else "crispen", amount=abs(step), **options)
+        expected, zone = plain.promoted(picture, step=step, **options)
+        assert np.abs(result - expected).max() <= 0.5 + 1e-3
+        assert np.array_equal(result[~zone], before[~zone])
+        assert np.array_equal(picture, before)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (31, 40)])
+def test_what_is_flat_has_no_edge(shape: tuple[int, int]) -> None:
+    for level in (0, 77, 255):
+        flat = np.full((*shape, 3), level, np.uint8)
+        assert not edge_zone(flat, 0, 0, 63).any()
+        assert promote(flat, low=0, high=0, dilate=63, kernel=63) is flat
+
+
+def test_edges_of_photos_are_cannys_by_two_other_hands(rng: np.random.Generator) -> None:
+    for path in sorted((ROOT / "examples").glob("*.jpg")):
+        with Image.open(path) as photo:
+            photo.thumbnail((150, 110))
+            picture = np.ascontiguousarray(photo.convert("RGB"))
+        for low, high in ((100, 200), (30, 300), (0, 50)):
+            edges = edge_zone(picture, low, high, 1)
+            assert 0.005 < edges.mean() < 0.6
+            assert np.array_equal(edges, cv2.Canny(plain.gray(picture).astype(np.uint8), low, high) > 0)
+        assert np.array_equal(edge_zone(picture, 100, 200, 1), plain.canny(plain.gray(picture), 100, 200))
+
+
+@pytest.mark.parametrize("folder", ["selfie2anime/trainB", "selfie2anime/trainA", "scenes/anime-style"])
+def test_edges_of_drawings_are_cannys_by_two_other_hands(shared_data: Path, folder: str) -> None:
+    for i, path in enumerate(sorted((shared_data / folder).iterdir())[:12]):
+        picture = np.ascontiguousarray(Image.open(path).convert("RGB"))
+        edges = edge_zone(picture, 100, 200, 1)
+        assert np.array_equal(edges, cv2.Canny(plain.gray(picture).astype(np.uint8), 100, 200) > 0)
+        if i < 2:
+            part = np.ascontiguousarray(picture[:140, :100])
+            assert np.array_equal(edge_zone(part, 100, 200, 1), plain.canny(plain.gray(part), 100, 200))
+
+
+def test_a_larger_kernel_and_a_larger_square_go_further(rng: np.random.Generator) -> None:
+    picture = drawing(rng)
+    zones = [edge_zone(picture, 100, 200, side) for side in (1, 3, 5, 9, 21)]
+    assert all((a <= b).all() and a.sum() < b.sum() for a, b in pairwise(zones))
+    left = [energy(promote(picture, kernel=k, dilate=9), zones[1]) for k in (3, 5, 9, 15)]
+    assert left == sorted(left, reverse=True)
 
 
 def test_many_pictures_keep_their_order_and_their_pixels(rng: np.random.Generator) -> None:

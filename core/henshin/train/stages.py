@@ -31,7 +31,7 @@ def through(run: Run, pictures: Pictures, name: str, options: Mapping[str, Any] 
     They are kept whole, in memory: crops come from the same places. Nothing is held out.
     Errors: HenshinError for an unknown stage or option, and when the stage gives up on a picture or resizes it.
     """
-    stage = _stage(run, name, options or {})
+    stage = configured(run, name, options or {})
     shelf, kept = pictures.training, pictures.training.decoded
     lengths = 3 * kept.shapes[shelf.rows].prod(1)
     ends = np.cumsum(lengths)
@@ -63,7 +63,11 @@ def through(run: Run, pictures: Pictures, name: str, options: Mapping[str, Any] 
     return Pictures(again, pictures.held[:0], pictures.flip, pictures.random_crop)
 
 
-def _stage(run: Run, name: str, options: Mapping[str, Any]) -> Stage[Any]:
+def configured(run: Run, name: str, options: Mapping[str, Any]) -> Stage[Any]:
+    """The stage ``name`` with these options and its own defaults for the others, not yet opened.
+
+    Errors: HenshinError for an unknown stage or option, and for a stage that does not work on pictures.
+    """
     kind = run.registry.stage(name)
     where = f"stage '{name}'"
     config, problems = validate(kind.Config, parse(json.dumps(dict(options)), where, [], lines=False), where)

@@ -119,6 +119,11 @@ class CartoonGanConfig(ScheduledConfig):
         description="Weight of edge-smoothed cartoons in the discriminator's loss; 0 leaves them out.",
     )
     smooth: Smoothing = Field(Smoothing(), description="How edges are smoothed.")
+    smooth_at: Literal["start", "draw"] = Field(
+        "start",
+        description="When: all cartoons once at the start, which takes their memory a second time; or each batch as it "
+        "is drawn, on the training's device.",
+    )
     judge_width: int = Field(32, ge=8, le=256, description="Channels of the discriminator's first layer.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminator.")
     judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")

@@ -16,15 +16,17 @@ from torch.nn import functional as F
 from henshin.train.augment import augment
 from henshin.train.data import open_domains, scaled
 from henshin.train.discriminators import frozen, mean_score
+from henshin.train.edges import PromotedAsDrawn
 from henshin.train.ema import Average
 from henshin.train.losses import content_loss, edge_promoting_loss, generator_loss, pixel_loss, style_loss
 from henshin.train.perceptual import Vgg19
 from henshin.train.schedule import set_rate
-from henshin.train.stages import through
+from henshin.train.stages import configured, through
 from henshin_plugins.cartoongan.network import CartoonJudge
 
 if TYPE_CHECKING:
     from henshin import Run
+    from henshin.train.data import Pictures
     from henshin_plugins.cartoongan import CartoonGanConfig
 
 
@@ -32,7 +34,13 @@ def train(config: CartoonGanConfig, run: Run) -> None:
     """Train one generator from photos (a) to cartoons (b)."""
     c = config
     photos, cartoons = open_domains(run, c.data)
-    smooth = through(run, cartoons, "edge_promote", c.smooth.model_dump(exclude_none=True))
+    smoothing = c.smooth.model_dump(exclude_none=True)
+    smooth: Pictures | PromotedAsDrawn
+    if c.smooth_at == "start":
+        smooth = through(run, cartoons, "edge_promote", smoothing)
+    else:
+        s = configured(run, "edge_promote", smoothing).config
+        smooth = PromotedAsDrawn(cartoons, low=s.low, high=s.high, dilate=s.dilate, kernel=s.kernel, sigma=s.deviation)
 
     network = run.generator(c.generator)
     average = Average(network, c.average).to(run.device)
