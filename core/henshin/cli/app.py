@@ -12,6 +12,10 @@ _RUN, _LOOK, _TRAIN = "Run", "Look", "Train"
 COMMANDS = {
     "run": Lazy("henshin.cli.run:run", "Run a pipeline over pictures (the same as `run-pipeline`).", _RUN),
     "check": Lazy("henshin.cli.check:check", "Say everything that is wrong with a pipeline, and run nothing.", _RUN),
+    "evaluate": Lazy(
+        "henshin.cli.evaluating:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
+    ),
+    "sheet": Lazy("henshin.cli.evaluating:sheet", "Draw pictures enlarged side by side.", _LOOK),
     "pipelines": Lazy("henshin.cli.check:pipelines", "List the ready pipelines, or print the file of one.", _LOOK),
     "plugins": Lazy("henshin.cli.plugins:plugins", "List stages, generators and recipes, or explain one.", _LOOK),
     "models": Lazy("henshin.cli.models:models", "List, show, verify and fetch models.", _LOOK),

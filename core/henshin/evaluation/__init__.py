@@ -1,0 +1,36 @@
+"""How near pictures come to the truth: test sets, what draws them, figures, and a sheet to look at.
+
+- ``reduced_set``, ``paired_set``, ``plain_set``: a folder as a ``PictureSet``, whose ``cases(scale)`` are worked on.
+- ``Resampler``, ``Untouched``, ``ByModel``, ``ByPipeline``: what turns a given picture into one like its truth.
+- ``evaluate(sets, scales, methods, ruler, report, sheet) -> Results``: the figures, and what failed.
+- ``Sheet``: the pictures side by side.
+"""
+
+from __future__ import annotations
+
+from henshin.evaluation.measuring import Fault, Figure, Results, Row, Ruler, evaluate
+from henshin.evaluation.methods import ByModel, ByPipeline, Method, Networks, Resampler, Untouched, baselines
+from henshin.evaluation.sets import Case, PictureSet, paired_set, plain_set, reduced_set
+from henshin.evaluation.sheet import Sheet
+
+__all__ = [
+    "ByModel",
+    "ByPipeline",
+    "Case",
+    "Fault",
+    "Figure",
+    "Method",
+    "Networks",
+    "PictureSet",
+    "Resampler",
+    "Results",
+    "Row",
+    "Ruler",
+    "Sheet",
+    "Untouched",
+    "baselines",
+    "evaluate",
+    "paired_set",
+    "plain_set",
+    "reduced_set",
+]
