@@ -127,7 +127,7 @@ def test_an_unknown_layout_is_told_with_what_was_found_and_what_is_known(tmp_pat
         imported(tmp_path / "w.safetensors")
     told = str(caught.value)
     assert "no generator knows these 2 tensors: a.weight (2x3), b (1)" in told
-    assert "known layouts: cartoongan" in told
+    assert "known layouts: carn, cartoongan" in told
     assert "\n" not in told
     with pytest.raises(HenshinError, match="no generator named 'cartoongna'; did you mean 'cartoongan'"):
         imported(tmp_path / "w.safetensors", generator="cartoongna")

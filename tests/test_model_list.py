@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from henshin.errors import HenshinError
-from henshin.models import Entry, list_model
+from henshin.models import Entry, list_models
 from henshin.models.index import read_index
 
 A, B = "a" * 64, "b" * 64
@@ -48,7 +48,7 @@ models:
 
 def test_comments_around_a_replaced_entry_stay(tmp_path: Path) -> None:
     path = listing(tmp_path, COMMENTED)
-    list_model(tmp_path, entry("one", 9))
+    list_models(tmp_path, [entry("one", 9)])
     own = COMMENTED[COMMENTED.index("  - name: one") : COMMENTED.index("\n  # above two")]
     mine = f"  - name: one\n    file: one.onnx\n    sha256: {B}\n    size: 9\n"
     assert path.read_text() == COMMENTED.replace(own, mine)
@@ -57,9 +57,9 @@ def test_comments_around_a_replaced_entry_stay(tmp_path: Path) -> None:
 def test_an_entry_is_added_and_replaced(tmp_path: Path) -> None:
     path = listing(tmp_path, COMMENTED)
     for size in (5, 6):
-        list_model(tmp_path, entry("new", size, "x: 'y' #z"))
-    assert [(one.name, one.size) for one in read_index(tmp_path)] == [("one", 1), ("two", 2), ("new", 6)]
-    assert read_index(tmp_path)[2].description == "x: 'y' #z"
+        list_models(tmp_path, [entry("new", size, "x: 'y' #z")])
+    assert [(one.name, one.size) for one in read_index(tmp_path).models] == [("one", 1), ("two", 2), ("new", 6)]
+    assert read_index(tmp_path).models[2].description == "x: 'y' #z"
     assert path.read_text().startswith(COMMENTED)
     assert [file.name for file in tmp_path.iterdir()] == ["models.yaml"]
 
@@ -69,8 +69,8 @@ def test_an_entry_is_added_and_replaced(tmp_path: Path) -> None:
 def test_the_files_own_indentation_is_kept(tmp_path: Path, dash: int, name: str) -> None:
     lines = ["- name: one", "  file: one.onnx", f"  sha256: {A}", "  size: 1"]
     path = listing(tmp_path, "models:\n" + "".join(f"{' ' * dash}{line}\n" for line in lines))
-    list_model(tmp_path, entry(name))
-    assert (name, 5) in [(one.name, one.size) for one in read_index(tmp_path)]
+    list_models(tmp_path, [entry(name)])
+    assert (name, 5) in [(one.name, one.size) for one in read_index(tmp_path).models]
     assert {len(line) - len(line.lstrip()) for line in path.read_text().splitlines() if "- name" in line} == {dash}
 
 
@@ -78,8 +78,8 @@ def test_the_files_own_indentation_is_kept(tmp_path: Path, dash: int, name: str)
 def test_the_first_entry(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         listing(tmp_path, text)
-    list_model(tmp_path, entry("new"))
-    assert [one.name for one in read_index(tmp_path)] == ["new"]
+    list_models(tmp_path, [entry("new")])
+    assert [one.name for one in read_index(tmp_path).models] == ["new"]
     assert (tmp_path / "models.yaml").read_text().startswith(text or "models:\n")
 
 
@@ -95,7 +95,7 @@ def test_the_first_entry(tmp_path: Path, text: str | None) -> None:
 def test_a_list_in_another_style_is_refused_and_left_alone(tmp_path: Path, text: str, name: str) -> None:
     path = listing(tmp_path, text)
     with pytest.raises(HenshinError, match=rf"models\.yaml: '{name}' cannot be entered"):
-        list_model(tmp_path, entry(name))
+        list_models(tmp_path, [entry(name)])
     assert path.read_text() == text
     assert [file.name for file in tmp_path.iterdir()] == ["models.yaml"]
 

@@ -24,6 +24,10 @@ class WrongModelError(HenshinError):
     """An option names what cannot be its model: one of another kind, or a file that may not be looked at."""
 
 
+class WrongWeightsError(HenshinError):
+    """Weights are surely of one layout, but some of their tensors are missing, too many or of another shape."""
+
+
 class TerminatedError(KeyboardInterrupt):
     """SIGTERM asked for the end: as Ctrl-C does, and not to be caught where that is not (exit code 143)."""
 

@@ -97,5 +97,7 @@ class Generator(Generic[NetworkConfigT]):
         with which ``Config`` builds the same network, and the tensors under the names of its ``state_dict``, all of
         them and no other; or None when the layout is another one. A guess is worse than None: two generators must not
         both say yes to one file.
+        Errors: WrongWeightsError, in one line, where the names leave no doubt of the layout but some tensors are
+        missing, too many or of another shape; it is told when no other generator knows the file.
         """
         return None

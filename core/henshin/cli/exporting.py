@@ -10,9 +10,11 @@ from henshin.errors import HenshinError
 from henshin.words import listed, name_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from henshin.registry import Registry
     from henshin.train.export import Source
-    from henshin.train.parity import Parity
+    from henshin.train.family import Written
 
 
 def export_model(
@@ -32,14 +34,15 @@ def export_model(
     description: str,
     data: str,
     licence: str,
-) -> tuple[Path, Parity]:
-    """Write a model; return its path and how far it is from PyTorch.
+) -> list[Written]:
+    """Write a model, or the several of a multi-scale network; return each with its path and parity.
 
     Errors: HenshinError for wrong use, a taken name, or a failed parity check.
     """
     from henshin.train.publish import from_run, from_weights, held_pictures
 
     _check_words(run_folder is not None, generator, weights, overrides)
+    check_name(name)
     shown = pictures_below(pictures) if pictures else []
     if run_folder is not None:
         source: Source = from_run(run_folder, registry, data, licence, size)
@@ -50,8 +53,9 @@ def export_model(
         assert weights is not None
         source = from_weights(generator, options_of(overrides), weights, registry, size, data, licence)
         origin = weights.stem
-    path = free_path(name or origin, output or default_folder(), force)
-    return path, write_model(replace(source, description=description), path, shown, fp16, keep_weights)
+    source = replace(source, description=description)
+    folder = output or default_folder()
+    return write_models(source, name or origin, folder, shown, force=force, fp16=fp16, keep_weights=keep_weights)
 
 
 def _check_words(run: bool, generator: str | None, weights: Path | None, overrides: tuple[str, ...]) -> None:
@@ -69,28 +73,58 @@ def _check_words(run: bool, generator: str | None, weights: Path | None, overrid
         raise HenshinError(had or "nothing to export: give a run's folder, or --generator with --weights")
 
 
-def free_path(name: str, folder: Path, force: bool) -> Path:
-    """Where a model of this name goes. Errors: HenshinError for a name that is none, or taken without ``force``."""
-    problem = name_problem(name)
+def check_name(name: str | None) -> None:
+    """Say what is wrong with a name that is given, before any work. Errors: HenshinError."""
+    problem = None if name is None else name_problem(name)
     if problem:
         raise HenshinError(f"'{name}' {problem}")
-    path = folder / f"{name}.onnx"
-    if path.exists() and not force:
-        raise HenshinError(f"{path}: a model of this name is there already; give another --name, or --force")
-    return path
 
 
-def write_model(source: Source, path: Path, shown: list[Any], fp16: bool, keep_weights: bool) -> Parity:
-    """Export to ``path``, enter the model into the list of its folder where there is one; say how good it is."""
-    from henshin.models.index import INDEX_NAME
-    from henshin.train.export import export
-    from henshin.train.publish import listed as enter
+def write_models(
+    source: Source, name: str, folder: Path, shown: list[Any], *, force: bool, fp16: bool, keep_weights: bool
+) -> list[Written]:
+    """Export what a network gives, NAME or NAME-x2, NAME-x3, ..., all or none, and enter it into the folder's list.
 
-    told: list[Parity] = []
-    contract = export(source, path, shown, fp16=fp16, weights=keep_weights, tell=told.append)
-    if (path.parent / INDEX_NAME).is_file():
-        enter(path, contract, contract.description)
-    return told[0]
+    Errors: HenshinError for a name that is none, or taken without ``force``; those of ``family.write_all``.
+    """
+    from henshin.train.family import members, write_all
+
+    check_name(name)
+    sources = members(source)
+    paths = free_paths(name, list(sources), folder, force)
+    chosen = dict(zip(paths, sources.values(), strict=True))
+    return write_all(chosen, shown, fp16=fp16, weights=keep_weights)
+
+
+def free_paths(name: str, suffixes: Sequence[str], folder: Path, force: bool) -> list[Path]:
+    """Where the models of this name go. Errors: HenshinError when one is there already, without ``force``.
+
+    Of a network of one scale the name may say so itself: both NAME and NAME-x2 give NAME-x2.
+    """
+    if len(suffixes) == 1:
+        name = name.removesuffix(suffixes[0])
+    paths = [folder / f"{name}{suffix}.onnx" for suffix in suffixes]
+    plain = folder / f"{name}.onnx"
+    taken = [path for path in paths if path.exists()]
+    if taken and (not force or any(path.is_dir() for path in taken)):
+        also = f"; so are {listed(path.name for path in taken[1:])}" if taken[1:] else ""
+        raise HenshinError(f"{taken[0]}: a model of this name is there already{also}; give another --name, or --force")
+    if plain not in paths and plain.exists():
+        raise HenshinError(
+            f"{plain}: is there, and '{name}' would go on to mean it and not {paths[0].name}; give another --name"
+        )
+    return paths
+
+
+def tell_of(written: Sequence[Written], done: str) -> None:
+    """Print a line for each model, and of several what their common name is good for."""
+    from henshin.cli.base import say
+
+    for one in written:
+        say(f"{one.path}: {done}, and draws as PyTorch does: {one.parity}", err=False)
+    if len(written) > 1:
+        plain, _, _ = written[0].path.stem.rpartition("-")
+        say(f"model: {plain} takes of these {len(written)} the smallest scale that suffices", err=False)
 
 
 def default_folder() -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, option, plugin_option, registry_with, say
+from henshin.cli.base import GroupedCommand, option, plugin_option, registry_with
+
+if TYPE_CHECKING:
+    from henshin.train.export import Source
 
 _LAYOUT, _SAYS = "What the weights are, where it cannot be told", "What the model says of itself"
 
@@ -51,7 +54,7 @@ def import_weights(
     """Turn published weights into a model: FILE is .npz, .safetensors, .pth or .pt, or a folder of .npy files.
 
     Which network they are of is told from the names and shapes of their tensors. Nothing is written unless the model
-    draws as PyTorch does, within one grey level.
+    draws as PyTorch does, within one grey level. A network of several scales gives a model for each: NAME-x2, ...
 
     Example: henshin import Hayao_net_G_float.pth --name hayao
     """
@@ -59,14 +62,19 @@ def import_weights(
 
     need_training()
     registry = registry_with(plugin_files)
-    from henshin.cli.exporting import free_path, options_of, pictures_below, write_model
+    from henshin.cli.exporting import check_name, options_of, pictures_below, tell_of, write_models
     from henshin.models.store import user_folder
     from henshin.train.importing import Wanted, from_published
 
-    path = free_path(name or file.stem, output or user_folder(), force)
+    check_name(name or file.stem)
     source = from_published(file, registry, Wanted(options=options_of(overrides), **said))
-    parity = write_model(source, path, pictures_below(pictures) if pictures else [], fp16, keep_weights)
-    config = source.generator.config
-    changed = config.model_dump(exclude_defaults=True)
-    options = "".join(f", {key}: {value}" for key, value in changed.items())
-    say(f"{path}: imported ({source.generator.name}{options}), and draws as PyTorch does: {parity}", err=False)
+    shown = pictures_below(pictures) if pictures else []
+    folder = output or user_folder()
+    written = write_models(source, name or file.stem, folder, shown, force=force, fp16=fp16, keep_weights=keep_weights)
+    tell_of(written, f"imported ({network_of(source)})")
+
+
+def network_of(source: Source) -> str:
+    """Say which network it is: the generator, and its options where they are not the usual ones."""
+    changed = source.generator.config.model_dump(exclude_defaults=True)
+    return "".join([source.generator.name, *(f", {key}: {value}" for key, value in changed.items())])

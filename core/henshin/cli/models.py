@@ -11,14 +11,14 @@ import click
 from henshin.cli.base import GroupedCommand, Lazy, LazyGroup, complain, option, say
 
 if TYPE_CHECKING:
-    from henshin.models import Listed
+    from henshin.models import Entry, Found, Listed
 
 _HOME = "henshin.cli.models"
 COMMANDS = {
     "list": Lazy(f"{_HOME}:list_models", "List all models, at hand or to be had.", "Commands"),
     "show": Lazy(f"{_HOME}:show", "Print what a model says of itself.", "Commands"),
     "verify": Lazy(f"{_HOME}:verify", "Compare files with the hashes that are listed.", "Commands"),
-    "pull": Lazy(f"{_HOME}:pull", "Download a listed model, checked by its hash.", "Commands"),
+    "pull": Lazy(f"{_HOME}:pull", "Download a listed model, checked by its hash; import it if need be.", "Commands"),
 }
 
 _OF_PICTURES = ("layout", "size_multiple", "scale", "reach", "maximum_size")
@@ -59,7 +59,10 @@ def _list(as_json: bool) -> None:
 
 
 def _where(one: Listed) -> str:
-    return f"(henshin models pull {one.name})" if one.path is None else str(one.path)
+    if one.path is not None:
+        return str(one.path)
+    needs = f"; needs henshin[{one.needs}]" if one.needs else ""
+    return f"(henshin models pull {one.name}{needs})"
 
 
 def _about(one: Listed) -> str:
@@ -75,6 +78,7 @@ def _everything(one: Listed) -> dict[str, Any]:
         "source": one.source,
         "path": None if one.path is None else str(one.path),
         "contract": None if one.contract is None else one.contract.model_dump(mode="json"),
+        "needs": one.needs,
         "entry": None if one.entry is None else one.entry.model_dump(mode="json"),
         "problem": one.problem,
     }
@@ -83,17 +87,26 @@ def _everything(one: Listed) -> dict[str, Any]:
 @click.command(cls=GroupedCommand)
 @click.argument("name")
 def show(name: str) -> None:
-    """Print what the model NAME (or an .onnx file) says of itself: its contract, origin, data and licence."""
-    from henshin.cli.text import size, table
+    """Print what the model NAME (or an .onnx file) says of itself: its contract, origin, data and licence.
+
+    Of a multi-scale NAME all that are here: NAME-x2, NAME-x3, ...
+    """
     from henshin.errors import HenshinError, MissingError
     from henshin.models import ModelStore
 
     try:
         store = ModelStore()
-        found = store.find(name)
-        entry = store.entries.get(found.name)
+        here = [one for one in store.full_names(name) if store.located(one) is not None]
+        family = [(found, store.entries.get(found.name)) for found in map(store.find, here or [name])]
     except HenshinError as error:
         raise MissingError(str(error)) from error  # exit code 3, as a run has it whatever is wrong with a model
+    for found, entry in family:
+        _show(found, entry)
+
+
+def _show(found: Found, entry: Entry | None) -> None:
+    from henshin.cli.text import size, table
+
     click.echo(f"{found.name}: {found.path} ({size(found.path.stat().st_size)})")
     values = found.contract.model_dump(mode="json")
     if entry is not None and not values["description"]:
@@ -111,7 +124,10 @@ def show(name: str) -> None:
 @click.command(cls=GroupedCommand)
 @click.argument("names", nargs=-1)
 def verify(names: tuple[str, ...]) -> int:
-    """Compare the files of the models NAMES (default: all that are here and have a listed hash) with their hashes."""
+    """Compare the files of the models NAMES (default: all that are here and have a listed hash) with their hashes.
+
+    A multi-scale NAME stands for NAME-x2, NAME-x3, ...
+    """
     from henshin.errors import HenshinError, MissingError
     from henshin.models import ModelStore
 
@@ -120,7 +136,7 @@ def verify(names: tuple[str, ...]) -> int:
     if not chosen:
         say("henshin: nothing to verify: no model that is here has a listed hash")
     worst = 0
-    for name in chosen:
+    for name in (full for asked in chosen for full in store.full_names(asked)):
         try:
             click.echo(f"{name}: whole ({store.verify(name)})")
         except HenshinError as error:
@@ -134,9 +150,20 @@ def verify(names: tuple[str, ...]) -> int:
 @option("-o", "--output", type=click.Path(path_type=Path), help="Folder to put it in; else the user's folder.")
 @option("--force", is_flag=True, help="Replace another file of the same name.")
 def pull(names: tuple[str, ...], output: Path | None, force: bool) -> None:
-    """Download the listed models NAMES from their public address; nothing is kept whose hash is not the listed one."""
+    """Download the listed models NAMES from their public address; nothing is kept whose hash is not the listed one.
+
+    What is listed as weights for PyTorch is imported at once, which needs henshin[train]. A multi-scale NAME stands for
+    NAME-x2, NAME-x3, ...
+    """
     from henshin.models import ModelStore
 
     store = ModelStore()
     for name in names:
-        click.echo(f"{name}: {store.pull(name, output, force)}")
+        entry, weights = store.entries.get(name), store.published(name)
+        if weights is not None and (entry is None or entry.url is None):
+            from henshin.cli.pulling import pull_weights
+
+            pull_weights(weights, output or store.user, force)
+            continue
+        for one in store.full_names(name):
+            click.echo(f"{one}: {store.pull(one, output, force)}")

@@ -157,23 +157,23 @@ def _trained(plan: RunPlan, folder: Path, registry: Registry, options: RunOption
 def export(run_folder: Path | None, plugin_files: tuple[Path, ...], **asked: Any) -> None:
     """Turn a trained network into a model: an ONNX file that describes itself.
 
-    Nothing is written unless it draws as PyTorch does, within one grey level.
+    Nothing is written unless it draws as PyTorch does, within one grey level. A network of several scales gives a model
+    for each: NAME-x2, NAME-x3, ...
 
     Examples: henshin export runs/mine --name mine, or
     henshin export --generator resnet --weights FILE.safetensors --pictures photos/
     """
     need_training()
     registry = registry_with(plugin_files)
-    from henshin.cli.exporting import export_model
+    from henshin.cli.exporting import export_model, tell_of
 
-    path, parity = export_model(run_folder, registry, **asked)
-    say(f"{path}: exported, and draws as PyTorch does: {parity}", err=False)
+    tell_of(export_model(run_folder, registry, **asked), "exported")
 
 
-def need_training(*others: str) -> None:
+def need_training(*others: str, what: str = "training and export need") -> None:
     """Check that the packages of training are installed. Errors: MissingError with the command to install them."""
     from henshin.errors import MissingError
 
     for package in (*_TRAINING, *others):
         if find_spec(package) is None:
-            raise MissingError(f"training and export need {package}: pip install 'henshin[train]'")
+            raise MissingError(f"{what} {package}: pip install 'henshin[train]'")

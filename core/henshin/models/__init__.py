@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from henshin.models.contract import CONTRACT_VERSION, METADATA_KEY, SIDECAR_SUFFIX, Contract, read_contract
-from henshin.models.index import Entry, Index, list_model
-from henshin.models.store import Found, Listed, ModelStore
+from henshin.models.index import INDEX_NAME, Entry, Index, Weights, list_models
+from henshin.models.listing import Listed
+from henshin.models.store import Found, ModelStore
 
 __all__ = [
     "CONTRACT_VERSION",
+    "INDEX_NAME",
     "METADATA_KEY",
     "SIDECAR_SUFFIX",
     "Contract",
@@ -16,6 +18,7 @@ __all__ = [
     "Index",
     "Listed",
     "ModelStore",
-    "list_model",
+    "Weights",
+    "list_models",
     "read_contract",
 ]

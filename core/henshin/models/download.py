@@ -13,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from henshin.errors import HenshinError, MissingError
 
 if TYPE_CHECKING:
-    from henshin.models.index import Entry
+    from henshin.models.index import Entry, Weights
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that have come so far and those that there will be."""
@@ -22,7 +22,7 @@ _CHUNK = 1 << 18
 _TIMEOUT = 30.0
 
 
-def fetch(entry: Entry, target: Path, progress: Progress | None = None) -> None:
+def fetch(entry: Entry | Weights, target: Path, progress: Progress | None = None) -> None:
     """Download ``entry`` to ``target``: to the side first, renamed once hash and size are right.
 
     Errors: MissingError when there is no network or no such address; HenshinError when what came is not what the
@@ -46,7 +46,7 @@ def fetch(entry: Entry, target: Path, progress: Progress | None = None) -> None:
         raise HenshinError(f"{target}: cannot be written: {error.strerror or error}") from error
 
 
-def _receive(entry: Entry, file: Any, progress: Progress | None) -> None:
+def _receive(entry: Entry | Weights, file: Any, progress: Progress | None) -> None:
     digest = hashlib.sha256()
     received = 0
     for chunk in _chunks(entry):
@@ -64,7 +64,7 @@ def _receive(entry: Entry, file: Any, progress: Progress | None) -> None:
         )
 
 
-def _chunks(entry: Entry) -> Any:
+def _chunks(entry: Entry | Weights) -> Any:
     from http.client import HTTPException
     from urllib.request import Request, urlopen
 

@@ -1,7 +1,12 @@
-"""The list of models: a folder's models.yaml, with the hash of each file and where it can be had."""
+"""The list of models: a folder's models.yaml, with the hash of each file and where it can be had.
+
+`models:` lists files that are models; `weights:` those of others that become models when they are imported.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,8 +33,8 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^(https?|file)://")]
 
 
-class Entry(BaseModel):
-    """One model of a list: its file with hash and size, where it can be had, what it is and whence it comes."""
+class Line(BaseModel):
+    """What every line of a list says: a name, and a file with its hash and size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -37,6 +42,11 @@ class Entry(BaseModel):
     file: PlainName = Field(description="Its file, in the folder of the list or in the user's.")
     sha256: Sha256 = Field(description="Hash of the file.")
     size: int = Field(ge=1, description="Bytes of the file.")
+
+
+class Entry(Line):
+    """One model of a list: its file with hash and size, where it can be had, what it is and whence it comes."""
+
     kind: Literal["translator", "sampler", "mapping", "synthesis", "detector"] = "translator"
     contract: Contract | None = Field(default=None, description="The contract of a foreign file that carries none.")
     url: Address | None = Field(default=None, description="Where `henshin models pull` gets it.")
@@ -46,65 +56,108 @@ class Entry(BaseModel):
     licence: str = Field(default="", description="Licence of the weights.")
 
 
+class Weights(Line):
+    """Weights that others published: `henshin models pull` fetches the file and imports it, which takes torch.
+
+    The file itself is not kept. NAME becomes the model NAME, with `scales` the models NAME-x2, NAME-x3, ...
+    """
+
+    url: Address = Field(description="Where `henshin models pull` gets the file.")
+    scales: tuple[Annotated[int, Field(ge=2)], ...] = Field(default=(), description="The scales of its models, if any.")
+    description: str = ""
+    run: str = Field(default="", description="Whose they are.")
+    data: str = Field(default="", description="On what data they were trained.")
+    licence: str = Field(default="", description="Licence of the weights.")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models that they become."""
+        return tuple(f"{self.name}-x{scale}" for scale in self.scales) or (self.name,)
+
+    @property
+    def command(self) -> str:
+        """How these models are had, in words."""
+        return (
+            f"henshin models pull {self.name} (it needs henshin[train]); or from the file: henshin import {self.file} "
+            f"--name {self.name}"
+        )
+
+
 class Index(BaseModel):
     """A models.yaml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    weights: Annotated[list[Weights], BeforeValidator(lambda value: value or [])] = Field(default_factory=list)
     models: Annotated[list[Entry], BeforeValidator(lambda value: value or [])] = Field(default_factory=list)
 
 
-def read_index(folder: Path) -> list[Entry]:
-    """Return the entries of a folder's models.yaml; none if it has none.
+def read_index(folder: Path) -> Index:
+    """Return a folder's models.yaml; an empty one if it has none.
 
     Errors: HenshinError in one line when the list is wrong.
     """
     path = folder / INDEX_NAME
-    return _entries(load_yaml(path), path) if is_file(path) else []
+    return _index(load_yaml(path), path) if is_file(path) else Index()
 
 
-def _entries(root: Node, path: Path) -> list[Entry]:
+def _index(root: Node, path: Path) -> Index:
     try:
-        return Index.model_validate(to_python(root)).models
+        return Index.model_validate(to_python(root))
     except ValidationError as error:
-        known = ["models", *Entry.model_fields]
+        known = [*Index.model_fields, *Entry.model_fields, "scales"]
         raise HenshinError(f"{path}: {explained(error, known)}") from error
 
 
-def list_model(folder: Path, entry: Entry) -> None:
-    """Put an entry into a folder's models.yaml, in the place of one of the same name or at the end.
+def list_models(folder: Path, entries: Sequence[Entry]) -> None:
+    """Put entries into a folder's models.yaml, each in the place of one of the same name or at the end; all or none.
 
     What else stands in the file, comments included, stays as it is.
     Errors: HenshinError when the list is wrong, or written so that this cannot be done; it is left as it is then.
     """
     path = folder / INDEX_NAME
-    old = read_index(folder)
-    place = next((index for index, other in enumerate(old) if other.name == entry.name), len(old))
+    index = read_index(folder)
     side = path.with_suffix(".part")
-    side.write_text(_with_entry(path, entry, place), encoding="utf-8")
+    side.write_text(path.read_text(encoding="utf-8") if is_file(path) else "models:\n", encoding="utf-8")
     try:
-        if not _holds(side, [*old[:place], entry, *old[place + 1 :]]):
-            raise HenshinError(f"{path}: '{entry.name}' cannot be entered; each model wants its own '- name:' line")
+        for entry in entries:
+            names = [other.name for other in index.models]
+            place = names.index(entry.name) if entry.name in names else len(names)
+            models = [*index.models[:place], entry, *index.models[place + 1 :]]
+            index = index.model_copy(update={"models": models})
+            side.write_text(_with_entry(side, entry, place), encoding="utf-8")
+            if not _holds(side, index):
+                raise HenshinError(f"{path}: '{entry.name}' cannot be entered; each model wants its own '- name:' line")
         side.replace(path)
     finally:
         side.unlink(missing_ok=True)
 
 
 def _with_entry(path: Path, entry: Entry, place: int) -> str:
-    """Return the text of a list with an entry as its item number ``place``."""
-    text = path.read_text(encoding="utf-8") if is_file(path) else "models:\n"
-    lines = [line + "\n" for line in text.rstrip().split("\n")]
-    listed = load_yaml(path).mapping.get("models") if is_file(path) else None
-    starts = [(item.mark.line or 1) - 1 for item in listed.items] if listed else []
+    """Return the text of a list with an entry as item number ``place`` of its models."""
+    lines = [line + "\n" for line in path.read_text(encoding="utf-8").rstrip().split("\n")]
+    root = load_yaml(path)
+    if "models" not in root.mapping:
+        return "".join([*lines, "models:\n", *_block(entry, 2)])
+    starts = [(item.mark.line or 1) - 1 for item in root.mapping["models"].items]
     dash = _indent(lines[starts[0]]) if starts else 2
-    starts.append(len(lines))
-    lines[starts[place] : _end(lines, starts[place], dash)] = _block(entry, dash)
+    if place < len(starts):
+        lines[starts[place] : _end(lines, starts[place], dash)] = _block(entry, dash)
+    else:
+        end = _last(lines, root.key_mark("models").line or 1)
+        lines[end:end] = _block(entry, dash)
     return "".join(lines)
 
 
-def _holds(path: Path, expected: list[Entry]) -> bool:
+def _last(lines: list[str], models: int) -> int:
+    """Return where the list that begins after line number ``models`` ends: before the next key, or with the file."""
+    key = re.compile(r"[A-Za-z_]+:")
+    return next((index for index in range(models, len(lines)) if key.match(lines[index])), len(lines))
+
+
+def _holds(path: Path, expected: Index) -> bool:
     try:
-        return _entries(load_yaml(path), path) == expected
+        return _index(load_yaml(path), path) == expected
     except HenshinError:
         return False
 

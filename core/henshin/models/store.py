@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError, MissingError, WrongModelError
 from henshin.manifest import hash_file
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
-from henshin.models.index import INDEX_NAME, Entry, read_index
+from henshin.models.index import INDEX_NAME, Entry, Weights, read_index
 from henshin.packaged import data_folder
 from henshin.places import barred, exists, is_file, is_folder
 from henshin.stage import ANY_MODEL, ModelOption
@@ -20,11 +20,13 @@ from henshin.words import near_or_all
 
 if TYPE_CHECKING:
     from henshin.models.download import Progress
+    from henshin.models.listing import Listed, Source
 
 FOLDER_VARIABLE = "HENSHIN_MODELS"
 SUFFIX = ".onnx"
 
-Source = Literal["exported", "user", "packaged", "download"]
+_SCALED = re.compile(r"(.+)-x([1-9]\d*)")
+"""The name of a multi-scale model at one scale: NAME-x2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +36,6 @@ class Found:
     name: str
     path: Path
     contract: Contract
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A line of the list of models. ``path`` is None for one that is not on this machine but can be downloaded.
-
-    ``kind`` is the contract's, or that of the entry ("detector"), or "unknown" for a file that has no contract;
-    ``problem`` says what is wrong with a file that cannot be used.
-    """
-
-    name: str
-    kind: str
-    source: Source
-    path: Path | None = None
-    contract: Contract | None = None
-    entry: Entry | None = None
-    problem: str | None = None
 
 
 class ModelStore:
@@ -67,17 +52,30 @@ class ModelStore:
             "user": self.user,
             "packaged": packaged or data_folder("exported"),
         }
-        self._entries: dict[str, Entry] | None = None
+        self._lists: tuple[dict[str, Entry], dict[str, Weights]] | None = None
 
     @property
     def entries(self) -> dict[str, Entry]:
-        """What the folders' lists say, by name; an earlier folder's word counts. Errors: HenshinError."""
-        if self._entries is None:
-            self._entries = {}
-            for folder in self.folders.values():
-                for entry in read_index(folder):
-                    self._entries.setdefault(entry.name, entry)
-        return self._entries
+        """The models in the folders' lists, by name; an earlier folder's word counts. Errors: HenshinError."""
+        return self._read()[0]
+
+    @property
+    def weights(self) -> dict[str, Weights]:
+        """The weights in the folders' lists, that become models when they are imported. Errors: HenshinError."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[dict[str, Entry], dict[str, Weights]]:
+        if self._lists is None:
+            indices = [read_index(folder) for folder in reversed(self.folders.values())]
+            self._lists = (
+                {entry.name: entry for index in indices for entry in index.models},
+                {weights.name: weights for index in indices for weights in index.weights},
+            )
+        return self._lists
+
+    def published(self, name: str) -> Weights | None:
+        """Return the weights from which a model of this name is imported, or all of the models of this name."""
+        return next((one for one in self.weights.values() if name in (one.name, *one.models)), None)
 
     def find(self, name: str, base: Path | None = None, scale: float | None = None) -> Found:
         """Find a model by its name, or by the path of its .onnx file (relative to ``base``, else to where we are).
@@ -89,7 +87,7 @@ class ModelStore:
         """
         if is_path(name):
             return self._described(name, self.file(name, base))
-        exact = self._locate(name)
+        exact = self.located(name)
         family = {} if exact is not None else self.scales(name)
         if not family:
             return self._described(name, exact or self.file(name))
@@ -102,27 +100,31 @@ class ModelStore:
 
         An ordinary model is its own only one. Empty if there is none of that name, here or for download.
         """
-        if is_path(name) or self._locate(name) is not None:
+        if is_path(name) or self.located(name) is not None:
             found = self.find(name, base)
             return {found.contract.scale: name}
-        pattern = re.compile(re.escape(name) + r"-x([1-9]\d*)")
-        matches = [match for other in self._names() if (match := pattern.fullmatch(other))]
-        return {int(match[1]): match[0] for match in sorted(matches, key=lambda match: int(match[1]))}
+        matches = [match for other in self._names() if (match := _SCALED.fullmatch(other)) and match[1] == name]
+        return dict(sorted((int(match[2]), match[0]) for match in matches))
 
     def family(self, name: str, base: Path | None = None) -> Sequence[Found]:
         """Find all that a name stands for: an ordinary model alone, of a multi-scale one every scale.
 
         Errors: those of ``find``.
         """
-        names = {} if is_path(name) or self._locate(name) is not None else self.scales(name)
-        return [self.find(one, base) for one in names.values() or [name]]
+        return [self.find(one, base) for one in self.full_names(name)]
+
+    def full_names(self, name: str) -> tuple[str, ...]:
+        """Return all that a name stands for: itself, or of a multi-scale model NAME-x2, NAME-x3, ..."""
+        if is_path(name) or name in self.entries or self.located(name) is not None:
+            return (name,)
+        return tuple(self.scales(name).values()) or (name,)
 
     def file(self, name: str, base: Path | None = None) -> Path:
         """Return the file of a model, or of any listed ONNX network (a detector); its contract is not asked for.
 
         Errors: MissingError, with near names and how to get it; WrongModelError for a path that may not be looked at.
         """
-        path = self._locate(name, base)
+        path = self.located(name, base)
         if path is not None:
             return path
         if is_path(name):
@@ -131,12 +133,21 @@ class ModelStore:
                 raise WrongModelError(problem)
             places = " or ".join(str(place) for place in _places(name, base))
             raise MissingError(f"there is no model file {places}")
-        entry = self.entries.get(name)
+        raise self._absent(name)
+
+    def _absent(self, name: str) -> MissingError:
+        """Return the error for a model that is not at hand: how to get it, or that there is none of this name."""
+        entry, weights = self.entries.get(name), self.published(name)
         if entry is not None and entry.url is not None:
-            raise MissingError(f"model '{name}' is not on this machine; get it with: henshin models pull {name}")
+            return MissingError(f"model '{name}' is not on this machine; get it with: henshin models pull {name}")
+        if weights is not None:
+            some = any(self.located(one) is not None for one in weights.models)
+            return MissingError(
+                f"model '{name if some else weights.name}' is not on this machine; get it with: {weights.command}"
+            )
         if entry is not None:
-            raise MissingError(f"model '{name}' is listed, but its file {entry.file} is not there")
-        raise self.unknown(name, self._names())
+            return MissingError(f"model '{name}' is listed, but its file {entry.file} is not there")
+        return self.unknown(name, self._names())
 
     def problem(self, name: str, base: Path | None = None, option: ModelOption = ANY_MODEL) -> HenshinError | None:
         """Return why a model cannot be the value of an option (``henshin.models.fit``), or None."""
@@ -150,30 +161,30 @@ class ModelStore:
         Errors: those of ``file``, where it is not listed either.
         """
         entry = None if is_path(name) else self.entries.get(name)
-        path = self._locate(name, base)
+        path = self.located(name, base)
         own = None if path is None else read_contract(path)
         return own or (entry.contract if entry is not None else None)
 
     def knows(self, name: str) -> bool:
         """Whether a name is that of a model, here or for download (of a multi-scale one at any scale), or a path."""
-        return is_path(name) or name in self.entries or self._locate(name) is not None or bool(self.scales(name))
+        here = is_path(name) or name in self.entries or self.located(name) is not None
+        return here or bool(self.scales(name)) or self.published(name) is not None
 
     def unknown(self, name: str, choices: Iterable[str]) -> MissingError:
-        """Return the error for a name that no model has, with those that would be right."""
+        """Return the error for a name that no model has, with those that would be right.
+
+        Of a scale that a multi-scale model does not have ("carn-m-x5") those that it has.
+        """
         unseen = [problem for folder in self.folders.values() if (problem := barred(folder))]
-        return MissingError("; ".join([f"no model named '{name}'{near_or_all(name, choices)}", *unseen]))
+        family = self.scales(match[1]) if (match := _SCALED.fullmatch(name)) else {}
+        right = f"; there are: {', '.join(family.values())}" if family else near_or_all(name, choices)
+        return MissingError("; ".join([f"no model named '{name}'{right}", *unseen]))
 
     def list(self) -> Sequence[Listed]:
         """Return every model that is at hand or can be downloaded, by name; of equal names the one that is used."""
-        listed: dict[str, Listed] = {}
-        for source, folder in self.folders.items():
-            for name in _names_in(folder, self.entries):
-                if name not in listed:
-                    listed[name] = self._line(name, source)
-        for name, entry in self.entries.items():
-            if name not in listed and entry.url is not None:
-                listed[name] = Listed(name, entry.kind, "download", contract=entry.contract, entry=entry)
-        return [listed[name] for name in sorted(listed)]
+        from henshin.models.listing import listing
+
+        return listing(self)
 
     def pull(
         self, name: str, output: Path | None = None, force: bool = False, progress: Progress | None = None
@@ -187,7 +198,7 @@ class ModelStore:
 
         entry = self.entries.get(name)
         if entry is None:
-            with_address = [other.name for other in self.entries.values() if other.url]
+            with_address = [*(other.name for other in self.entries.values() if other.url), *self.weights]
             raise MissingError(f"no model named '{name}' can be downloaded{near_or_all(name, with_address)}")
         target = (output or self.user) / entry.file
         if exists(target) and not force:
@@ -211,7 +222,8 @@ class ModelStore:
             raise HenshinError(f"{path}: its sha256 is {actual}, but {entry.sha256} is listed")
         return path
 
-    def _locate(self, name: str, base: Path | None = None) -> Path | None:
+    def located(self, name: str, base: Path | None = None) -> Path | None:
+        """Return the file of a model that is at hand, else None."""
         if is_path(name):
             candidates = _places(name, base)
         else:
@@ -233,19 +245,17 @@ class ModelStore:
         return Found(contract.name if is_path(name) else name, path, contract)
 
     def _names(self) -> tuple[str, ...]:
-        here = {name for folder in self.folders.values() for name in _names_in(folder, self.entries)}
-        return tuple(sorted(here | {name for name, entry in self.entries.items() if entry.url is not None}))
+        here = {name for folder in self.folders.values() for name in self.names_in(folder)}
+        listed = {name for name, entry in self.entries.items() if entry.url is not None}
+        return tuple(sorted(here | listed | {name for one in self.weights.values() for name in one.models}))
 
-    def _line(self, name: str, source: Source) -> Listed:
-        entry = self.entries.get(name)
-        path = self._locate(name)
-        if entry is not None and entry.kind == "detector":
-            return Listed(name, entry.kind, source, path, None, entry)
-        try:
-            contract = self.find(name).contract
-        except HenshinError as error:
-            return Listed(name, entry.kind if entry else "unknown", source, path, None, entry, str(error))
-        return Listed(name, contract.kind, source, path, contract, entry)
+    def names_in(self, folder: Path) -> Iterator[str]:
+        """Yield the names of the models in a folder: a file's stem, or what the lists call it."""
+        called = {entry.file: name for name, entry in self.entries.items()}
+        if is_folder(folder):
+            for path in sorted(folder.glob(f"*{SUFFIX}")):
+                if not path.name.startswith("."):
+                    yield called.get(path.name, path.stem)
 
 
 def user_folder() -> Path:
@@ -269,12 +279,3 @@ def _places(name: str, base: Path | None) -> list[Path]:
     if base is None or path.is_absolute():
         return [path]
     return list(dict.fromkeys([base / path, Path.cwd() / path]))
-
-
-def _names_in(folder: Path, entries: dict[str, Entry]) -> Iterator[str]:
-    """Yield the names of the models in a folder: a file's stem, or what the lists call it."""
-    called = {entry.file: name for name, entry in entries.items()}
-    if is_folder(folder):
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            if not path.name.startswith("."):
-                yield called.get(path.name, path.stem)

@@ -12,7 +12,7 @@ import hashlib
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -30,6 +31,7 @@ from henshin.errors import HenshinError
 from henshin.generator import Generator
 from henshin.models import METADATA_KEY, Contract
 from henshin.train.parity import Parity, check_parity, noise_trials, picture_trials
+from henshin.words import one_line
 
 OPSET = 20
 INPUT, LATENTS, OUTPUT = "pictures", "latents", "pictures_out"
@@ -96,6 +98,26 @@ def export(
     is told how far the two are apart.
     Errors: HenshinError, with nothing written, when a value differs by more than one grey level.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        made = make(source, path.stem, Path(folder) / "model.onnx", pictures, fp16)
+        place({path: made}, weights)
+    if tell is not None:
+        tell(made.parity)
+    return made.contract
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A model that has passed its check and is not in its place yet: the file, what it says, what it was made of."""
+
+    file: Path
+    contract: Contract
+    parity: Parity
+    network: nn.Module
+
+
+def make(source: Source, name: str, side: Path, pictures: Sequence[np.ndarray], fp16: bool = False) -> Made:
+    """Export to the file `side` a model that calls itself `name`, and check it. Errors: those of `export`."""
     generator = source.generator
     if generator.kind not in ("translator", "sampler"):
         raise HenshinError(f"'{generator.name}' is a {generator.kind}; translators and samplers are exported so far")
@@ -106,33 +128,45 @@ def export(
         rounded(drawing)
     kind = Translator if generator.kind == "translator" else Sampler
     wrapped = kind(drawing, generator.value_range, generator.channel_order == "BGR").eval()
-    contract = describe(source, path.stem, network, size_drawn(wrapped, generator))
-    with tempfile.TemporaryDirectory() as folder:
-        side = Path(folder) / "model.onnx"
-        write_graph(wrapped, side, contract, fp16)
-        if generator.kind == "translator":
-            trials = picture_trials(pictures, generator.size_multiple, source.preferred_size)
-        else:
-            trials = noise_trials(generator.latent_shape or ())
-        parity = check_parity(wrapped, side, list(trials))
-        place(side, path, network if weights else None, contract)
-    if tell is not None:
-        tell(parity)
-    return contract
+    contract = describe(source, name, network, size_drawn(wrapped, generator))
+    write_graph(wrapped, side, contract, fp16)
+    if generator.kind == "translator":
+        trials = picture_trials(pictures, generator.size_multiple, source.preferred_size)
+    else:
+        trials = noise_trials(generator.latent_shape or ())
+    return Made(side, contract, check_parity(wrapped, side, list(trials)), network)
 
 
-def place(made: Path, path: Path, network: nn.Module | None, contract: Contract) -> None:
-    """Copy a finished model to `path`, with the weights of `network` beside it; both are whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrived = [(path.with_suffix(".onnx.part"), path)]
-    shutil.copyfile(made, arrived[0][0])
-    if network is not None:
-        arrived.append((path.with_suffix(".safetensors.part"), path.with_suffix(".safetensors")))
-        tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        save_file(tensors, arrived[1][0], {METADATA_KEY: contract.to_json()})
-        shutil.copymode(arrived[0][0], arrived[1][0])  # safetensors makes files that only their owner can read
-    for part, whole in arrived:
-        part.replace(whole)
+def place(models: Mapping[Path, Made], weights: bool = False, enter: Callable[[], None] | None = None) -> None:
+    """Copy finished models to their paths, each with its weights beside it if wanted: all are whole, or none is there.
+
+    `enter` is called when all are copied to the side and before the first takes its name; an error of it is an end.
+    Errors: HenshinError when they cannot be written.
+    """
+    arrived: list[tuple[Path, Path]] = []
+    try:
+        for path, made in models.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(".onnx.part")
+            arrived.append((part, path))
+            shutil.copyfile(made.file, part)
+            if weights:
+                beside = path.with_suffix(".safetensors.part")
+                arrived.append((beside, path.with_suffix(".safetensors")))
+                tensors = {name: tensor.contiguous() for name, tensor in made.network.state_dict().items()}
+                save_file(tensors, beside, {METADATA_KEY: made.contract.to_json()})
+                shutil.copymode(part, beside)  # safetensors makes files that only their owner can read
+        if enter is not None:
+            enter()
+        for part, whole in arrived:
+            part.replace(whole)
+    except (OSError, SafetensorError) as error:
+        where = next(iter(models)).parent if not arrived else arrived[-1][1]
+        reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
+        raise HenshinError(f"{where}: cannot be written: {reason}") from error
+    finally:
+        for part, _ in arrived:
+            part.unlink(missing_ok=True)
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from henshin.errors import HenshinError
+from henshin.errors import HenshinError, WrongWeightsError
 from henshin.generator import Generator
 from henshin.manifest import hash_file
 from henshin.registry import Registry
@@ -84,7 +84,8 @@ def _match(path: Path, groups: list[Group], registry: Registry, wanted: Wanted) 
     known = importable(registry)
     asked = {wanted.generator: known[wanted.generator]} if wanted.generator in known else {}
     candidates = known if wanted.generator is None else asked
-    chosen, found = _found(groups, candidates, wanted.key)
+    near: list[WrongWeightsError] = []
+    chosen, found = _found(groups, candidates, wanted.key, near)
     if not chosen:
         keys = [one.key for one in groups if one.key] or [one.key for group in groups for one in parts(group)]
         raise HenshinError(f"{path}: has nothing under the key '{wanted.key}'; there are: {listed(keys)}")
@@ -92,6 +93,8 @@ def _match(path: Path, groups: list[Group], registry: Registry, wanted: Wanted) 
         return found[0]
     if found:
         raise HenshinError(f"{path}: {_ambiguous(found)}")
+    if near:
+        raise WrongWeightsError(f"{path}: {near[0]}")
     if wanted.generator is not None:  # under our own names, perhaps: what does not fit is then told by its name
         return Match(chosen[0].key, wanted.generator, {}, chosen[0].tensors)
     layouts = f"known layouts: {listed(known)}" if known else "no generator here knows a layout"
@@ -103,24 +106,35 @@ def _match(path: Path, groups: list[Group], registry: Registry, wanted: Wanted) 
 
 
 def _found(
-    groups: list[Group], candidates: Mapping[str, type[Generator[Any]]], key: str | None
+    groups: list[Group],
+    candidates: Mapping[str, type[Generator[Any]]],
+    key: str | None,
+    near: list[WrongWeightsError],
 ) -> tuple[list[Group], list[Match]]:
-    """(the groups that come into question, what the generators say of them); parts are asked when no whole is known."""
+    """(the groups that come into question, what the generators say of them); parts are asked when no whole is known.
+
+    What generators say of weights that are almost theirs is added to `near`.
+    """
     levels = (groups, [part for group in groups for part in parts(group)])
     chosen: list[Group] = []
     for level in levels:
         here = [group for group in level if key is None or group.key == key]
-        found = [match for group in here for match in _answers(group, candidates)]
+        found = [match for group in here for match in _answers(group, candidates, near)]
         chosen = chosen or here
         if found:
             return here, found
     return chosen, []
 
 
-def _answers(group: Group, candidates: Mapping[str, type[Generator[Any]]]) -> Iterator[Match]:
+def _answers(
+    group: Group, candidates: Mapping[str, type[Generator[Any]]], near: list[WrongWeightsError]
+) -> Iterator[Match]:
     for name, cls in candidates.items():
         try:
             answer = cls.recognise(group.tensors)
+        except WrongWeightsError as error:
+            near.append(error)
+            continue
         except Exception as error:  # a stranger's method that breaks must not look like a fault of the file
             raise HenshinError(f"generator '{name}' failed to look at the weights: {one_line(error)}") from error
         if answer is not None:

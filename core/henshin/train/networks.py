@@ -17,8 +17,12 @@ from henshin.yaml_nodes import parse
 
 def make_generator(registry: Registry, name: str, options: Mapping[str, Any]) -> Generator[Any]:
     """A generator plugin with its options. Errors: HenshinError for an unknown name or a wrong option."""
-    kind = registry.generator(name)
-    where = f"generator '{name}'"
+    return make_generator_of(registry.generator(name), options)
+
+
+def make_generator_of(kind: type[Generator[Any]], options: Mapping[str, Any]) -> Generator[Any]:
+    """A generator of a class with these options. Errors: HenshinError for a wrong one."""
+    where = f"generator '{kind.name}'"
     config, problems = validate(kind.Config, parse(json.dumps(dict(options)), where, [], lines=False), where)
     if config is None:
         raise PipelineError(problems)

@@ -18,9 +18,7 @@ from henshin.config_errors import models_in
 from henshin.errors import HenshinError, PictureError
 from henshin.generator import Generator
 from henshin.images import read
-from henshin.manifest import hash_file
 from henshin.marks import Where, marked_values
-from henshin.models import Contract, Entry, list_model
 from henshin.recipe import FolderOption, PictureData, RecipeConfig, SetData, UnpairedData
 from henshin.registry import Registry
 from henshin.stage import FileOption, ModelOption
@@ -28,6 +26,7 @@ from henshin.train import checkpoint
 from henshin.train.export import Source
 from henshin.train.folders import as_folders, by_option, pictures_in, split
 from henshin.train.networks import make_generator
+from henshin.train.published import misfit
 from henshin.words import one_line
 
 RUN_FILE = "run.json"
@@ -158,16 +157,11 @@ def from_weights(
 
 
 def loaded(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where: str) -> torch.nn.Module:
-    """The network of a generator with these weights. Errors: HenshinError that names the first that does not fit."""
+    """The network of a generator with these weights. Errors: HenshinError that names those that do not fit."""
     network = generator.build()
-    expected = network.state_dict()
-    for name in sorted({*expected, *tensors}):
-        if name not in tensors or name not in expected:
-            side = "lacks" if name not in tensors else "has an unknown"
-            raise HenshinError(f"{where}: {side} tensor '{name}' for generator '{generator.name}'")
-        if expected[name].shape != tensors[name].shape:
-            ours, theirs = tuple(expected[name].shape), tuple(tensors[name].shape)
-            raise HenshinError(f"{where}: tensor '{name}' is {theirs}, generator '{generator.name}' wants {ours}")
+    problem = misfit(network.state_dict(), tensors, f"generator '{generator.name}'")
+    if problem:
+        raise HenshinError(f"{where}: {problem}")
     network.load_state_dict(tensors)
     return network
 
@@ -203,19 +197,3 @@ def pictures_of(files: Sequence[Path]) -> list[np.ndarray]:
         except PictureError:
             continue
     return found
-
-
-def listed(path: Path, contract: Contract, description: str) -> None:
-    """Enter a model that was just exported into its folder's list of models, with its size and hash."""
-    entry = Entry(
-        name=path.stem,
-        file=path.name,
-        sha256=hash_file(path),
-        size=path.stat().st_size,
-        kind=contract.kind,
-        description=description,
-        run=contract.origin,
-        data=contract.data,
-        licence=contract.licence,
-    )
-    list_model(path.parent, entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,34 @@ def tidied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for old, new in names.items()
         if not (new.endswith(_STATISTICS) and new.rpartition(".")[0] not in affine)
     }
+
+
+def misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], whose: str) -> str | None:
+    """Where tensors differ from those that are expected, each kind of fault with names, in one line; None if nowhere.
+
+    `whose` are those that are expected: "generator 'resnet'".
+    """
+    shapes = {name: (tuple(given[name].shape), tuple(expected[name].shape)) for name in given.keys() & expected.keys()}
+    lacking, unknown = sorted(expected.keys() - given.keys()), sorted(given.keys() - expected.keys())
+    other = sorted(name for name, (theirs, ours) in shapes.items() if theirs != ours)
+    faults = []
+    if lacking:
+        faults.append(f"lacks tensor {_named(lacking)} for {whose}")
+    if unknown:
+        faults.append(f"has an unknown tensor {_named(unknown)} for {whose}")
+    if other:
+        theirs, ours = shapes[other[0]]
+        also = f"; so with {_named(other[1:])}" if other[1:] else ""
+        faults.append(f"tensor '{other[0]}' is {theirs}, {whose} wants {ours}{also}")
+    return "; ".join(faults) or None
+
+
+def _named(names: Sequence[str], most: int = 4) -> str:
+    """'a' (and 'b', 'c', 'd' and 9 more)."""
+    if len(names) == 1:
+        return f"'{names[0]}'"
+    shown = ", ".join(f"'{name}'" for name in names[1:most])
+    return f"'{names[0]}' (and {shown}{f' and {len(names) - most} more' if len(names) > most else ''})"
 
 
 def layers_of(renamed: Mapping[str, str], tensors: Mapping[str, Tensor]) -> dict[str, str]:

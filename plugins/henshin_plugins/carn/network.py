@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from henshin.train.published import fitted, tidied
+from henshin.errors import WrongWeightsError
+from henshin.train.published import misfit, tidied
 
 MEAN = (0.4488, 0.4371, 0.4040)
 """Mean colour of DIV2K, which the authors take from pictures in [0, 1] and add again."""
@@ -93,60 +95,98 @@ class Carn(nn.Module):
         return drawn
 
 
+_LAYERS = re.compile(
+    r"entry|exit|(sub|add)_mean\.shifter|(b[1-3]\.)?c[1-3]\.body\.0|b[1-3]\.b[1-3]\.body\.[024]|upsample\.up[234]?\.body\.[03]"
+)
+"""The layers of the authors' networks, in their words."""
+
+
 def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """Options and our tensors for weights in the layout of the authors' PyTorch code; None for others.
 
-    There the mean is a 1x1 convolution before the network and another behind it; what neither takes just one mean from
-    each colour is another network.
+    There the mean is a 1x1 convolution before the network and another behind it. What the options are is told by most
+    of the tensors, so that one that is missing or of another shape can be named.
+    Errors: WrongWeightsError when most names are CARN's, but not all that are wanted are there, or more.
     """
     tensors = tidied(tensors)
-    if not {"entry.weight", "exit.weight", "sub_mean.shifter.bias", "b1.c3.body.0.weight"} <= tensors.keys():
+    known = {name: tensor for name, tensor in tensors.items() if _LAYERS.fullmatch(name.rpartition(".")[0])}
+    if len(known) < 0.75 * max(len(tensors), _FEWEST):
         return None
-    body = {name: tensor for name, tensor in tensors.items() if not name.startswith(("sub_mean.", "add_mean."))}
-    width = len(body["entry.weight"])
-    inner = body.get("b1.b1.body.0.weight")
-    mean = _mean(tensors)
-    if inner is None or mean is None or inner.ndim != 4 or not inner.shape[1] or width % inner.shape[1]:
-        return None
-    recursive, single = "b1.b2.body.0.weight" not in body, "upsample.up.body.0.weight" in body
-    scales = _scales(body, width, single)
-    if not scales:
-        return None
-    options = {"width": width, "group": width // inner.shape[1], "recursive": recursive, "scales": scales}
-    network = Carn(width, width // inner.shape[1], recursive, scales)
-    names = {name: _ours(name, f"x{scales[0]}") for name in body}
-    ours = fitted({**body, "mean": mean}, {**names, "mean": "mean"}, network)
-    return None if ours is None else (options, ours)
+    options = _options(known)
+    network = Carn(**options)
+    theirs = {name: _theirs(name, len(options["scales"]) == 1 and _single(known)) for name in network.state_dict()}
+    del theirs["mean"]
+    state = network.state_dict()
+    expected = {**{theirs[name]: state[name] for name in theirs}, **_shifts(network.mean)}
+    problem = misfit(expected, tensors, "CARN")
+    if problem is None and not all(
+        torch.equal(tensors[f"{side}_mean.shifter.weight"].flatten(1), torch.eye(3)) for side in ("sub", "add")
+    ):
+        problem = "sub_mean and add_mean mix colours, and CARN's take away and add one mean"
+    if problem is None and not torch.allclose(tensors["sub_mean.shifter.bias"], -tensors["add_mean.shifter.bias"]):
+        problem = "sub_mean takes away another colour than add_mean adds, and CARN's are the same"
+    if problem is not None:
+        raise WrongWeightsError(problem)
+    mean = tensors["add_mean.shifter.bias"].view(3, 1, 1)
+    return options, {"mean": mean, **{ours: tensors[name] for ours, name in theirs.items()}}
 
 
-def _mean(tensors: Mapping[str, Tensor]) -> Tensor | None:
-    """The mean (3, 1, 1) that the first 1x1 convolution takes away and the last one adds; None if they do not."""
-    for name, sign in (("sub_mean", -1), ("add_mean", 1)):
-        weight, bias = (tensors.get(f"{name}.shifter.{kind}") for kind in ("weight", "bias"))
-        if weight is None or bias is None or not torch.equal(weight.flatten(1), torch.eye(3)):
-            return None
-        if not torch.allclose(bias * sign, tensors["add_mean.shifter.bias"]):
-            return None
-    return tensors["add_mean.shifter.bias"].view(3, 1, 1)
+_FEWEST = 52
+"""How many tensors the smallest of these networks has: recursive, with groups, one scale."""
 
 
-def _scales(body: Mapping[str, Tensor], width: int, single: bool) -> list[int]:
-    if not single:
-        return [scale for scale in (2, 3, 4) if f"upsample.up{scale}.body.0.weight" in body]
-    if len(body["upsample.up.body.0.weight"]) == 9 * width:
-        return [3]
-    return [4] if "upsample.up.body.3.weight" in body else [2]
+def _options(known: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Width, group, recursion and scales, each by what most of the tensors say that would know."""
+    biases = [
+        len(tensor) for name, tensor in known.items() if re.search(r"(b|c)\d\.body\.\d\.bias$", name) and tensor.ndim
+    ]
+    inner = [
+        tensor.shape[1]
+        for name, tensor in known.items()
+        if re.search(r"b\d\.body\.[02]\.weight$", name) and tensor.ndim > 1
+    ]
+    width = _commonest(biases) or 64
+    group = width // (_commonest(inner) or width)
+    recursive = not any(re.match(r"b\d\.b[23]\.", name) for name in known)
+    if _single(known):
+        last = known.get("upsample.up.body.0.weight")
+        scales = [3] if last is not None and last.ndim and len(last) == 9 * width else [2]
+        scales = [4] if any(name.startswith("upsample.up.body.3.") for name in known) else scales
+    else:
+        scales = [scale for scale in (2, 3, 4) if any(name.startswith(f"upsample.up{scale}.") for name in known)]
+    if width % max(group, 1) or not group or not scales:
+        raise WrongWeightsError(
+            f"is almost CARN, but of no such width ({width}), groups ({group}) or scales ({scales})"
+        )
+    return {"width": width, "group": group, "recursive": recursive, "scales": scales}
 
 
-def _ours(name: str, only: str) -> str:
-    """`b2.c1.body.0.weight` -> `body.blocks.1.fusions.0.0.weight`, and so on; ours where it is the same."""
+def _commonest(values: Sequence[int]) -> int:
+    return Counter(values).most_common(1)[0][0] if values else 0
+
+
+def _single(known: Mapping[str, Tensor]) -> bool:
+    return any(name.startswith("upsample.up.") for name in known)
+
+
+def _shifts(mean: Tensor) -> dict[str, Tensor]:
+    """What the authors have in place of the mean: tensors of these shapes."""
+    return {
+        f"{side}_mean.shifter.{kind}": torch.eye(3).view(3, 3, 1, 1) if kind == "weight" else mean.flatten()
+        for side in ("sub", "add")
+        for kind in ("weight", "bias")
+    }
+
+
+def _theirs(name: str, single: bool) -> str:
+    """`body.blocks.1.fusions.0.0.weight` -> `b2.c1.body.0.weight`, and so on; theirs where it is the same."""
     layer, _, kind = name.rpartition(".")
-    if match := re.fullmatch(r"b(\d)\.b(\d)\.body\.(\d)", layer):
-        return f"body.blocks.{int(match[1]) - 1}.blocks.{int(match[2]) - 1}.body.{match[3]}.{kind}"
-    if match := re.fullmatch(r"b(\d)\.c(\d)\.body\.0", layer):
-        return f"body.blocks.{int(match[1]) - 1}.fusions.{int(match[2]) - 1}.0.{kind}"
-    if match := re.fullmatch(r"c(\d)\.body\.0", layer):
-        return f"body.fusions.{int(match[1]) - 1}.0.{kind}"
-    if match := re.fullmatch(r"upsample\.up(\d?)\.body\.(\d)", layer):
-        return f"enlarge.{f'x{match[1]}' if match[1] else only}.{match[2]}.{kind}"
+    if match := re.fullmatch(r"body\.blocks\.(\d)\.blocks\.(\d)\.body\.(\d)", layer):
+        return f"b{int(match[1]) + 1}.b{int(match[2]) + 1}.body.{match[3]}.{kind}"
+    if match := re.fullmatch(r"body\.blocks\.(\d)\.fusions\.(\d)\.0", layer):
+        return f"b{int(match[1]) + 1}.c{int(match[2]) + 1}.body.0.{kind}"
+    if match := re.fullmatch(r"body\.fusions\.(\d)\.0", layer):
+        return f"c{int(match[1]) + 1}.body.0.{kind}"
+    if match := re.fullmatch(r"enlarge\.x(\d)\.(\d)", layer):
+        return f"upsample.up{'' if single else match[1]}.body.{match[2]}.{kind}"
     return name
