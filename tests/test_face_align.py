@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
+from pydantic import ValidationError
 from support_face import EXAMPLES, frame, picture, placed, smooth
 from support_stages import opened
 
@@ -135,6 +136,46 @@ def test_faces_too_far_outside_are_dropped(rng: np.random.Generator, tmp_path: P
     assert opened(FaceAlign, tmp_path, maximum_outside=0.15, without_faces="skip").run([frame(photo, [out])]) == []
     (kept,) = opened(FaceAlign, tmp_path).run([frame(photo, [out])])
     assert len(kept.faces) == 1
+
+
+def shown(face: Face, side: float) -> float:
+    """The margin of a crop: its side in the photo, over the side at margin 1."""
+    assert face.matrix is not None
+    assert face.crop is not None
+    return face.crop.shape[0] / float(np.hypot(*face.matrix[:, 0])) / side
+
+
+@pytest.mark.parametrize(("most", "allowed"), [(0.1, 0.1), (None, 0.0)])
+def test_near_the_border_less_is_shown_and_as_much_as_can_be(
+    rng: np.random.Generator, most: float | None, allowed: float
+) -> None:
+    photo = smooth(rng, 200, 300)
+    config = FaceAlignConfig(minimum_margin=0.6, maximum_outside=most)
+    for x, degrees in ((150, 20), (49, 0), (38, 10), (36, -5)):
+        face = placed((x, 100), 100, degrees)
+        (near,) = align(photo, [face], config)
+        assert near.mask is not None
+        outside = 1 - (near.mask > 0).mean()
+        margin = shown(near, 100)
+        assert outside <= allowed
+        marks = apply(near.matrix.astype(float), face.landmarks.astype(float))
+        assert np.abs(marks - template(margin) * len(near.mask)).max() < 0.03, "the middle stays in its place"
+        if margin < 0.999:
+            (wider,) = align(photo, [face], FaceAlignConfig(margin=margin * 1.02))
+            assert wider.mask is not None
+            assert 1 - (wider.mask > 0).mean() > allowed
+        assert (margin > 0.999) == (x == 150 or (x == 49 and most is not None))
+
+
+def test_a_face_too_near_to_the_border_is_dropped_or_shown_with_the_least_margin(rng: np.random.Generator) -> None:
+    photo, face = smooth(rng, 200, 300), placed((5, 100), 100)
+    assert align(photo, [face], FaceAlignConfig(minimum_margin=0.6, maximum_outside=0.1)) == []
+    (kept,) = align(photo, [face], FaceAlignConfig(minimum_margin=0.6))
+    assert shown(kept, 100) == pytest.approx(0.6, abs=1e-3)
+    (usual,) = align(photo, [face], FaceAlignConfig())
+    assert shown(usual, 100) == pytest.approx(1, abs=1e-3)
+    with pytest.raises(ValidationError, match=r"minimum_margin must not exceed margin \(0\.9\)"):
+        FaceAlignConfig(margin=0.9, minimum_margin=1)
 
 
 def test_a_face_without_extent_is_none(rng: np.random.Generator) -> None:

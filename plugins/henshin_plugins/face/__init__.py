@@ -123,6 +123,13 @@ class FaceAlignConfig(StageConfig):
     margin: float = Field(
         1.0, ge=0.5, le=4.0, description="How much a crop shows: 1 = face with hair and chin, 2 = twice as wide."
     )
+    minimum_margin: float | None = Field(
+        None,
+        ge=0.5,
+        le=4.0,
+        description="Where a crop would lie beyond the photo with more than maximum_outside (null: at all), show less "
+        "than margin, down to this; null: always margin. For training sets of close photos: 0.8.",
+    )
     maximum_outside: float | None = Field(
         None,
         ge=0.0,
@@ -131,6 +138,12 @@ class FaceAlignConfig(StageConfig):
         "chin are cut off, 0.45 where half the face is. One whose eyes both lie beyond it is dropped always.",
     )
     without_faces: Policy = Field("copy", description=f"For photos that lost all faces to the border. {POLICY}")
+
+    @model_validator(mode="after")
+    def _least_is_less(self) -> Self:
+        if self.minimum_margin is not None and self.minimum_margin > self.margin:
+            raise ValueError(f"minimum_margin must not exceed margin ({self.margin:g})")
+        return self
 
 
 class FaceAlign(Stage[FaceAlignConfig]):

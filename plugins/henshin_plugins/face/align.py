@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -35,19 +35,53 @@ def align(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> l
 def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | None:
     if not _any_inside(face.landmarks[:2], picture):
         return None  # both eyes are guesses beyond the border
-    unit = similarity(face.landmarks.astype(np.float64), template(config.margin))
-    scale = math.sqrt(abs(np.linalg.det(unit[:, :2])))
-    if not scale > 0 or not math.isfinite(scale):
+    placed = _placed(picture, face, config.margin, config.size)
+    if placed is None:
         return None  # landmarks that all coincide: no face
-    side = min(config.size, max(LEAST_SIDE, math.floor(1 / scale + 1e-3)))  # landmarks are float32
-    matrix = (unit * side).astype(np.float32)  # the crop is made with the very numbers that paste_back will see
-    mask = inside(matrix.astype(np.float64), side, picture.shape[1], picture.shape[0])
-    outside = 1 - np.count_nonzero(mask) / mask.size
-    if config.maximum_outside is not None and outside > config.maximum_outside:
+    allowed = 0.0 if config.maximum_outside is None else config.maximum_outside
+    if config.minimum_margin is not None and placed.outside > allowed:
+        placed = _nearer(picture, face, config, allowed) or placed
+    if config.maximum_outside is not None and placed.outside > config.maximum_outside:
         return None
+    matrix, mask, side = placed.matrix, placed.mask, len(placed.mask)
     crop = warp(picture, matrix.astype(np.float64), side, side)
     crop.flags.writeable = mask.flags.writeable = False
     return replace(face, matrix=matrix, crop=crop, mask=mask)
+
+
+class _Placed(NamedTuple):
+    """Where a crop lies: the matrix (2, 3) that makes it, its mask (S, S), and the share of it beyond the photo."""
+
+    matrix: Floats
+    mask: Picture
+    outside: float
+
+
+def _placed(picture: Picture, face: Face, margin: float, size: int) -> _Placed | None:
+    unit = similarity(face.landmarks.astype(np.float64), template(margin))
+    scale = math.sqrt(abs(np.linalg.det(unit[:, :2])))
+    if not scale > 0 or not math.isfinite(scale):
+        return None
+    side = min(size, max(LEAST_SIDE, math.floor(1 / scale + 1e-3)))  # landmarks are float32
+    matrix = (unit * side).astype(np.float32)  # the crop is made with the very numbers that paste_back will see
+    mask = inside(matrix.astype(np.float64), side, picture.shape[1], picture.shape[0])
+    return _Placed(matrix, mask, 1 - np.count_nonzero(mask) / mask.size)
+
+
+def _nearer(picture: Picture, face: Face, config: FaceAlignConfig, allowed: float) -> _Placed | None:
+    """Show less than `margin`: as much as can be with no more than ``allowed`` beyond the photo, else the least."""
+    least, most = config.minimum_margin or config.margin, config.margin
+    best = _placed(picture, face, least, config.size)
+    if best is None or best.outside > allowed:
+        return best
+    for _ in range(7):  # to 1 % of what there is between the two
+        middle = (least + most) / 2
+        placed = _placed(picture, face, middle, config.size)
+        if placed is None or placed.outside > allowed:
+            most = middle
+        else:
+            least, best = middle, placed
+    return best
 
 
 def _any_inside(points: Floats, picture: Picture) -> bool:
