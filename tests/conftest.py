@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest_plugins = ["support_cli", "support_pipeline"]  # whose fixtures several files use
+pytest_plugins = ["support_cli", "support_evaluation", "support_pipeline"]  # whose fixtures several files use
 
 ROOT = Path(__file__).resolve().parents[1]
 

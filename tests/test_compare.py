@@ -52,6 +52,27 @@ def test_the_source_is_scaled_to_the_result(source: tuple[str, np.ndarray]) -> N
     assert abs(column[:19].mean() - picture.mean()) < 4
 
 
+@pytest.mark.parametrize("layout", ["row", "column"])
+def test_the_source_stands_there_once_by_each_filter(source: tuple[str, np.ndarray], layout: str) -> None:
+    name, picture = source
+    result = np.zeros((60, 80, 3), np.uint8)
+    box = np.array([10, 10, 20, 20], np.float32)
+    face = Face(box.copy(), 1.0, np.zeros((5, 2), np.float32), np.eye(2, 3, dtype=np.float32))
+    frame = Frame(name, "a", result, np.full((60, 80), 9, np.uint8), faces=[face])
+    compare(frame, gap=4, layout=layout, source_by=["nearest", "bicubic"])
+    axis, side = (1, 80) if layout == "row" else (0, 60)
+    parts = np.split(frame.picture, [side, side + 4, 2 * side + 4, 2 * side + 8], axis)
+    image = Image.fromarray(picture)
+    for part, filter in ((parts[0], Image.Resampling.NEAREST), (parts[2], Image.Resampling.BICUBIC)):
+        assert np.array_equal(part, np.asarray(image.resize((80, 60), filter)))
+    assert np.array_equal(parts[4], result)
+    assert frame.alpha is not None
+    assert frame.alpha.shape == frame.picture.shape[:2]
+    moved = 2 * (side + 4)
+    shift = [moved, 0, moved, 0] if layout == "row" else [0, moved, 0, moved]
+    assert face.box.tolist() == (box + shift).tolist()
+
+
 def test_alpha_of_either_is_kept(source: tuple[str, np.ndarray]) -> None:
     name, picture = source
     frame = compare(Frame(name, "a", picture.copy(), np.full((30, 40), 9, np.uint8)), gap=2)

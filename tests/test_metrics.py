@@ -102,6 +102,14 @@ def test_psnr_agrees_with_scikit_image() -> None:
     assert psnr(one, other) == pytest.approx(metrics.peak_signal_noise_ratio(one, other, data_range=255), abs=1e-9)
 
 
+def test_large_pictures_are_measured_band_by_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = _pair(64, 40)
+    whole = psnr(one, other), ssim(luma(one), luma(other))
+    for band in (1, 200, 333):
+        monkeypatch.setattr("henshin.metrics._BAND", band)
+        assert (psnr(one, other), ssim(luma(one), luma(other))) == pytest.approx(whole, abs=1e-10)
+
+
 def test_ssim_of_equals_is_one_and_falls_with_noise() -> None:
     one, slightly = _pair(noise=4)
     _, strongly = _pair(noise=40)

@@ -14,6 +14,7 @@ import click
 from henshin.cli.base import registry_with, say
 from henshin.cli.text import amount
 from henshin.errors import HenshinError, MissingError
+from henshin.places import exists
 from henshin.words import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -104,26 +105,30 @@ def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Cont
                 models[name] = ByModel(name, networks)
         if asked["overrides"] and not pipelines:
             raise click.UsageError("--set changes pipelines, and none is named", click.get_current_context())
-        both = {**models, **pipelines}
+        both: dict[str, ByModel | ByPipeline] = {**models, **pipelines}
         yield Contest(list(models.values()), list(pipelines.values()), [both[name] for name in names])
 
 
 def _is_pipeline(name: str, store: ModelStore) -> bool:
     """Tell a pipeline from a model; of a name that both have the model is meant. Errors: MissingError for neither."""
+    from henshin.models.store import SUFFIX, is_path
     from henshin.packaged import data_folder
 
     if name.endswith((".yaml", ".yml")):
         return True
     if name in ("lanczos", "bicubic", "input"):
         raise HenshinError(f"'{name}' need not be named: it is always there where it can be")
-    if store.knows(name):
+    if store.knows(name) and not (is_path(name) and exists(Path(name)) and not name.endswith(SUFFIX)):
         return False
+    if exists(Path(name)):
+        raise HenshinError(f"'{name}' is neither a model (.onnx) nor a pipeline (.yaml)")
     ready = [path.stem for path in data_folder("pipelines").glob("*.yaml")]
     if name in ready:
         return True
     here = [one.name for one in store.list() if one.kind == "translator"]
+    families = [one.rpartition("-x")[0] for one in here if one.rpartition("-x")[2].isdigit()]
     there_are = f"; models: {listed(here) or 'none'}; pipelines: {listed(ready) or 'none'}"
-    hint = did_you_mean(name, [*here, *ready]) or there_are
+    hint = did_you_mean(name, [*families, *here, *ready]) or there_are
     raise MissingError(f"no model or pipeline named '{name}'{hint}")
 
 

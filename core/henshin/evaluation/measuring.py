@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from henshin.errors import PictureError
+from henshin.errors import HenshinError, PictureError
 from henshin.words import one_line
 
 if TYPE_CHECKING:
@@ -198,7 +198,9 @@ def decibel(value: float | None) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, PictureError) else one_line(error)
+    if isinstance(error, PictureError):
+        return error.reason
+    return str(error) if isinstance(error, HenshinError) else one_line(error)
 
 
 def _told(method: str | None, reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +118,8 @@ class ByModel:
             return
         if set(self.scales) == {1}:
             raise HenshinError(f"model '{self.name}' keeps the size of pictures and cannot enlarge by {scale}")
+        if scale == 1:
+            raise HenshinError(f"model '{self.name}' enlarges, and the truths are no larger than the pictures")
         offered = ", ".join(str(one) for one in sorted(self.scales))
         raise HenshinError(f"model '{self.name}' does not enlarge by {scale}; it has: {offered}")
 
@@ -185,6 +188,7 @@ class ByPipeline:
         from henshin.engine import run
 
         self.check(scale)
+        shutil.rmtree(self.folder / f"run-{self._runs}", ignore_errors=True)  # what was measured needs no room
         self._runs += 1
         place = self.folder / f"run-{self._runs}"
         files: dict[Path, Path] = {}
@@ -221,8 +225,10 @@ class ByPipeline:
                 self._drawn[path] = PictureError("the run says nothing of it")
             elif entry.status == "failed":
                 self._drawn[path] = PictureError(f"{entry.stage}: {entry.reason}")
+            elif entry.status == "skipped":
+                self._drawn[path] = PictureError(f"left out by {entry.stage}: {entry.reason}")
             elif len(entry.outputs) != 1:
-                made = f"made {len(entry.outputs)} pictures of it" if entry.outputs else "left it out"
+                made = f"made {len(entry.outputs)} pictures of it"
                 self._drawn[path] = PictureError(f"the pipeline {made}, and one is wanted")
             else:
                 self._drawn[path] = folder / entry.outputs[0].path

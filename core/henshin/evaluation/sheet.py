@@ -78,7 +78,7 @@ class Strip:
         if drawn.shape[:2] == (height * self.scale, width * self.scale):
             shown = self.window.cut(drawn, self.scale)
         else:
-            shown = resample(drawn, *fitted(*drawn.shape[:2], self.cell))
+            shown = resample(drawn, *fitted(drawn.shape[0], drawn.shape[1], self.cell))
         self.cells[column] = (shown, words)
 
 

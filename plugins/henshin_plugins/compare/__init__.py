@@ -8,6 +8,7 @@ from pydantic import Field
 
 from henshin.errors import PictureError
 from henshin.hookspecs import hookimpl
+from henshin.resampling import Filter
 from henshin.stage import Stage, StageConfig
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ class CompareConfig(StageConfig):
 
     layout: Literal["row", "column"] = Field(default="row", description="Side by side, or one above the other.")
     gap: int = Field(default=8, ge=0, le=512, description="White pixels between the two.")
+    source_by: tuple[Filter, ...] = Field(
+        default=("lanczos",),
+        min_length=1,
+        max_length=5,
+        description="Filters that scale the source. With several it stands there once by each, in this order: "
+        "[nearest, lanczos, bicubic] after a super-resolution shows what the network adds.",
+    )
 
 
 class Compare(Stage[CompareConfig]):
@@ -40,7 +48,7 @@ class Compare(Stage[CompareConfig]):
 
         for frame in items:
             try:
-                put_before(frame, row=self.config.layout == "row", gap=self.config.gap)
+                put_before(frame, self.config.source_by, row=self.config.layout == "row", gap=self.config.gap)
             except PictureError as error:
                 frame.error = error
         return items

@@ -1,7 +1,8 @@
-"""Two pictures become one."""
+"""Two pictures, or more, become one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,17 +10,18 @@ import numpy as np
 
 from henshin.errors import PictureError
 from henshin.images import read
-from henshin.resampling import resample
+from henshin.resampling import Filter, resample
 
 if TYPE_CHECKING:
     from henshin.frame import Frame, Picture
 
 
-def put_before(frame: Frame, *, row: bool, gap: int) -> None:
+def put_before(frame: Frame, filters: Sequence[Filter], *, row: bool, gap: int) -> None:
     """Put a frame's source to the left of its picture (or above), ``gap`` white pixels between them.
 
-    The source is scaled to the picture's height (in a column: width). Alpha is kept where either has it, and faces
-    move along with the picture. Errors: PictureError if the frame's source is no file, or cannot be read.
+    The source is scaled to the picture's height (in a column: width) by each of the filters, and stands there as often.
+    Alpha is kept where either has it, and faces move along with the picture. Errors: PictureError if the frame's source
+    is no file, or cannot be read.
     """
     path = Path(frame.source)
     if not path.is_file():
@@ -36,11 +38,14 @@ def put_before(frame: Frame, *, row: bool, gap: int) -> None:
     axis = 1 if row else 0
     white = np.full((*between, 3), 255, np.uint8)
     if frame.alpha is not None or decoded.alpha is not None:
-        before = resample(_opaque(decoded.alpha, decoded.picture), *size)
-        frame.alpha = np.concatenate((before, white[..., 0], _opaque(frame.alpha, frame.picture)), axis)
-    frame.picture = np.concatenate((resample(decoded.picture, *size), white, frame.picture), axis)
+        alpha = _opaque(decoded.alpha, decoded.picture)
+        before = [part for filter in filters for part in (resample(alpha, *size, filter), white[..., 0])]
+        frame.alpha = np.concatenate((*before, _opaque(frame.alpha, frame.picture)), axis)
+    before = [part for filter in filters for part in (resample(decoded.picture, *size, filter), white)]
+    frame.picture = np.concatenate((*before, frame.picture), axis)
+    shift = len(filters) * (size[axis] + gap)
     for face in frame.faces:
-        face.shift(size[1] + gap if row else 0, 0 if row else size[0] + gap)
+        face.shift(shift if row else 0, 0 if row else shift)
 
 
 def _opaque(alpha: Picture | None, picture: Picture) -> Picture:
