@@ -177,6 +177,14 @@ def test_the_rate_can_drop_in_one_step():
     assert rates == pytest.approx([3e-4, 3e-4, 3e-5, 3e-5])
 
 
+def test_the_discriminators_may_learn_at_a_rate_of_their_own(place, tmp_path):
+    path = written(place, tmp_path, "steps: 4\njudge_rate: 0.25\nlearning_rate: 4e-4\ndecay: 0\nsheet_every: 9\n")
+    trained(path, tmp_path / "run", max_steps=1)
+    state = last_state(tmp_path / "run")
+    rates = [state[f"{name}_steps"]["param_groups"][0]["lr"] for name in ("generator", "judge_a", "judge_b")]
+    assert rates == pytest.approx([4e-4, 1e-4, 1e-4])
+
+
 def test_discriminators_that_pictures_are_too_small_for_are_told_before_the_run(place, tmp_path):
     with pytest.raises(PipelineError, match="4 strided layers need pictures of 48 px at least, not 32"):
         load_run(written(place, tmp_path, "judge_layers: 4\n"), build_registry())

@@ -98,6 +98,9 @@ class CycleGanConfig(ScheduledConfig):
     judge_width: int = Field(64, ge=4, le=256, description="Channels of a discriminator's first layer.")
     judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels.")
     judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminators.")
+    judge_rate: float = Field(
+        1.0, gt=0, le=100, description="The discriminators' learning rate over the generators' (paper: 1)."
+    )
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         (), description="Differentiable augmentation of what the discriminators see, for small data (paper: none)."
     )

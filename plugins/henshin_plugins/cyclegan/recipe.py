@@ -67,7 +67,9 @@ def train(config: CycleGanConfig, run: Run) -> None:
     )
     while run.step():
         playing = run.steps >= c.pretrain
-        set_rate(c.rate(max(run.steps - c.pretrain, 0), pictures), generator_steps, judge_a_steps, judge_b_steps)
+        rate = c.rate(max(run.steps - c.pretrain, 0), pictures)
+        set_rate(rate, generator_steps)
+        set_rate(rate * c.judge_rate, judge_a_steps, judge_b_steps)
         real_a, real_b = domain_a.draw(c.batch, run.rng), domain_b.draw(c.batch, run.rng)
         losses: dict[str, Tensor] = {}
 
