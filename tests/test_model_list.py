@@ -104,3 +104,29 @@ def test_a_wrong_list_is_told_with_its_line(tmp_path: Path) -> None:
     listing(tmp_path, COMMENTED.replace("    size: 2\n", "    size: 2\n    size: 3\n"))
     with pytest.raises(HenshinError, match=r"models\.yaml:19: the key 'size' is here twice"):
         read_index(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["before", "after", "alone"])
+@pytest.mark.parametrize("name", ["one", "new"])
+def test_a_list_of_weights_beside_the_models_stays(tmp_path: Path, place: str, name: str) -> None:
+    models = f"models:\n  - name: one\n    file: one.onnx\n    sha256: {A}\n    size: 1\n"
+    weights = f"weights:\n  - name: w\n    file: w.pth\n    sha256: {A}\n    size: 1\n    scales: [2]\n    url: http://x/w.pth\n"
+    text = {"before": weights + models, "after": models + weights, "alone": weights}[place]
+    path = listing(tmp_path, text)
+    list_models(tmp_path, [entry(name), entry("last")])
+    index = read_index(tmp_path)
+    assert [one.models for one in index.weights] == [("w-x2",)]
+    assert [one.name for one in index.models] == list(
+        dict.fromkeys(["one", name, "last"] if place != "alone" else [name, "last"])
+    )
+    assert weights in path.read_text()
+
+
+def test_of_several_entries_all_are_entered_or_none(tmp_path: Path) -> None:
+    rest = f"file: x.onnx\n    sha256: {A}\n    size: 1\n"
+    text = f"models:\n  - name: one\n    {rest}  -\n    name: two\n    {rest}"
+    path = listing(tmp_path, text)
+    with pytest.raises(HenshinError, match="'two' cannot be entered"):
+        list_models(tmp_path, [entry("one"), entry("two")])
+    assert path.read_text() == text
+    assert [file.name for file in tmp_path.iterdir()] == ["models.yaml"]

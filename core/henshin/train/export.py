@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -166,7 +167,8 @@ def place(models: Mapping[Path, Made], weights: bool = False, enter: Callable[[]
         raise HenshinError(f"{where}: cannot be written: {reason}") from error
     finally:
         for part, _ in arrived:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
 
 @torch.inference_mode()
