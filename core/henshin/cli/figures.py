@@ -91,7 +91,7 @@ def _tell(results: Results, asked: dict[str, Any], level: int) -> None:
             say(f"failed: {fault.set}/{fault.picture}: {by}{fault.reason}")
     failed = len({(fault.set, fault.picture) for fault in results.faults})
     if failed:
-        say(f"henshin: {amount(failed, 'picture')} could not be measured by all; the figures are those of the others")
+        say(f"henshin: {amount(failed, 'picture')} could not be measured by every method; the means are of the others")
 
 
 def figure_lines(results: Results, each: bool) -> Iterator[str]:
