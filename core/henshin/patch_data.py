@@ -17,6 +17,8 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 class PatchData(FolderData):
     """One set of pictures at their full size, of which pieces are cut: a large one, and its small twin."""
 
+    apart = True
+
     pictures: FolderNames = Field(description="Folder, or folders, of pictures to learn from, at their full size.")
     shares: tuple[Annotated[float, Field(gt=0, le=1e6)], ...] | None = Field(
         None,

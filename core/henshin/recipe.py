@@ -42,12 +42,13 @@ FolderNames = FolderName | Annotated[tuple[FolderName, ...], Field(min_length=1)
 class NetworkOption:
     """Marks a ``NetworkChoice`` with what its generator must be: its ``kind`` and its ``scale``; None is any.
 
+    A ``scale`` of "larger" is any above 1.
     ``plain``: it must speak RGB in [-1, 1] itself, for the recipe calls more of it than ``forward``, which alone is
     converted.
     """
 
     kind: Kind | None = "translator"
-    scale: int | None = 1
+    scale: int | Literal["larger"] | None = 1
     plain: bool = False
 
 
@@ -98,6 +99,8 @@ class FolderData(BaseModel):
     """What every kind of training data has in common: folders of pictures, of which some are held out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    apart: ClassVar[bool] = False
+    """Are the folders of one option sets of their own, each with its held-out pictures?"""
 
     flip: bool = Field(True, description="Mirror each picture with an even chance.")
     duplicates: Literal["report", "drop", "ignore"] = Field(

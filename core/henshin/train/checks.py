@@ -15,7 +15,7 @@ from henshin.generator import Generator
 from henshin.marks import Where, marked, within
 from henshin.recipe import FolderData, FolderOption, NetworkChoice, NetworkOption, PairedData, RecipeConfig
 from henshin.registry import Registry
-from henshin.train.folders import HeldOutError, as_folders, by_option, checked, pairs_in
+from henshin.train.folders import HeldOutError, as_folders, by_option, checked, pairs_in, sets
 from henshin.train.networks import make_generator
 from henshin.yaml_nodes import Node
 
@@ -82,7 +82,9 @@ def _unwanted(generator: Generator[Any], wanted: NetworkOption, recipe: str) -> 
     """Why a recipe cannot train this generator."""
     if wanted.kind not in (None, generator.kind):
         return f"'{generator.name}' is a {generator.kind}; {recipe} needs a {wanted.kind}"
-    if generator.kind == "translator" and wanted.scale not in (None, generator.scale):
+    if wanted.scale == "larger" and generator.scale < 2:
+        return f"'{generator.name}' does not enlarge; {recipe} needs a network of scale 2 or more"
+    if generator.kind == "translator" and wanted.scale not in (None, "larger", generator.scale):
         return f"'{generator.name}' enlarges by {generator.scale}; {recipe} needs scale {wanted.scale}"
     if wanted.plain and (generator.value_range != (-1.0, 1.0) or generator.channel_order != "RGB"):
         low, high = generator.value_range
@@ -111,7 +113,8 @@ def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pr
         try:
             folders = as_folders(names, path.parent)
             if mark.pictures:
-                checked(folders, 0 if data is None else data.hold_out)
+                for one in sets(folders, data is not None and data.apart):
+                    checked(one, 0 if data is None else data.hold_out)
         except HenshinError as error:
             unsound.add(where[:-1])
             yield _folder_problem(error, where, root, str(path))

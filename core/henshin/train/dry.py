@@ -23,7 +23,7 @@ from henshin.train import checkpoint
 from henshin.train.config import RunPlan
 from henshin.train.device import make_fabric, precision_of
 from henshin.train.ema import Average
-from henshin.train.folders import as_folders, pictures_in, split
+from henshin.train.folders import as_folders, pictures_in, sets, split
 from henshin.train.networks import make_generator
 from henshin.train.options import RunOptions
 from henshin.train.start import settled
@@ -140,11 +140,15 @@ def folders_of(plan: RunPlan) -> Iterator[Folder]:
         return
     for option, value in data.folder_options().items():
         places = as_folders(value, plan.path.parent)
-        training, held = split(pictures_in(places), data.hold_out)
-        if not training:
-            where = ", ".join(map(str, places))
-            raise HenshinError(f"{where}: {len(held)} pictures, {data.hold_out} of them held out: none to train on")
-        yield Folder(f"data.{option}", places, len(training), len(held), data.side)
+        training, held = 0, 0
+        for some in sets(places, data.apart):
+            one, other = split(pictures_in(some), data.hold_out)
+            if not one:
+                where = ", ".join(map(str, some))
+                told = f"{len(other)} pictures, {data.hold_out} of them held out: none to train on"
+                raise HenshinError(f"{where}: {told}")
+            training, held = training + len(one), held + len(other)
+        yield Folder(f"data.{option}", places, training, held, data.side)
 
 
 def rehearsed(plan: RunPlan, registry: Registry) -> Rehearsal | None:

@@ -84,7 +84,8 @@ def _some(patches: Patches) -> list[tuple[Pyramid, int]]:
 
 
 def _middle(large: Picture, small: Picture, scale: int) -> tuple[Picture, Picture]:
-    """The middle of a pair, both cut at the same place."""
+    """The middle of a pair (3, h, w), cut at the same place of both; (h, w, 3)."""
+    large, small = (one.transpose(1, 2, 0) for one in (large, small))
     most = WIDEST // scale
     top, left = (max(0, side - most) // 2 for side in small.shape[:2])
     part = small[top : top + most, left : left + most]

@@ -11,15 +11,13 @@ from PIL import Image
 
 from henshin.errors import PictureError
 from henshin.images import read
+from henshin.likeness import THUMB
 
 Crop = Literal["middle", "random", "whole"]
 """`middle`: a square of `side`; `random`: the shorter side brought to `side`; `whole`: reduced `side` times."""
 
 LONGEST = 4
 """A picture that is kept whole is at most so many times longer than wide: a strip of one pixel must not fill a disk."""
-
-THUMB = 16
-"""Side of the thumbnails, pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +58,7 @@ def reduced(picture: np.ndarray, scale: int) -> np.ndarray:
     """A picture (H, W, 3) uint8 reduced to (H // scale, W // scale, 3), none below 1, by Pillow's bicubic filter."""
     if scale == 1:
         return picture
-    height, width = kept_size(*picture.shape[:2], scale, "whole")
+    height, width = kept_size(picture.shape[0], picture.shape[1], scale, "whole")
     part = Image.fromarray(np.ascontiguousarray(picture[: height * scale, : width * scale]))
     return np.asarray(part.resize((width, height), Image.Resampling.BICUBIC))
 

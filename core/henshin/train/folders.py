@@ -36,6 +36,11 @@ def as_folders(value: str | Sequence[str], base: Path) -> list[Path]:
     return folders
 
 
+def sets(folders: Sequence[Path], apart: bool) -> list[Sequence[Path]]:
+    """The folders of an option as one set, or each as a set of its own."""
+    return [[folder] for folder in folders] if apart else [folders]
+
+
 def pictures_in(folders: Sequence[Path]) -> list[Path]:
     """Every picture file below these folders, sorted; hidden files and folders are left out."""
     return sorted(

@@ -6,7 +6,9 @@ piece is what a cut of the small picture is, also at its border, and the filter 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,9 @@ from henshin.train.duplicates import same
 from henshin.train.folders import checked
 from henshin.train.lists import tell
 
+Place = tuple[np.ndarray, np.ndarray, tuple[float, float], Damage | None]
+"""Where a piece is cut and what it suffers: its large and small picture, from top and from left in [0, 1), damage."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pyramid:
@@ -37,18 +42,19 @@ class Pyramid:
 
     def fitting(self, scale: int, patch: int) -> np.ndarray:
         """Rows to train on that have room for a piece of this scale."""
-        return self.training[self.small[scale].shapes[self.training].min(axis=1, initial=1 << 30) >= patch]
+        room: np.ndarray = self.small[scale].shapes[self.training].min(axis=1, initial=1 << 30)
+        return self.training[room >= patch]
 
     def pair(self, row: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
-        """A picture and its small twin, views (h, w, 3) uint8; the large one is cut to a multiple of the scale."""
+        """A picture and its small twin, views (3, h, w) uint8; the large one is cut to a multiple of the scale."""
         small = _picture(self.small[scale], row)
-        height, width = small.shape[0] * scale, small.shape[1] * scale
-        return _picture(self.large, row)[:height, :width], small
+        height, width = small.shape[1] * scale, small.shape[2] * scale
+        return _picture(self.large, row)[:, :height, :width], small
 
 
 def _picture(found: Decoded, row: int) -> np.ndarray:
     start, (height, width) = found.starts[row], found.shapes[row]
-    return found.pixels[start : start + 3 * height * width].reshape(3, height, width).transpose(1, 2, 0)
+    return found.pixels[start : start + 3 * height * width].reshape(3, height, width)
 
 
 class Patches:
@@ -60,9 +66,15 @@ class Patches:
         self.folders, self.data, self.scales, self.device = folders, data, tuple(scales), device
         self._rows = {scale: [one.fitting(scale, data.patch) for one in folders] for scale in self.scales}
         self._odds = {scale: _odds(rows, data.shares) for scale, rows in self._rows.items()}
+        self._threads: ThreadPoolExecutor | None = None
 
     def __len__(self) -> int:
         return sum(len(one.training) for one in self.folders)
+
+    @property
+    def fitting(self) -> dict[int, int]:
+        """How many pictures there are to draw from at each scale."""
+        return {scale: sum(map(len, rows)) for scale, rows in self._rows.items()}
 
     @property
     def held(self) -> list[tuple[Pyramid, int]]:
@@ -82,51 +94,64 @@ class Patches:
         chances = rng.random((count, 3))
         lies = np.stack([rng.integers(2, size=count) * self.data.flip, rng.integers(4, size=count) * self.data.turn], 1)
         damaged = damages(degradation, count, rng) if degradation else [None] * count
-        pairs = []
-        for of, (which, top, left), lie, damage in zip(folders, chances, lies.tolist(), damaged, strict=True):
+        places: list[Place] = []
+        for of, (which, top, left), damage in zip(folders, chances, damaged, strict=True):
             rows = self._rows[scale][of]
-            large, small = self.folders[of].pair(int(rows[int(which * len(rows))]), scale)
-            piece = cut(large, small, scale, self.data.patch, (top, left), damage)
-            pairs.append([_turned(one, *lie) for one in piece])
-        smalls, larges = (torch.from_numpy(np.stack(row)) for row in zip(*pairs, strict=True))
-        return self._batch(smalls), self._batch(larges), scale
+            places.append((*self.folders[of].pair(int(rows[int(which * len(rows))]), scale), (top, left), damage))
+        cuts = self._cuts(places, scale)
+        turned = [[_turned(piece, *lie) for piece in one] for one, lie in zip(cuts, lies.tolist(), strict=True)]
+        smalls, larges = (torch.from_numpy(np.stack(pieces)) for pieces in zip(*turned, strict=True))
+        return scaled(smalls.to(self.device)), scaled(larges.to(self.device)), scale
 
-    def _batch(self, pieces: Tensor) -> Tensor:
-        return scaled(pieces.to(self.device).permute(0, 3, 1, 2).contiguous())
+    def _cuts(self, places: list[Place], scale: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        """Cut the pieces; those that are spoilt in threads, which changes nothing, for their chances are drawn."""
+
+        def one(place: Place) -> tuple[np.ndarray, np.ndarray]:
+            return cut(*place, scale, self.data.patch)
+
+        if all(damage is None for *_, damage in places):
+            return map(one, places)
+        self._threads = self._threads or ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        return self._threads.map(one, places)
 
 
 def _turned(piece: np.ndarray, mirrored: int, quarters: int) -> np.ndarray:
-    """One of the eight ways in which a square can lie."""
-    return np.rot90(piece[:, ::-1] if mirrored else piece, quarters)
+    """One of the eight ways in which a square (3, H, H) can lie."""
+    return np.rot90(piece[:, :, ::-1] if mirrored else piece, quarters, (1, 2))
 
 
 def _odds(rows: Sequence[np.ndarray], shares: Sequence[float] | None) -> np.ndarray:
     """How likely each folder is, (F,), of which some have no picture."""
     counts = np.array([len(one) for one in rows], np.float64)
     odds = counts if shares is None or len(rows) == 1 else np.array(shares) * (counts > 0)
-    return odds / odds.sum()
+    return np.asarray(odds / max(odds.sum(), 1e-12))
 
 
 def cut(
-    large: np.ndarray, small: np.ndarray, scale: int, patch: int, place: tuple[float, float], damage: Damage | None
+    large: np.ndarray, small: np.ndarray, place: tuple[float, float], damage: Damage | None, scale: int, patch: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut (small, large) pieces at one place of a pair of pictures, `place` in [0, 1) from top and from left.
+    """Cut pieces, small (3, p, p) and large (3, p * scale, p * scale), at one place of a pair of pictures (3, h, w).
 
-    A blurred one is made of the large picture anew, with a margin so that its border is blurred like its middle.
+    `place` is in [0, 1) from top and from left. A blurred piece is made of the large picture anew, with a margin, so
+    that its border is blurred like its middle.
     """
-    top, left = (int(at * (room - patch + 1)) for at, room in zip(place, small.shape[:2], strict=True))
-    wanted = large[top * scale : (top + patch) * scale, left * scale : (left + patch) * scale]
+    top, left = (int(at * (room - patch + 1)) for at, room in zip(place, small.shape[1:], strict=True))
+    wanted = _part(large, top * scale, left * scale, patch * scale)
     if damage is None:
-        return small[top : top + patch, left : left + patch], wanted
+        return _part(small, top, left, patch), wanted
     if damage.blur:
         around = margin(damage)
         high, wide = max(0, top - around), max(0, left - around)
-        part = large[high * scale : (top + patch + around) * scale, wide * scale : (left + patch + around) * scale]
-        soft = blurred(np.ascontiguousarray(part), scale, damage.blur)
-        piece = soft[top - high : top - high + patch, left - wide : left - wide + patch]
+        part = large[:, high * scale : (top + patch + around) * scale, wide * scale : (left + patch + around) * scale]
+        soft = blurred(np.ascontiguousarray(part.transpose(1, 2, 0)), scale, damage.blur).transpose(2, 0, 1)
+        piece = _part(soft, top - high, left - wide, patch)
     else:
-        piece = small[top : top + patch, left : left + patch]
-    return spoilt(np.ascontiguousarray(piece), damage), wanted
+        piece = _part(small, top, left, patch)
+    return spoilt(np.ascontiguousarray(piece.transpose(1, 2, 0)), damage).transpose(2, 0, 1), wanted
+
+
+def _part(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
+    return picture[:, top : top + side, left : left + side]
 
 
 def open_patches(run: Run, data: PatchData, scales: Sequence[int]) -> Patches:
@@ -135,39 +160,35 @@ def open_patches(run: Run, data: PatchData, scales: Sequence[int]) -> Patches:
     Errors: HenshinError when none is left to train on, at one of the scales; MissingError when the cache of decoded
     pictures cannot be written.
     """
-    pyramids = []
-    for folder in run.folders(data.pictures):
-        try:
-            files = checked([folder], data.hold_out)
-        except HenshinError as error:
-            raise HenshinError(f"data.pictures: {error}") from error
-        pyramids.append(_pyramid(run, files, data, scales, folder))
-    for scale in scales:
-        side = data.patch * scale
-        small = [(one, len(one.training) - len(one.fitting(scale, data.patch))) for one in pyramids]
-        left = sum(len(one.training) - count for one, count in small)
-        told = f"pictures: {sum(count for _, count in small)} of {sum(len(one.training) for one in pyramids)}"
-        if not left:
-            raise HenshinError(
-                f"data.pictures: no picture has the {side}x{side} pixels that a patch of {data.patch} px needs at "
-                f"x{scale}; lower data.patch"
-            )
-        if any(count for _, count in small):
-            run.say(f"{told} are smaller than {side} px, and left out at x{scale}")
+    pyramids = [_pyramid(run, folder, data, scales) for folder in run.folders(data.pictures)]
     patches = Patches(pyramids, data, scales, run.device)
-    run.say(f"{len(patches)} pictures, {len(patches.held)} held out, patches of {data.patch} px")
+    for scale, count in patches.fitting.items():
+        side, without = data.patch * scale, len(patches) - count
+        if not count:
+            raise HenshinError(
+                f"data.pictures: none of {len(patches)} pictures has the {side}x{side} pixels that pieces of "
+                f"{data.patch} px need at x{scale}; lower data.patch"
+            )
+        if without:
+            run.say(f"pictures: {without} of {len(patches)} are smaller than {side} px, and left out at x{scale}")
+    run.say(f"{len(patches)} pictures, {len(patches.held)} held out, pieces of {data.patch} px")
     return patches
 
 
-def _pyramid(run: Run, files: list[Path], data: PatchData, scales: Sequence[int], folder: Path) -> Pyramid:
-    large = decoded(files, 1, "whole", run.say, "pictures")
+def _pyramid(run: Run, folder: Path, data: PatchData, scales: Sequence[int]) -> Pyramid:
+    name = f"pictures ({folder})"
+    try:
+        files = checked([folder], data.hold_out)
+    except HenshinError as error:
+        raise HenshinError(f"data.pictures: {error}") from error
+    large = decoded(files, 1, "whole", run.say, name)
     skipped = [f"{file}: {reason}" for file, reason in large.skipped]
-    tell(run.say, run.folder / "skipped.txt", str(folder), "skipped", skipped)
+    tell(run.say, run.folder / "skipped.txt", name, "skipped", skipped)
     if not large.files:
-        raise HenshinError(f"data.pictures: none of the {len(files)} pictures can be read, the first {skipped[0]}")
-    small = {scale: decoded(files, scale, "whole", run.say, f"pictures, x{scale}") for scale in scales}
+        raise HenshinError(f"data.{name}: none of the {len(files)} can be read, the first {skipped[0]}")
+    small = {scale: decoded(files, scale, "whole", run.say, f"{name}, reduced {scale} times") for scale in scales}
     if any(one.files != large.files for one in small.values()):
-        raise HenshinError(f"{folder}: its pictures change while they are read")
+        raise HenshinError(f"data.{name}: they change while they are read; try again")
     twice = same(large.thumbs) if data.duplicates != "ignore" else np.zeros((0, 2), np.int64)
-    chosen = choose(run, files, large, np.zeros(len(large.files), bool), twice, data, str(folder))
+    chosen = choose(run, files, large, np.zeros(len(large.files), bool), twice, data, name)
     return Pyramid(large, small, chosen.training, chosen.held)

@@ -80,7 +80,7 @@ class Carn(Generator[CarnConfig]):
 class SuperResolutionConfig(RecipeConfig):
     """Defaults are those of CARN's authors."""
 
-    generator: Annotated[NetworkChoice, NetworkOption(scale=None)] = Field(
+    generator: Annotated[NetworkChoice, NetworkOption(scale="larger")] = Field(
         NetworkChoice.model_validate({"use": "carn"}), description="The network that enlarges, of one scale or several."
     )
     data: PatchData = Field(description="The pictures to learn from, and the pieces that are cut from them.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from henshin.train.ema import Average
 from henshin.train.enlarging import Watched, scales_of
@@ -50,7 +50,7 @@ def train(config: SuperResolutionConfig, run: Run) -> None:
         steps.step()
         average.update(network)
 
-        values = {"l1": loss, f"l1_x{scale}": loss}
+        values: dict[str, Tensor | float] = {"l1": loss, f"l1_x{scale}": loss}
         if run.every(c.sheet_every):
             values |= watched.figures(average)
             run.sheet(f"{run.steps:07d}", *watched.sheet(average))
