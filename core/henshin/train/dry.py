@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from henshin.errors import HenshinError
-from henshin.recipe import FolderData, NetworkChoice, Run
+from henshin.recipe import FolderData, NetworkChoice, PictureData, Run
 from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.config import RunPlan
@@ -40,18 +40,18 @@ class EnoughError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The pictures behind one folder option."""
+    """The pictures behind one folder option; `side` is None where they keep their own sizes."""
 
     option: str
     places: list[Path]
     training: int
     held: int
-    side: int
+    side: int | None
 
     @property
     def bytes(self) -> int:
-        """What these take in memory, if they are about square."""
-        return (self.training + self.held) * 3 * self.side**2
+        """What these take in memory, if they are about square; 0 where that is not known unread."""
+        return (self.training + self.held) * 3 * (self.side or 0) ** 2
 
 
 @dataclass
@@ -123,8 +123,10 @@ def foreseen(plan: RunPlan, folder: Path, registry: Registry, options: RunOption
         yield "pictures:"
         for one in found:
             places = ", ".join(str(place) for place in one.places)
-            yield f"  {one.option}: {one.training} to train on, {one.held} held out, {one.side} px, in {places}"
-        yield f"memory: about {max(sum(one.bytes for one in found) / _MIB, 1):.0f} MiB for the pictures"
+            size = f"{one.side} px" if one.side else "at full size"
+            yield f"  {one.option}: {one.training} to train on, {one.held} held out, {size}, in {places}"
+        if any(one.side for one in found):
+            yield f"memory: about {max(sum(one.bytes for one in found) / _MIB, 1):.0f} MiB for the pictures"
     yield from _length(plan, found, rehearsal, options)
     where = f"{fabric.device.type}" + (f", {options.devices} processes" if options.devices > 1 else "")
     yield f"device: {where}, in {precision_of(fabric)}"
@@ -148,7 +150,8 @@ def folders_of(plan: RunPlan) -> Iterator[Folder]:
                 told = f"{len(other)} pictures, {data.hold_out} of them held out: none to train on"
                 raise HenshinError(f"{where}: {told}")
             training, held = training + len(one), held + len(other)
-        yield Folder(f"data.{option}", places, training, held, data.side)
+        side = data.side if isinstance(data, PictureData) else None
+        yield Folder(f"data.{option}", places, training, held, side)
 
 
 def rehearsed(plan: RunPlan, registry: Registry) -> Rehearsal | None:
