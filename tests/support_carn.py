@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from henshin.models import read_contract
+from henshin.registry import build_registry
+from henshin.runtime import Device, Model, Network
+from henshin.train.export import Source
+from henshin.train.importing import Wanted, from_published
 
 MEAN = torch.tensor([0.4488, 0.4371, 0.4040])
 
@@ -90,3 +98,22 @@ def enlarged(tensors: Tensors, pictures: Tensor, scale: int) -> Tensor:
     if scale == 4:
         x = F.pixel_shuffle(convolved(f"{up}.body.3", x, relu=True), 2)
     return convolved("add_mean.shifter", convolved("exit", x))
+
+
+def imported(path: Path, **wanted: object) -> Source:
+    """A file of weights as `henshin import` reads it."""
+    return from_published(path, build_registry(), Wanted(**wanted))
+
+
+def model(path: Path) -> Model:
+    """An exported model on the CPU."""
+    contract = read_contract(path)
+    assert contract is not None
+    return Model(contract, Network(path, Device("cpu")))
+
+
+def drawn(tensors: Tensors, one: np.ndarray, scale: int) -> np.ndarray:
+    """What the restated network makes of a picture (H, W, 3) uint8, as floats in grey levels."""
+    with torch.inference_mode():
+        x = torch.from_numpy(one.copy()).permute(2, 0, 1)[None] / 255
+        return (enlarged(tensors, x, scale)[0].permute(1, 2, 0) * 255).clamp(0, 255).numpy()

@@ -126,3 +126,57 @@ def test_latent_generators_are_run_from_a_latent(nn: Any) -> None:
         return {"mapping": mapping, "synthesis": synthesis}
 
     check_generator(generator(sampler, kind="synthesis", latent_shape=(2, 8), parts=parts))
+
+
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        ({}, r"family\(\) names no model"),
+        ({"-a": {"width": 0}}, "width"),
+        ({"-a": {"breadth": 3}}, "no such option"),
+        (
+            {"-a": {"width": 6}},
+            r"the model '-a' of family\(\) wants the tensor 'weight' as .*; the whole network has it",
+        ),
+        ({"-a": {"extra": True}}, r"wants the tensor 'extra.weight', which the whole network does not have"),
+        ({"": {}, "-b": {"width": 4}}, None),
+    ],
+)
+def test_the_models_of_a_family_have_the_networks_tensors(nn: Any, family: dict[str, Any], said: str | None) -> None:
+    class Wide(Options):
+        extra: bool = Field(False, description="One more layer, for nothing.")
+
+    class Net(Generator[Wide]):
+        """One layer that draws, of as many channels as its option says, of which three are seen."""
+
+        name = "net"
+        Config = Wide
+
+        def build(self) -> Any:
+            config = self.config
+
+            class Some(nn.Conv2d):  # type: ignore[misc]
+                def __init__(self) -> None:
+                    super().__init__(3, config.width, 1)
+                    if config.extra:
+                        self.extra = nn.Conv2d(1, 1, 1)
+
+                def forward(self, x: Any) -> Any:
+                    return super().forward(x)[:, :3]
+
+            return Some()
+
+        def family(self) -> dict[str, dict[str, Any]]:
+            return family
+
+    if said is None:
+        check_generator(Net)
+    else:
+        with pytest.raises(AssertionError, match=said):
+            check_generator(Net)
+
+
+def test_the_kit_takes_carn(nn: Any) -> None:
+    from henshin_plugins.carn import Carn
+
+    check_generator(Carn, {"width": 8}, size=24)

@@ -63,7 +63,8 @@ def check_generator(
     Of a translator: one and two pictures of two sizes of about ``size`` (multiples of its ``size_multiple``) give
     finite (N, 3, H * scale, W * scale); the same input gives the same output in eval mode, whatever else is in the
     batch (within a grey level); the output lies near ``value_range``; the state dict alone carries the weights; and
-    nothing beyond ``reach`` matters. Samplers, mappings and syntheses are run from a latent and checked likewise.
+    nothing beyond ``reach`` matters. Samplers, mappings and syntheses are run from a latent and checked likewise. The
+    models that ``family`` names take their tensors from the whole network.
     """
     torch = _torch()
     generator: Generator[Any] = configured(generator_class, "generator", options)
@@ -72,6 +73,8 @@ def check_generator(
         parts, again = _parts(generator), _parts(generator_class(generator.config))
         assert parts.keys() == again.keys(), f"{generator.name}: parts() gives {set(parts)}, then {set(again)}"
         _reload(generator, parts, again)
+        if "" in parts:
+            _check_family(generator, parts[""])
         if generator.kind == "translator":
             _check_translator(generator, parts[""], again[""], size)
         else:
@@ -109,6 +112,20 @@ def _reload(generator: Generator[Any], parts: Mapping[str, Any], into: Mapping[s
         except RuntimeError as error:
             said = flat(error)[:200]
             raise AssertionError(f"{generator.name}: two builds do not share one state dict: {said}") from error
+
+
+def _check_family(generator: Generator[Any], network: Any) -> None:
+    """Each model of a family is the generator with other options, whose tensors the whole network has."""
+    family, whole = generator.family(), network.state_dict()
+    assert isinstance(family, dict), f"{generator.name}: family() must return a dict of options"
+    assert family, f"{generator.name}: family() names no model"
+    for suffix, options in family.items():
+        own = configured(type(generator), "generator", {**generator.config.model_dump(mode="json"), **options})
+        for name, tensor in (_parts(own)[""].state_dict() if options else {}).items():
+            here = f"{generator.name}: the model '{suffix}' of family() wants the tensor '{name}'"
+            assert name in whole, f"{here}, which the whole network does not have"
+            want, got = tuple(tensor.shape), tuple(whole[name].shape)
+            assert want == got, f"{here} as {want}; the whole network has it as {got}"
 
 
 def _check_translator(generator: Generator[Any], network: Any, again: Any, size: int) -> None:
