@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import support_onnx as tiny
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support_runtime import model_of, pictures_of, spied, translated
 
 from henshin.errors import PictureError
 from henshin.models import Contract, read_contract
 from henshin.runtime import Device, Model, Network, OutOfMemoryError
-from henshin.runtime.tiles import smallest_side, windows
+from henshin.runtime.tiles import smallest_side
 
 # -- Large pictures
 
@@ -45,28 +42,6 @@ def test_a_twelve_megapixel_picture_goes_through_in_tiles(tmp_path: Path) -> Non
     shapes = spied(model)
     assert np.array_equal(translated(model, [picture])[0], 255 - picture)
     assert max(max(shape) for shape in shapes) <= 1024
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.integers(1, 60), st.integers(1, 60), st.integers(1, 40), st.integers(0, 9), st.sampled_from([1, 2, 4, 8])
-)  # fmt: skip
-def test_windows_cover_every_pixel_once_and_keep_their_distance(
-    rows: int, columns: int, side: int, reach: int, multiple: int
-) -> None:
-    height, width = rows * multiple, columns * multiple
-    covered = np.zeros((height, width), int)
-    pieces = windows(height, width, side, reach, multiple)
-    assert len({piece.shape for piece in pieces}) == 1
-    for piece in pieces:
-        for span, length in ((piece.rows, height), (piece.columns, width)):
-            assert span.start % multiple == 0
-            assert span.size % multiple == 0
-            assert 0 <= span.start <= span.low < span.high <= span.start + span.size <= length
-            assert span.low - span.start >= reach or span.low == span.start == 0
-            assert span.start + span.size - span.high >= reach or span.high == length
-        covered[piece.rows.low : piece.rows.high, piece.columns.low : piece.columns.high] += 1
-    assert (covered == 1).all()
 
 
 def test_a_global_network_is_reduced_and_never_tiled(tmp_path: Path) -> None:
@@ -180,8 +155,3 @@ def test_a_network_of_one_size_only(tmp_path: Path) -> None:
     for picture, result in zip(pictures, translated(model, pictures), strict=True):
         assert np.array_equal(result, 255 - picture)
     assert "brought to 16 x 16 and back" in model.describe()
-
-
-def test_cut_points_are_pairwise_joined() -> None:
-    pieces = windows(100, 10, 20, 3, 1)
-    assert all(one.rows.high == other.rows.low for one, other in pairwise(pieces))

@@ -11,9 +11,11 @@ import pytest
 import support_onnx as tiny
 from PIL import Image
 from pydantic import ValidationError
+from support_runtime import spied
 from support_stages import context_in, opened
 
-from henshin import HenshinError, MissingError, PipelineError
+from henshin import Face, Frame, HenshinError, MissingError, PipelineError
+from henshin.engine.zones import picture_at, put
 from henshin.pipeline import load
 from henshin.registry import build_registry
 from henshin_plugins.super_resolution import SuperResolution
@@ -63,7 +65,7 @@ def test_the_resamplers_are_those_of_pillow(folder: Path, rng: np.random.Generat
         ({}, (20, 10), (40, 20)),
         ({"scale": 3}, (20, 10), (60, 30)),
         ({"scale": 2.5}, (20, 10), (50, 25)),
-        ({"scale": 6}, (20, 10), (120, 60)),
+        ({"scale": 4}, (20, 10), (80, 40)),
         ({"size": 64}, (20, 10), (64, 32)),
         ({"size": 500}, (20, 10), (500, 250)),
         ({"when_smaller_than": 21}, (20, 10), (40, 20)),
@@ -109,6 +111,85 @@ def test_every_scale_that_may_be_opened_must_be_there(folder: Path) -> None:
     ) as caught:
         load(str(path), build_registry(), context_in(folder).store)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "scale", "told"),
+    [
+        ("multi", 6, "'multi' enlarges 2, 3 or 4 times, not 6 times"),
+        ("multi-x2", 3, "'multi-x2' enlarges 2 times, not 3 times"),
+        ("exported/multi-x3.onnx", 3.5, "'exported/multi-x3.onnx' enlarges 3 times, not 3.5 times"),
+    ],
+)
+def test_a_scale_that_the_model_does_not_offer_is_told_with_those_that_it_does(
+    folder: Path, model: str, scale: float, told: str
+) -> None:
+    path = folder / "p.yaml"
+    path.write_text(f"stages:\n  - use: super_resolution\n    model: {model}\n    scale: {scale}\n")
+    with pytest.raises(PipelineError) as caught:
+        load(str(path), build_registry(), context_in(folder).store)
+    assert str(caught.value) == f"{path}:4: super_resolution.scale: {told}"
+    assert caught.value.exit_code == 2
+    with pytest.raises(HenshinError, match=r"super_resolution\.scale: .* times, not"):
+        opened(SuperResolution, folder, model=model, scale=scale)
+
+
+@pytest.mark.parametrize("options", [{"model": "multi"}, {"model": "bicubic"}, {"model": "multi", "size": 500}])
+def test_what_would_be_larger_than_pictures_may_be_is_told_before_the_work(
+    folder: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, options: Any
+) -> None:
+    monkeypatch.setattr("henshin.images.reading.MOST_PIXELS", 100_000)
+    stage = opened(SuperResolution, folder, **options)
+    worked: list[Any] = []
+    for model in stage.models.values():  # type: ignore[attr-defined]
+        model.translate = lambda pictures: worked.append(len(pictures)) or list(pictures)
+    results = stage.run([noise(rng, 250, 240), noise(rng, 20, 2)])
+    assert "240 x 250 would become 480 x " in results[0].reason
+    assert "above 0 megapixels" in results[0].reason
+    assert isinstance(results[1], np.ndarray)
+    assert worked in ([], [1])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 70), (70, 1), (2, 2), (3, 5)])
+def test_the_smallest_pictures(folder: Path, rng: np.random.Generator, size: tuple[int, int]) -> None:
+    picture = noise(rng, *size)
+    for options in ({}, {"scale": 2.5}, {"scale": 4}, {"size": 300}, {"when_smaller_than": 100}):
+        (result,) = opened(SuperResolution, folder, model="multi", **options).run([picture])
+        assert isinstance(result, np.ndarray)
+        assert max(result.shape) >= 2 * max(size) or "when_smaller_than" in options
+
+
+def test_tiles_of_the_side_that_is_asked_for(folder: Path, rng: np.random.Generator) -> None:
+    stage = opened(SuperResolution, folder, model="multi", tile=64)
+    shapes = spied(stage.models[2])  # type: ignore[attr-defined]
+    picture = noise(rng, 100, 300)
+    (result,) = stage.run([picture])
+    assert np.array_equal(result, picture.repeat(2, 0).repeat(2, 1))
+    assert len(shapes) > 1
+    assert max(shape[1] * shape[2] for shape in shapes) <= 64 * 64
+
+
+def test_crops_of_faces_and_alpha_grow_with_their_pictures(folder: Path, rng: np.random.Generator) -> None:
+    stage = opened(SuperResolution, folder, model="multi", when_smaller_than=60)
+    matrix = np.array([[0.5, 0.1, -3], [-0.1, 0.5, 7]], np.float32)
+    face = Face(np.zeros(4), 1.0, np.zeros((5, 2)), matrix, noise(rng, 20, 30), noise(rng, 20, 30)[..., 0])
+    alpha = np.full((25, 20), 255, np.uint8)
+    alpha[:, :10] = 0
+    frame = Frame("a.png", "a", noise(rng, 25, 20), alpha)
+    given = [(frame, face), (frame, None)]
+    for place, result in zip(given, stage.run([picture_at(place) for place in given]), strict=True):
+        put(place, result)
+    assert face.crop is not None
+    assert face.mask is not None
+    assert face.matrix is not None
+    assert face.crop.shape == (40, 60, 3)
+    assert face.mask.shape == (40, 60)
+    assert np.allclose(face.matrix, 2 * matrix)
+    assert frame.picture.shape == (75, 60, 3)
+    assert frame.alpha is not None
+    assert frame.alpha.shape == (75, 60)
+    assert set(frame.alpha[:, :28].ravel()) == {0}
+    assert set(frame.alpha[:, 32:].ravel()) == {255}
 
 
 def test_what_is_refused(folder: Path) -> None:

@@ -54,15 +54,16 @@ class Context:
             raise MissingError(f"the cache folder {self.cache_folder} cannot be made: {one_line(error)}") from error
         return self.cache_folder
 
-    def model(self, name: str, scale: float | None = None) -> Model:
+    def model(self, name: str, scale: float | None = None, tile: int | None = None) -> Model:
         """Open an exported model by its name or path; of a multi-scale one the smallest that reaches ``scale``.
 
+        ``tile`` is the side of the squares above whose area pictures are cut up; None leaves it to the device.
         Errors: MissingError with what would be right.
         """
         from henshin.runtime import Model
 
         found = self.store.find(name, self.base, scale)
-        return Model(found.contract, self.network(found.path), batch_size=self.batch_size)
+        return Model(found.contract, self.network(found.path), batch_size=self.batch_size, tile=tile)
 
     def network(self, path: Path | str) -> Network:
         """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.

@@ -87,6 +87,11 @@ def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> lis
             if wrong is not None:
                 missing = not isinstance(wrong, WrongModelError)
                 problems.append(step.option_problem(where, path, str(wrong), missing))
+                continue
+            asked = None if option.scale is None else getattr(step.stage.config, option.scale, None)
+            too_far = None if asked is None else store.scale_problem(name, asked, base)
+            if too_far is not None:
+                problems.append(step.option_problem(where, (str(option.scale),), str(too_far)))
     return problems
 
 

@@ -27,12 +27,14 @@ class ModelOption:
 
     Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
     ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "detector"), ``enlarges``
-    says that it must give larger pictures than it takes; others are refused beforehand.
+    says that it must give larger pictures than it takes; others are refused beforehand. ``scale`` names the option
+    beside it that says how many times larger: more than the model offers is refused as well.
     """
 
     contract: bool = True
     kind: str | None = None
     enlarges: bool = False
+    scale: str | None = None
 
 
 ANY_MODEL = ModelOption()

@@ -10,7 +10,7 @@ from henshin.stage import ModelOption
 from henshin.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from henshin.models.contract import Contract
     from henshin.models.store import ModelStore
@@ -48,6 +48,15 @@ def misfit(name: str, kind: str, contract: Contract | None, option: ModelOption)
     if option.enlarges and contract is not None and contract.scale == 1:
         return f"'{name}' keeps the size of pictures, and a model that enlarges them is wanted"
     return None
+
+
+def too_far(name: str, scales: Sequence[int], scale: float) -> WrongModelError | None:
+    """Say that a model that enlarges by ``scales`` does not enlarge by ``scale``, for that is above all of them."""
+    if not scales or scale <= max(scales):
+        return None
+    *others, last = sorted(scales)
+    offered = f"{', '.join(map(str, others))} or {last}" if others else str(last)
+    return WrongModelError(f"'{name}' enlarges {offered} times, not {scale:g} times")
 
 
 def fitting(store: ModelStore, option: ModelOption) -> list[str]:

@@ -155,6 +155,15 @@ class ModelStore:
 
         return problem(self, name, base, option)
 
+    def scale_problem(self, name: str, scale: float, base: Path | None = None) -> HenshinError | None:
+        """Return why a model cannot enlarge pictures ``scale`` times, with what it can, or None.
+
+        Less than it does is no problem: its result is reduced. Errors: those of ``find``, for a path.
+        """
+        from henshin.models.fit import too_far
+
+        return too_far(name, list(self.scales(name, base)), scale)
+
     def contract(self, name: str, base: Path | None = None) -> Contract | None:
         """Return what is known of a network: the contract in or beside its file, or in the list; None if it has none.
 

@@ -45,3 +45,20 @@ def taken(result: npt.NDArray[Any], contract: Contract) -> npt.NDArray[Any]:
     values = (result.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
     pictures = np.rint(np.clip(values, 0, 255)).astype(np.uint8).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(pictures[..., ::-1] if contract.channel_order == "BGR" else pictures)
+
+
+def ramp(length: int) -> npt.NDArray[np.uint16]:
+    """Return the shares, in 256ths, with which something new comes in over ``length`` pixels: (length,), rising."""
+    return ((2 * np.arange(length) + 1) * 128 // length).astype(np.uint16)
+
+
+def blend(old: Picture, new: Picture, share: npt.NDArray[np.uint16]) -> None:
+    """Mix ``new`` into ``old`` (H, W, 3) uint8, in place: 256ths, (..., 1) or as long as what is mixed, or longer.
+
+    Where both are the same nothing changes, whatever the share.
+    """
+    share = share[: old.shape[0]] if share.ndim == 3 else share[: old.shape[1]]
+    mixed = new.astype(np.uint16) * share
+    mixed += old.astype(np.uint16) * (256 - share)
+    mixed += 128
+    old[...] = mixed >> 8

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from henshin.errors import HenshinError, PictureError
 from henshin.frame import picture_problem
 from henshin.models.contract import layout_problem
+from henshin.resampling import too_large
 from henshin.runtime.network import Network, NetworkError, OutOfMemoryError
-from henshin.runtime.tiles import budget_side, smallest_side, up
+from henshin.runtime.tiles import BUDGET, budget_side, smallest_side, up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,13 +20,19 @@ if TYPE_CHECKING:
 
     from henshin.frame import Picture
     from henshin.models import Contract
+    from henshin.runtime.network import AfterRun
     from henshin.runtime.tiles import Window
     from henshin.runtime.work import Work
 
     Part = tuple[Work, Window]
 
 _CUDA_BATCH_PIXELS = 16 * 256 * 256
-"""Pixels of output in one batch on a GPU, when the user names no batch size."""
+"""Pixels of output in one batch on a GPU, when the user names no batch size. Of networks that can be tiled a batch may
+have as many as a tile: ``tiles.BUDGET``."""
+
+_LARGE_RESULT = 8 << 20
+"""Pixels of output after which the working memory is given back: what follows is the writing of large files. To get it
+anew takes 0.4 seconds for a gigabyte, a fortieth of the work on so many pixels."""
 
 _log = logging.getLogger("henshin.runtime")
 
@@ -34,11 +41,14 @@ class Model:
     """An exported network and what it says of itself.
 
     ``batch_size`` None means what suits the device: 1 on the CPU, where more only costs cache, and on a GPU as many
-    as 16 pictures of 256 x 256 pixels would fill. A batch that does not fit into memory is halved.
+    as 16 pictures of 256 x 256 pixels would fill. A batch that does not fit into memory is halved. ``tile`` is the side
+    of the squares above whose area a picture is cut up, None what suits the device; only networks of finite reach are.
     Errors: HenshinError when the contract names an input or output that the network does not have, or another layout.
     """
 
-    def __init__(self, contract: Contract, network: Network, batch_size: int | None = None) -> None:
+    def __init__(
+        self, contract: Contract, network: Network, batch_size: int | None = None, tile: int | None = None
+    ) -> None:
         self.contract = contract
         self.network = network
         self._batch_size = batch_size
@@ -49,13 +59,14 @@ class Model:
         if problem:
             raise HenshinError(f"{network.path}: {problem}")
         self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
-        self._side = self._first_side()
+        self._side = self._first_side(tile)
 
     def translate(self, pictures: Sequence[Picture]) -> list[Picture | PictureError]:
         """Translate pictures (H, W, 3) uint8 of any sizes into (H * scale, W * scale, 3), in the order given.
 
         Equal shapes go together, across pictures and tiles, and nothing is padded but to the size multiple. A
-        picture on which the network fails is a PictureError in its place; the others are done.
+        picture on which the network fails, or of which the result would be too large to be a picture, is a
+        PictureError in its place; the others are done.
         Errors: HenshinError when this model does not take pictures, or gives another size than its contract says.
         """
         from henshin.runtime.work import RESCUE_SIDE
@@ -65,20 +76,20 @@ class Model:
         results: list[Picture | PictureError | None] = [None] * len(pictures)
         todo: list[tuple[int, Picture, int]] = []
         for index, picture in enumerate(pictures):
-            problem = picture_problem(picture)
+            problem = self._problem(picture)
             if problem is None:
                 todo.append((index, picture, 1))
             else:
-                results[index] = PictureError(f"model '{self.contract.name}' was given {problem}")
+                results[index] = problem
         while todo:
             works = self._run_through(todo)
             todo = []
             for work in works:
                 if work.error is None:
                     results[work.index] = work.finished(self.contract.scale)
-                elif self._smaller(work):
+                elif not work.hopeless and self._smaller(work):
                     todo.append((work.index, work.picture, work.least))
-                elif work.rescuable and not work.too_big:
+                elif work.rescuable:
                     todo.append((work.index, work.picture, RESCUE_SIDE))
                 else:
                     results[work.index] = work.error
@@ -127,12 +138,19 @@ class Model:
             return f"{text}, above {self._side} x {self._side} pixels in tiles with {contract.reach} pixels around them"
         return f"{text}, whole; {contract.about_large}"
 
-    def _first_side(self) -> int:
+    def _problem(self, picture: Picture) -> PictureError | None:
+        """Say why the network shall not even see a picture, or None."""
+        wrong = picture_problem(picture)
+        if wrong is not None:
+            return PictureError(f"model '{self.contract.name}' was given {wrong}")
+        return too_large(*picture.shape[:2], self.contract.scale)
+
+    def _first_side(self, tile: int | None) -> int:
         reach, multiple = self.contract.reach, self.contract.size_multiple
         if not isinstance(reach, int):
             return 0
         # With less than four times the reach more than half of the work would be overlap.
-        side = max(budget_side(self.network.device.kind, self.contract.scale), 4 * reach)
+        side = tile or max(budget_side(self.network.device.kind, self.contract.scale), 4 * reach)
         if self.contract.maximum_size is not None:
             side = min(side, self.contract.maximum_size)
         return up(max(side, smallest_side(reach, multiple)), multiple)
@@ -159,6 +177,7 @@ class Model:
             batch = [part for part in parts[position : position + size] if part[0].error is None]
             try:
                 if batch:
+                    self.network.memory = self._memory_after(shape, parts, position + size)
                     self._run_batch(batch)
             except OutOfMemoryError as error:
                 if len(batch) > 1 and self._fixed_batch is None:
@@ -195,7 +214,12 @@ class Model:
                 f"but its contract says scale {scale}"
             )
         for (work, window), result in zip(batch, results, strict=False):
-            work.paste(window, result, scale)
+            try:
+                work.paste(window, result, scale)
+            except MemoryError:
+                rows, columns = (side * scale for side in work.inner)
+                work.hopeless = True
+                work.error = PictureError(f"there is no memory for a result of {columns} x {rows} pixels")
 
     def _batch_for(self, shape: tuple[int, int]) -> int:
         if self._fixed_batch is not None:
@@ -205,8 +229,18 @@ class Model:
         elif self.network.device.kind == "cpu":
             return 1
         else:
-            size = max(1, _CUDA_BATCH_PIXELS // (shape[0] * shape[1] * self.contract.scale**2))
+            pixels = BUDGET["cuda"] if isinstance(self.contract.reach, int) else _CUDA_BATCH_PIXELS
+            size = max(1, pixels // (shape[0] * shape[1] * self.contract.scale**2))
         return min(size, self._fitting.get(shape, size))
+
+    def _memory_after(self, shape: tuple[int, int], parts: list[Part], done: int) -> AfterRun:
+        """Say what becomes of the working memory after a batch: while others of the shape follow, it is kept."""
+        if done < len(parts):
+            return "keep"
+        if not isinstance(self.contract.reach, int):
+            return "auto"
+        large = len(parts) * shape[0] * shape[1] * self.contract.scale**2 >= _LARGE_RESULT
+        return "return" if large else "keep"
 
     def _fail(self, part: Part, error: NetworkError) -> None:
         work, window = part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from henshin.errors import HenshinError, MissingError
 from henshin.places import is_file
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _LARGE = 1 << 20
 """Bytes of input above which a run gives its working memory back: one big photo must not hold gigabytes for good."""
+
+AfterRun = Literal["auto", "keep", "return"]
+"""What a CPU's working memory becomes after a run: given back after large ones, kept for the next, or given back."""
 
 _MEMORY_WORDS = ("failed to allocate memory", "out of memory", "alloc_failed", "allocation_failed", "bad_alloc")
 
@@ -45,7 +48,8 @@ class Port:
 class Network:
     """A session of ONNX Runtime on one device.
 
-    ``providers`` is what really runs it, ``inputs`` and ``outputs`` are its ports in the file's order.
+    ``providers`` is what really runs it, ``inputs`` and ``outputs`` are its ports in the file's order. ``memory`` may
+    be set before a run, by whoever knows what follows.
     Errors: MissingError when the file is absent, or when a GPU was chosen and the session opened without it;
     HenshinError when the file is no sound ONNX model.
     """
@@ -53,6 +57,7 @@ class Network:
     def __init__(self, path: Path | str, device: Device) -> None:
         self.path = Path(path)
         self.device = device
+        self.memory: AfterRun = "auto"
         if not is_file(self.path):
             raise MissingError(f"{self.path}: there is no such model file")
         self._session = _open(self.path, device)
@@ -75,7 +80,8 @@ class Network:
         ort = onnxruntime()
         options = ort.RunOptions()
         options.log_severity_level = 4
-        if self.device.kind == "cpu" and sum(array.nbytes for array in feed.values()) > _LARGE:
+        large = self.memory == "auto" and sum(array.nbytes for array in feed.values()) > _LARGE
+        if self.device.kind == "cpu" and (large or self.memory == "return"):
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         try:
             results = self._session.run(None, dict(feed), options)
@@ -104,6 +110,8 @@ def _open(path: Path, device: Device) -> Any:
     ort = onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    # A plan of the memory for each new shape is held beside the memory itself: half as much again, and no faster.
+    options.enable_mem_pattern = False
     # Spinning threads burn CPU time that the decoding threads beside them need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [CPU]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from henshin.resampling import fitted, resample
-from henshin.runtime.arrays import padded
+from henshin.runtime.arrays import blend, padded, ramp
 from henshin.runtime.tiles import Span, Window, smallest_side, up, windows
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ RESCUE_SIDE = 32
 class Work:
     """A picture with its windows. ``size`` is its own height and width, ``inner`` what the network is to see of it.
 
-    Between the two lies the reduction above a maximum size; between ``inner`` and ``source`` the padding.
+    Between the two lies the reduction above a maximum size; between ``inner`` and ``source`` the padding. ``too_big``:
+    the network ran out of memory on a window; ``hopeless``: there is none for the result. ``band`` is what the windows
+    above drew where those of the row at work take over.
     """
 
     index: int
@@ -38,12 +40,16 @@ class Work:
     source: Picture
     windows: list[Window]
     target: Picture | None = None
+    band: Picture | None = None
     error: PictureError | None = None
-    too_big: bool = field(default=False)
+    too_big: bool = False
+    hopeless: bool = False
 
     @property
     def rescuable(self) -> bool:
-        """Whether the picture is so small that padding it may let the network take it."""
+        """Whether the picture is so small that padding it may let the network take it. That gives no memory."""
+        if self.too_big or self.hopeless:
+            return False
         return self.least < RESCUE_SIDE and min(self.source.shape[:2]) < RESCUE_SIDE
 
     def cut(self, window: Window) -> Picture:
@@ -52,23 +58,34 @@ class Work:
         return self.source[rows.start : rows.start + rows.size, columns.start : columns.start + columns.size]
 
     def paste(self, window: Window, result: npt.NDArray[Any], scale: int) -> None:
-        """Put the kept part of one window's result where it belongs."""
+        """Put what is used of one window's result where it belongs, blended into its neighbours'.
+
+        Windows must come row by row, each row from left to right. What only padding was for is left out.
+        """
         if self.target is None:
-            height, width = self.source.shape[:2]
+            height, width = self.inner
             self.target = np.empty((height * scale, width * scale, 3), np.uint8)
-        inside = [
-            slice((span.low - span.start) * scale, (span.high - span.start) * scale)
-            for span in (window.rows, window.columns)
-        ]
-        outside = [slice(span.low * scale, span.high * scale) for span in (window.rows, window.columns)]
-        self.target[outside[0], outside[1]] = result[inside[0], inside[1]]
+        rows, columns = window.rows, window.columns
+        top, left = rows.low * scale, columns.low * scale
+        place = self.target[top : rows.high * scale, left : columns.high * scale]
+        if rows.fade and columns.start == 0:
+            # Sideways this row of windows is blended first, in place; what the row above it drew is kept aside.
+            self.band = self.target[top : top + rows.fade * scale].copy()
+        piece = result[top - rows.start * scale :, left - columns.start * scale :][: place.shape[0], : place.shape[1]]
+        fade = columns.fade * scale
+        place[:, fade:] = piece[:, fade:]
+        if fade:
+            blend(place[:, :fade], piece[:, :fade], ramp(fade)[:, None])
+        if self.band is not None and columns.start + columns.size == self.source.shape[1]:
+            drawn = self.target[top : top + len(self.band)].copy()
+            self.target[top : top + len(self.band)] = self.band
+            blend(self.target[top : top + len(self.band)], drawn, ramp(rows.fade * scale)[:, None, None])
+            self.band = None
 
     def finished(self, scale: int) -> Picture:
-        """Cut the padding off and undo the reduction: (H * scale, W * scale, 3)."""
+        """Undo the reduction: (H * scale, W * scale, 3)."""
         assert self.target is not None
-        height, width = self.inner
-        picture = np.ascontiguousarray(self.target[: height * scale, : width * scale])
-        return resample(picture, self.size[0] * scale, self.size[1] * scale)
+        return resample(self.target, self.size[0] * scale, self.size[1] * scale)
 
     def next_side(self, reach: int, multiple: int) -> int | None:
         """Return the side of a window with a quarter of the pixels, after memory was short; None at the smallest."""

@@ -25,19 +25,39 @@ _USUAL = 2
 class SuperResolutionConfig(StageConfig):
     """With what, how far, and which pictures."""
 
-    model: Resampler | Annotated[str, ModelOption(kind="translator", enlarges=True)] = Field(
+    model: Resampler | Annotated[str, ModelOption(kind="translator", enlarges=True, scale="scale")] = Field(
         default="lanczos",
         description="A resampler (lanczos, bicubic), a model's name (of a multi-scale NAME-x2, NAME-x3, ... the "
         "smallest that suffices is taken), or the path of an .onnx file.",
     )
-    scale: float | None = Field(default=None, gt=1, le=16, description="How many times larger the picture becomes.")
-    size: int | None = Field(default=None, ge=2, le=32768, description="Longest side that the picture is enlarged to.")
+    scale: float | None = Field(
+        default=None,
+        gt=1,
+        le=16,
+        description="How many times larger the picture becomes. A model that lacks this scale takes its next larger "
+        "one, and the result is reduced; more than its largest is an error.",
+    )
+    size: int | None = Field(
+        default=None,
+        ge=2,
+        le=32768,
+        description="Longest side that the picture is enlarged to. What the model's largest scale does not reach is "
+        "resampled the rest of the way.",
+    )
     when_smaller_than: int | None = Field(
         default=None,
         ge=2,
         le=32768,
         description="Only pictures whose longest side is below this are enlarged. Without scale and size: by the "
         "smallest whole factor that reaches it, or as far as the model goes.",
+    )
+    tile: int | None = Field(
+        default=None,
+        ge=64,
+        le=16384,
+        description="Pictures of more than tile x tile pixels go through the network in pieces of at most so many, "
+        "and look as if they went whole. Smaller ones take less memory and more time. None: 512 for x2, 256 for x4, "
+        "on a GPU twice that.",
     )
 
     @model_validator(mode="after")
@@ -51,7 +71,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
     """Enlarge small pictures; larger ones pass as they are. Nothing is ever made smaller.
 
     Without scale, size and when_smaller_than a picture is enlarged as far as the (smallest) model does, a resampler
-    doubles it.
+    doubles it. One that would become larger than 400 megapixels fails before any work is done.
     """
 
     name = "super_resolution"
@@ -60,7 +80,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
     def open(self, context: Context) -> None:
         """Open the network, or the several of a multi-scale one if the pictures decide which is needed.
 
-        Errors: HenshinError when the model does not enlarge.
+        Errors: HenshinError when the model does not enlarge, or not as far as `scale` says.
         """
         config = self.config
         self.models: dict[int, Model] = {}
@@ -70,9 +90,12 @@ class SuperResolution(Stage[SuperResolutionConfig]):
         if config.size is not None or (config.when_smaller_than is not None and config.scale is None):
             factors = [*context.store.scales(config.model, context.base)] or [None]
         for factor in factors:
-            model = context.model(config.model, factor)
+            model = context.model(config.model, factor, config.tile)
             self.models[_checked_scale(model)] = model
             context.log.info("super_resolution: %s on %s", model.contract.name, model.describe())
+        problem = config.scale and context.store.scale_problem(config.model, config.scale, context.base)
+        if problem:
+            raise type(problem)(f"super_resolution.scale: {problem}")
 
     def run(self, items: Sequence[Picture]) -> list[Picture | PictureError]:
         """Enlarge pictures (H, W, 3) uint8; those that are large enough come back as the very same arrays."""
@@ -82,7 +105,10 @@ class SuperResolution(Stage[SuperResolutionConfig]):
             factor = self._factor(*picture.shape[:2])
             if factor <= 1:
                 continue
-            if self.models:
+            problem = self._problem(*picture.shape[:2], factor)
+            if problem is not None:
+                results[index] = problem
+            elif self.models:
                 groups.setdefault(self._sufficient(factor), []).append(index)
             else:
                 results[index] = self._resampled(picture, factor)
@@ -104,6 +130,16 @@ class SuperResolution(Stage[SuperResolutionConfig]):
         if config.when_smaller_than is not None:
             return ceil(config.when_smaller_than / longest)
         return min(self.models, default=_USUAL)
+
+    def _problem(self, height: int, width: int, factor: float) -> PictureError | None:
+        """Say that the result would be too large, before the minutes that it would take."""
+        from henshin.resampling import larger_than_pictures
+
+        largest = max(self.models, default=None)
+        by = factor if largest is None else min(factor, largest)
+        return larger_than_pictures(
+            height, width, *(self._aim(height, width) or (round(height * by), round(width * by)))
+        )
 
     def _sufficient(self, factor: float) -> int:
         """Return the scale of the smallest network that reaches ``factor``, else of the largest."""
