@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from henshin.context import Context
     from henshin.errors import HenshinError, MissingError, PictureError, PipelineError
-    from henshin.frame import Face, Frame, Metadata, Picture
+    from henshin.frame import Dropped, Face, Frame, Metadata, Picture
     from henshin.generator import Generator, GeneratorConfig
     from henshin.hookspecs import hookimpl
     from henshin.recipe import (
@@ -38,6 +38,7 @@ _HOME = {
     "MissingError": "errors",
     "PictureError": "errors",
     "PipelineError": "errors",
+    "Dropped": "frame",
     "Face": "frame",
     "Frame": "frame",
     "Metadata": "frame",
@@ -70,6 +71,7 @@ _HOME = {
 __all__ = [
     "Context",
     "Degradation",
+    "Dropped",
     "Face",
     "FileName",
     "FolderName",

@@ -8,18 +8,19 @@ written down as seen from there ("../photos/x.jpg"), so that both may be moved t
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Literal
 
+from henshin.entries import SPARSE, Drop, Ending, Entry, Output, absolute, entry_of, placed, told
 from henshin.errors import HenshinError
 from henshin.line_file import LineFile, lines, locked
 from henshin.places import exists
+
+__all__ = ["FOLDER", "RECORD", "Drop", "Ending", "Entry", "Manifest", "Output", "hash_file", "hash_text"]
 
 FOLDER = ".henshin"
 RECORD = "run.jsonl"
@@ -28,30 +29,6 @@ PARTS = ".henshin-*.part"
 """What ``images.write_bytes`` calls a file until it is whole."""
 
 PathKey = Callable[[str], str]
-Ending = Literal["done", "skipped", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One file that was written: ``path`` below the output folder with "/", its bytes and their hash."""
-
-    path: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """How one source ended. ``stage`` and ``reason`` are None when it is done; ``seconds`` is the work it took."""
-
-    source: str
-    outputs: list[Output]
-    status: Ending
-    stage: str | None
-    reason: str | None
-    input_hash: str
-    fingerprint: str
-    seconds: float
 
 
 @dataclass
@@ -78,13 +55,13 @@ class Manifest:
         if self.folder is None:
             return self
         for line in lines(self.folder / FOLDER / RECORD):
-            entry = _entry(line)
+            entry = entry_of(line)
             if entry is not None:
-                self._take(replace(entry, source=_absolute(entry.source, self.folder)))
+                self._take(placed(entry, self.folder, absolute))
         started: dict[str, str | None] = {}
         for line in lines(self.folder / FOLDER / STARTED):
             if isinstance(line, list) and len(line) == 2 and isinstance(line[0], str):
-                started[line[0]] = None if line[1] is None else _absolute(str(line[1]), self.folder)
+                started[line[0]] = None if line[1] is None else absolute(str(line[1]), self.folder)
         self._scraps = {(self.folder / path).parent for path in started}
         self._unrecorded = {
             path: source
@@ -97,6 +74,22 @@ class Manifest:
         self.entries[entry.source] = entry
         for output in entry.outputs:
             self._owners[self.path_key(output.path)] = (entry.source, output.path)
+
+    def remembered(self, stage: str) -> Iterator[tuple[Entry, list[tuple[str, str]]]]:
+        """Yield what a stage had written down about sources, with their last entries: (name, text) each.
+
+        An older line of a source counts where its content and the work were the same. Errors: OSError.
+        """
+        for line in lines(self.folder / FOLDER / RECORD) if self.folder is not None else ():
+            entry = entry_of(line)
+            if entry is None or self.folder is None:
+                continue
+            last = self.last(absolute(entry.source, self.folder))
+            known = line.get("remembered")
+            if last is None or not isinstance(known, dict) or stage not in known:
+                continue
+            if (last.input_hash, last.fingerprint) == (entry.input_hash, entry.fingerprint):
+                yield last, [(str(name), str(text)) for name, text in known[stage]]
 
     def last(self, source: str) -> Entry | None:
         """Return how a source ended last, or None if it never did."""
@@ -182,13 +175,14 @@ class Manifest:
     def _note(self, folder: Path, relative: str, source: str | None) -> None:
         if self._started is None:
             self._started = LineFile(folder / FOLDER / STARTED)
-        self._started.append([relative, source and _told(source, folder)])
+        self._started.append([relative, source and told(source, folder)])
 
     def append(self, entry: Entry) -> None:
         """Add a line. Errors: OSError."""
         if self._record is not None and self.folder is not None:
-            self._record.append({**asdict(entry), "source": _told(entry.source, self.folder)})
-        self._take(entry)
+            line = asdict(placed(entry, self.folder, told))
+            self._record.append({key: value for key, value in line.items() if value or key not in SPARSE})
+        self._take(replace(entry, remembered={}))
         recorded = {output.path for output in entry.outputs}
         with self._guard:
             for path, source in list(self._unrecorded.items()):
@@ -221,33 +215,3 @@ def hash_file(path: Path) -> str:
 def hash_text(text: str) -> str:
     """Return the SHA-256 of a text, for a source that is no file: its name says what its content depends on."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _entry(line: Any) -> Entry | None:
-    try:
-        outputs = [Output(str(one["path"]), int(one["size"]), str(one["sha256"])) for one in line["outputs"]]
-        status = line["status"]
-        if status not in ("done", "skipped", "failed"):
-            return None
-        texts = (str(line["input_hash"]), str(line["fingerprint"]))
-        return Entry(
-            str(line["source"]), outputs, status, line["stage"], line["reason"], *texts, float(line["seconds"])
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _told(source: str, folder: Path) -> str:
-    """Return how a source stands in the record of a folder: as seen from there if they share more than the root."""
-    path, home = Path(source), Path(os.path.abspath(folder))  # noqa: PTH100  (Path.resolve would follow links)
-    if not path.is_absolute() or path.anchor != home.anchor:
-        return source
-    if os.path.commonpath([path, home]) == home.anchor:
-        return source
-    seen = Path(os.path.relpath(path, home)).as_posix()
-    return seen if seen.startswith("../") else f"./{seen}"
-
-
-def _absolute(source: str, folder: Path) -> str:
-    """Return what ``_told`` was given."""
-    return os.path.abspath(folder / source) if source.startswith(("./", "../")) else source  # noqa: PTH100

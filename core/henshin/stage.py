@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Ty
 
 from pydantic import BaseModel, ConfigDict
 
-from henshin.frame import Frame, Picture
+from henshin.frame import Dropped, Frame, Picture
+from henshin.memory import NOTHING, Memory
 
 if TYPE_CHECKING:
     from henshin.context import Context
@@ -86,9 +87,11 @@ class Stage(Generic[ConfigT]):
     """One step of a pipeline.
 
     A *pictures* stage sees pictures of any size: the crops between the stage that gives them and the one that ends
-    them, else whole photos; ``run`` returns as many, in the same order, each a picture or a ``PictureError``. If a
-    size changes, the engine scales what belongs to it (the frame's alpha, or the face's matrix and mask).
-    A *frames* stage gets and returns frames; one may become several, or none (then it counts as skipped).
+    them, else whole photos; ``run`` returns as many, in the same order, each a picture, a ``PictureError`` (it failed)
+    or a ``Dropped`` (it is left out, and why). If a size changes, the engine scales what belongs to it (the frame's
+    alpha, or the face's matrix and mask).
+    A *frames* stage gets and returns frames; one may become several, or none (then it counts as skipped). To say why,
+    it returns the frame with its ``dropped`` set, or that of a face.
     A *source* stage stands first and yields the frames itself.
 
     ``needs``, ``gives`` and ``ends`` hold names of "faces", "crops" and "latents": what must be there before, what
@@ -98,13 +101,14 @@ class Stage(Generic[ConfigT]):
     runs. These five may be attributes of the class or properties that look at ``self.config``.
 
     ``zone`` is set from outside, before ``open`` and before each ``run``: whether the pictures to come are "crops" of
-    faces or whole "photos".
+    faces or whole "photos". ``memory`` is set before ``open``: what ``frame.remember`` was given in earlier runs.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[StageConfig]] = StageConfig
     works_on: ClassVar[Works] = "pictures"
     zone: Zone = "photos"
+    memory: Memory = NOTHING
     if MYPY:
 
         @property
@@ -162,6 +166,7 @@ __all__ = [
     "ANY_MODEL",
     "AmountOption",
     "ConfigT",
+    "Dropped",
     "Extra",
     "FileName",
     "FileOption",

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from henshin.engine.names import output_problem
 from henshin.engine.zones import frame_problem
 from henshin.errors import HenshinError, PictureError
-from henshin.frame import Frame, Picture, picture_problem
+from henshin.frame import Dropped, Frame, Picture, picture_problem
 from henshin.registry import Registry, build_registry
 from henshin.testing_generator import check_generator, configured
 from henshin.words import one_line
@@ -90,9 +90,9 @@ def check_stage(
     """Run a stage as the engine does and check that it keeps the engine's rules.
 
     A *pictures* stage gets ``pictures`` (default: four of odd sizes, down to 1x1) together, one by one and turned
-    round: as many must come back in the same order, each (H, W, 3) uint8 and C-contiguous, the same within one grey
-    level each time, and what was given must be left as it was. A *frames* stage gets a frame of each; a *source*
-    stage must yield the same frames twice. ``given`` is the context to open it with (default: ``context``).
+    round: as many must come back in the same order, each (H, W, 3) uint8 and C-contiguous or a ``Dropped``, the same
+    within one grey level each time, and what was given must be left as it was. A *frames* stage gets a frame of each;
+    a *source* stage must yield the same frames twice. ``given`` is the context to open it with (default: ``context``).
     """
     stage: Stage[Any] = configured(stage_class, "stage", options)
     if pictures is None:
@@ -184,7 +184,7 @@ def _check_pictures(stage: Stage[Any], pictures: Sequence[Picture]) -> None:
         _same(together[index], turned[index], f"{what} is another one when the order is turned round")
 
 
-def _run(stage: Stage[Any], pictures: Sequence[Picture]) -> list[Picture]:
+def _run(stage: Stage[Any], pictures: Sequence[Picture]) -> list[Any]:
     sizes = ", ".join(f"{one.shape[1]}x{one.shape[0]}" for one in pictures)
     try:
         results = _listed(stage, stage.run(list(pictures)), "pictures")
@@ -196,7 +196,8 @@ def _run(stage: Stage[Any], pictures: Sequence[Picture]) -> list[Picture]:
     asked, got = len(pictures), len(results)
     assert asked == got, f"{stage.name} returned {got} results for {asked} pictures; it must return as many, in order"
     for one, given in zip(results, pictures, strict=True):
-        _check_picture(one, f"{stage.name}, given {given.shape[1]}x{given.shape[0]},")
+        if not isinstance(one, Dropped):
+            _check_picture(one, f"{stage.name}, given {given.shape[1]}x{given.shape[0]},")
     return results
 
 
@@ -217,9 +218,12 @@ def _check_picture(one: object, who: str) -> None:
     assert one.flags.c_contiguous, f"{who} returned a view that is not C-contiguous; use numpy.ascontiguousarray"
 
 
-def _same(one: Picture, other: Picture, what: str) -> None:
+def _same(one: Any, other: Any, what: str) -> None:
     import numpy as np
 
+    if isinstance(one, Dropped) or isinstance(other, Dropped):
+        assert one == other, f"{what}: {one} and {other}"
+        return
     assert one.shape == other.shape, f"{what}: {one.shape} and {other.shape}"
     apart = int(np.abs(one.astype(int) - other.astype(int)).max())
     assert apart <= 1, f"{what}, by up to {apart} grey levels; at most 1 is allowed"

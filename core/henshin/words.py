@@ -36,6 +36,11 @@ def near_or_all(name: str, choices: Iterable[str]) -> str:
     return did_you_mean(name, choices) or (f"; there are: {listed(choices)}" if choices else "; there are none")
 
 
+def counted(kinds: dict[str, int]) -> str:
+    """Say how many there are of each kind, most first: "30 blurred, 2 empty"."""
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda one: (-one[1], one[0])))
+
+
 def quoted(text: str, most: int = 60) -> str:
     """Return a text in quotes, as Python writes it; of a long one the beginning."""
     whole = repr(text)

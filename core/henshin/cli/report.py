@@ -12,6 +12,7 @@ from henshin.cli.base import say
 from henshin.cli.text import amount, duration, passed_over, plain, table
 from henshin.manifest import FOLDER, RECORD
 from henshin.places import is_file
+from henshin.words import counted
 
 if TYPE_CHECKING:
     from henshin.engine.summary import Status, Summary
@@ -119,6 +120,8 @@ def summary_lines(summary: Summary, level: int) -> Iterator[str]:
     if summary.faces is not None:
         without = f", {amount(summary.without_faces, 'photo')} without a face" if summary.without_faces else ""
         yield f"  {amount(summary.faces, 'face')} found{without}"
+    if summary.dropped:
+        yield from _dropped(summary)
     if summary.non_pictures:
         yield f"  {passed_over(summary.non_pictures)}{'' if level > 0 else ' (-v names them)'}"
     if summary.left_behind:
@@ -132,6 +135,16 @@ def summary_lines(summary: Summary, level: int) -> Iterator[str]:
         yield "  (what failed in an earlier run is tried again with --retry-failed)"
     if level > 0 and any(summary.stages.values()):
         yield from _times(summary)
+
+
+def _dropped(summary: Summary) -> Iterator[str]:
+    """Say how many pictures were dropped over the whole record, why, by which stages, and where they can be seen."""
+    total = sum(sum(kinds.values()) for kinds in summary.dropped.values())
+    told = "; ".join(f"{counted(kinds)} ({stage})" for stage, kinds in summary.dropped.items())
+    yield f"  dropped so far {total}: {told}"
+    if summary.sheets:
+        names = ", ".join(Path(sheet).name for sheet in summary.sheets)
+        yield f"  to be seen in {Path(summary.sheets[0]).parent}: {names}"
 
 
 def _some(names: list[str], most: int = 5) -> str:

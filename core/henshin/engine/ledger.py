@@ -10,7 +10,7 @@ from henshin.engine.prepare import Prepared
 from henshin.engine.save import Written, explain, stopped_by
 from henshin.engine.summary import Failure, Reporter, Status, Summary
 from henshin.engine.work import Job
-from henshin.manifest import Ending, Entry, Output
+from henshin.manifest import Drop, Ending, Entry, Output
 from henshin.places import exists
 
 
@@ -33,6 +33,7 @@ class Ledger:
         self.summary = summary
         self.report = report
         self.start = start
+        self.recorded = 0
 
     def finish(self, leaving: Leaving, futures: list[Future[Written]]) -> None:
         """Count, record and tell how one source ended. Errors: StoppedError when the disk is full."""
@@ -60,6 +61,7 @@ class Ledger:
             self.prepared.manifest.append(entry)
         except OSError as error:
             raise stopped_by(error) from None
+        self.recorded += 1
 
     def _collect(self, job: Job, futures: list[Future[Written]]) -> list[Written]:
         written = []
@@ -74,7 +76,7 @@ class Ledger:
 
     def _entry(self, job: Job, outputs: list[Output]) -> Entry:
         status: Ending = "failed" if job.errors else "done" if outputs else "skipped"
-        reason = job.errors[0].reason if job.errors else f"left out by {job.stage}" if not outputs else None
+        reason = job.errors[0].reason if job.errors else _left_out(job) if not outputs else None
         return Entry(
             source=job.source.key,
             outputs=outputs,
@@ -84,7 +86,17 @@ class Ledger:
             input_hash=job.input_hash,
             fingerprint=self.prepared.fingerprint,
             seconds=round(job.seconds, 4),
+            dropped=tuple(map(self._settled, job.dropped)),
+            remembered=job.remembered,
         )
+
+    def _settled(self, drop: Drop) -> Drop:
+        """Return what was dropped with what stays instead as the record knows it: that has ended before."""
+        key = self.prepared.key(drop.instead) if drop.instead is not None else None
+        entry = self.prepared.manifest.last(key) if key is not None else None
+        if entry is None:
+            return replace(drop, instead=None)
+        return replace(drop, instead=entry.source, instead_hash=entry.input_hash)
 
     def _count(self, job: Job, entry: Entry, written: list[Written]) -> None:
         summary = self.summary
@@ -121,6 +133,14 @@ class Ledger:
         for output in before.outputs if before is not None else []:
             if output.path not in made and exists(self.prepared.target.folder / output.path):
                 self.summary.left_behind.append(output.path)
+
+
+def _left_out(job: Job) -> str:
+    """Say why nothing came of a source."""
+    if not job.dropped:
+        return f"left out by {job.stage}"
+    more = len(job.dropped) - 1
+    return f"{job.dropped[-1].reason}{f' (and {more} more of its pictures)' if more else ''}"
 
 
 def _remark(job: Job, entry: Entry) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ class Prepared:
     existing: set[str] = field(default_factory=set)
     inherited: dict[str, Entry] = field(default_factory=dict)
     inputs: frozenset[str] = frozenset()
+    _standing: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def last(self, source: Source) -> Entry | None:
         """Return the record's entry of a source, or that of the same photo at the place where it was before."""
@@ -55,7 +57,38 @@ class Prepared:
             return None
         if entry.status == "failed":
             return None if self.retry_failed else entry
+        if not all(drop.instead is None or self.stands(drop.instead, drop.instead_hash) for drop in entry.dropped):
+            return None
         return entry if all(self.manifest.is_whole(output) for output in entry.outputs) else None
+
+    def key(self, source: str) -> str:
+        """Return the key of a ``frame.source`` of this run."""
+        return os.path.abspath(source) if self.sources else source  # noqa: PTH100  (as Source.at has it)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of this run's sources."""
+        return frozenset(source.key for source in self.sources)
+
+    def stands(self, key: str, input_hash: str | None) -> bool:
+        """Whether what became of a source with this content is there, or will be made again as it was by this run.
+
+        The answer does not change while the run goes on.
+        """
+        known = self._standing.get((key, input_hash or ""))
+        if known is None:
+            known = self._standing[key, input_hash or ""] = self._look(key, input_hash)
+        return known
+
+    def _look(self, key: str, input_hash: str | None) -> bool:
+        entry = self.manifest.last(key)
+        if entry is None or entry.status == "failed":
+            return False
+        if (entry.input_hash, entry.fingerprint) != (input_hash, self.fingerprint):
+            return False
+        if key in self.keys:
+            return content_hash(Source.at(Path(key), "")) == input_hash
+        return all(self.manifest.is_whole(output) for output in entry.outputs)
 
     def renamed(self) -> dict[str, str]:
         """Return the sources whose outputs would have met others under their plain names, with the names they get."""

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from henshin.context import Context, user_cache
 from henshin.engine.inputs import Listing
+from henshin.engine.left_out import tell_dropped
 from henshin.engine.names import path_key
 from henshin.engine.options import RunOptions
 from henshin.engine.prepare import Prepared, list_sources, prepare
+from henshin.engine.remembering import RecordMemory
+from henshin.engine.samples import Samples
 from henshin.engine.session import Session
 from henshin.engine.summary import Failure, Reporter, Summary
 from henshin.engine.target import Target, resolve_target
@@ -49,9 +52,10 @@ def run(
     """
     start = perf_counter()
     target, listing, context = begin(pipeline, inputs, output, options, store, registry)
-    stages = Stages(pipeline.stages)
     with Manifest(target.record, path_key) as manifest:
         prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
+        samples = Samples(target.record)
+        stages = Stages(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.take)
         session = Session(stages, context, prepared, options, report, start)
         summary = session.summary
         summary.pipeline = pipeline.name
@@ -64,6 +68,7 @@ def run(
         try:
             session.go()
         finally:
+            tell_dropped(summary, prepared, samples, session.ledger.recorded)
             summary.seconds = round(perf_counter() - start, 4)
             report.finished(summary)
     return summary

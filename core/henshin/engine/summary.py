@@ -73,7 +73,9 @@ class Summary:
     it, ``first_seconds`` those until the first picture was written. ``providers`` says what really runs each network.
     ``interrupted`` says that Ctrl-C or SIGTERM ended the run (``terminated``: SIGTERM), ``stopped`` why it gave up
     before its end (a full disk), ``left_behind`` names outputs of earlier runs whose source gives other outputs now:
-    they are never deleted.
+    they are never deleted. ``dropped`` counts the pictures (faces, where those are pictures) that stages left out, by
+    stage and by kind of reason, in the whole record of the folder and not in this run alone; ``sheets`` are the
+    contact sheets that show some of them, and some that were kept.
     """
 
     pipeline: str
@@ -92,6 +94,8 @@ class Summary:
     outputs: int = 0
     failures: list[Failure] = field(default_factory=list)
     left_behind: list[str] = field(default_factory=list)
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    sheets: list[str] = field(default_factory=list)
     seconds: float = 0.0
     first_seconds: float | None = None
     stages: dict[str, float] = field(default_factory=dict)

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from henshin.engine.dropping import Show, sweep
 from henshin.engine.faults import one_by_one
 from henshin.engine.inputs import Source
 from henshin.engine.zones import Place, check_frame, frame_problem, picture_at, places, put, zones
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.frame import Frame, Picture
+from henshin.manifest import Drop
+from henshin.memory import NOTHING, Memory
 from henshin.overrides import labels
 from henshin.plugin_checks import extra_of
 from henshin.words import one_line
@@ -31,7 +34,8 @@ class Job:
 
     ``alpha`` is the one its file had, ``notes`` what its reader said. ``stage`` is where it failed or was left out.
     ``faces`` counts those that were found, None before any stage looked for them. ``size`` is the bytes of its decoded
-    picture.
+    picture. ``dropped`` is what stages left out of it (``instead`` as a ``frame.source`` still), ``remembered`` what
+    they want written down.
     """
 
     source: Source
@@ -44,6 +48,8 @@ class Job:
     faces: int | None = None
     stage: str | None = None
     errors: list[PictureError] = field(default_factory=list)
+    dropped: list[Drop] = field(default_factory=list)
+    remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def fail(self, stage: str, error: PictureError) -> None:
         """Note the first failure of this source; its frames have theirs."""
@@ -55,8 +61,15 @@ class Job:
 class Stages:
     """The opened stages of one run. Use ``opened`` to get them, so that they are closed whatever happens."""
 
-    def __init__(self, stages: Sequence[Stage[Any]]) -> None:
+    def __init__(
+        self,
+        stages: Sequence[Stage[Any]],
+        memory: Callable[[str], Memory] = lambda _: NOTHING,
+        show: Show = lambda *_: None,
+    ) -> None:
         self.stages = list(stages)
+        self.memory = memory
+        self.show = show
         self.labels = labels([stage.name for stage in stages])
         self.crops = zones(stages)
         self.seconds = dict.fromkeys(self.labels, 0.0)
@@ -73,6 +86,7 @@ class Stages:
         for label, stage, crops in zip(self.labels, self.stages, self.crops, strict=True):
             start = perf_counter()
             stage.zone = "crops" if crops else "photos"
+            stage.memory = self.memory(label)
             self._tried.append((label, stage))
             try:
                 stage.open(context)
@@ -116,6 +130,7 @@ class Stages:
                 else:
                     _run_pictures(stage, label, [frame for _, frame in active], self.crops[position])
             _take_stock(stage, label, active)
+            sweep(label, active, self.show)
             between()
 
     @contextmanager
@@ -158,7 +173,7 @@ def _listed(results: Any, what: str) -> list[Any]:
 
 
 def _take_stock(stage: Stage[Any], label: str, active: list[tuple[Job, Frame]]) -> None:
-    """Note who failed, who was left out and how many faces there are, after a stage."""
+    """Note who failed and how many faces there are, after a stage."""
     # A job may be here with several frames: once is enough.
     for job in {id(job): job for job, _ in active}.values():
         if "faces" in stage.gives:
@@ -169,8 +184,6 @@ def _take_stock(stage: Stage[Any], label: str, active: list[tuple[Job, Frame]]) 
                 frame.decoded = None  # it is only there to tell whether anything has changed
             if frame.error is not None and id(frame.error) not in known:
                 job.fail(label, frame.error)
-        if not job.frames and job.stage is None:
-            job.stage = label
 
 
 # -- Pictures --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from henshin.errors import PictureError
-from henshin.frame import Face, Frame, Metadata, Picture, picture_problem
+from henshin.frame import Dropped, Face, Frame, Metadata, Picture, picture_problem
 
 if TYPE_CHECKING:
     from henshin.stage import Stage
@@ -59,9 +59,13 @@ def picture_at(place: Place) -> Picture:
 def put(place: Place, result: Any) -> None:
     """Put what a stage returned where it belongs; if its size changed, what belongs to the picture changes with it.
 
-    ``result`` is a picture or a PictureError, which fails the whole frame. Errors: PictureError for anything else.
+    ``result`` is a picture, a Dropped, which takes it out of the run, or a PictureError, which fails the whole frame.
+    Errors: PictureError for anything else.
     """
     frame, face = place
+    if isinstance(result, Dropped):
+        (frame if face is None else face).dropped = result
+        return
     if isinstance(result, PictureError):
         frame.error = frame.error or result
         return
@@ -99,8 +103,9 @@ def _moved(face: Face, sx: float, sy: float) -> Face:
     import numpy as np
 
     box = (face.box * np.array([sx, sy, sx, sy])).astype(face.box.dtype)
-    landmarks = (face.landmarks * np.array([sx, sy])).astype(face.landmarks.dtype)
-    matrix = face.matrix
+    landmarks, matrix = face.landmarks, face.matrix
+    if landmarks is not None:
+        landmarks = (landmarks * np.array([sx, sy])).astype(landmarks.dtype)
     if matrix is not None:
         matrix = (matrix / np.array([sx, sy, 1.0])).astype(matrix.dtype)
     return replace(face, box=box, landmarks=landmarks, matrix=matrix)
@@ -154,6 +159,9 @@ def frame_problem(frame: Frame) -> str | None:
     error: object = frame.error
     if not isinstance(error, PictureError | None):
         return "an error that is no PictureError"
+    verdicts: list[object] = [frame.dropped, *(face.dropped for face in frame.faces)]
+    if not all(isinstance(one, Dropped | None) for one in verdicts):
+        return "a dropped that is no Dropped"
     return None
 
 

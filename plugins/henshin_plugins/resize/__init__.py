@@ -121,13 +121,11 @@ class Crop(Stage[CropConfig]):
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
         """Cut each frame in place; one that has the wanted shape already stays as it is."""
-        from henshin_plugins.resize.cutting import cut
-
         for frame in items:
             height, width = frame.picture.shape[:2]
             window = self.config.window(width, height)
             if window != (0, 0, width, height):
-                cut(frame, window)
+                frame.cut(*window)
         return items
 
 

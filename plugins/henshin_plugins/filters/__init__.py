@@ -1,0 +1,195 @@
+"""Filters that leave pictures out of a data set, each with the reason: tiny, blurred, bordered, near-duplicates.
+
+Between `face_align` and `split_faces` they look at each face's crop, elsewhere at whole pictures. The measures are in
+the modules beside this one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from henshin.frame import Dropped
+from henshin.hookspecs import hookimpl
+from henshin.stage import Stage, StageConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from henshin.context import Context
+    from henshin.frame import Frame, Picture
+
+
+class DropTinyConfig(StageConfig):
+    """Options of `drop_tiny`."""
+
+    minimum: int = Field(64, ge=1, le=16384, description="Least shorter side in pixels.")
+    longest: float | None = Field(
+        None, ge=1, le=1000, description="Also drop what is longer than so many times its shorter side; null: nothing."
+    )
+
+
+class DropTiny(Stage[DropTinyConfig]):
+    """Leave out pictures, or faces, that are too small.
+
+    A crop of `face_align` keeps the face's own resolution, so here faces are measured as they are in the photo.
+    """
+
+    name = "drop_tiny"
+    Config = DropTinyConfig
+
+    def run(self, items: Sequence[Picture]) -> list[Picture | Dropped]:
+        """Return each (H, W, 3) picture that is large enough, as it is."""
+        return [self._one(picture) for picture in items]
+
+    def _one(self, picture: Picture) -> Picture | Dropped:
+        height, width = picture.shape[:2]
+        short, long = sorted((height, width))
+        if short < self.config.minimum:
+            return Dropped("tiny", f"{width}x{height} pixels, at least {self.config.minimum} wanted")
+        if self.config.longest is not None and long > self.config.longest * short:
+            return Dropped("long", f"{width}x{height} pixels, at most 1:{self.config.longest:g} wanted")
+        return picture
+
+
+class DropBlurredConfig(StageConfig):
+    """Options of `drop_blurred`."""
+
+    maximum: float = Field(
+        1.7,
+        ge=0.3,
+        le=5,
+        description="Greatest width of the sharper edges, pixels: 0.5 is sharp to the pixel, 1.7 suits photos of "
+        "phones, 1.3 drawings and good photos.",
+    )
+    size: int = Field(
+        256,
+        ge=32,
+        le=4096,
+        description="A larger picture is measured as if it had so many pixels on its shorter side: the size at which "
+        "the set will be used.",
+    )
+
+
+class DropBlurred(Stage[DropBlurredConfig]):
+    """Leave out pictures, or faces, whose edges are wide: out of focus, shaken, or enlarged from small ones.
+
+    The width of an edge is the standard deviation of the blur that made it, measured by blurring it once more (Zhuo and
+    Sim, "Defocus map estimation from a single image", 2011), on the strong edges of four directions. Flat areas do not
+    count, so drawings have the values of photos. A picture without any edge is left out too.
+    """
+
+    name = "drop_blurred"
+    Config = DropBlurredConfig
+
+    def run(self, items: Sequence[Picture]) -> list[Picture | Dropped]:
+        """Return each (H, W, 3) picture that is sharp enough, as it is."""
+        return [self._one(picture) for picture in items]
+
+    def _one(self, picture: Picture) -> Picture | Dropped:
+        from henshin_plugins.filters.sharpness import edge_width
+
+        width = edge_width(picture, self.config.size)
+        if width is None:
+            return Dropped("empty", "no edge in it")
+        if width > self.config.maximum:
+            return Dropped("blurred", f"edges {width:.2f} px wide, at most {self.config.maximum:g} wanted")
+        return picture
+
+
+class BordersConfig(StageConfig):
+    """Options of `borders`."""
+
+    action: Literal["drop", "trim"] = Field("drop", description="Leave such pictures out, or cut the borders off.")
+    colour: Literal["dark", "any"] = Field(
+        "dark", description="Black and nearly black borders, or those of any colour."
+    )
+    minimum: float = Field(
+        0.01, ge=0, le=0.5, description="Least width of a border, as a share of the picture's side; narrower ones stay."
+    )
+    tolerance: int = Field(
+        12,
+        ge=0,
+        le=64,
+        description="Grey levels by which a border may differ from its colour, as compression makes it.",
+    )
+
+
+class Borders(Stage[BordersConfig]):
+    """Find even borders (letterbox, pillarbox, frames), and drop the picture or cut them off.
+
+    A border reaches along a whole side, has one colour and ends in a straight step; a night sky or the white ground of
+    a drawing does not. What is transparent is no dark border. `trim` is for whole pictures, and keeps faces in their
+    places.
+    """
+
+    name = "borders"
+    Config = BordersConfig
+    works_on = "frames"
+
+    def open(self, context: Context) -> None:  # noqa: ARG002
+        """Refuse to cut crops, whose shape belongs to their faces. Errors: HenshinError."""
+        from henshin.errors import HenshinError
+
+        if self.zone == "crops" and self.config.action == "trim":
+            raise HenshinError("borders: 'action: trim' is for whole pictures; put it before face_align, or say drop")
+
+    def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
+        """Look at each frame's crops, or at its picture where it has none."""
+        from henshin_plugins.filters.bordering import check
+
+        for frame in items:
+            check(frame, self.config)
+        return items
+
+
+class DropDuplicatesConfig(StageConfig):
+    """Options of `drop_duplicates`."""
+
+    distance: int = Field(
+        10, ge=0, le=11, description="Most bits of 64 in which the perceptual hashes of near-duplicates differ."
+    )
+    difference: float = Field(
+        0.25,
+        ge=0,
+        le=2,
+        description="Most that their thumbnails may differ, in standard deviations of the picture: two copies differ "
+        "by 0.2 at most, two pictures of the same character by 0.3 and more.",
+    )
+    mirrored: bool = Field(True, description="Mirrored copies count as well.")
+
+
+class DropDuplicates(Stage[DropDuplicatesConfig]):
+    """Leave out pictures, or faces, that show the same as one before: the first is kept, in the order of the names.
+
+    What earlier runs into the same folder kept comes first. Put it after the other filters: what a later stage leaves
+    out counts as kept here. The hash is the DCT hash of Zauner (2010), confirmed by the colours of thumbnails.
+    """
+
+    name = "drop_duplicates"
+    Config = DropDuplicatesConfig
+    works_on = "frames"
+
+    def open(self, context: Context) -> None:  # noqa: ARG002
+        """Take in what earlier runs kept."""
+        from henshin_plugins.filters.kept import Kept
+
+        self.kept: Kept | None = Kept(self.config, self.memory)
+
+    def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
+        """Look at each frame's crops, or at its picture where it has none."""
+        if self.kept is None:
+            raise RuntimeError("drop_duplicates is closed")
+        self.kept.check(items)
+        return items
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.kept = None
+
+
+@hookimpl
+def henshin_stages() -> list[type[Stage[Any]]]:
+    """Give the stages of this plugin."""
+    return [DropTiny, DropBlurred, Borders, DropDuplicates]
