@@ -5,7 +5,9 @@ Nothing in such a file is ever run: pickles are opened for their tensors alone, 
 
 from __future__ import annotations
 
+import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -116,9 +118,11 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
 
 def _read_pickle(path: Path) -> Mapping[str, Any]:
     try:
-        loaded: object = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of PyTorch, about the age of the file
+            loaded: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files fail in many ways inside PyTorch
-        foreign = re.search(r"Unsupported (?:global|class): \w+ (\S+)", str(error))
+        foreign = _foreign(str(error), path)
         if foreign is None and path.suffix.lower() not in _PICKLES and not _begins_as_pickle(path):
             raise HenshinError(
                 f"{path}: not a file of weights; .npz, .safetensors, .pth, .pt or a folder of .npy"
@@ -126,12 +130,39 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
         if foreign is None:
             raise HenshinError(f"{path}: cannot be read as weights of PyTorch ({_reason(error)})") from error
         raise HenshinError(
-            f"{path}: wants {foreign[1]} besides its tensors, and could run anything when it is opened; wanted: a "
+            f"{path}: wants {foreign} besides its tensors, and could run anything when it is opened; wanted: a "
             "state_dict alone, such as its authors get by torch.save(network.state_dict(), FILE)"
         ) from error
     if isinstance(loaded, Mapping):
         return loaded
     raise HenshinError(f"{path}: holds a {type(loaded).__name__}, not tensors by name")
+
+
+def _foreign(said: str, path: Path) -> str | None:
+    """What a pickle wants besides tensors: as PyTorch says it, or of a pickle too new for PyTorch by its own words."""
+    named = re.search(r"(?:Unsupported (?:global|class): \w+|unsupported GLOBAL) (\S+)", said)
+    if named is not None or "Unsupported operand" not in said:
+        return named[1] if named is not None else None
+    texts: list[str] = []
+    try:
+        for code, value, _ in pickletools.genops(_pickled(path)):  # takes it apart and runs nothing
+            if code.name in ("GLOBAL", "STACK_GLOBAL"):
+                full = str(value).replace(" ", ".") if code.name == "GLOBAL" else ".".join(texts[-2:])
+                if not full.startswith(("torch.", "collections.")):
+                    return full
+            elif isinstance(value, str):
+                texts.append(value)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        pass
+    return None
+
+
+def _pickled(path: Path) -> bytes:
+    """The pickle in a file of PyTorch, which is a ZIP archive or the pickle itself."""
+    if not zipfile.is_zipfile(path):
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as file:
+        return b"".join(file.read(name) for name in file.namelist() if name.endswith("data.pkl"))
 
 
 def _begins_as_pickle(path: Path) -> bool:
