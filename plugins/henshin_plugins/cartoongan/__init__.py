@@ -110,7 +110,14 @@ class CartoonGanConfig(ScheduledConfig):
         0.0,
         ge=0,
         le=1e6,
-        description="Weight of the style loss, Gram matrices of that layer on 0 to 255; not of the paper.",
+        description="Weight of the style loss, Gram matrices of features on 0 to 255; not of the paper.",
+    )
+    style_layers: tuple[Layer, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        description="Layers of VGG-19 whose Gram matrices are the style, such as [conv1_1, conv2_1, conv3_1, conv4_1] "
+        "(Gatys et al. 2016); without it, that of the content.",
     )
     smooth_weight: float = Field(
         1.0,
@@ -133,6 +140,16 @@ class CartoonGanConfig(ScheduledConfig):
     average: float = Field(
         0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
     )
+
+    @property
+    def manner(self) -> tuple[Layer, ...]:
+        """The layers whose Gram matrices are the style."""
+        return self.style_layers or (self.content_layer,)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers of VGG-19 that are looked at, each once."""
+        return tuple(dict.fromkeys((self.content_layer, *(self.manner if self.style_weight else ()))))
 
     def beginning(self, pictures: int) -> int:
         """Steps that the generator learns from content alone."""

@@ -44,17 +44,15 @@ def train(config: CartoonGanConfig, run: Run) -> None:
 
     network = run.generator(c.generator)
     average = Average(network, c.average).to(run.device)
-    judge, vgg = CartoonJudge(c.judge_width, c.judge_norm), Vgg19((c.content_layer,))
+    judge, vgg = CartoonJudge(c.judge_width, c.judge_norm), Vgg19(c.layers)
     generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
     judge_steps = torch.optim.Adam(judge.parameters(), c.learning_rate, (0.5, 0.999))
     generator, judge, vgg = run.prepare(network, judge, vgg)
     generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
 
-    def features(pictures: Tensor) -> Tensor:
-        """VGG's features in units of pictures in [0, 1], not of its 0 to 255."""
-        (found,) = vgg(pictures)
-        scaled_down: Tensor = found.float() / 255
-        return scaled_down
+    def features(pictures: Tensor) -> dict[str, Tensor]:
+        """VGG's features on 0 to 255, by layer."""
+        return dict(zip(c.layers, (found.float() for found in vgg(pictures)), strict=True))
 
     epoch, length = c.epoch(len(photos)), c.length(len(photos))
     beginning = c.beginning(len(photos))
@@ -92,7 +90,7 @@ def train(config: CartoonGanConfig, run: Run) -> None:
         with torch.no_grad():
             wanted = features(photo)
         got = features(drawn)
-        said["content"] = content_loss([got], [wanted])
+        said["content"] = content_loss([got[c.content_layer]], [wanted[c.content_layer]]) / 255  # of pictures in [0, 1]
         total = c.content_weight * said["content"]
         if not playing and c.pixel_weight:
             said["pixel"] = pixel_loss(drawn.float(), photo)
@@ -103,8 +101,8 @@ def train(config: CartoonGanConfig, run: Run) -> None:
             total = total + said["adversarial"]
         if playing and c.style_weight:
             with torch.no_grad():
-                manner = F.relu(features(cartoon))
-            said["style"] = style_loss([255 * F.relu(got)], [255 * manner])
+                manner = features(cartoon)
+            said["style"] = style_loss(*([F.relu(of[layer]) for layer in c.manner] for of in (got, manner)))
             total = total + c.style_weight * said["style"]
         generator_steps.zero_grad()
         run.backward(total)
