@@ -215,7 +215,8 @@ def test_a_photo_without_faces_follows_the_policy(tmp_path: Path) -> None:
     (copied,) = result("copy")
     assert copied.bypass
     assert copied.picture is photo.picture
-    assert result("skip") == []
+    (left_out,) = result("skip")
+    assert (left_out.dropped.kind, left_out.dropped.reason) == ("no face", "no face found")
     (failed,) = result("fail")
     assert failed.error.reason == "no face found"
     (whole,) = result("whole")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "HENSHIN_MODELS"
 SUFFIX = ".onnx"
+CASCADE = ".xml"
+"""Suffix of a detector that is no network."""
 
 _SCALED = re.compile(r"(.+)-x([1-9]\d*)")
 """The name of a multi-scale model at one scale: NAME-x2."""
@@ -171,7 +173,7 @@ class ModelStore:
         """
         entry = None if is_path(name) else self.entries.get(name)
         path = self.located(name, base)
-        own = None if path is None else read_contract(path)
+        own = None if path is None or path.suffix == CASCADE else read_contract(path)
         return own or (entry.contract if entry is not None else None)
 
     def knows(self, name: str) -> bool:
@@ -262,8 +264,8 @@ class ModelStore:
         """Yield the names of the models in a folder: a file's stem, or what the lists call it."""
         called = {entry.file: name for name, entry in self.entries.items()}
         if is_folder(folder):
-            for path in sorted(folder.glob(f"*{SUFFIX}")):
-                if not path.name.startswith("."):
+            for path in sorted(folder.iterdir()):
+                if path.name in called or (path.suffix == SUFFIX and not path.name.startswith(".")):
                     yield called.get(path.name, path.stem)
 
 
@@ -279,7 +281,7 @@ def user_folder() -> Path:
 
 def is_path(name: str) -> bool:
     """Whether ``name`` is the path of a file and not the name of a model."""
-    return name.endswith(SUFFIX) or "/" in name or os.sep in name
+    return name.endswith((SUFFIX, CASCADE)) or "/" in name or os.sep in name
 
 
 def _places(name: str, base: Path | None) -> list[Path]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from henshin import Frame, PictureError, Stage, StageConfig, hookimpl
+from henshin import Frame, Stage, StageConfig, hookimpl
+from henshin.faces import CHOICE, POLICY, Choice, Policy, none_left
 from henshin.stage import ModelOption
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from henshin import Context
-
-Policy = Literal["copy", "skip", "fail", "whole"]
-POLICY = (
-    "What becomes of a photo without any face: 'copy' writes it as it is, past every later stage; 'skip' leaves it "
-    "out; 'fail' lists it as failed; 'whole' sends the whole photo through the later stages."
-)
 
 
 class FaceDetectConfig(StageConfig):
@@ -48,9 +43,7 @@ class FaceDetectConfig(StageConfig):
     maximum_faces: int | None = Field(
         None, ge=1, le=10_000, description="Of all faces keep at most so many, the largest ones."
     )
-    faces: Literal["all", "largest", "most_central", "leftmost", "rightmost", "best_score"] = Field(
-        "all", description="All faces of a photo, or which one. The order is always from left to right."
-    )
+    faces: Choice = Field("all", description=CHOICE)
     look_again: Literal["never", "tilted", "turned"] = Field(
         "turned",
         description="Look at leaning and doubtful faces from near, upright, and drop what is no face there. Where none "
@@ -105,11 +98,11 @@ class FaceDetect(Stage[FaceDetectConfig]):
         if self.finder is None:
             raise RuntimeError("face_detect is closed")
         found = self.finder.find([frame.picture for frame in items], [frame.alpha for frame in items])
-        results = (
-            replace(frame, faces=faces) if faces else none_left(frame, self.config.without_faces, "no face found")
+        policy = self.config.without_faces
+        return [
+            replace(frame, faces=faces) if faces else none_left(frame, policy, "no face", "no face found")
             for frame, faces in zip(items, found, strict=True)
-        )
-        return [frame for frame in results if frame is not None]
+        ]
 
     def close(self) -> None:
         """Let the networks go."""
@@ -122,6 +115,12 @@ class FaceAlignConfig(StageConfig):
     size: int = Field(256, ge=16, le=4096, description="Side of a crop in pixels, at most: nothing is enlarged.")
     margin: float = Field(
         1.0, ge=0.5, le=4.0, description="How much a crop shows: 1 = face with hair and chin, 2 = twice as wide."
+    )
+    by: Literal["auto", "landmarks", "box"] = Field(
+        "auto",
+        description="'landmarks': eyes, nose and mouth come to their places, and a leaning face stands upright. 'box': "
+        "the middle of the crop is that of the box, whose side is 0.74 of the crop's; for boxes around whole heads. "
+        "'auto': by landmarks, or by the box where a detector, such as anime_face_detect, gives none.",
     )
     minimum_margin: float | None = Field(
         None,
@@ -147,7 +146,7 @@ class FaceAlignConfig(StageConfig):
 
 
 class FaceAlign(Stage[FaceAlignConfig]):
-    """Cut every face out of its photo: upright, eyes on the line the generators were trained on."""
+    """Cut every face out of its photo: eyes on the line the generators were trained on, upright if it has landmarks."""
 
     name = "face_align"
     Config = FaceAlignConfig
@@ -163,16 +162,16 @@ class FaceAlign(Stage[FaceAlignConfig]):
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
         """Return the frames with a crop, its mask and its matrix in each face."""
-        results = (self._one(frame) for frame in items)
-        return [frame for frame in results if frame is not None]
+        return [self._one(frame) for frame in items]
 
-    def _one(self, frame: Frame) -> Frame | None:
+    def _one(self, frame: Frame) -> Frame:
         if not frame.faces:
             return frame  # a photo that goes on whole
         faces = self.align(frame.picture, frame.faces, self.config)
         if faces:
             return replace(frame, faces=faces)
-        return none_left(replace(frame, faces=[]), self.config.without_faces, "every face lies too far outside")
+        reason = "every face lies too far outside"
+        return none_left(replace(frame, faces=[]), self.config.without_faces, "beyond the border", reason)
 
 
 class PasteBackConfig(StageConfig):
@@ -256,15 +255,6 @@ class SplitFaces(Stage[StageConfig]):
             )
             for number, crop in enumerate(crops, 1)
         ]
-
-
-def none_left(frame: Frame, policy: Policy, reason: str) -> Frame | None:
-    """Return what goes on of a frame without faces, or None for nothing."""
-    if policy == "skip":
-        return None
-    if policy == "fail":
-        return replace(frame, error=PictureError(reason))
-    return replace(frame, faces=[], bypass=policy == "copy")
 
 
 @hookimpl

@@ -1,18 +1,23 @@
-"""Cut faces out of a photo: upright, at their own resolution, to the template the generators were trained on."""
+"""Cut faces out of a photo: at their own resolution, to the template the generators were trained on.
+
+Upright, where landmarks tell what that is.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from henshin_plugins.face.geometry import apply, invert, similarity, template
+from henshin_plugins.face.geometry import apply, box_to_unit, invert, marks_of, similarity, template
 from henshin_plugins.face.warp import warp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
 
     from henshin import Face, Picture
     from henshin.frame import Floats
@@ -33,14 +38,21 @@ def align(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> l
 
 
 def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | None:
-    if not _any_inside(face.landmarks[:2], picture):
+    by_box = config.by == "box" or (config.by == "auto" and face.landmarks is None)
+    eyes = face.box.reshape(2, 2).mean(axis=0, keepdims=True) if by_box else marks_of(face)[:2]
+    if not _any_inside(eyes, picture):
         return None  # both eyes are guesses beyond the border
-    placed = _placed(picture, face, config.margin, config.size)
+
+    def place(margin: float) -> _Placed | None:
+        unit = box_to_unit(face.box.astype(np.float64), margin) if by_box else _marks_to_unit(face, margin)
+        return _placed(picture, unit, config.size)
+
+    placed = place(config.margin)
     if placed is None:
-        return None  # landmarks that all coincide: no face
+        return None  # landmarks that all coincide, or an empty box: no face
     allowed = 0.0 if config.maximum_outside is None else config.maximum_outside
     if config.minimum_margin is not None and placed.outside > allowed:
-        placed = _nearer(picture, face, config, allowed) or placed
+        placed = _nearer(place, config.minimum_margin, config.margin, allowed) or placed
     if config.maximum_outside is not None and placed.outside > config.maximum_outside:
         return None
     matrix, mask, side = placed.matrix, placed.mask, len(placed.mask)
@@ -57,8 +69,13 @@ class _Placed(NamedTuple):
     outside: float
 
 
-def _placed(picture: Picture, face: Face, margin: float, size: int) -> _Placed | None:
-    unit = similarity(face.landmarks.astype(np.float64), template(margin))
+def _marks_to_unit(face: Face, margin: float) -> Array:
+    return similarity(marks_of(face), template(margin))
+
+
+def _placed(picture: Picture, unit: Array | None, size: int) -> _Placed | None:
+    if unit is None:
+        return None
     scale = math.sqrt(abs(np.linalg.det(unit[:, :2])))
     if not scale > 0 or not math.isfinite(scale):
         return None
@@ -68,15 +85,14 @@ def _placed(picture: Picture, face: Face, margin: float, size: int) -> _Placed |
     return _Placed(matrix, mask, 1 - np.count_nonzero(mask) / mask.size)
 
 
-def _nearer(picture: Picture, face: Face, config: FaceAlignConfig, allowed: float) -> _Placed | None:
-    """Show less than `margin`: as much as can be with no more than ``allowed`` beyond the photo, else the least."""
-    least, most = config.minimum_margin or config.margin, config.margin
-    best = _placed(picture, face, least, config.size)
+def _nearer(place: Callable[[float], _Placed | None], least: float, most: float, allowed: float) -> _Placed | None:
+    """Show less than ``most``: as much as can be with no more than ``allowed`` beyond the photo, else ``least``."""
+    best = place(least)
     if best is None or best.outside > allowed:
         return best
     for _ in range(7):  # to 1 % of what there is between the two
         middle = (least + most) / 2
-        placed = _placed(picture, face, middle, config.size)
+        placed = place(middle)
         if placed is None or placed.outside > allowed:
             most = middle
         else:
@@ -84,7 +100,7 @@ def _nearer(picture: Picture, face: Face, config: FaceAlignConfig, allowed: floa
     return best
 
 
-def _any_inside(points: Floats, picture: Picture) -> bool:
+def _any_inside(points: npt.NDArray[np.floating[Any]], picture: Picture) -> bool:
     height, width = picture.shape[:2]
     return bool(((points >= 0) & (points < (width, height))).all(axis=-1).any())
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from henshin.faces import chosen, is_seen, side
 from henshin_plugins.face.look_again import ANGLES, QUARTERS, SCORES, confirmed, look_again
 from henshin_plugins.face.suppress import suppress
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin import Context, Face, Picture
-    from henshin.frame import Floats
     from henshin_plugins.face import FaceDetectConfig
 
 SHARE_OF_SIDE = 0.024
@@ -52,19 +52,20 @@ class Finder:
         return [self._one(*one) for one in parts]
 
     def _one(self, picture: Picture, alpha: Picture | None, size: int, faces: list[Face]) -> list[Face]:
-        faces = [face for face in faces if _side(face) >= size]
+        faces = [face for face in faces if side(face) >= size]
         if self.config.look_again != "never":
             faces = self._confirmed(picture, faces, size)
             if not faces:
                 again = look_again(self.detector, picture, ANGLES[self.config.look_again], size, self.scores)
                 faces = self._confirmed(picture, again, size)
-        return self._chosen([face for face in faces if _is_seen(face, alpha)], picture)
+        most = self.config.maximum_faces
+        return chosen((face for face in faces if is_seen(face, alpha)), self.config.faces, most, picture)
 
     def _confirmed(self, picture: Picture, faces: Sequence[Face], size: int) -> list[Face]:
         """Return the faces that are some from near too, upright; each once."""
         quarters = QUARTERS[self.config.look_again]
         looks = [confirmed(self.detector, picture, face, quarters, self.scores) for face in faces]
-        seen = [face for face in looks if face is not None and _side(face) >= size]
+        seen = [face for face in looks if face is not None and side(face) >= size]
         boxes = np.array([[*face.box, face.score] for face in seen], np.float64).reshape(-1, 5)
         return [seen[index] for index in suppress(boxes, DOUBLE)]
 
@@ -73,20 +74,6 @@ class Finder:
             shorter: int = min(picture.shape[:2])
             return max(LEAST_SIZE, round(shorter * SHARE_OF_SIDE))
         return self.config.minimum_size
-
-    def _chosen(self, faces: list[Face], picture: Picture) -> list[Face]:
-        """Apply `faces` and `maximum_faces`."""
-        middle = np.array([picture.shape[1], picture.shape[0]]) / 2
-        first = {
-            "all": lambda face: -_side(face),
-            "largest": lambda face: -_side(face),
-            "most_central": lambda face: float(np.hypot(*(_centre(face) - middle))),
-            "leftmost": lambda face: float(_centre(face)[0]),
-            "rightmost": lambda face: -float(_centre(face)[0]),
-            "best_score": lambda face: -face.score,
-        }[self.config.faces]
-        most = self.config.maximum_faces if self.config.faces == "all" else 1
-        return sorted(sorted(faces, key=first)[:most], key=lambda face: tuple(_centre(face)))
 
 
 def _detector(config: FaceDetectConfig, context: Context) -> Detector:
@@ -97,20 +84,3 @@ def _detector(config: FaceDetectConfig, context: Context) -> Detector:
     from henshin_plugins.face.mtcnn import Mtcnn
 
     return Mtcnn(context)
-
-
-def _is_seen(face: Face, alpha: Picture | None) -> bool:
-    """Whether anything of a face shows: under full transparency files keep what nobody was to see."""
-    if alpha is None:
-        return True
-    x0, y0, x1, y1 = (max(0, round(float(value))) for value in face.box)
-    return bool(alpha[y0:y1, x0:x1].any())
-
-
-def _side(face: Face) -> float:
-    return float((face.box[2:] - face.box[:2]).max())
-
-
-def _centre(face: Face) -> Floats:
-    centre: Floats = (face.box[:2] + face.box[2:]) / np.float32(2)
-    return centre

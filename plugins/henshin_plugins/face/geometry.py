@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from henshin import PictureError
+
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from henshin import Face
 
 Array: TypeAlias = "npt.NDArray[np.float64]"
 
@@ -17,6 +21,32 @@ TEMPLATE = ((0.375, 0.414), (0.625, 0.414), (0.5, 0.557), (0.397, 0.703), (0.603
 The eye line is the measured mean eye line of the anime faces the generators learn from; the rest follows from the
 proportions of a frontal face, with room for hair and chin.
 """
+
+BOX_SHARE = 0.74
+"""Side of a box as a share of a crop's, at margin 1: what the anime faces of trainB in selfie2anime, from which the
+template's eye line is, show around the boxes that `anime_face_detect` finds in them (in the middle, too)."""
+
+
+def marks_of(face: Face) -> Array:
+    """Return a face's landmarks (5, 2). Errors: PictureError when its detector gave none."""
+    if face.landmarks is None:
+        raise PictureError(
+            "face_align.by: 'landmarks' wants them, and the detector gives none; 'box' or 'auto' is right"
+        )
+    return face.landmarks.astype(np.float64)
+
+
+def box_to_unit(box: Array, margin: float) -> Array | None:
+    """Return the (2, 3) map, without a turn, of the square about a box (4,) to its place in the unit square.
+
+    None for a box without extent.
+    """
+    side = float((box[2:] - box[:2]).max())
+    if not side > 0:
+        return None
+    scale = BOX_SHARE / (margin * side)
+    shift = 0.5 - scale * (box[:2] + box[2:]) / 2
+    return np.column_stack([np.eye(2) * scale, shift])
 
 
 def template(margin: float) -> Array:

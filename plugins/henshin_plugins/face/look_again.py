@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from henshin import Face
-from henshin_plugins.face.geometry import apply, invert
+from henshin_plugins.face.geometry import apply, invert, marks_of
 from henshin_plugins.face.warp import bilinear
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def _near(picture: Picture, face: Face) -> tuple[Picture, Array]:
 
 def _lean(face: Face) -> float:
     """Return by how many degrees the line of the eyes is turned, clockwise."""
-    across, down = (face.landmarks[1] - face.landmarks[0]).tolist()
+    marks = marks_of(face)
+    across, down = (marks[1] - marks[0]).tolist()
     return math.degrees(math.atan2(down, across))
 
 
@@ -186,4 +187,4 @@ def _back(face: Face, matrix: Array) -> Face:
     centre = apply(matrix, ((low + high) / 2)[None])[0]
     half = math.sqrt(abs(np.linalg.det(matrix[:, :2])) * float((high - low).prod())) / 2
     box = np.concatenate([centre - half, centre + half]).astype(np.float32)
-    return Face(box, face.score, apply(matrix, face.landmarks.astype(np.float64)).astype(np.float32))
+    return Face(box, face.score, apply(matrix, marks_of(face)).astype(np.float32))

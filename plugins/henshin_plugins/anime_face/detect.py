@@ -1,0 +1,133 @@
+"""From a drawing to its faces: the cascade asked at every size, and what it finds at about one place made one face.
+
+A cascade says yes to many windows around a face and to few elsewhere. So the windows that overlap are gathered, and
+how far all of them together pass the cascade is what a face's score comes from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from henshin import Face
+from henshin.faces import chosen, is_seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from henshin import Picture
+    from henshin_plugins.anime_face import AnimeFaceDetectConfig
+    from henshin_plugins.anime_face.cascade import Cascade
+
+    Array: TypeAlias = npt.NDArray[np.float64]
+
+SHARE_OF_SIDE = 0.04
+LEAST_SIZE = 24
+GATHER = 0.4
+"""Windows that share at least this of their union with the surest one belong to its face."""
+WITHIN = 0.3
+"""Of two faces that share more of the smaller box, the surer one stays."""
+HALF = 225.0
+"""How far the windows of a face pass a cascade of 20 stages, together, at a score of 0.5 (steps of 2, sizes by 1.1)."""
+BORDER = 0.25
+"""Width of the border for a second look, as a share of the picture's sides."""
+FILLING = 0.5
+"""Least side of a face looked for then, as a share of the picture's shorter side."""
+
+
+class Finder:
+    """A cascade with the options of `anime_face_detect` around it."""
+
+    def __init__(self, cascade: Cascade, config: AnimeFaceDetectConfig) -> None:
+        self.cascade = cascade
+        self.config = config
+        # the finer one looks, the more windows there are around a face
+        self.half = HALF * (2 / config.step) ** 2 * np.log(1.1) / np.log(config.scale_factor)
+
+    def find(self, picture: Picture, alpha: Picture | None = None) -> list[Face]:
+        """Return the chosen faces of a picture, from left to right; none where its alpha (H, W) shows nothing."""
+        gray = Image.fromarray(picture).convert("L")
+        found = self._faces(gray, self._size(picture))
+        if not found and self.config.look_again:
+            found = self._look_again(gray, self._size(picture))
+        seen = [face for face in found if is_seen(face, alpha)]
+        return chosen(seen, self.config.faces, self.config.maximum_faces, picture)
+
+    def _size(self, picture: Picture) -> int:
+        if self.config.minimum_size == "auto":
+            shorter: int = min(picture.shape[:2])
+            return max(LEAST_SIZE, round(shorter * SHARE_OF_SIDE))
+        return self.config.minimum_size
+
+    def _look_again(self, gray: Image.Image, size: int) -> list[Face]:
+        """Look for a face that reaches to the border or beyond, in the picture continued by its outermost pixels."""
+        across, down = (max(1, round(side * BORDER)) for side in gray.size)
+        wider = Image.fromarray(np.pad(np.asarray(gray), ((down, down), (across, across)), mode="edge"))
+        faces = self._faces(wider, max(size, round(min(gray.size) * FILLING)))
+        for face in faces:
+            face.shift(-across, -down)
+        return [face for face in faces if _middle_inside(face, gray)]
+
+    def _faces(self, gray: Image.Image, size: int) -> list[Face]:
+        """Return the faces of a grey picture, best first, at least ``size`` pixels each."""
+        rows = np.concatenate([np.zeros((0, 5)), *self._windows(gray, size)])
+        gathered = _gathered(rows)
+        scores = gathered[:, 4] / (gathered[:, 4] + self.half)
+        sure = np.nonzero(scores >= self.config.minimum_score)[0]
+        return [Face(gathered[index, :4].astype(np.float32), float(scores[index])) for index in sure]
+
+    def _windows(self, gray: Image.Image, size: int) -> Iterator[Array]:
+        """Yield (N, 5) for each size that is looked for: x0 y0 x1 y1 of windows in the picture, and how far they pass.
+
+        All windows of a size are looked at in a copy of the picture in which a face is as large as the cascade's.
+        """
+        window = np.array([self.cascade.width, self.cascade.height])
+        scale = size / window.max()
+        while (np.array(gray.size) >= window * scale).all():
+            small = tuple(max(1, round(side / scale)) for side in gray.size)
+            reduced = gray.resize(small, Image.Resampling.BILINEAR, reducing_gap=2.0)  # of equal size: a copy
+            if (np.array(small) >= window).all():
+                corners, margins = self.cascade.windows(np.asarray(reduced), self.config.step)
+                back = np.array(gray.size) / small
+                yield np.column_stack([corners * back, (corners + window) * back, margins])
+            scale *= self.config.scale_factor
+
+
+def _gathered(rows: Array) -> Array:
+    """Make one face of the windows around each: (N, 5) -> (M, 5), the mean of their boxes and the sum of the rest.
+
+    Best first; of faces that overlap much the best.
+    """
+    left = rows[np.argsort(-rows[:, 4], kind="stable")]
+    faces = []
+    while len(left):
+        near = _shared(left[0], left, of_smaller=False) >= GATHER
+        near[0] = True
+        mine, left = left[near], left[~near]
+        weights = mine[:, 4] + 1e-3
+        faces.append([*(mine[:, :4] * weights[:, None]).sum(axis=0) / weights.sum(), mine[:, 4].sum()])
+    rest = np.array(sorted(faces, key=lambda face: -face[4])).reshape(-1, 5)
+    kept = []
+    while len(rest):
+        kept.append(rest[0])
+        rest = rest[1:][_shared(rest[0], rest[1:], of_smaller=True) <= WITHIN]
+    return np.array(kept).reshape(-1, 5)
+
+
+def _shared(box: Array, boxes: Array, *, of_smaller: bool) -> Array:
+    """Return (N,) what a box shares with each of (N, 4+) boxes, of the smaller of the two or of their union."""
+    sides = np.minimum(box[2:4], boxes[:, 2:4]) - np.maximum(box[:2], boxes[:, :2])
+    shared = sides.clip(0.0).prod(axis=1)
+    own, areas = (box[2:4] - box[:2]).prod(), (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)
+    whole = np.minimum(own, areas) if of_smaller else own + areas - shared
+    ratio: Array = shared / np.maximum(whole, 1e-9)
+    return ratio
+
+
+def _middle_inside(face: Face, gray: Image.Image) -> bool:
+    middle = (face.box[:2] + face.box[2:]) / 2
+    return bool((middle >= 0).all() and (middle < gray.size).all())
