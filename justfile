@@ -37,6 +37,10 @@ bench *ARGS:
 bench-train *ARGS:
     python bench/train.py {{ARGS}}
 
+# enlarging in tiles, side by side with the whole picture at once
+bench-enlarge *ARGS:
+    python bench/enlarge.py {{ARGS}}
+
 # write docs/stages.md anew from the registry
 docs:
     henshin plugins --markdown > docs/stages.md

@@ -10,8 +10,9 @@ from henshin.errors import PictureError
 from henshin.frame import Metadata, Picture
 from henshin.images.formats import FORMATS, reader_of
 
-MOST_PIXELS = 400_000_000
-"""Larger pictures are refused: a file of a few bytes can claim any size, and 400 megapixels already fill 1.2 GB."""
+MOST_PIXELS = 500_000_000
+"""Larger pictures are refused: a file of a few bytes can claim any size, and 500 megapixels already fill 1.5 GB.
+The same ends what stages may make of a picture: 125 megapixels can still be doubled, 55 be enlarged three times."""
 
 
 @dataclass(slots=True, eq=False)

@@ -71,7 +71,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
     """Enlarge small pictures; larger ones pass as they are. Nothing is ever made smaller.
 
     Without scale, size and when_smaller_than a picture is enlarged as far as the (smallest) model does, a resampler
-    doubles it. One that would become larger than 400 megapixels fails before any work is done.
+    doubles it. One that would become larger than 500 megapixels fails before any work is done.
     """
 
     name = "super_resolution"
