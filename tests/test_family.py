@@ -40,6 +40,7 @@ def test_each_scale_is_a_model_of_its_own(family, monkeypatch):
     monkeypatch.chdir(family)
     store = ModelStore(user=family)
     assert store.scales("tiny") == {2: "tiny-x2", 3: "tiny-x3"}
+    code = str(Path(exporting.__file__).parents[2]).encode()
     hashes = set()
     for scale in (2, 3):
         contract = store.find("tiny", scale=scale).contract
@@ -47,6 +48,7 @@ def test_each_scale_is_a_model_of_its_own(family, monkeypatch):
         assert (contract.value_range, contract.licence, contract.description) == ((0.0, 1.0), "MIT", "Sharp.")
         assert contract.config == {"width": 8, "group": 4, "recursive": True, "scales": [scale]}
         hashes.add(contract.weights_sha256)
+        assert code not in (family / f"tiny-x{scale}.onnx").read_bytes()  # where it was made is nobody's business
         again = imported(family / f"tiny-x{scale}.safetensors")  # it has its own tensors and no other
         assert list(members(again)) == [f"-x{scale}"]
         assert again.network.state_dict().keys() == Carn(CarnConfig(**contract.config)).build().state_dict().keys()

@@ -17,7 +17,8 @@ from henshin.models import read_contract  # noqa: E402
 from henshin.runtime import Device, Model, Network  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train import export as exporting  # noqa: E402
-from henshin.train.export import Source, examples, export, without_batch_norm  # noqa: E402
+from henshin.train.export import Source, export, without_batch_norm  # noqa: E402
+from henshin.train.graph import examples  # noqa: E402
 from henshin.train.parity import Parity, noise_trials, picture_trials  # noqa: E402
 from henshin.train.publish import without_places  # noqa: E402
 from henshin_plugins.cyclegan import ResNet, ResNetConfig  # noqa: E402

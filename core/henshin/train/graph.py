@@ -1,0 +1,89 @@
+"""The ONNX file of a network that stands behind uint8 pictures: traced, named, with its contract in the metadata."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from henshin.models import METADATA_KEY, Contract
+
+OPSET = 20
+INPUT, LATENTS, OUTPUT = "pictures", "latents", "pictures_out"
+
+
+def examples(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
+    """What a network is traced with: an input, which of its dimensions are free, and the input's name."""
+    count = torch.export.Dim("n", min=1)
+    if contract.kind != "translator":
+        return torch.zeros(2, *(contract.latent_shape or ())), {0: count}, LATENTS
+    multiple = contract.size_multiple
+    # at least twice the multiple: where a deep network comes down to one pixel, the tracer would take that for a law
+    rows, columns = (8, 12) if multiple <= 16 else (2, 3)
+    example = torch.zeros((2, rows * multiple, columns * multiple, 3), dtype=torch.uint8)
+    height, width = torch.export.Dim("h", min=1), torch.export.Dim("w", min=1)
+    return example, {0: count, 1: multiple * height, 2: multiple * width}, INPUT
+
+
+def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) -> None:
+    """Export with a dynamic batch (and height and width), and put the contract into the metadata."""
+    example, shape, name = examples(contract)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            wrapped,
+            (example,),
+            path,
+            input_names=[name],
+            output_names=[OUTPUT],
+            dynamic_shapes=(shape,),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    model = onnx.load(path)
+    name_dimensions(model)
+    forget_code(model)
+    if fp16:
+        halve(model)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, contract.to_json()
+    onnx.save(model, path)
+
+
+def name_dimensions(model: onnx.ModelProto) -> None:
+    """Call the dynamic dimensions by what they are, not by the expressions of the tracer."""
+    for port in (*model.graph.input, *model.graph.output):
+        for dimension, name in zip(port.type.tensor_type.shape.dim, ("n", "h", "w"), strict=False):
+            if dimension.dim_param:
+                dimension.dim_param = f"{port.name}_{name}" if port.name == OUTPUT else name
+
+
+def forget_code(model: onnx.ModelProto) -> None:
+    """Take away which lines of code each node came from: it is long, and says where the exporter's files lie."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        del value.metadata_props[:]
+
+
+def halve(model: onnx.ModelProto) -> None:
+    """Store large fp32 weights as fp16 behind a Cast, which ONNX Runtime folds when it loads the model."""
+    casts = []
+    for weight in model.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 64:
+            continue
+        name = weight.name
+        half = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), f"{name}_fp16")
+        weight.CopyFrom(half)
+        casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
