@@ -218,11 +218,11 @@ def test_the_generator_learns_the_contents_first_and_then_plays(tmp_path):
     assert len(list((tmp_path / "run/samples").glob("*.png"))) >= 2
 
 
-def test_the_style_is_the_mean_over_its_layers(tmp_path):
+def test_the_style_is_the_mean_over_its_layers_and_colours_have_a_weight(tmp_path):
     domains(tmp_path)
     said = {}
     for layers in ("[conv1_1]", "[conv2_1]", "[conv1_1, conv2_1]"):
-        options = {"style_weight": 1e-3, "style_layers": layers}
+        options = {"style_weight": 1e-3, "style_layers": layers, "colour_weight": 7}
         path = run_file(tmp_path, steps=2, initialise_steps=0, sheet_every=9, **options)
         start(path, tmp_path / layers, max_steps=1)
         said[layers] = log(tmp_path / layers)[0]
@@ -230,7 +230,9 @@ def test_the_style_is_the_mean_over_its_layers(tmp_path):
     assert one != pytest.approx(other, rel=0.1)
     assert both == pytest.approx((one + other) / 2, rel=1e-4)
     last = list(said.values())[-1]
-    assert last["total"] == pytest.approx(10 * last["content"] + last["adversarial"] + 1e-3 * both, rel=1e-4)
+    parts = 10 * last["content"] + last["adversarial"] + 1e-3 * both + 7 * last["colour"]
+    assert last["colour"] > 0
+    assert last["total"] == pytest.approx(parts, rel=1e-4)
 
 
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):

@@ -119,6 +119,13 @@ class CartoonGanConfig(ScheduledConfig):
         description="Layers of VGG-19 whose Gram matrices are the style, such as [conv1_1, conv2_1, conv3_1, conv4_1] "
         "(Gatys et al. 2016); without it, that of the content.",
     )
+    colour_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1e4,
+        description="Weight, after that beginning, of the colour reconstruction loss (AnimeGAN: Chen et al. 2020), for "
+        "the photo's colours; not of the paper.",
+    )
     smooth_weight: float = Field(
         1.0,
         ge=0,

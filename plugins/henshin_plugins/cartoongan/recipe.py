@@ -18,7 +18,7 @@ from henshin.train.data import open_domains, scaled
 from henshin.train.discriminators import frozen, mean_score
 from henshin.train.edges import PromotedAsDrawn
 from henshin.train.ema import Average
-from henshin.train.losses import content_loss, edge_promoting_loss, generator_loss, pixel_loss, style_loss
+from henshin.train.losses import colour_loss, content_loss, edge_promoting_loss, generator_loss, pixel_loss, style_loss
 from henshin.train.perceptual import Vgg19
 from henshin.train.schedule import set_rate
 from henshin.train.stages import configured, through
@@ -99,6 +99,9 @@ def train(config: CartoonGanConfig, run: Run) -> None:
             frozen(judge, True)
             said["adversarial"] = generator_loss(c.gan, [judge(augment(drawn, c.augment)).float()])
             total = total + said["adversarial"]
+        if playing and c.colour_weight:
+            said["colour"] = colour_loss(photo, drawn.float())
+            total = total + c.colour_weight * said["colour"]
         if playing and c.style_weight:
             with torch.no_grad():
                 manner = features(cartoon)
