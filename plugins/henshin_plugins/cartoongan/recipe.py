@@ -34,13 +34,7 @@ def train(config: CartoonGanConfig, run: Run) -> None:
     """Train one generator from photos (a) to cartoons (b)."""
     c = config
     photos, cartoons = open_domains(run, c.data)
-    smoothing = c.smooth.model_dump(exclude_none=True)
-    smooth: Pictures | PromotedAsDrawn
-    if c.smooth_at == "start":
-        smooth = through(run, cartoons, "edge_promote", smoothing)
-    else:
-        s = configured(run, "edge_promote", smoothing).config
-        smooth = PromotedAsDrawn(cartoons, low=s.low, high=s.high, dilate=s.dilate, kernel=s.kernel, sigma=s.deviation)
+    smooth = without_edges(c, run, cartoons)
 
     network = run.generator(c.generator)
     average = Average(network, c.average).to(run.device)
@@ -117,3 +111,12 @@ def train(config: CartoonGanConfig, run: Run) -> None:
             held = scaled(photos.held[:8] if len(photos.held) else photos.training[:8])
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [held, average(held)], names=("photo", "drawing"))
+
+
+def without_edges(config: CartoonGanConfig, run: Run, cartoons: Pictures) -> Pictures | PromotedAsDrawn:
+    """The twin of the cartoons whose edges are smoothed: made now, or of each batch as it is drawn."""
+    smoothing = config.smooth.model_dump(exclude_none=True)
+    if config.smooth_at == "start":
+        return through(run, cartoons, "edge_promote", smoothing)
+    s = configured(run, "edge_promote", smoothing).config
+    return PromotedAsDrawn(cartoons, low=s.low, high=s.high, dilate=s.dilate, kernel=s.kernel, sigma=s.deviation)
