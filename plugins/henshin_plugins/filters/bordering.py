@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,21 @@ LIT = 0.4
 SMEAR = 16
 """Lines within which it must end, but no more than it has even ones: compression smears the step over a block of so
 many. They count as border."""
+
+BLEND = 2
+"""Lines behind a border that may be half border, where the picture was scaled with it; they count as border too."""
+
+MIXED = 0.85
+"""How much of the line behind it such a line holds at most; the rest is border."""
+
+UNMIXED = 0.15
+"""Share of such a line that is neither, at most."""
+
+RINGING = 4
+"""Times the tolerance that compression may reach before the step."""
+
+SUDDEN = 2
+"""Lines within which a border ends after more than that has come: roofs before a night sky rise more slowly."""
 
 _OPAQUE = 128
 _AT_ONCE = 64
@@ -103,14 +119,31 @@ def _border(lines: Picture, hidden: Mask | None, config: BordersConfig) -> int:
         return len(lines)
     if even == 0:
         return 0
-    steps = np.flatnonzero(_strange(lines, hidden, slice(even, even + max(2, min(SMEAR, even))), colour, config) >= LIT)
-    return even + int(steps[0]) if len(steps) else 0
+    near = slice(even, even + max(SUDDEN, min(SMEAR, even)))
+    steps = np.flatnonzero(_strange(lines, hidden, near, colour, config) >= LIT)
+    begun = np.flatnonzero(_strange(lines, hidden, near, colour, config, RINGING) > 5 * SPECKS)
+    if not len(steps) or steps[0] > (begun[0] if len(begun) else 0) + SUDDEN:
+        return 0
+    ends = even + int(steps[0])
+    return ends + _blended(lines[ends : ends + BLEND + 1], colour)
 
 
-def _strange(lines: Picture, hidden: Mask | None, part: slice, colour: np.ndarray, config: BordersConfig) -> np.ndarray:
-    """Return the share of each line's pixels that are not of the border's colour, float (N,)."""
+def _blended(lines: Picture, colour: np.ndarray) -> int:
+    """Return how many of the first lines (n + 1, L, 3) behind a border are a mixture of it and of the line behind."""
+    away = lines - colour
+    for count, (one, behind) in enumerate(pairwise(away)):
+        share = (one * behind).sum() / max((behind * behind).sum(), 1)
+        if share > MIXED or np.abs(one - share * behind).sum() > UNMIXED * np.abs(behind).sum():
+            return count
+    return max(0, len(away) - 1)
+
+
+def _strange(
+    lines: Picture, hidden: Mask | None, part: slice, colour: np.ndarray, config: BordersConfig, times: int = 1
+) -> np.ndarray:
+    """Return the share of each line's pixels that are off the border's colour, by ``times`` the tolerance; (N,)."""
     apart = np.abs(lines[part].astype(np.int16) - colour.astype(np.int16)).max(axis=2)
-    off = apart > config.tolerance
+    off = apart > times * config.tolerance
     if hidden is not None:
         # What is transparent is no dark border, and part of one of any colour.
         off = off | hidden[part] if config.colour == "dark" else off & ~hidden[part]
