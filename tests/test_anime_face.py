@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from support_anime import random_cascade, spot_cascade
 from support_face import frame, picture, smooth
 from support_stages import opened
 
 from henshin.errors import HenshinError
 from henshin.stage import Stage
-
-XML = """<?xml version="1.0"?>
-<opencv_storage><cascade>
-<stageType>BOOST</stageType><featureType>LBP</featureType><height>24</height><width>24</width>
-<stageParams><boostType>GAB</boostType><minHitRate>0.99</minHitRate><maxFalseAlarm>0.5</maxFalseAlarm>
-<weightTrimRate>0.95</weightTrimRate><maxDepth>1</maxDepth><maxWeakCount>9</maxWeakCount></stageParams>
-<featureParams><maxCatCount>256</maxCatCount></featureParams><stageNum>{count}</stageNum>
-<stages>{stages}</stages><features>{features}</features>
-</cascade></opencv_storage>
-"""
-
-
-def words(bits: np.ndarray) -> str:
-    """256 booleans as OpenCV writes them: 8 signed words, the lowest bit first."""
-    packed = np.packbits(bits, bitorder="little").view(np.int32)
-    return " ".join(map(str, packed))
-
-
-def written(path: Path, rng: np.random.Generator, stages: int = 3) -> Path:
-    """A cascade of random patterns and votes, through which about a tenth of all windows passes."""
-    rects = []
-    while len(rects) < 12:
-        x, y, w, h = (int(value) for value in rng.integers((0, 0, 1, 1), (20, 20, 8, 8)))
-        if x + 3 * w <= 24 and y + 3 * h <= 24:
-            rects.append(f"<_><rect>{x} {y} {w} {h}</rect></_>")
-    texts = []
-    for _ in range(stages):
-        weak = "".join(
-            f"<_><internalNodes>0 -1 {rng.integers(len(rects))} {words(rng.random(256) < 0.5)}</internalNodes>"
-            f"<leafValues>{rng.normal():.6f} {rng.normal():.6f}</leafValues></_>"
-            for _ in range(4)
-        )
-        texts.append(
-            f"<_><maxWeakCount>4</maxWeakCount><stageThreshold>0.1</stageThreshold>"
-            f"<weakClassifiers>{weak}</weakClassifiers></_>"
-        )
-    path.write_text(XML.format(count=stages, stages="".join(texts), features="".join(rects)))
-    return path
 
 
 def test_the_same_windows_pass_as_in_scikit_image(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -62,7 +26,7 @@ def test_the_same_windows_pass_as_in_scikit_image(tmp_path: Path, rng: np.random
     gray = np.asarray(Image.fromarray(smooth(rng, 70, 90, detail=5)).convert("L"))
     some = 0
     for number in range(4):
-        path = written(tmp_path / f"{number}.xml", rng)
+        path = random_cascade(tmp_path / f"{number}.xml", rng)
         theirs = feature.Cascade(str(path)).detect_multi_scale(
             img=gray, scale_factor=2.0, step_ratio=1, min_size=(24, 24), max_size=(25, 25),
             min_neighbor_number=0, intersection_score_threshold=2.0,
@@ -102,7 +66,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa">]><opencv_storage><cascade>&a;</cascade><
 def test_a_file_that_is_no_cascade_is_refused(change: Any, said: str, tmp_path: Path, rng: np.random.Generator) -> None:
     from henshin_plugins.anime_face.cascade import read_cascade
 
-    path = written(tmp_path / "some.xml", rng)
+    path = random_cascade(tmp_path / "some.xml", rng)
     changed = change(path.read_text())
     path.write_bytes(changed if isinstance(changed, bytes) else changed.encode())
     with pytest.raises(HenshinError, match=said) as caught:
@@ -237,3 +201,35 @@ def test_landmarks_that_are_not_there_cannot_be_asked_for(weights: Path, drawing
     found = opened(AnimeFaceDetect, weights.parent, model=str(weights)).run([frame(drawings[0])])
     with pytest.raises(PictureError, match=r"face_align\.by: 'landmarks'"):
         opened(FaceAlign, weights.parent, by="landmarks").run(found)
+
+
+def test_drawings_are_prepared_from_file_to_file(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a cascade that takes light spots for faces: found, cut out in the middle, brought to 256 pixels."""
+    from henshin.cli import run_pipeline
+
+    given, models = tmp_path / "given", tmp_path / "models"
+    given.mkdir()
+    models.mkdir()
+    monkeypatch.setenv("HENSHIN_MODELS", str(models))
+    monkeypatch.chdir(tmp_path)
+    for name, spots in (("two", [(60, 50), (240, 120)]), ("none", [])):
+        slope = np.add.outer(np.arange(200) / 4, np.arange(320) / 6)  # is lightest nowhere inside
+        page = np.repeat(slope[..., None], 3, axis=2).astype(np.uint8)
+        for x, y in spots:
+            page[y : y + 40, x : x + 40] = rng.integers(200, 255, (40, 40, 3))
+        Image.fromarray(page).save(given / f"{name}.png")
+    words = ["prepare-anime-faces", "-i", str(given), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    assert run_pipeline(words) == 3
+    assert "henshin models pull lbpcascade-animeface" in capsys.readouterr().err
+    spot_cascade(models / "lbpcascade_animeface.xml")
+    assert run_pipeline([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["dropped"] == {"anime_face_detect": {"no face": 1}}
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["two-1.png", "two-2.png"]
+    for path in (tmp_path / "out").glob("*.png"):
+        crop = picture(path)
+        assert crop.shape == (256, 256, 3)
+        light = np.argwhere(crop.mean(axis=2) > 150)
+        assert light.mean(axis=0) == pytest.approx([128, 128], abs=16)

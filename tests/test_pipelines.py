@@ -19,11 +19,14 @@ FILES = sorted(data_folder("pipelines").glob("*.yaml"))
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A photo with one face and a picture without any."""
+    """A photo with one face, a drawing with what passes for one (`stand_in`), and a picture without any."""
     data = pytest.importorskip("skimage.data")
     folder = tmp_path / "photos"
     folder.mkdir()
     Image.fromarray(data.astronaut()).save(folder / "face.jpg", quality=95)
+    drawing = Image.fromarray(np.random.default_rng(0).integers(30, 60, (120, 160, 3), np.uint8))
+    drawing.paste((250, 230, 220), (56, 40, 96, 80))
+    drawing.save(folder / "drawing.png")
     ramp = np.linspace(0, 255, 64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)
     Image.fromarray(ramp).save(folder / "none.png")
     return folder
@@ -31,13 +34,15 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A model of the name that the pipelines ask for, in the user's folder: it turns light to dark."""
+    """The models that the pipelines ask for, in the user's folder: one turns light to dark, one finds light spots."""
     pytest.importorskip("onnx")
+    from support_anime import spot_cascade
     from support_onnx import invert
 
     folder = tmp_path / "models"
     folder.mkdir()
     invert(folder / "selfie2anime.onnx")
+    spot_cascade(folder / "lbpcascade_animeface.xml")
     monkeypatch.setenv("HENSHIN_MODELS", str(folder))
     monkeypatch.chdir(tmp_path)
     return folder

@@ -31,7 +31,7 @@ GATHER = 0.4
 """Windows that share at least this of their union with the surest one belong to its face."""
 WITHIN = 0.3
 """Of two faces that share more of the smaller box, the surer one stays."""
-HALF = 225.0
+HALF = 180.0
 """How far the windows of a face pass a cascade of 20 stages, together, at a score of 0.5 (steps of 2, sizes by 1.1)."""
 BORDER = 0.25
 """Width of the border for a second look, as a share of the picture's sides."""
