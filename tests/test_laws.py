@@ -53,3 +53,12 @@ def test_no_file_has_grown_too_long() -> None:
     assert len(files) > 100
     long = {str(path.relative_to(ROOT)): lines for path in files if (lines := len(path.read_text().splitlines())) > 320}
     assert long == {}
+
+
+def test_what_ships_fits_and_says_nothing_of_the_machine_it_was_made_on() -> None:
+    models = sorted((ROOT / "exported").glob("*.onnx"))
+    assert models
+    assert sum(path.stat().st_size for path in models) <= 40 << 20
+    for path in models:
+        data = path.read_bytes()
+        assert not [word for word in (b"/site-packages/", b"/home/", b'.py"', b", line ") if word in data], path.name
