@@ -12,25 +12,29 @@ if TYPE_CHECKING:
     from henshin.frame import Picture
 
     Array = np.ndarray[Any, np.dtype[np.float32]]
+    Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 AGAIN = 1.0
 """Standard deviation, in pixels, of the blur by which edges are measured."""
 
-STRONG = 90
-"""Percentile of the gradients of each direction from which on they count as edges."""
+STRONG = 80
+"""Percentile of the gradients on the edges of a direction from which on they count."""
 
-SHARPER = 75
-"""Percentile of the sharpness of edges that is told: in a portrait the background may be soft."""
+SHARPER = 60
+"""Percentile of the sharpness of these that is told: in a portrait the background may be soft."""
 
 LEAST_GRADIENT = 4.0
 """Grey levels a pixel below which nothing is an edge: compression and noise."""
 
 LEAST_EDGES = 10
+"""Pixels on edges that a direction must have to count, and at least a tenth of all."""
+
 WIDEST = 5.0
 """The width told where an edge hardly changes when it is blurred again."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_DIRECTIONS = 4
+_STEPS = ((0, 1), (1, 1), (1, 0), (1, -1))
+"""Rows and columns to the next pixel across an edge, by the direction of its gradient: 0, 45, 90 and 135 degrees."""
 
 
 def edge_width(picture: Picture, size: int) -> float | None:
@@ -47,25 +51,28 @@ def edge_width(picture: Picture, size: int) -> float | None:
     across, down = _gradients(grey)
     across_again, down_again = _gradients(_blurred(grey))
     strength, again = np.hypot(across, down), np.hypot(across_again, down_again)
-    direction = (np.arctan2(down_again, across_again) / (np.pi / _DIRECTIONS) + 0.5).astype(np.int64) % _DIRECTIONS
-    edges = again >= max(float(np.percentile(again, STRONG)), LEAST_GRADIENT)
-    share = max(LEAST_EDGES, int(np.count_nonzero(edges)) // 10)
-    widths = [
-        width
-        for one in range(_DIRECTIONS)
-        if (width := _width(strength[direction == one], again[direction == one], share)) is not None
-    ]
+    turns = np.arctan2(down_again, across_again) / (np.pi / len(_STEPS))
+    direction = np.floor(turns + np.float32(0.5)).astype(np.int64) % len(_STEPS)
+    edges = [(direction == one) & _ridge(again, *step) for one, step in enumerate(_STEPS)]
+    least = max(LEAST_EDGES, sum(int(np.count_nonzero(one)) for one in edges) // 10)
+    widths = [_width(strength[one], again[one]) for one in edges if np.count_nonzero(one) >= least]
     return max(widths, default=None)
 
 
-def _width(strength: Array, again: Array, least: int) -> float | None:
-    """Return the width of the strong edges of one direction; None if there are fewer than ``least``."""
-    if len(again) < least:
-        return None
-    edges = again >= max(float(np.percentile(again, STRONG)), LEAST_GRADIENT)
-    if np.count_nonzero(edges) < least:
-        return None
-    ratio = float(np.percentile(strength[edges] / again[edges], SHARPER))
+def _ridge(again: Array, down: int, right: int) -> Mask:
+    """Return where the gradient is a maximum across its edge: its middle, where alone the formula holds."""
+    height, width = again.shape
+    padded = np.pad(again, 1)
+    ahead = padded[1 + down : 1 + down + height, 1 + right : 1 + right + width]
+    behind = padded[1 - down : 1 - down + height, 1 - right : 1 - right + width]
+    found: Mask = (again >= LEAST_GRADIENT) & (again >= ahead) & (again > behind)
+    return found
+
+
+def _width(strength: Array, again: Array) -> float:
+    """Return the width of the strong edges of one direction, pixels."""
+    strong = again >= np.percentile(again, STRONG)
+    ratio = float(np.percentile(strength[strong] / again[strong], SHARPER))
     return min(WIDEST, AGAIN / float(np.sqrt(ratio * ratio - 1))) if ratio > 1 else WIDEST
 
 
