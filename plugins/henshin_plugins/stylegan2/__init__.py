@@ -1,0 +1,59 @@
+"""StyleGAN2: pictures drawn from noise by way of a style for every layer (Karras et al. 2019, 2020)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from henshin import Generator, GeneratorConfig, hookimpl
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class StyleGan2Config(GeneratorConfig):
+    """Defaults are the paper's networks at 256 pixels, of 512 channels up to 64 pixels, then 256 and 128."""
+
+    size: Literal[8, 16, 32, 64, 128, 256, 512, 1024] = Field(256, description="Side of the pictures, pixels.")
+    latent: int = Field(512, ge=1, le=4096, description="Numbers of noise that one picture is drawn from; those of w.")
+    mapping_layers: int = Field(8, ge=1, le=32, description="Layers from noise z to style w.")
+    width: int = Field(
+        512, ge=1, le=4096, description="Channels at 64 pixels; each doubling halves them, each halving doubles them."
+    )
+    maximum_width: int = Field(512, ge=1, le=4096, description="Channels at any size, at most.")
+    form: Literal["stylegan2", "adain"] = Field(
+        "stylegan2", description="adain: the first StyleGAN's, which normalises activations in place of weights."
+    )
+    noise: Literal["fixed", "none"] = Field(
+        "fixed", description="What the layers' noise is outside of training: one that is part of the weights, or none."
+    )
+
+
+class StyleGan2(Generator[StyleGan2Config]):
+    """Noise z to style w by a mapping, style to picture by a synthesis; two models, NAME-mapping and NAME-synthesis."""
+
+    name = "stylegan2"
+    Config = StyleGan2Config
+    kind = "sampler"
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """(latent,)."""
+        return (self.config.latent,)
+
+    def build(self) -> nn.Module:
+        """Both networks as one, `mapping` and `synthesis`, with fresh weights."""
+        from henshin_plugins.stylegan2.network import Mapping, StyleGan2, Synthesis, widths
+
+        c = self.config
+        channels = widths(c.size, c.width, c.maximum_width)
+        return StyleGan2(
+            Mapping(c.latent, c.mapping_layers), Synthesis(c.size, c.latent, channels, c.form, still=c.noise)
+        )
+
+
+@hookimpl
+def henshin_generators() -> list[type[Generator[Any]]]:
+    """The network of this plugin."""
+    return [StyleGan2]
