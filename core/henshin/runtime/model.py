@@ -10,7 +10,7 @@ from henshin.frame import picture_problem
 from henshin.models.contract import layout_problem
 from henshin.resampling import too_large
 from henshin.runtime.network import Network, NetworkError, OutOfMemoryError
-from henshin.runtime.tiles import BUDGET, budget_side, smallest_side, up
+from henshin.runtime.tiles import BUDGET, smallest_side, up, usual_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,14 +143,13 @@ class Model:
         wrong = picture_problem(picture)
         if wrong is not None:
             return PictureError(f"model '{self.contract.name}' was given {wrong}")
-        return too_large(*picture.shape[:2], self.contract.scale)
+        return too_large(picture.shape[0], picture.shape[1], self.contract.scale)
 
     def _first_side(self, tile: int | None) -> int:
         reach, multiple = self.contract.reach, self.contract.size_multiple
         if not isinstance(reach, int):
             return 0
-        # With less than four times the reach more than half of the work would be overlap.
-        side = tile or max(budget_side(self.network.device.kind, self.contract.scale), 4 * reach)
+        side = tile or usual_side(self.network.device.kind, self.contract.scale, reach)
         if self.contract.maximum_size is not None:
             side = min(side, self.contract.maximum_size)
         return up(max(side, smallest_side(reach, multiple)), multiple)

@@ -56,8 +56,8 @@ class SuperResolutionConfig(StageConfig):
         ge=64,
         le=16384,
         description="Pictures of more than tile x tile pixels go through the network in pieces of at most so many, "
-        "and look as if they went whole. Smaller ones take less memory and more time. None: 512 for x2, 256 for x4, "
-        "on a GPU twice that.",
+        "and look as if they went whole. Smaller ones take less memory and more time. None suits the device; for CARN "
+        "that is 443 for x2, 295 for x3, 252 for x4, and on a GPU 1024, 682, 512.",
     )
 
     @model_validator(mode="after")
@@ -105,7 +105,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
             factor = self._factor(*picture.shape[:2])
             if factor <= 1:
                 continue
-            problem = self._problem(*picture.shape[:2], factor)
+            problem = self._problem(picture.shape[0], picture.shape[1], factor)
             if problem is not None:
                 results[index] = problem
             elif self.models:
