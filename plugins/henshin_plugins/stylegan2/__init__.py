@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from henshin import Generator, GeneratorConfig, hookimpl
+from henshin import Generator, GeneratorConfig, Recipe, hookimpl
+from henshin_plugins.stylegan2.options import StyleGan2Recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,8 +53,21 @@ class StyleGan2(Generator[StyleGan2Config]):
             Mapping(c.latent, c.mapping_layers), Synthesis(c.size, c.latent, channels, c.form, still=c.noise)
         )
 
+    def parts(self, network: nn.Module | None = None) -> dict[str, nn.Module]:
+        """The mapping, its w repeated for every layer, and the synthesis."""
+        from henshin_plugins.stylegan2.network import Broad
+
+        whole: Any = network if network is not None else self.build()
+        return {"mapping": Broad(whole.mapping, whole.synthesis.latent_shape[0]), "synthesis": whole.synthesis}
+
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
     """The network of this plugin."""
     return [StyleGan2]
+
+
+@hookimpl
+def henshin_recipes() -> list[type[Recipe[Any]]]:
+    """The recipe of this plugin."""
+    return [StyleGan2Recipe]

@@ -1,0 +1,104 @@
+"""What a run of the recipe `stylegan2` may say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from henshin import NetworkChoice, Recipe, ScheduledConfig, SetData
+from henshin.recipe import NetworkOption
+
+if TYPE_CHECKING:
+    from henshin import Run
+
+SIZE = 256
+Change = Literal["blit", "geometry", "tone", "colour", "translation", "cutout"]
+
+
+def misfit(part: str, size: int, message: str) -> ValidationError:
+    """What is wrong with `data.size` or `generator.size`, so that it is told with that option's own line."""
+    wrong = PydanticCustomError("value_error", "{size} {message}", {"size": size, "message": message})
+    return ValidationError.from_exception_data(part, [{"type": wrong, "loc": (part, "size"), "input": size}])
+
+
+class StyleGan2RunConfig(ScheduledConfig):
+    """Defaults are the paper's, with adaptive augmentation (Karras et al., NeurIPS 2020)."""
+
+    generator: Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None, plain=True)] = Field(
+        NetworkChoice(use="stylegan2"), description="A sampler with a mapping and a synthesis."
+    )
+    data: SetData = Field(description="The pictures to learn from, and their size.")
+    batch: int = Field(32, ge=2, le=4096, description="Pictures a step.")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's, with betas (0, 0.99).")
+    decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
+    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
+    r1: float | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="Weight gamma of the penalty on the discriminator's slope at real pictures; without it, 0.0002 * "
+        "size^2 / batch.",
+    )
+    r1_every: int = Field(
+        16, ge=1, le=1000, description="Steps between two of these penalties, of as much more weight."
+    )
+    path_weight: float = Field(
+        2.0, ge=0, le=1000, description="Weight of the penalty on uneven path lengths; 0: none, and a fifth faster."
+    )
+    path_every: int = Field(4, ge=1, le=1000, description="Steps between two of these penalties.")
+    path_shrink: int = Field(2, ge=1, le=64, description="They take a batch of this part.")
+    path_decay: float = Field(0.01, gt=0, le=1, description="How fast the mean path length follows.")
+    mixing: float = Field(0.9, ge=0, le=1, description="Pictures that are drawn in two styles, changed at some layer.")
+    average: float = Field(
+        10_000,
+        ge=0,
+        le=10**9,
+        description="Pictures after which a weight counts half in the exported running average; 0: the last ones.",
+    )
+    augment: tuple[Change, ...] = Field(
+        ("blit", "geometry", "tone"),
+        description="What the discriminator's pictures undergo, with a chance that follows how sure it is; []: none.",
+    )
+    augment_start: float = Field(0.0, ge=0, le=1, description="That chance at the start.")
+    augment_most: float = Field(0.8, ge=0, le=1, description="That chance at most.")
+    augment_target: float = Field(
+        0.6, ge=-1, le=1, description="Mean sign of the scores of real pictures above which the chance rises."
+    )
+    augment_pictures: int = Field(
+        500_000, ge=1, le=10**9, description="Real pictures over which it would rise from 0 to 1."
+    )
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> StyleGan2RunConfig:
+        if self.generator.use == "stylegan2":
+            drawn = self.generator.options.get("size", SIZE)
+            if isinstance(drawn, int) and drawn != self.data.size:
+                if "size" in self.data.model_fields_set:
+                    raise misfit("data", self.data.size, f"is not what the generator draws; generator.size is {drawn}")
+                raise misfit("generator", drawn, f"is not what the discriminator sees; data.size is {self.data.size}")
+        return self
+
+    @property
+    def gamma(self) -> float:
+        """The weight of R1."""
+        return 0.0002 * self.data.size**2 / self.batch if self.r1 is None else self.r1
+
+    @property
+    def averaging(self) -> float:
+        """Decay of the running average, a step."""
+        return float(0.5 ** (self.batch / self.average)) if self.average else 0.0
+
+
+class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
+    """A style-based sampler against one discriminator, with lazy R1, path lengths and adaptive augmentation."""
+
+    name = "stylegan2"
+    Config = StyleGan2RunConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.stylegan2.recipe import train
+
+        train(self.config, run)
