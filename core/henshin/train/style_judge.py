@@ -22,13 +22,14 @@ class JudgeBlock(nn.Module):
         self.first = EqualConv(before, before, 3, padding=1, active=True)
         self.blur = Blur(2, 2)
         self.second = EqualConv(before, after, 3, stride=2, active=True)
-        # a 1x1 convolution of stride 2 sees every other place, so the others need not be blurred
-        self.blur_skip = Blur(1, 1, stride=2)
+        self.blur_skip = Blur(1, 1)
         self.skip = EqualConv(before, after, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, before, H, W) -> (N, after, H / 2, W / 2)."""
-        halved: Tensor = (self.second(self.blur(self.first(x))) + self.skip(self.blur_skip(x))) * 0.5**0.5
+        # every other place is taken afterwards: a filter with a stride costs ten times as much in bf16 on CPUs
+        skipped = self.skip(self.blur_skip(x)[:, :, ::2, ::2])
+        halved: Tensor = (self.second(self.blur(self.first(x))) + skipped) * 0.5**0.5
         return halved
 
 
