@@ -34,7 +34,7 @@ class AnimeFaceDetectConfig(StageConfig):
         0.5,
         ge=0.0,
         lt=1.0,
-        description="Least score of a face: 0.5 finds nearly all that look at us, 0.3 more that lean or turn away, and "
+        description="Least score of a face: 0.5 finds nearly all that look at us, 0.35 more that lean or turn away and "
         "more that are none.",
     )
     minimum_size: int | Literal["auto"] = Field(
@@ -49,7 +49,7 @@ class AnimeFaceDetectConfig(StageConfig):
     )
     faces: Choice = Field("all", description=CHOICE)
     scale_factor: float = Field(
-        1.1, ge=1.02, le=1.5, description="How much larger each size is than the last that is looked for."
+        1.2, ge=1.02, le=1.5, description="How much larger each size is than the last that is looked for."
     )
     step: int = Field(
         2,

@@ -6,6 +6,7 @@ how far all of them together pass the cascade is what a face's score comes from.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -31,8 +32,8 @@ GATHER = 0.4
 """Windows that share at least this of their union with the surest one belong to its face."""
 WITHIN = 0.3
 """Of two faces that share more of the smaller box, the surer one stays."""
-HALF = 180.0
-"""How far the windows of a face pass a cascade of 20 stages, together, at a score of 0.5 (steps of 2, sizes by 1.1)."""
+HALF = 90.0
+"""How far the windows of a face pass a cascade of 20 stages, together, at a score of 0.5 (steps of 2, sizes by 1.2)."""
 BORDER = 0.25
 """Width of the border for a second look, as a share of the picture's sides."""
 FILLING = 0.5
@@ -46,7 +47,7 @@ class Finder:
         self.cascade = cascade
         self.config = config
         # the finer one looks, the more windows there are around a face
-        self.half = HALF * (2 / config.step) ** 2 * np.log(1.1) / np.log(config.scale_factor)
+        self.half = HALF * (2 / config.step) ** 2 * math.log(1.2) / math.log(config.scale_factor)
 
     def find(self, picture: Picture, alpha: Picture | None = None) -> list[Face]:
         """Return the chosen faces of a picture, from left to right; none where its alpha (H, W) shows nothing."""
