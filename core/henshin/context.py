@@ -57,13 +57,18 @@ class Context:
     def model(self, name: str, scale: float | None = None, tile: int | None = None) -> Model:
         """Open an exported model by its name or path; of a multi-scale one the smallest that reaches ``scale``.
 
+        NAME stands for NAME-mapping and NAME-synthesis together, where these are what there is: a sampler.
+
         ``tile`` is the side of the squares above whose area pictures are cut up; None leaves it to the device.
         Errors: MissingError with what would be right.
         """
         from henshin.runtime import Model
 
         found = self.store.find(name, self.base, scale)
-        return Model(found.contract, self.network(found.path), batch_size=self.batch_size, tile=tile)
+        mapping = None
+        if found.mapping is not None:
+            mapping = Model(found.mapping.contract, self.network(found.mapping.path))
+        return Model(found.contract, self.network(found.path), self.batch_size, tile, mapping)
 
     def network(self, path: Path | str) -> Network:
         """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.

@@ -32,11 +32,12 @@ class Generator(Generic[NetworkConfigT]):
     """A network with what one must know to run it.
 
     All but ``name`` and ``Config`` may be attributes of the class or properties that look at ``self.config``.
-    ``kind``: "translator" picture -> picture, "sampler" z (N, D) -> picture, "mapping" z -> w (N, L, D),
-    "synthesis" w -> picture; the exporter takes the first two. ``value_range`` is what the network takes and gives; the
-    exporter puts the scaling from and to uint8 into the graph. ``size_multiple``: height and width must be multiples of
-    it. ``scale``: output size over input size. ``reach``: how many pixels of the input an output pixel sees to each
-    side, or "global" (instance norm sees the whole picture): only a network of finite reach can be tiled.
+    ``kind``: "translator" picture -> picture, "sampler" z (N, D) -> picture; "mapping" z -> w (N, L, D) and
+    "synthesis" w -> picture are those of the two models that a sampler of two ``parts`` becomes. ``value_range`` is
+    what the network takes and gives; the exporter puts the scaling from and to uint8 into the graph. ``size_multiple``:
+    height and width must be multiples of it. ``scale``: output size over input size. ``reach``: how many pixels of the
+    input an output pixel sees to each side, or "global" (instance norm sees the whole picture): only a network of
+    finite reach can be tiled.
     """
 
     name: ClassVar[str]
@@ -77,9 +78,14 @@ class Generator(Generic[NetworkConfigT]):
         """Make the network with fresh weights: NCHW float in, NCHW float out. Import torch inside."""
         raise NotImplementedError(f"generator '{self.name}' has no build()")
 
-    def parts(self) -> dict[str, nn.Module]:
-        """The networks of a generator: {"": the network}, or {"mapping": ..., "synthesis": ...}; "" can be exported."""
-        return {"": self.build()}
+    def parts(self, network: nn.Module | None = None) -> dict[str, nn.Module]:
+        """The networks that become models: {"": the network}, or of a sampler {"mapping": ..., "synthesis": ...}.
+
+        They are those of ``network``, which ``build`` made, or of a fresh one, and share its weights. The mapping
+        turns z (N, D) into styles w (N, L, D) and may have a tensor ``mean``, (D,) or (L, D), for truncation; the
+        synthesis draws pictures of them. The models are NAME-mapping and NAME-synthesis.
+        """
+        return {"": network if network is not None else self.build()}
 
     def family(self) -> dict[str, dict[str, Any]]:
         """The models that one network gives, by the ends of their names, with the options that make each of them.

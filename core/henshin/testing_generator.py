@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -75,6 +75,8 @@ def check_generator(
         _reload(generator, parts, again)
         if "" in parts:
             _check_family(generator, parts[""])
+        elif generator.kind == "sampler":
+            _check_shared(generator, parts.keys())
         if generator.kind == "translator":
             _check_translator(generator, parts[""], again[""], size)
         else:
@@ -126,6 +128,19 @@ def _check_family(generator: Generator[Any], network: Any) -> None:
             assert name in whole, f"{here}, which the whole network does not have"
             want, got = tuple(tensor.shape), tuple(whole[name].shape)
             assert want == got, f"{here} as {want}; the whole network has it as {got}"
+
+
+def _check_shared(generator: Generator[Any], names: Collection[str]) -> None:
+    """The parts of a whole network have its weights, not others: a trained one is exported by its parts."""
+    whole = generator.build()
+    own = {id(parameter) for parameter in whole.parameters()}
+    parts = generator.parts(whole)
+    assert parts.keys() == set(names), f"{generator.name}: parts(network) gives {set(parts)}, and parts() {set(names)}"
+    for name, part in parts.items():
+        foreign = [key for key, parameter in part.named_parameters() if id(parameter) not in own]
+        assert not foreign, (
+            f"{generator.name}: '{foreign[:1]}' of part '{name}' is no weight of the network given to it"
+        )
 
 
 def _check_translator(generator: Generator[Any], network: Any, again: Any, size: int) -> None:

@@ -35,7 +35,7 @@ def export_model(
     data: str,
     licence: str,
 ) -> list[Written]:
-    """Write a model, or the several of a multi-scale network; return each with its path and parity.
+    """Write a model, or the several of a network of several scales or parts; return each with its path and parity.
 
     Errors: HenshinError for wrong use, a taken name, or a failed parity check.
     """
@@ -83,7 +83,7 @@ def check_name(name: str | None) -> None:
 def write_models(
     source: Source, name: str, folder: Path, shown: list[Any], *, force: bool, fp16: bool, keep_weights: bool
 ) -> list[Written]:
-    """Export what a network gives, NAME or NAME-x2, NAME-x3, ..., all or none, and enter it into the folder's list.
+    """Export what a network gives, NAME or NAME-x2, NAME-mapping, ..., all or none, enter it into the folder's list.
 
     Errors: HenshinError for a name that is none, or taken without ``force``; those of ``family.write_all``.
     """
@@ -122,8 +122,13 @@ def tell_of(written: Sequence[Written], done: str) -> None:
 
     for one in written:
         say(f"{one.path}: {done}, and draws as PyTorch does: {one.parity}", err=False)
-    if len(written) > 1:
-        plain, _, _ = written[0].path.stem.rpartition("-")
+    if len(written) < 2:
+        return
+    plain, _, _ = written[0].path.stem.rpartition("-")
+    if written[0].contract.part:
+        whole = written[0].path.with_name(f"{plain}.safetensors")
+        say(f"model: {plain} is both, a sampler; {whole} holds their weights for what rebuilds them", err=False)
+    else:
         say(f"model: {plain} takes of these {len(written)} the smallest scale that suffices", err=False)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError, WrongModelError
+from henshin.models.pairs import paired
 from henshin.stage import ModelOption
 from henshin.words import listed
 
@@ -29,7 +30,9 @@ def problem(store: ModelStore, name: str, base: Path | None, option: ModelOption
         if entry is not None and entry.kind == "detector":
             wrong = misfit(name, "detector", None, option)
         elif option.contract:
-            contracts = [(found.name, found.contract) for found in store.family(name, base)]
+            whole = bool(store.halves(name, base))
+            founds = [store.find(name, base)] if whole else store.family(name, base)
+            contracts = [(found.name, found.contract) for found in founds]
             wrong = next(filter(None, (misfit(full, own.kind, own, option) for full, own in contracts)), None)
         else:
             own = store.contract(name, base)
@@ -61,11 +64,11 @@ def too_far(name: str, scales: Sequence[int], scale: float) -> WrongModelError |
 
 def fitting(store: ModelStore, option: ModelOption) -> list[str]:
     """Return the names of the models, here or for download, that an option takes."""
-    return [
-        one.name
-        for one in store.list()
-        if one.problem is None and misfit(one.name, one.kind, one.contract, option) is None
-    ]
+    sound = [one for one in store.list() if one.problem is None]
+    fit = [one.name for one in sound if misfit(one.name, one.kind, one.contract, option) is None]
+    if option.kind == "sampler":
+        fit += paired(one.name for one in sound)
+    return sorted(fit)
 
 
 def _there_are(names: Iterable[str]) -> str:

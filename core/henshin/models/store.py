@@ -33,11 +33,12 @@ _SCALED = re.compile(r"(.+)-x([1-9]\d*)")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A model that is at hand."""
+    """A model that is at hand. Of a sampler of two models the file is that of the synthesis."""
 
     name: str
     path: Path
     contract: Contract
+    mapping: Found | None = None
 
 
 class ModelStore:
@@ -83,10 +84,14 @@ class ModelStore:
         """Find a model by its name, or by the path of its .onnx file (relative to ``base``, else to where we are).
 
         A multi-scale NAME stands for NAME-x2, NAME-x3, ...: the smallest of at least ``scale`` is taken, or the
-        largest there is; without ``scale`` the smallest.
+        largest there is; without ``scale`` the smallest. NAME of NAME-mapping and NAME-synthesis is both, a sampler.
         Errors: MissingError when it is not at hand, with near names and how to get it; HenshinError when its file
         is unsound or says nothing of itself.
         """
+        if pair := self.halves(name, base):
+            from henshin.models.pairs import joined
+
+            return joined(name, *(self._described(one, self.file(one, base)) for one in pair))
         if is_path(name):
             return self._described(name, self.file(name, base))
         exact = self.located(name)
@@ -108,15 +113,23 @@ class ModelStore:
         matches = [match for other in self._names() if (match := _SCALED.fullmatch(other)) and match[1] == name]
         return dict(sorted((int(match[2]), match[0]) for match in matches))
 
+    def halves(self, name: str, base: Path | None = None) -> tuple[str, ...]:
+        """Return (NAME-mapping, NAME-synthesis) when ``name`` stands for these two; see ``henshin.models.pairs``."""
+        from henshin.models.pairs import halves
+
+        return halves(self, name, base)
+
     def family(self, name: str, base: Path | None = None) -> Sequence[Found]:
-        """Find all that a name stands for: an ordinary model alone, of a multi-scale one every scale.
+        """Find all that a name stands for: an ordinary model alone, of a multi-scale one every scale, or both halves.
 
         Errors: those of ``find``.
         """
-        return [self.find(one, base) for one in self.full_names(name)]
+        return [self.find(one, base) for one in self.full_names(name, base)]
 
-    def full_names(self, name: str) -> tuple[str, ...]:
-        """Return all that a name stands for: itself, or of a multi-scale model NAME-x2, NAME-x3, ..."""
+    def full_names(self, name: str, base: Path | None = None) -> tuple[str, ...]:
+        """Return all that a name stands for: itself, NAME-x2, NAME-x3, ..., or NAME-mapping and NAME-synthesis."""
+        if pair := self.halves(name, base):
+            return pair
         if is_path(name) or name in self.entries or self.located(name) is not None:
             return (name,)
         return tuple(self.scales(name).values()) or (name,)
@@ -179,7 +192,7 @@ class ModelStore:
     def knows(self, name: str) -> bool:
         """Whether a name is that of a model, here or for download (of a multi-scale one at any scale), or a path."""
         here = is_path(name) or name in self.entries or self.located(name) is not None
-        return here or bool(self.scales(name)) or self.published(name) is not None
+        return here or bool(self.scales(name) or self.halves(name)) or self.published(name) is not None
 
     def unknown(self, name: str, choices: Iterable[str]) -> MissingError:
         """Return the error for a name that no model has, with those that would be right.

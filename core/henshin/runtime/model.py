@@ -43,14 +43,22 @@ class Model:
     ``batch_size`` None means what suits the device: 1 on the CPU, where more only costs cache, and on a GPU as many
     as 16 pictures of 256 x 256 pixels would fill. A batch that does not fit into memory is halved. ``tile`` is the side
     of the squares above whose area a picture is cut up, None what suits the device; only networks of finite reach are.
-    Errors: HenshinError when the contract names an input or output that the network does not have, or another layout.
+    A sampler of two models has its ``mapping``, and is itself the synthesis.
+    Errors: HenshinError when the contract names an input or output that the network does not have, or another layout,
+    and when a mapping gives other styles than the synthesis takes.
     """
 
     def __init__(
-        self, contract: Contract, network: Network, batch_size: int | None = None, tile: int | None = None
+        self,
+        contract: Contract,
+        network: Network,
+        batch_size: int | None = None,
+        tile: int | None = None,
+        mapping: Model | None = None,
     ) -> None:
         self.contract = contract
         self.network = network
+        self.mapping = mapping
         self._batch_size = batch_size
         self._fitting: dict[tuple[int, int], int] = {}
         ports = [(network.inputs, contract.input, "input"), (network.outputs, contract.output, "output")]
@@ -58,6 +66,10 @@ class Model:
         problem = layout_problem(contract, self._input.type.removeprefix("tensor(").removesuffix(")"))
         if problem:
             raise HenshinError(f"{network.path}: {problem}")
+        if mapping is not None:
+            from henshin.runtime.sampling import check_pair
+
+            check_pair(mapping.network, network)
         self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
         self._side = self._first_side(tile)
 
@@ -95,15 +107,26 @@ class Model:
                     results[work.index] = work.error
         return [result for result in results if result is not None]
 
-    def sample(self, latents: npt.NDArray[np.float32]) -> list[Picture | PictureError]:
-        """Draw a picture (H, W, 3) uint8 from each latent of (N, D) float32, in the order given.
+    def sample(self, latents: npt.NDArray[np.float32], truncation: float = 1.0) -> list[Picture | PictureError]:
+        """Draw a picture (H, W, 3) uint8 from each latent, in the order given: noise (N, D), or styles (N, L, D).
 
+        ``truncation`` below 1 brings pictures closer to the model's mean one: of a sampler with a mapping the styles
+        are brought closer to their mean, of another one the noise is multiplied. A synthesis takes no truncation.
         They go in batches of ``samples_at_once``, halved where memory is short. One on which the network fails is a
         PictureError in its place. Errors: HenshinError when this model draws nothing from such latents.
         """
         from henshin.runtime.sampling import sample
 
-        return sample(self, latents)
+        return sample(self, latents, truncation)
+
+    def styles(self, noise: npt.NDArray[np.float32], truncation: float = 1.0) -> npt.NDArray[np.float32]:
+        """Turn noise (N, D) into styles (N, L, D), by this mapping or that of this sampler; see ``sample``.
+
+        Errors: HenshinError when there is no mapping, or for a truncation when it says no mean style; NetworkError.
+        """
+        from henshin.runtime.sampling import styles
+
+        return styles(self.mapping or self, noise, truncation)
 
     @property
     def samples_at_once(self) -> int:

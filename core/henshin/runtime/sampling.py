@@ -1,4 +1,4 @@
-"""Pictures drawn from noise: the batches of a sampler, and what becomes of those that fail."""
+"""Pictures drawn from noise or styles: the batches of a sampler, and what becomes of those that fail."""
 
 from __future__ import annotations
 
@@ -14,34 +14,64 @@ if TYPE_CHECKING:
 
     from henshin.frame import Picture
     from henshin.runtime.model import Model
+    from henshin.runtime.network import Network
+
+_MEAN = "mean_style"
+"""The output of a mapping that gives the mean style, (D,) or (L, D), whatever the noise."""
 
 _BATCH_PIXELS = {"cpu": 4 * 256 * 256, "cuda": 16 * 256 * 256}
 """Pixels drawn in one batch, when the user names no batch size. The many small layers of a sampler are run faster
 together, also on a CPU."""
 
 
-def sample(model: Model, latents: npt.NDArray[np.float32]) -> list[Picture | PictureError]:
+def sample(model: Model, latents: npt.NDArray[np.float32], truncation: float = 1.0) -> list[Picture | PictureError]:
     """Draw a picture from each latent; see ``Model.sample``."""
     contract = model.contract
-    if contract.kind != "sampler":
+    if contract.kind not in ("sampler", "synthesis"):
         raise HenshinError(f"model '{contract.name}' is a {contract.kind}: it draws nothing from noise")
+    if truncation != 1 and contract.kind == "synthesis":
+        raise HenshinError(f"model '{contract.name}' takes styles, which only its mapping can truncate")
     latents = np.ascontiguousarray(latents, np.float32)
     shape = contract.latent_shape
     if latents.ndim < 2 or (shape is not None and latents.shape[1:] != shape):
         wanted = f"(N, {', '.join(map(str, shape))})" if shape else "(N, D)"
         raise HenshinError(f"model '{contract.name}' draws from latents {wanted}, not {latents.shape}")
+    if model.mapping is None and truncation != 1:
+        latents = latents * np.float32(truncation)
     results: list[Picture | PictureError] = []
     size = model.samples_at_once
     while len(results) < len(latents):
         batch = latents[len(results) : len(results) + size]
         try:
-            results += _drawn(model, batch)
+            results += _drawn(model, batch if model.mapping is None else styles(model.mapping, batch, truncation))
         except NetworkError as error:
             if len(batch) > 1:
                 size = max(1, size // 2) if isinstance(error, OutOfMemoryError) else 1
                 continue
             results.append(PictureError(f"model '{contract.name}' failed on a latent: {error}"))
     return results
+
+
+def styles(mapping: Model, noise: npt.NDArray[np.float32], truncation: float = 1.0) -> npt.NDArray[np.float32]:
+    """Turn noise (N, D) into styles (N, L, D); see ``Model.styles``."""
+    contract, network = mapping.contract, mapping.network
+    if contract.kind != "mapping":
+        raise HenshinError(f"model '{contract.name}' is a {contract.kind}: it makes no styles of noise")
+    outputs = network.run({network.inputs[0].name: np.ascontiguousarray(noise, np.float32)})
+    made = np.asarray(outputs[contract.output or network.outputs[0].name], np.float32)
+    if truncation == 1:
+        return made
+    if _MEAN not in outputs:
+        raise HenshinError(f"model '{contract.name}' does not say its mean style, so truncation can only be 1")
+    mean = np.asarray(outputs[_MEAN], np.float32)
+    return mean + (made - mean) * np.float32(truncation)
+
+
+def check_pair(mapping: Network, synthesis: Network) -> None:
+    """Compare what a mapping gives with what a synthesis takes. Errors: HenshinError when these are two shapes."""
+    gives, takes = mapping.outputs[0].shape[1:], synthesis.inputs[0].shape[1:]
+    if gives != takes:
+        raise HenshinError(f"{synthesis.path.name} takes styles {takes}, and {mapping.path.name} gives {gives}")
 
 
 def at_once(model: Model, asked: int | None) -> int:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from henshin.errors import HenshinError
-from henshin.generator import Generator
+from henshin.generator import Generator, Kind
 from henshin.models import METADATA_KEY, Contract
 from henshin.train.graph import write_graph
-from henshin.train.parity import Parity, check_parity, noise_trials, picture_trials
+from henshin.train.parity import Parity, check_parity, picture_trials
+from henshin.train.parts import Styles, latent_shape_of, part_of, trials_of, weights_beside
 from henshin.words import one_line
 
 
@@ -67,7 +68,10 @@ class Sampler(Translator):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is exported: the generator, its trained network, and what is to be said of them."""
+    """What is exported: the generator, its trained network, and what is to be said of them.
+
+    `part` is "" for the whole network, else the one of `Generator.parts` that becomes a model of its own.
+    """
 
     generator: Generator[Any]
     network: nn.Module
@@ -76,6 +80,7 @@ class Source:
     data: str
     licence: str
     description: str = ""
+    part: str = ""
 
 
 def export(
@@ -104,37 +109,58 @@ def export(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """A model that has passed its check and is not in its place yet: the file, what it says, what it was made of."""
+    """A model that has passed its check and is not in its place yet: the file, what it says, what it was made of.
+
+    `whole` is what the weights say of themselves, which are always those of the whole network.
+    """
 
     file: Path
     contract: Contract
     parity: Parity
     network: nn.Module
+    whole: Contract
 
 
 def make(source: Source, name: str, side: Path, pictures: Sequence[np.ndarray], fp16: bool = False) -> Made:
     """Export to the file `side` a model that calls itself `name`, and check it. Errors: those of `export`."""
-    generator = source.generator
-    if generator.kind not in ("translator", "sampler"):
-        raise HenshinError(f"'{generator.name}' is a {generator.kind}; translators and samplers are exported so far")
+    generator, part = source.generator, source.part
     network = source.network.eval().cpu().float()
     drawing = network
     if fp16:
         drawing = without_batch_norm(network)
         rounded(drawing)
-    kind = Translator if generator.kind == "translator" else Sampler
-    wrapped = kind(drawing, generator.value_range, generator.channel_order == "BGR").eval()
-    contract = describe(source, name, network, size_drawn(wrapped, generator))
+    wrapped = wrapped_part(generator, drawing, part)
+    shape = None if generator.kind == "translator" else latent_shape_of(generator, drawing, part)
+    size = None if shape is None or part == "mapping" else size_drawn(wrapped, generator.name, shape)
+    contract = describe(source, name, network, size, shape)
     write_graph(wrapped, side, contract, fp16)
-    if generator.kind == "translator":
+    if shape is None:
         trials = picture_trials(pictures, generator.size_multiple, source.preferred_size)
     else:
-        trials = noise_trials(generator.latent_shape or ())
-    return Made(side, contract, check_parity(wrapped, side, list(trials)), network)
+        trials = trials_of(generator, drawing, part)
+    whole = describe(replace(source, part=""), weights_beside(side.with_stem(name), part).stem, network, size)
+    return Made(side, contract, check_parity(wrapped, side, list(trials), fp16), network, whole)
+
+
+def wrapped_part(generator: Generator[Any], network: nn.Module, part: str) -> nn.Module:
+    """A network, or one part of it, as it is exported. Errors: HenshinError for a kind that cannot be."""
+    if part == "mapping":
+        return Styles(part_of(generator, network, part)).eval()
+    if generator.kind not in ("translator", "sampler") or part not in ("", "synthesis"):
+        what = f"has a part '{part}'" if part else f"is a {generator.kind}"
+        raise HenshinError(
+            f"'{generator.name}' {what}; translators and samplers are exported, and their parts mapping and synthesis"
+        )
+    drawing = part_of(generator, network, part) if part else network
+    kind = Translator if generator.kind == "translator" else Sampler
+    return kind(drawing, generator.value_range, generator.channel_order == "BGR").eval()
 
 
 def place(models: Mapping[Path, Made], weights: bool = False, enter: Callable[[], None] | None = None) -> None:
     """Copy finished models to their paths, each with its weights beside it if wanted: all are whole, or none is there.
+
+    Of a network of two parts the weights are always there, NAME.safetensors beside both: what mixes or inverts such
+    networks rebuilds them.
 
     `enter` is called when all are copied to the side and before the first takes its name; an error of it is an end.
     Errors: HenshinError when they cannot be written.
@@ -146,11 +172,12 @@ def place(models: Mapping[Path, Made], weights: bool = False, enter: Callable[[]
             part = path.with_suffix(".onnx.part")
             arrived.append((part, path))
             shutil.copyfile(made.file, part)
-            if weights:
-                beside = path.with_suffix(".safetensors.part")
-                arrived.append((beside, path.with_suffix(".safetensors")))
+            file = weights_beside(path, made.contract.part)
+            if (weights or made.contract.part) and file not in [whole for _, whole in arrived]:
+                beside = file.with_suffix(".safetensors.part")
+                arrived.append((beside, file))
                 tensors = {name: tensor.contiguous() for name, tensor in made.network.state_dict().items()}
-                save_file(tensors, beside, {METADATA_KEY: made.contract.to_json()})
+                save_file(tensors, beside, {METADATA_KEY: made.whole.to_json()})
                 shutil.copymode(part, beside)  # safetensors makes files that only their owner can read
         if enter is not None:
             enter()
@@ -167,29 +194,29 @@ def place(models: Mapping[Path, Made], weights: bool = False, enter: Callable[[]
 
 
 @torch.inference_mode()
-def size_drawn(wrapped: nn.Module, generator: Generator[Any]) -> int | None:
-    """Side of the pictures that a sampler draws; None for a translator. Errors: HenshinError when it draws none."""
-    if generator.kind == "translator":
-        return None
-    if not generator.latent_shape:
-        raise HenshinError(f"'{generator.name}' is a {generator.kind} and does not say its latent_shape")
-    drawn = wrapped(torch.zeros(2, *generator.latent_shape))
+def size_drawn(wrapped: nn.Module, name: str, shape: tuple[int, ...]) -> int:
+    """Side of the pictures that a sampler draws. Errors: HenshinError when it draws none."""
+    drawn = wrapped(torch.zeros(2, *shape))
     if drawn.ndim != 4 or drawn.shape[0] != 2 or drawn.shape[3] != 3:
-        raise HenshinError(f"'{generator.name}' turns two latents into {tuple(drawn.shape)}, which is no two pictures")
+        raise HenshinError(f"'{name}' turns two latents into {tuple(drawn.shape)}, which is no two pictures")
     return int(max(drawn.shape[1:3]))
 
 
-def describe(source: Source, name: str, network: nn.Module, drawn: int | None = None) -> Contract:
+def describe(
+    source: Source, name: str, network: nn.Module, drawn: int | None = None, latents: tuple[int, ...] | None = None
+) -> Contract:
     """The contract of a model: all that its generator says of itself, and where it comes from.
 
-    `drawn` is the size of a sampler's pictures, which is the only one it has.
+    `drawn` is the size of a sampler's pictures, which is the only one it has; `latents` the shape of what a part takes.
     """
     g = source.generator
+    kinds: dict[str, Kind] = {"mapping": "mapping", "synthesis": "synthesis"}
     return Contract(
         name=name,
         generator=g.name,
         config=g.config.model_dump(mode="json"),
-        kind=g.kind,
+        part=source.part,
+        kind=kinds.get(source.part, g.kind),
         value_range=g.value_range,
         channel_order=g.channel_order,
         size_multiple=g.size_multiple,
@@ -197,7 +224,7 @@ def describe(source: Source, name: str, network: nn.Module, drawn: int | None = 
         reach=g.reach,
         maximum_size=g.maximum_size,
         preferred_size=drawn or source.preferred_size,
-        latent_shape=g.latent_shape,
+        latent_shape=latents or g.latent_shape,
         description=source.description,
         origin=source.origin,
         data=source.data,

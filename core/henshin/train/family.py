@@ -1,4 +1,4 @@
-"""The models of one network: usually one, of a network of several scales one for each; all are written, or none."""
+"""The models of one network: usually one, of several scales or parts one for each; all are written, or none."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ class Written:
 
 
 def members(source: Source) -> dict[str, Source]:
-    """The models that a network gives, by the ends of their names (`Generator.family`): each a source of its own.
+    """The models that a network gives, by the ends of their names: each a source of its own.
 
-    A member has the tensors that a network with its options wants, out of those of the whole.
+    They are those of `Generator.family`; of one with several parts (`Generator.parts`) "-mapping" and "-synthesis",
+    which share the whole network. A member of a family has the tensors that a network with its options wants, out of
+    those of the whole.
     Errors: HenshinError when an option of a member is wrong, or the whole network lacks one of its tensors.
     """
     generator, tensors = source.generator, source.network.state_dict()
@@ -46,7 +48,11 @@ def members(source: Source) -> dict[str, Source]:
         found[suffix] = replace(source, generator=own, network=loaded(own, chosen, where))
     if not found:
         raise HenshinError(f"generator '{generator.name}': its family() names no model")
-    return found
+    return {
+        f"{suffix}-{part}" if part else suffix: replace(one, part=part)
+        for suffix, one in found.items()
+        for part in one.generator.parts(one.network)
+    }
 
 
 def write_all(

@@ -16,6 +16,8 @@ from henshin.models import METADATA_KEY, Contract
 
 OPSET = 20
 INPUT, LATENTS, OUTPUT = "pictures", "latents", "pictures_out"
+STYLES, MEAN_STYLE = "styles", "mean_style"
+"""What a mapping gives, and what it may give besides: the mean style, which no input changes."""
 
 
 def examples(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
@@ -41,7 +43,7 @@ def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) 
             (example,),
             path,
             input_names=[name],
-            output_names=[OUTPUT],
+            output_names=[STYLES if contract.kind == "mapping" else OUTPUT],
             dynamic_shapes=(shape,),
             opset_version=OPSET,
             dynamo=True,
@@ -53,6 +55,9 @@ def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) 
     forget_code(model)
     if fp16:
         halve(model)
+    mean = getattr(wrapped, "mean", None)
+    if isinstance(mean, Tensor):
+        give_constant(model, MEAN_STYLE, mean.detach().cpu().float().numpy())
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, contract.to_json()
     onnx.save(model, path)
@@ -73,6 +78,13 @@ def forget_code(model: onnx.ModelProto) -> None:
         node.doc_string = ""
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
         del value.metadata_props[:]
+
+
+def give_constant(model: onnx.ModelProto, name: str, values: np.ndarray) -> None:
+    """Add an output that is always the same, which PyTorch's exporter makes no sound graph of."""
+    model.graph.initializer.append(numpy_helper.from_array(values, f"{name}_values"))
+    model.graph.node.append(helper.make_node("Identity", [f"{name}_values"], [name]))
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, values.shape))
 
 
 def halve(model: onnx.ModelProto) -> None:

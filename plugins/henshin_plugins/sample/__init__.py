@@ -25,7 +25,7 @@ class SampleConfig(StageConfig):
     """Which model, how many pictures, and from which noise."""
 
     model: Annotated[str, ModelOption(kind="sampler")] = Field(
-        description="A sampler: its name, or the path of an .onnx file."
+        description="A sampler: its name, or the path of an .onnx file; NAME is NAME-mapping and NAME-synthesis."
     )
     count: Annotated[int, AmountOption()] = Field(
         default=16, ge=1, le=10**_DIGITS, description="How many pictures; more of them leave the others as they are."
@@ -37,8 +37,8 @@ class SampleConfig(StageConfig):
         default=1.0,
         gt=0,
         le=1,
-        description="Factor on the noise: below 1 pictures come closer to the model's mean one, less varied, with some "
-        "models cleaner and with others paler.",
+        description="Below 1 pictures come closer to the model's mean one, less varied, with some models cleaner "
+        "and with others paler: how far styles go from their mean, or, without a mapping, a factor on the noise.",
     )
     name: str = Field(default="sample", description="Beginning of the names: NAME-000000, NAME-000001, ...")
 
@@ -54,7 +54,7 @@ class SampleConfig(StageConfig):
 class Sample(Stage[SampleConfig]):
     """Draw pictures from noise with a sampler. It stands first and takes no input.
 
-    Picture i is drawn from `numpy.random.default_rng([seed, i]).standard_normal(D)`, times `truncation`.
+    Picture i is drawn from `numpy.random.default_rng([seed, i]).standard_normal(D)`.
     """
 
     name = "sample"
@@ -85,7 +85,8 @@ class Sample(Stage[SampleConfig]):
         size = self.model.samples_at_once
         for first in range(0, self.config.count, size):
             numbers = range(first, min(first + size, self.config.count))
-            for number, drawn in zip(numbers, self.model.sample(np.stack([*map(self._noise, numbers)])), strict=True):
+            pictures = self.model.sample(np.stack([*map(self._noise, numbers)]), self.config.truncation)
+            for number, drawn in zip(numbers, pictures, strict=True):
                 name = self._named(number)
                 if isinstance(drawn, PictureError):
                     yield Frame(name, name, np.zeros((1, 1, 3), np.uint8), error=drawn)
@@ -95,8 +96,7 @@ class Sample(Stage[SampleConfig]):
     def _noise(self, number: int) -> npt.NDArray[np.float32]:
         import numpy as np
 
-        noise = np.random.default_rng([self.config.seed, number]).standard_normal(self.length)
-        return (noise * self.config.truncation).astype(np.float32)
+        return np.random.default_rng([self.config.seed, number]).standard_normal(self.length).astype(np.float32)
 
     def _named(self, number: int) -> str:
         return f"{self.config.name}-{number:0{_DIGITS}d}"

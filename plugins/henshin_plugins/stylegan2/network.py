@@ -214,7 +214,7 @@ class Synthesis(nn.Module):
         """
         chosen = noise if noise is not None else "random" if self.training else self.still
         noises = iter(chosen if not isinstance(chosen, str) else [chosen] * len(self.noises()))
-        x = self.constant.expand(len(w), -1, -1, -1)
+        x = self.constant.expand(w.shape[0], -1, -1, -1)
         drawn: Tensor | None = None
         number = 0
         for block in self._blocks():
@@ -264,7 +264,7 @@ class StyleGan2(nn.Module):
 
 
 class Broad(nn.Module):
-    """The mapping as it is exported: z (N, D) -> w+ (N, L, D), each layer alike."""
+    """The mapping as it is exported: z (N, D) -> w+ (N, L, D), every layer alike."""
 
     def __init__(self, mapping: Mapping, layers: int) -> None:
         super().__init__()
@@ -274,3 +274,8 @@ class Broad(nn.Module):
         """See above."""
         w: Tensor = self.mapping(z)
         return w[:, None].expand(-1, self.layers, -1)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean w, (D,)."""
+        return self.mapping.mean
