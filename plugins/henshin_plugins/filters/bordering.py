@@ -124,8 +124,8 @@ def _border(lines: Picture, hidden: Mask | None, config: BordersConfig) -> int:
     begun = np.flatnonzero(_strange(lines, hidden, near, colour, config, RINGING) > 5 * SPECKS)
     if not len(steps) or steps[0] > (begun[0] if len(begun) else 0) + SUDDEN:
         return 0
-    ends = even + int(steps[0])
-    return ends + _blended(lines[ends : ends + BLEND + 1], colour)
+    last = even + int(steps[0])
+    return last + _blended(lines[last : last + BLEND + 1], colour)
 
 
 def _blended(lines: Picture, colour: np.ndarray) -> int:
