@@ -39,6 +39,15 @@ FolderNames = FolderName | Annotated[tuple[FolderName, ...], Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
+class StartOption:
+    """Marks an option that names weights to begin with; that they are there is checked before anything runs."""
+
+
+StartName = Annotated[str, StartOption()]
+"""A run's folder, or a .safetensors file, relative to the run's YAML; ``run.place(value)`` gives its path."""
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkOption:
     """Marks a ``NetworkChoice`` with what its generator must be: its ``kind`` and its ``scale``; None is any.
 
@@ -234,6 +243,9 @@ class Run(Protocol):
 
     def folders(self, value: str | Sequence[str]) -> list[Path]:
         """Return the folders that a data option names, relative to the run's YAML. Errors: HenshinError."""
+
+    def place(self, value: str) -> Path:
+        """Return the path of a file or folder that an option names, relative to the run's YAML."""
 
     def generator(self, choice: NetworkChoice | str, options: Mapping[str, Any] | None = None) -> nn.Module:
         """Build the network of a generator plugin, by a run's option, or by its name and options."""

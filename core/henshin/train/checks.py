@@ -13,8 +13,9 @@ from henshin.config_errors import label, locate, validate
 from henshin.errors import HenshinError, Problem
 from henshin.generator import Generator
 from henshin.marks import Where, marked, within
-from henshin.recipe import FolderData, FolderOption, NetworkChoice, NetworkOption, PairedData, RecipeConfig
+from henshin.recipe import FolderData, FolderOption, NetworkChoice, NetworkOption, PairedData, RecipeConfig, StartOption
 from henshin.registry import Registry
+from henshin.train.checkpoint import found
 from henshin.train.folders import HeldOutError, as_folders, by_option, checked, pairs_in, sets
 from henshin.train.networks import make_generator
 from henshin.yaml_nodes import Node
@@ -124,6 +125,23 @@ def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pr
                 pairs_in(as_folders(data.a, path.parent), as_folders(data.b, path.parent), data.hold_out)
             except HenshinError as error:
                 yield _folder_problem(error, (*where, "b"), root, str(path))
+
+
+def start_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:
+    """Check that weights to begin with are there: a run that has a checkpoint, or a .safetensors file."""
+    for where, name, _ in marked(config, StartOption):
+        place = path.parent / Path(name).expanduser()
+        if place.is_dir() and not (place / "run.json").is_file():
+            wrong = "is no folder of a training run (it has no run.json)"
+        elif place.is_dir() and not found(place / "checkpoints"):
+            wrong = "this run has no checkpoint yet"
+        elif not place.exists():
+            wrong = "no such run or file"
+        elif not place.is_dir() and place.suffix != ".safetensors":
+            wrong = "neither a run's folder nor a .safetensors file"
+        else:
+            continue
+        yield problem(root, where, str(path), f"{place}: {wrong}")
 
 
 def _folder_problem(error: HenshinError, option: Where, root: Node, where: str) -> Problem:

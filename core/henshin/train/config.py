@@ -12,7 +12,7 @@ from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.overrides import parse_override, with_value
 from henshin.recipe import Recipe
 from henshin.registry import Registry
-from henshin.train.checks import fit_problems, folder_problems, network_problems
+from henshin.train.checks import fit_problems, folder_problems, network_problems, start_problems
 from henshin.yaml_nodes import Node, load_yaml
 
 
@@ -48,6 +48,7 @@ def load_run(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> R
     if config is not None:
         problems += fit_problems(config, recipe.name, root, str(path), registry)
         problems += folder_problems(config, root, path)
+        problems += start_problems(config, root, path)
     if problems or config is None:
         raise PipelineError(sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0))
     return RunPlan(recipe(config), path)

@@ -65,6 +65,7 @@ class Rehearsal:
     folder: Path
     pictures: Path
     side: int
+    base: Path = Path()
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     steps: int = 0
@@ -77,6 +78,10 @@ class Rehearsal:
     def folders(self, value: str | Sequence[str]) -> list[Path]:  # noqa: ARG002
         """A folder of noise in place of any other."""
         return [self.pictures]
+
+    def place(self, value: str) -> Path:
+        """The path that a run gives."""
+        return self.base / Path(value).expanduser()
 
     def generator(self, choice: NetworkChoice | str, options: Mapping[str, Any] | None = None) -> nn.Module:
         """Build a network, as a run does."""
@@ -162,7 +167,7 @@ def rehearsed(plan: RunPlan, registry: Registry) -> Rehearsal | None:
         config = config.model_copy(update={"data": data.model_copy(update={"hold_out": 1})})
     side = data.side if isinstance(data, FolderData) else 64
     with tempfile.TemporaryDirectory() as place:
-        rehearsal = Rehearsal(registry, Path(place) / "run", Path(place) / "pictures", side)
+        rehearsal = Rehearsal(registry, Path(place) / "run", Path(place) / "pictures", side, plan.path.parent)
         _stand_ins(rehearsal.pictures, side)
         rehearsal.folder.mkdir()
         try:

@@ -19,7 +19,7 @@ from henshin.errors import HenshinError, PictureError
 from henshin.generator import Generator
 from henshin.images import read
 from henshin.marks import Where, marked_values
-from henshin.recipe import FolderOption, PictureData, RecipeConfig, SetData, UnpairedData
+from henshin.recipe import FolderOption, PictureData, RecipeConfig, SetData, StartOption, UnpairedData
 from henshin.registry import Registry
 from henshin.stage import FileOption, ModelOption
 from henshin.train import checkpoint
@@ -104,7 +104,7 @@ def without_places(value: Any, config: type[BaseModel] | None) -> Any:
     """
     if config is None:
         return _changed(value, lambda _, text: _last(text))
-    marks = (FolderOption, FileOption, ModelOption)
+    marks = (FolderOption, FileOption, ModelOption, StartOption)
     places = {path for mark in marks for path, _, _ in marked_values(config, value, mark)}
     return _changed(value, lambda path, text: _last(text) if path in places or _absolute(text) else text)
 

@@ -84,6 +84,10 @@ class TrainingRun:
         """The folders that a data option names. Errors: HenshinError."""
         return as_folders(value, self.base)
 
+    def place(self, value: str) -> Path:
+        """The path of a file or folder that an option names."""
+        return self.base / Path(value).expanduser()
+
     def generator(self, choice: NetworkChoice | str, options: Mapping[str, Any] | None = None) -> nn.Module:
         """Build the network of a generator plugin, chosen by a run's option or by name and options.
 

@@ -84,6 +84,19 @@ def style_based(network: nn.Module, called: str, size: int) -> list[int]:
     return [block.second.bias.numel() for block in blocks]
 
 
+def final_blocks(synthesis: Any, count: int) -> list[nn.Parameter]:
+    """The weights of the last blocks of a synthesis; of all of them with the constant that they begin at.
+
+    Errors: HenshinError when it has fewer.
+    """
+    blocks = list(synthesis.blocks)
+    if count > len(blocks):
+        raise HenshinError(f"blocks: {count} is too many; this generator has {len(blocks)}")
+    if count == len(blocks):
+        return list(synthesis.parameters())
+    return [parameter for block in blocks[len(blocks) - count :] for parameter in block.parameters()]
+
+
 def fixed_noise(count: int, latent: int, seed: int) -> Tensor:
     """(count, latent): the noise that a `sample` stage of the same seed draws its first pictures from."""
     drawn = [np.random.default_rng([seed, i]).standard_normal(latent) for i in range(count)]
@@ -107,7 +120,7 @@ class Shown:
         z = fixed_noise(self.columns * self.rows, self.latent, self.seed).to(device)
         w = self.network.mapping(z)
         short = self.network.mapping.truncated(w, self.truncation)
-        plain, truncated = (list(self._drawn(self._broad(one)).split(self.columns)) for one in (w, short))
+        plain, truncated = (list(torch.split(self._drawn(self._broad(one)), self.columns)) for one in (w, short))
         told = [f"{share:g}" for share, rows in ((1, plain), (self.truncation, truncated)) for _ in rows]
         sheet(name, plain + truncated, names=told)
         sheet(f"{name}-between", self._between(short))
@@ -138,4 +151,4 @@ class Shown:
 
     def _drawn(self, w: Tensor) -> Tensor:
         """Pictures of w+, a row at a time, so that memory stays that of a small batch."""
-        return torch.cat([self.network.synthesis(part) for part in w.split(self.columns)])
+        return torch.cat([self.network.synthesis(part) for part in torch.split(w, self.columns)])

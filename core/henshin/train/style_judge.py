@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from henshin.errors import HenshinError
 from henshin.train.equalised import Blur, EqualConv, EqualLinear
 
 GROUP = 4
@@ -56,6 +57,18 @@ class StyleJudge(nn.Module):
         x = self.final(with_spread(x))
         scores: Tensor = self.score(self.dense(x.flatten(1)))
         return scores
+
+
+def first_blocks(judge: StyleJudge, count: int) -> list[nn.Parameter]:
+    """The weights of a discriminator's first blocks and of what comes before them; none for 0.
+
+    Errors: HenshinError when it has fewer.
+    """
+    if count > len(judge.blocks):
+        raise HenshinError(f"judge_frozen: {count} is too many; this discriminator has {len(judge.blocks)} blocks")
+    if count == 0:
+        return []
+    return [*judge.from_rgb.parameters(), *judge.blocks[:count].parameters()]
 
 
 def with_spread(x: Tensor, group: int = GROUP) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from henshin import Generator, GeneratorConfig, Recipe, hookimpl
-from henshin_plugins.stylegan2.options import StyleGan2Recipe
+from henshin_plugins.stylegan2.options import StyleGan2FreezeRecipe, StyleGan2Recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,5 +69,5 @@ def henshin_generators() -> list[type[Generator[Any]]]:
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipe of this plugin."""
-    return [StyleGan2Recipe]
+    """The recipes of this plugin."""
+    return [StyleGan2Recipe, StyleGan2FreezeRecipe]

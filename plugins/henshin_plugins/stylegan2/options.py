@@ -1,4 +1,4 @@
-"""What a run of the recipe `stylegan2` may say."""
+"""What runs of the recipes `stylegan2` and `stylegan2-freeze` may say."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from henshin import NetworkChoice, Recipe, ScheduledConfig, SetData
-from henshin.recipe import NetworkOption
+from henshin.recipe import NetworkOption, StartName
 
 if TYPE_CHECKING:
     from henshin import Run
 
 SIZE = 256
+StyleChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None, plain=True)]
 Change = Literal["blit", "geometry", "tone", "colour", "translation", "cutout"]
 
 
@@ -23,12 +24,9 @@ def misfit(part: str, size: int, message: str) -> ValidationError:
     return ValidationError.from_exception_data(part, [{"type": wrong, "loc": (part, "size"), "input": size}])
 
 
-class StyleGan2RunConfig(ScheduledConfig):
-    """Defaults are the paper's, with adaptive augmentation (Karras et al., NeurIPS 2020)."""
+class GameConfig(ScheduledConfig):
+    """What both recipes share. Defaults are the paper's, with adaptive augmentation (Karras et al., NeurIPS 2020)."""
 
-    generator: Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None, plain=True)] = Field(
-        NetworkChoice(use="stylegan2"), description="A sampler with a mapping and a synthesis."
-    )
     data: SetData = Field(description="The pictures to learn from, and their size.")
     batch: int = Field(32, ge=2, le=4096, description="Pictures a step.")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's, with betas (0, 0.99).")
@@ -45,7 +43,7 @@ class StyleGan2RunConfig(ScheduledConfig):
         16, ge=1, le=1000, description="Steps between two of these penalties, of as much more weight."
     )
     path_weight: float = Field(
-        2.0, ge=0, le=1000, description="Weight of the penalty on uneven path lengths; 0: none, and a fifth faster."
+        2.0, ge=0, le=1000, description="Weight of the penalty on uneven path lengths; 0: none, an eighth faster."
     )
     path_every: int = Field(4, ge=1, le=1000, description="Steps between two of these penalties.")
     path_shrink: int = Field(2, ge=1, le=64, description="They take a batch of this part.")
@@ -70,6 +68,24 @@ class StyleGan2RunConfig(ScheduledConfig):
         500_000, ge=1, le=10**9, description="Real pictures over which it would rise from 0 to 1."
     )
 
+    @property
+    def gamma(self) -> float:
+        """The weight of R1."""
+        return 0.0002 * self.data.size**2 / self.batch if self.r1 is None else self.r1
+
+    @property
+    def averaging(self) -> float:
+        """Decay of the running average, a step."""
+        return float(0.5 ** (self.batch / self.average)) if self.average else 0.0
+
+
+class StyleGan2RunConfig(GameConfig):
+    """A training from the start."""
+
+    generator: StyleChoice = Field(
+        NetworkChoice(use="stylegan2"), description="A sampler with a mapping and a synthesis."
+    )
+
     @model_validator(mode="after")
     def _sizes_agree(self) -> StyleGan2RunConfig:
         if self.generator.use == "stylegan2":
@@ -80,15 +96,26 @@ class StyleGan2RunConfig(ScheduledConfig):
                 raise misfit("generator", drawn, f"is not what the discriminator sees; data.size is {self.data.size}")
         return self
 
-    @property
-    def gamma(self) -> float:
-        """The weight of R1."""
-        return 0.0002 * self.data.size**2 / self.batch if self.r1 is None else self.r1
 
-    @property
-    def averaging(self) -> float:
-        """Decay of the running average, a step."""
-        return float(0.5 ** (self.batch / self.average)) if self.average else 0.0
+class FreezeConfig(GameConfig):
+    """Fine-tuning of the final blocks alone (FreezeG), against a discriminator whose first layers stay (FreezeD)."""
+
+    start: StartName = Field(
+        description="What to begin with: a run's folder, which brings its discriminator, or a model's .safetensors."
+    )
+    generator: StyleChoice | None = Field(
+        None, description="The generator of which `start` holds the weights; only for a file that does not say it."
+    )
+    blocks: int = Field(4, ge=1, le=9, description="Final blocks of the synthesis that learn, k; the others stay.")
+    judge_frozen: int | None = Field(
+        None,
+        ge=0,
+        le=8,
+        description="Blocks of the discriminator that stay, from the largest pictures on; without it 2, or none where "
+        "`start` brings no discriminator.",
+    )
+    batch: int = Field(8, ge=2, le=4096, description="Pictures a step.")
+    steps: int | None = Field(50_000, ge=1, le=10**9, description="Steps of training; null: by `epochs`.")
 
 
 class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
@@ -102,3 +129,16 @@ class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
         from henshin_plugins.stylegan2.recipe import train
 
         train(self.config, run)
+
+
+class StyleGan2FreezeRecipe(Recipe[FreezeConfig]):
+    """A trained style-based sampler, of which the final blocks learn other pictures."""
+
+    name = "stylegan2-freeze"
+    Config = FreezeConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.stylegan2.recipe import tune
+
+        tune(self.config, run)

@@ -11,25 +11,62 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from henshin.errors import HenshinError
 from henshin.train.adaptive import Adaptive
 from henshin.train.data import open_pictures
-from henshin.train.discriminators import frozen
 from henshin.train.ema import Average
 from henshin.train.losses import generator_loss, r1_penalty, score_loss
 from henshin.train.schedule import set_rate
-from henshin.train.style import PathLength, Shown, lazily, mixed, normal, style_based
-from henshin.train.style_judge import StyleJudge
+from henshin.train.starting import fill, read_start
+from henshin.train.style import PathLength, Shown, final_blocks, lazily, mixed, normal, style_based
+from henshin.train.style_judge import StyleJudge, first_blocks
 
 if TYPE_CHECKING:
-    from henshin import Run
-    from henshin_plugins.stylegan2.options import StyleGan2RunConfig
+    from collections.abc import Iterable
+
+    from torch import nn
+
+    from henshin import NetworkChoice, Run
+    from henshin_plugins.stylegan2.options import FreezeConfig, GameConfig, StyleGan2RunConfig
 
 
 def train(config: StyleGan2RunConfig, run: Run) -> None:
-    """Train one generator against one discriminator; the averaged generator is published."""
+    """Train one generator against one discriminator, both from the start."""
+    network: Any = run.generator(config.generator)
+    judge = StyleJudge(style_based(network, config.generator.use, config.data.size))
+    play(config, run, config.generator, network, judge)
+
+
+def tune(config: FreezeConfig, run: Run) -> None:
+    """Train the final blocks of a trained generator: FreezeG; the discriminator's first ones stay too: FreezeD.
+
+    FreezeD: Mo, Cho and Shin 2020; FreezeG turns it round: what a face is stays, how it is drawn is learned.
+    """
     c = config
-    network: Any = run.generator(c.generator)
-    judge_network = StyleJudge(style_based(network, c.generator.use, c.data.size))
+    start = read_start(run.place(c.start), c.generator, run.registry)
+    network: Any = run.generator(start.choice)
+    judge = StyleJudge(style_based(network, start.choice.use, c.data.size))
+    start.put(network)
+    hold(network.parameters(), True)
+    hold(final_blocks(network.synthesis, c.blocks), False)
+
+    known = start.states.get("judge")
+    if known is not None:
+        fill(judge, known, f"{start.place}: its discriminator", "that of this run")
+    elif c.judge_frozen:
+        raise HenshinError(f"judge_frozen: {start.place} brings no discriminator; name the folder of its run as start")
+    else:
+        run.say(f"{start.place} brings no discriminator: a new one learns, all of it")
+    stay = c.judge_frozen if c.judge_frozen is not None else 2 if known is not None else 0
+    hold(first_blocks(judge, stay), True)
+    play(c, run, start.choice, network, judge)
+
+
+def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_network: StyleJudge) -> None:
+    """The game of both: what of the networks needs a gradient learns; the averaged generator is published."""
+    learned = [one for one in network.parameters() if one.requires_grad]
+    judge_learned = [one for one in judge_network.parameters() if one.requires_grad]
+    mapping_learns = any(one.requires_grad for one in network.mapping.parameters())
     layers, latent = network.synthesis.latent_shape
     pictures = open_pictures(run, c.data.pictures, c.data)
     epoch = c.epoch(len(pictures))
@@ -39,8 +76,8 @@ def train(config: StyleGan2RunConfig, run: Run) -> None:
     path_every = c.path_every if c.path_weight else 0
     generator_share, generator_beta = lazily(1.0, 0.99, path_every)
     judge_share, judge_beta = lazily(c.judge_rate, 0.99, c.r1_every)
-    generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, (0.0, generator_beta))
-    judge_steps = torch.optim.Adam(judge_network.parameters(), c.learning_rate, (0.0, judge_beta))
+    generator_steps = torch.optim.Adam(learned, c.learning_rate, (0.0, generator_beta))
+    judge_steps = torch.optim.Adam(judge_learned, c.learning_rate, (0.0, judge_beta))
     # never compiled: both penalties differentiate twice
     mapping, synthesis, judge = run.prepare(network.mapping, network.synthesis, judge_network, compiled=False)
     generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
@@ -52,10 +89,11 @@ def train(config: StyleGan2RunConfig, run: Run) -> None:
         """Styles w+ (count, layers, D) of new noise; the mean w follows them."""
         z = normal(run.rng, 2 * count, latent).to(run.device)
         w: Tensor = mapping(z)
-        network.mapping.follow(w)
+        if mapping_learns:
+            network.mapping.follow(w)
         return mixed(w[:count], w[count:], layers, c.mixing, run.rng)
 
-    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.publish(choice, state="average", prefix="network.", size=c.data.size)
     run.until(c.length(len(pictures)), epoch)
     run.track(
         generator=network,
@@ -74,7 +112,7 @@ def train(config: StyleGan2RunConfig, run: Run) -> None:
         fake = synthesis(styles(c.batch))
         real = adaptive(pictures.draw(c.batch, run.rng))
 
-        frozen(judge, False)
+        hold(judge_learned, False)
         of_real, of_fake = judge(real), judge(adaptive(fake.detach()))
         judge_loss = score_loss("vanilla", [of_real], True) + score_loss("vanilla", [of_fake], False)
         judge_steps.zero_grad()
@@ -90,7 +128,7 @@ def train(config: StyleGan2RunConfig, run: Run) -> None:
             run.backward(penalties["r1"] * (c.gamma / 2 * c.r1_every))
             judge_steps.step()
 
-        frozen(judge, True)
+        hold(judge_learned, True)
         adversarial = generator_loss("vanilla", [judge(adaptive(fake))])
         generator_steps.zero_grad()
         run.backward(adversarial)
@@ -98,6 +136,8 @@ def train(config: StyleGan2RunConfig, run: Run) -> None:
 
         if path_every and run.steps % path_every == 0:
             w = styles(max(1, c.batch // c.path_shrink))
+            if not mapping_learns:
+                w.requires_grad_()
             drawn = network.synthesis(w)
             noise = normal(run.rng, *drawn.shape).to(run.device)
             penalties["path"] = path(drawn, w, noise)
@@ -117,3 +157,9 @@ def train(config: StyleGan2RunConfig, run: Run) -> None:
         )
         if run.every(c.sheet_every or epoch):
             shown.draw(run.sheet, f"{run.steps:07d}", run.device)
+
+
+def hold(parameters: Iterable[nn.Parameter], held: bool) -> None:
+    """Let weights stay as they are, or learn."""
+    for parameter in parameters:
+        parameter.requires_grad_(not held)
