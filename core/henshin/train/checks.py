@@ -136,7 +136,7 @@ def start_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pro
         elif place.is_dir() and not found(place / "checkpoints"):
             wrong = "this run has no checkpoint yet"
         elif not place.exists():
-            wrong = "no such run or file"
+            wrong = "no such folder or file"
         elif not place.is_dir() and place.suffix != ".safetensors":
             wrong = "neither a run's folder nor a .safetensors file"
         else:
