@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -95,14 +95,23 @@ class Generator(Generic[NetworkConfigT]):
         """
         return {"": {}}
 
+    def blocks(self) -> Sequence[tuple[str, ...]]:
+        """The blocks of the network, from the first to the last, each by the beginnings of its tensors' names.
+
+        What mixes two networks of this generator (`henshin blend`) swaps whole blocks; tensors of no block are left
+        as they are. Without any the network cannot be mixed.
+        """
+        return ()
+
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:  # noqa: ARG003
         """Tell from names and shapes whether published weights are of this network; `henshin import` asks.
 
-        ``tensors`` are those of one network, floats in fp32, without `module.` before their names. Return the options
-        with which ``Config`` builds the same network, and the tensors under the names of its ``state_dict``, all of
-        them and no other; or None when the layout is another one. A guess is worse than None: two generators must not
-        both say yes to one file.
+        ``tensors`` are those of one network, floats in fp32, without `module.` before their names; where others lie
+        beside the network in the file, such as a mean style, those too, and if that is not known, without them. Return
+        the options with which ``Config`` builds the same network, and the tensors under the names of its
+        ``state_dict``, all of them and no other; or None when the layout is another one. A guess is worse than None:
+        two generators must not both say yes to one file.
         Errors: WrongWeightsError, in one line, where the names leave no doubt of the layout but some tensors are
         missing, too many or of another shape; it is told when no other generator knows the file.
         """

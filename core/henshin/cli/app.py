@@ -25,6 +25,7 @@ COMMANDS = {
         "henshin.cli.train:export", "Turn a trained network into a model that passes its parity check.", _TRAIN
     ),
     "import": Lazy("henshin.cli.importing:import_weights", "Turn published weights into a model.", _TRAIN),
+    "blend": Lazy("henshin.cli.blending:blend", "Make a model of one network with blocks of another.", _TRAIN),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,26 +120,44 @@ def _found(
     chosen: list[Group] = []
     for level in levels:
         here = [group for group in level if key is None or group.key == key]
-        found = [match for group in here for match in _answers(group, candidates, near)]
+        found = _averaged([match for group in here for match in _answers(group, candidates, near)])
         chosen = chosen or here
         if found:
             return here, found
     return chosen, []
 
 
+def _averaged(found: list[Match]) -> list[Match]:
+    """Of a network and its running average (`g` and `g_ema`) only the average, which is the one that is used."""
+    keys = {match.key for match in found}
+    return [match for match in found if f"{match.key}_ema" not in keys]
+
+
 def _answers(
     group: Group, candidates: Mapping[str, type[Generator[Any]]], near: list[WrongWeightsError]
 ) -> Iterator[Match]:
     for name, cls in candidates.items():
+        answer = None
+        if group.beside:
+            with suppress(WrongWeightsError):  # what is wrong with the network is told without what lies beside it
+                answer = _answer(name, cls, {**group.beside, **group.tensors})
         try:
-            answer = cls.recognise(group.tensors)
+            answer = answer or _answer(name, cls, group.tensors)
         except WrongWeightsError as error:
             near.append(error)
-            continue
-        except Exception as error:  # a stranger's method that breaks must not look like a fault of the file
-            raise HenshinError(f"generator '{name}' failed to look at the weights: {one_line(error)}") from error
         if answer is not None:
             yield Match(group.key, name, *answer)
+
+
+def _answer(
+    name: str, cls: type[Generator[Any]], tensors: Mapping[str, Tensor]
+) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    try:
+        return cls.recognise(tensors)
+    except WrongWeightsError:
+        raise
+    except Exception as error:  # a stranger's method that breaks must not look like a fault of the file
+        raise HenshinError(f"generator '{name}' failed to look at the weights: {one_line(error)}") from error
 
 
 def _ambiguous(found: list[Match]) -> str:

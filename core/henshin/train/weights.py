@@ -5,12 +5,13 @@ Nothing in such a file is ever run: pickles are opened for their tensors alone, 
 
 from __future__ import annotations
 
+import argparse
 import pickletools
 import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,14 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """The tensors of one network: `key` says where in the file they were found ("" for the whole of it)."""
+    """The tensors of one network: `key` says where in the file they were found ("" for the whole of it).
+
+    `beside` are those that lie in the same dictionary as the network: of StyleGAN2 the mean style.
+    """
 
     key: str
     tensors: Tensors
+    beside: Tensors = field(default_factory=dict)
 
 
 def read_groups(path: Path) -> list[Group]:
@@ -120,7 +125,9 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of PyTorch, about the age of the file
-            loaded: object = torch.load(path, map_location="cpu", weights_only=True)
+            # the options of many training scripts lie beside their weights: plain values, and no code
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                loaded: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files fail in many ways inside PyTorch
         foreign = _foreign(str(error), path)
         if foreign is None and path.suffix.lower() not in _PICKLES and not _begins_as_pickle(path):
@@ -180,14 +187,14 @@ def _reason(error: BaseException) -> str:
     return re.split(r"\. | Check the documentation", said)[0][:200] or type(error).__name__
 
 
-def _groups(value: Mapping[Any, Any], key: str = "") -> Iterator[Group]:
+def _groups(value: Mapping[Any, Any], key: str = "", beside: Tensors | None = None) -> Iterator[Group]:
     """Every dictionary that holds tensors, with what training left in their names taken away."""
     tensors = {name: tensor for name, tensor in value.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
     if tensors:
-        yield Group(key, tidied(tensors))
+        yield Group(key, tidied(tensors), beside or {})
     for name, inner in value.items():
         if isinstance(name, str) and isinstance(inner, Mapping):
-            yield from _groups(inner, f"{key}.{name}" if key else name)
+            yield from _groups(inner, f"{key}.{name}" if key else name, tidied(tensors))
 
 
 def tidied(tensors: Mapping[str, Tensor]) -> Tensors:

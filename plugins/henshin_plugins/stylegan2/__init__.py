@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from henshin import Generator, GeneratorConfig, Recipe, hookimpl
 from henshin_plugins.stylegan2.options import StyleGan2FreezeRecipe, StyleGan2Recipe
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class StyleGan2Config(GeneratorConfig):
@@ -59,6 +60,18 @@ class StyleGan2(Generator[StyleGan2Config]):
 
         whole: Any = network if network is not None else self.build()
         return {"mapping": Broad(whole.mapping, whole.synthesis.latent_shape[0]), "synthesis": whole.synthesis}
+
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
+        """Everything of the synthesis, from 4 pixels up; the constant belongs to the first block."""
+        count = self.config.size.bit_length() - 2
+        return tuple((f"synthesis.blocks.{i}.", *(["synthesis.constant"] if i == 0 else [])) for i in range(count))
+
+    @classmethod
+    def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """Options and our tensors for weights in the common PyTorch layout; None for others."""
+        from henshin_plugins.stylegan2.network import from_published
+
+        return from_published(tensors)
 
 
 @hookimpl

@@ -6,19 +6,22 @@ up, and takes one w for every layer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Named
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from henshin.train.equalised import Blur, EqualConv, EqualLinear, ModulatedConv, Upsample, exactly, leaky, pixel_norm
+from henshin.errors import WrongWeightsError
+from henshin.train.equalised import EqualConv, EqualLinear, Upsample, exactly, pixel_norm, taps
+from henshin.train.published import misfit
+from henshin.train.style_layers import Noise, Normed, Styled, ToRgb
 
 Form = Literal["stylegan2", "adain"]
 Still = Literal["fixed", "none"]
-Noise = Literal["random", "fixed", "none"] | Sequence[Tensor]
 FIRST = 4
 """Side of the constant that everything is drawn from, pixels."""
 
@@ -58,92 +61,6 @@ class Mapping(nn.Module):
     def follow(self, w: Tensor, decay: float = 0.995) -> None:
         """Move the running mean towards that of a batch of w, (N, D)."""
         self.mean.lerp_(w.detach().float().mean(0), 1 - decay)
-
-
-class NoiseAdded(nn.Module):
-    """One noise value a pixel, the same for all channels, times a learned strength that starts at 0.
-
-    `noise` is the fixed one, with which a picture is always the same.
-    """
-
-    noise: Tensor
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise", torch.randn(1, 1, side, side))
-
-    def forward(self, x: Tensor, noise: Tensor | Noise) -> Tensor:
-        """(N, C, H, W) and "random", "fixed", "none" or a noise (N or 1, 1, H, W) -> (N, C, H, W)."""
-        if isinstance(noise, str):
-            if noise == "none":
-                return x
-            drawn = self.noise if noise == "fixed" else torch.randn_like(x[:, :1])
-        else:
-            drawn = noise  # type: ignore[assignment]
-        return x + (self.strength * drawn).to(x.dtype)
-
-
-class Styled(nn.Module):
-    """A layer of StyleGAN2: modulated convolution, noise, bias, leaky ReLU."""
-
-    def __init__(self, inputs: int, outputs: int, side: int, latent: int, up: bool = False) -> None:
-        super().__init__()
-        self.conv = ModulatedConv(inputs, outputs, 3, latent, up=up)
-        self.add = NoiseAdded(side)
-        self.bias = nn.Parameter(torch.zeros(outputs))
-
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | Noise) -> Tensor:
-        """(N, inputs, ...) and w (N, D) -> (N, outputs, side, side)."""
-        return _biased(self.add(self.conv(x, w), noise), self.bias)
-
-
-class Normed(nn.Module):
-    """A layer of the first StyleGAN: convolution (none on the constant), noise, bias, leaky ReLU, AdaIN.
-
-    AdaIN (Huang and Belongie 2017) gives every channel of every picture the deviation and the mean that w says.
-    """
-
-    def __init__(self, inputs: int, outputs: int, side: int, latent: int, up: bool = False, bare: bool = False) -> None:
-        super().__init__()
-        self.conv = None if bare else EqualConv(inputs, outputs, 3, padding=1, bias=False)
-        self.blur = Blur(1, 1, gain=4.0) if up else None
-        self.add = NoiseAdded(side)
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.style = EqualLinear(latent, 2 * outputs)
-
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | Noise) -> Tensor:
-        """(N, inputs, ...) and w (N, D) -> (N, outputs, side, side)."""
-        style: Tensor = self.style(w)
-        if self.conv is not None and self.blur is not None:
-            x = self.blur(F.conv_transpose2d(x, (self.conv.weight * self.conv.scale).transpose(0, 1), stride=2))
-        elif self.conv is not None:
-            x = self.conv(x)
-        x = _biased(self.add(x, noise), self.bias)
-        scale, shift = style.float()[:, :, None, None].chunk(2, 1)
-        with exactly(x):
-            x32 = x.float()
-            apart = x32 - x32.mean((2, 3), keepdim=True)
-            unit = apart * (apart.square().mean((2, 3), keepdim=True) + 1e-8).rsqrt()
-            return (unit * (scale + 1) + shift).to(x.dtype)
-
-
-def _biased(x: Tensor, bias: Tensor) -> Tensor:
-    return leaky(x + bias.to(x.dtype)[:, None, None])
-
-
-class ToRgb(nn.Module):
-    """Features to colours: a modulated 1x1 convolution without demodulation, and a bias."""
-
-    def __init__(self, inputs: int, latent: int) -> None:
-        super().__init__()
-        self.conv = ModulatedConv(inputs, 3, 1, latent, demodulate=False)
-        self.bias = nn.Parameter(torch.zeros(3))
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """(N, inputs, H, W) and w (N, D) -> (N, 3, H, W), fp32."""
-        y: Tensor = self.conv(x, w)
-        return y.float() + self.bias[:, None, None]
 
 
 class Block(nn.Module):
@@ -279,3 +196,115 @@ class Broad(nn.Module):
     def mean(self) -> Tensor:
         """The mean w, (D,)."""
         return self.mapping.mean
+
+
+_SIGNS = ("input.input", "conv1.conv.weight", "to_rgb1.conv.weight", "style.1.weight")
+"""Tensors by which the common layout of published weights is known; one of them may be missing, and is then named."""
+_FILTER = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel")
+
+
+def from_published(tensors: Named[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Options and our tensors for weights in the common PyTorch layout of StyleGAN2; None for others.
+
+    `latent_avg`, where it is there, is the mean w; else it is taken over 10,000 z. Weights without fixed noise, as old
+    ones are, get one. Errors: WrongWeightsError when the layout is this one, but a tensor is missing, too many or of
+    another shape than the others say.
+    """
+    if sum(name in tensors for name in _SIGNS) < len(_SIGNS) - 1:
+        return None
+    given = {name: tensor for name, tensor in tensors.items() if name != "latent_avg" and not _FILTER.fullmatch(name)}
+    options = _options(given)
+    with torch.device("meta"):
+        state = _network(options).state_dict()
+    theirs = {name: _theirs(name) for name in state if name != "mapping.mean"}
+    expected = {theirs[name]: _as_theirs(name, state[name]) for name in theirs}
+    noise = {name for name in theirs if name.endswith(".noise")}
+    if not any(theirs[name] in given for name in noise):
+        drawn = torch.Generator().manual_seed(0)
+        given.update({theirs[name]: torch.randn(state[name].shape, generator=drawn) for name in sorted(noise)})
+    problem = misfit(expected, given, f"StyleGAN2 of {options['size']} pixels") or _other_filter(tensors)
+    if problem is not None:
+        raise WrongWeightsError(problem)
+    ours = {name: given[theirs[name]].reshape(state[name].shape) for name in theirs}
+    mean = tensors.get("latent_avg")
+    if mean is None:
+        mean = _mean_style(ours, options)
+    elif mean.numel() != options["latent"]:
+        raise WrongWeightsError(
+            f"tensor 'latent_avg' is {tuple(mean.shape)}, the styles have {options['latent']} numbers"
+        )
+    return options, {**ours, "mapping.mean": mean.flatten()}
+
+
+def _options(given: Named[str, Tensor]) -> dict[str, Any]:
+    """Size, latent, depth of the mapping and channels, from the names and from a few shapes."""
+
+    def length(name: str, axis: int) -> int:
+        shape = given[name].shape if name in given else ()
+        return shape[axis] if axis < len(shape) else 0
+
+    doublings = 1 + max((int(name.split(".")[1]) for name in given if re.match(r"to_rgbs\.\d+\.", name)), default=-1)
+    if not 1 <= doublings <= 8:
+        raise WrongWeightsError(f"is StyleGAN2 with {doublings} doublings (to_rgbs.N), and from 1 to 8 can be")
+    size = FIRST * 2**doublings
+    most = length("input.input", 1) or length("conv1.conv.weight", 1)
+    last = length(f"convs.{2 * doublings - 1}.conv.weight", 1) or most
+    return {
+        "size": size,
+        "latent": length("conv1.conv.modulation.weight", 1) or length("style.1.weight", 1) or 1,
+        "mapping_layers": max(
+            (int(name.split(".")[1]) for name in given if re.match(r"style\.\d+\.", name)), default=1
+        ),
+        "width": max(1, -(-last * size // 64)),
+        "maximum_width": max(1, most),
+    }
+
+
+def _network(options: Named[str, Any]) -> StyleGan2:
+    channels = widths(options["size"], options["width"], options["maximum_width"])
+    return StyleGan2(
+        Mapping(options["latent"], options["mapping_layers"]), Synthesis(options["size"], options["latent"], channels)
+    )
+
+
+def _theirs(name: str) -> str:
+    """`synthesis.blocks.1.first.conv.style.bias` -> `convs.0.conv.modulation.bias`, and so on."""
+    if name == "synthesis.constant":
+        return "input.input"
+    if match := re.fullmatch(r"mapping\.layers\.(\d+)\.(\w+)", name):
+        return f"style.{int(match[1]) + 1}.{match[2]}"
+    match = re.fullmatch(r"synthesis\.blocks\.(\d+)\.(first|second|rgb)\.(.+)", name)
+    assert match is not None
+    block, layer, rest = int(match[1]), match[2], match[3]
+    if rest == "add.noise":
+        return f"noises.noise_{max(0, 2 * block - (layer == 'first'))}"
+    if layer == "rgb":
+        where = f"to_rgbs.{block - 1}" if block else "to_rgb1"
+    else:
+        where = f"convs.{2 * block - 2 + (layer == 'second')}" if block else "conv1"
+        rest = {"bias": "activate.bias", "add.strength": "noise.weight"}.get(rest, rest)
+    return f"{where}.{rest.replace('conv.style', 'conv.modulation')}"
+
+
+def _as_theirs(name: str, tensor: Tensor) -> Tensor:
+    """A tensor of ours in the shape that theirs has."""
+    if name.endswith("rgb.bias"):
+        return tensor.view(1, 3, 1, 1)
+    return tensor[None] if name.endswith(("conv.weight", "strength")) else tensor
+
+
+def _other_filter(tensors: Named[str, Tensor]) -> str | None:
+    right = taps(4.0)[0, 0]
+    for name, tensor in tensors.items():
+        if _FILTER.fullmatch(name) and not (tensor.shape == right.shape and torch.allclose(tensor, right, atol=1e-4)):
+            return f"tensor '{name}' is another filter than [1, 3, 3, 1]"
+    return None
+
+
+@torch.no_grad()
+def _mean_style(ours: Named[str, Tensor], options: Named[str, Any], count: int = 10_000) -> Tensor:
+    whole = _network(options)
+    whole.load_state_dict({**ours, "mapping.mean": whole.mapping.mean})
+    z = torch.randn(count, options["latent"], generator=torch.Generator().manual_seed(0))
+    mean: Tensor = whole.mapping(z).mean(0)
+    return mean
