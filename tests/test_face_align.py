@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,12 @@ def test_faces_too_far_outside_are_dropped(rng: np.random.Generator, tmp_path: P
     assert none.bypass
     (left_out,) = opened(FaceAlign, tmp_path, maximum_outside=0.15, without_faces="skip").run([frame(photo, [out])])
     assert left_out.dropped.kind == "beyond the border"
+    assert re.fullmatch(r"\d\d\.\d % of the crop lie outside, at most 15 % wanted", left_out.dropped.reason)
+    skips = opened(FaceAlign, tmp_path, maximum_outside=0.15, without_faces="skip")
+    (several,) = skips.run([frame(photo, [out, replace(placed((4, 100), 80))])])
+    assert several.dropped.reason == left_out.dropped.reason.replace("the crop", "the best crop")
+    (gone,) = skips.run([frame(photo, [placed((-60, 100), 80)])])
+    assert gone.dropped.reason == "both eyes lie outside"
     (kept,) = opened(FaceAlign, tmp_path).run([frame(photo, [out])])
     assert len(kept.faces) == 1
 

@@ -126,7 +126,9 @@ def found(picture: Any, alpha: Any = None, **options: Any) -> Any:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 999), st.tuples(*[st.one_of(st.just(0), st.integers(3, 40))] * 4), st.integers(0, 35))
-def test_borders_are_found_to_the_pixel_or_the_two_that_may_be_blended(seed: int, wide: tuple[int, int, int, int], level: int) -> None:
+def test_borders_are_found_to_the_pixel_or_the_two_that_may_be_blended(
+    seed: int, wide: tuple[int, int, int, int], level: int
+) -> None:
     bordered = array(ImageOps.expand(scene(seed, 80, 60), wide, (level, level, level)))
     one, other = found(bordered), found(bordered[:, ::-1])
     assert all(side <= told <= side + 2 if side else told == 0 for side, told in zip(wide, one, strict=True))
@@ -190,6 +192,12 @@ def test_what_is_transparent_is_no_dark_border() -> None:
     alpha[10:50, 10:50] = 255
     assert not any(found(picture, alpha))
     assert found(picture, alpha, colour="any") == (10, 10, 10, 10)
+
+
+def test_a_picture_that_is_transparent_all_over_is_told_so() -> None:
+    frame = Frame("a.png", "a", array(scene(7, 40, 40)), alpha=np.zeros((40, 40), np.uint8))
+    Borders(Borders.Config.model_validate({"action": "trim", "colour": "any"})).run([frame])
+    assert frame.dropped == Dropped("transparent", "transparent all over")
 
 
 def test_trimming_takes_alpha_and_faces_along() -> None:

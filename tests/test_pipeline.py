@@ -81,6 +81,7 @@ stages:
         ("feather: 0", "feather: 0 is too small; more than 0"),
         ("feather: 1", "feather: 1 is too large; less than 1"),
         ("feather: .nan", "feather: nan is not a number"),
+        ("feather: nan", "feather: nan is not a number"),
         ("feather: x", "feather: 'x' is not a number"),
         ("sides: 3", "sides: 3 is not a list"),
         ("limit: often", "limit: 'often' is not right; a whole number or 'auto'"),

@@ -196,7 +196,8 @@ def _complaint(error: Any) -> tuple[str, str]:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"])), ""
-    if value != value:  # NaN, which fails whichever bound is looked at first
+    # NaN fails whichever bound is looked at first; --set gives it as a text
+    if value != value or (kind.startswith(("greater_than", "less_than")) and str(value).strip().lower() == "nan"):
         return "nan is not a number", ""
     if kind in _BOUNDS:
         what, right = _BOUNDS[kind]

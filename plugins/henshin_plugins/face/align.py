@@ -37,7 +37,23 @@ def align(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> l
     return [face for face in aligned if face is not None]
 
 
+def least_outside(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> float | None:
+    """Return the least share of a crop beyond the photo; None where no face has an eye within it."""
+    placed = (_place(picture, face, config) for face in faces)
+    return min((one.outside for one in placed if one is not None), default=None)
+
+
 def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | None:
+    placed = _place(picture, face, config)
+    if placed is None or (config.maximum_outside is not None and placed.outside > config.maximum_outside):
+        return None
+    matrix, mask, side = placed.matrix, placed.mask, len(placed.mask)
+    crop = warp(picture, matrix.astype(np.float64), side, side)
+    crop.flags.writeable = mask.flags.writeable = False
+    return replace(face, matrix=matrix, crop=crop, mask=mask)
+
+
+def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> _Placed | None:
     by_box = config.by == "box" or (config.by == "auto" and face.landmarks is None)
     eyes = face.box.reshape(2, 2).mean(axis=0, keepdims=True) if by_box else marks_of(face)[:2]
     if not _any_inside(eyes, picture):
@@ -53,12 +69,7 @@ def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | No
     allowed = 0.0 if config.maximum_outside is None else config.maximum_outside
     if config.minimum_margin is not None and placed.outside > allowed:
         placed = _nearer(place, config.minimum_margin, config.margin, allowed) or placed
-    if config.maximum_outside is not None and placed.outside > config.maximum_outside:
-        return None
-    matrix, mask, side = placed.matrix, placed.mask, len(placed.mask)
-    crop = warp(picture, matrix.astype(np.float64), side, side)
-    crop.flags.writeable = mask.flags.writeable = False
-    return replace(face, matrix=matrix, crop=crop, mask=mask)
+    return placed
 
 
 class _Placed(NamedTuple):

@@ -71,6 +71,8 @@ def check(frame: Frame, config: BordersConfig) -> None:
         height, width = frame.picture.shape[:2]
         if any(found):
             frame.cut(found.left, found.top, width - found.right, height - found.bottom)
+    elif found is None and frame.alpha is not None and frame.alpha.max() < _OPAQUE:
+        frame.dropped = Dropped("transparent", "transparent all over")
     else:
         frame.dropped = _verdict(frame.picture, found)
 
