@@ -217,6 +217,18 @@ def test_damaged_files_are_told_in_one_line(tmp_path, name):
         assert "\n" not in str(caught.value)
 
 
+def test_weights_of_a_training_that_diverged_are_refused(tmp_path):
+    tensors = Cartoon(CartoonConfig(width=8, blocks=1)).build().state_dict()
+    first, second = sorted(name for name, tensor in tensors.items() if tensor.is_floating_point())[:2]
+    contract = Contract(name="mine", generator="cartoongan", config={"width": 8, "blocks": 1})
+    for value, names, more in ((float("nan"), [first], ""), (float("inf"), [first, second], ", and so do 1 more")):
+        broken = {name: torch.full_like(tensor, value) if name in names else tensor for name, tensor in tensors.items()}
+        save_file(broken, tmp_path / "w.safetensors", {METADATA_KEY: contract.to_json()})
+        with pytest.raises(HenshinError) as caught:
+            imported(tmp_path / "w.safetensors")
+        assert str(caught.value).endswith(f"w.safetensors: tensor '{first}' holds values that are not finite{more}")
+
+
 def test_files_that_need_something_else_say_what(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"")
     with pytest.raises(HenshinError, match=r"needs no import: put a net\.onnx\.henshin\.json beside it"):

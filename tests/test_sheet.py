@@ -89,7 +89,7 @@ def test_what_fails_is_said_in_its_cell_and_in_the_exit_code(bench: Path, capsys
     assert main(words) == 1
     said = capsys.readouterr().err
     assert "white.png: picky: " in said
-    assert "broken.png: " in said
+    assert "failed: broken.png: " in said
     assert "s.png: 2 pictures: input, picky" in said
     page = np.asarray(Image.open("s.png"))
     second = at(page, 1, 64, 20, 64, LINE + (20 + 2 * LINE + GAP) + LINE)

@@ -105,16 +105,26 @@ class Ruler:
 
     def figure(self, name: str, drawn: Picture, truth: Picture, scale: int) -> Figure:
         """Measure one picture. Errors: PictureError when the two are of different sizes, or too small."""
-        from henshin.metrics import WINDOW, luma, psnr, shaved, ssim
+        from henshin.metrics import luma, psnr, shaved, ssim
 
         if drawn.shape != truth.shape:
             raise PictureError(f"the result is {_size(drawn)} pixels and the truth {_size(truth)}")
-        border = self.border if self.border is not None else scale * (scale > 1)
+        self.check(truth, scale)
+        border = self._border(scale)
+        one, other = (shaved(luma(picture) if self.channels == "y" else picture, border) for picture in (drawn, truth))
+        return Figure(name, psnr(one, other), ssim(one, other))
+
+    def check(self, truth: Picture, scale: int) -> None:
+        """Errors: PictureError when the truth is too small, whatever is held against it."""
+        from henshin.metrics import WINDOW
+
+        border = self._border(scale)
         if min(truth.shape[:2]) < WINDOW + 2 * border:
             least = f"{WINDOW}x{WINDOW}" + (f" within a border of {border}" if border else "")
             raise PictureError(f"{_size(truth)} pixels are too few to be measured: it takes {least}")
-        one, other = (shaved(luma(picture) if self.channels == "y" else picture, border) for picture in (drawn, truth))
-        return Figure(name, psnr(one, other), ssim(one, other))
+
+    def _border(self, scale: int) -> int:
+        return self.border if self.border is not None else scale * (scale > 1)
 
 
 def evaluate(
@@ -133,7 +143,7 @@ def evaluate(
     for pictures, scales in sets:
         for name, reason in pictures.unfit:
             results.faults.append(Fault(pictures.name, name, None, None, reason))
-            ended(f"{pictures.name}/{name}", reason)
+            ended(_path(pictures, name), reason)
         for scale in scales:
             _one_scale(pictures, scale, methods_at(scale), ruler, ended, sheet, results)
     return results
@@ -157,7 +167,7 @@ def _one_scale(
     for case in cases:
         faults = _one_case(case, methods, rows, ruler, sheet)
         results.faults += [Fault(pictures.name, case.name, scale, *fault) for fault in faults]
-        ended(f"{pictures.name}/{case.name}", "; ".join(_told(*fault) for fault in faults) or None)
+        ended(_path(pictures, case.name), "; ".join(_told(*fault) for fault in faults) or None)
     for method in methods:
         rows[method.name].seconds = method.seconds
     results.rows += rows.values()
@@ -169,6 +179,8 @@ def _one_case(
     """Measure one case and lay it on the sheet; return who failed, and why."""
     try:
         given, truth = case.load()
+        if truth is not None:
+            ruler.check(truth, case.scale)
     except Exception as error:
         for row in rows.values():
             row.failed += 1
@@ -201,6 +213,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, PictureError):
         return error.reason
     return str(error) if isinstance(error, HenshinError) else one_line(error)
+
+
+def _path(pictures: PictureSet, name: str) -> str:
+    """Write a picture with its set before it, if that has a name: pictures of a sheet are named whole."""
+    return f"{pictures.name}/{name}" if pictures.name else name
 
 
 def _told(method: str | None, reason: str) -> str:

@@ -157,13 +157,25 @@ def from_weights(
 
 
 def loaded(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where: str) -> torch.nn.Module:
-    """The network of a generator with these weights. Errors: HenshinError that names those that do not fit."""
+    """The network of a generator with these weights.
+
+    Errors: HenshinError that names those that do not fit, or that hold NaN or infinity, with which nothing is drawn.
+    """
     network = generator.build()
-    problem = misfit(network.state_dict(), tensors, f"generator '{generator.name}'")
+    problem = misfit(network.state_dict(), tensors, f"generator '{generator.name}'") or _not_finite(tensors)
     if problem:
         raise HenshinError(f"{where}: {problem}")
     network.load_state_dict(tensors)
     return network
+
+
+def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    """What is wrong with weights that a diverged training left; parity would not tell, for NaN is drawn alike."""
+    broken = [name for name, tensor in sorted(tensors.items()) if not bool(torch.isfinite(tensor).all())]
+    if not broken:
+        return None
+    more = f", and so do {len(broken) - 1} more" if len(broken) > 1 else ""
+    return f"tensor '{broken[0]}' holds values that are not finite{more}"
 
 
 def held_pictures(folder: Path, registry: Registry, count: int = 3) -> list[np.ndarray]:
