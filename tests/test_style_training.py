@@ -11,9 +11,10 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F  # noqa: E402
 
+from henshin.errors import HenshinError  # noqa: E402
 from henshin.train.adaptive import Adaptive  # noqa: E402
-from henshin.train.style import PathLength, lazily, mixed  # noqa: E402
-from henshin.train.style_judge import StyleJudge, with_spread  # noqa: E402
+from henshin.train.style import PathLength, final_blocks, lazily, mixed  # noqa: E402
+from henshin.train.style_judge import StyleJudge, first_blocks, with_spread  # noqa: E402
 
 STANDARD = [512, 512, 512, 512, 512, 256, 128]
 """Channels at 4, 8, ..., 256 pixels."""
@@ -185,3 +186,17 @@ def test_without_changes_there_is_no_chance():
     assert adaptive.chance == 0
     pictures = torch.rand(2, 3, 8, 8)
     assert torch.equal(adaptive(pictures), pictures)
+
+
+def test_blocks_that_are_not_there_are_refused():
+    judge = StyleJudge([4, 4, 4])
+    assert first_blocks(judge, 0) == []
+    assert {id(one) for one in judge.blocks[1].parameters()}.isdisjoint(map(id, first_blocks(judge, 1)))
+    with pytest.raises(HenshinError, match="judge_frozen: 3 is too many; this discriminator has 2 blocks"):
+        first_blocks(judge, 3)
+    synthesis = torch.nn.Module()
+    synthesis.constant = torch.nn.Parameter(torch.zeros(1))
+    synthesis.blocks = torch.nn.ModuleList(torch.nn.Linear(1, 1) for _ in range(3))
+    assert [len(final_blocks(synthesis, k)) for k in (1, 2, 3)] == [2, 4, 7]  # the last with the constant
+    with pytest.raises(HenshinError, match="blocks: 4 is too many; this generator has 3"):
+        final_blocks(synthesis, 4)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch")
 
 from support_train import curves, different, domains, last_state, trained  # noqa: E402
 
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
+from henshin.models import METADATA_KEY, Contract  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train import checkpoint  # noqa: E402
 from henshin.train.config import load_run  # noqa: E402
@@ -159,6 +161,12 @@ def test_a_tuning_begins_with_a_file_of_weights(place: Path) -> None:
     assert "brings no discriminator" in refused(path, place / "nojudge")
     path = run_yaml(place, "stylegan2-freeze", "a", generator=NETWORK, **options)
     assert any("a new one learns" in line for line in trained(path, place / "fromfile"))
+    config = {name: value for name, value in yaml.safe_load(NETWORK).items() if name != "use"}
+    contract = Contract(generator="stylegan2", config=config)
+    save_file(tensors, place / "whole.safetensors", {METADATA_KEY: contract.model_dump_json()})
+    trained(run_yaml(place, "stylegan2-freeze", "a", **options | {"start": "whole.safetensors"}), place / "ofmodel")
+    same = [last_state(place / name)["generator"] for name in ("fromfile", "ofmodel")]
+    assert different(*same) == []
     wider = NETWORK.replace("maximum_width: 8", "maximum_width: 12")
     path = run_yaml(place, "stylegan2-freeze", "a", generator=wider, **options)
     assert "tensor 'synthesis.blocks.0." in refused(path, place / "wider")
@@ -167,10 +175,10 @@ def test_a_tuning_begins_with_a_file_of_weights(place: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"blocks": 5}, "blocks: 5 is too many; this generator has 4"),
-        ({"judge_frozen": 4}, "judge_frozen: 4 is too many; this discriminator has 3 blocks"),
+        ({"blocks": 5}, "freeze.yaml:10: blocks: 5 is too many; pictures of 32 px are drawn by 4 blocks"),
+        ({"judge_frozen": 4}, "judge_frozen: 4 is too many; the discriminator of 32 px has 3 blocks"),
         ({"size": 64}, "draws 32 px and data.size is 64"),
-        ({"start": "nowhere"}, "start: "),
+        ({"start": "nowhere"}, "nowhere: no such folder or file"),
         ({"start": "a"}, "is no folder of a training run"),
         ({"start": "stylegan2.yaml"}, "neither a run's folder nor a .safetensors file"),
     ],

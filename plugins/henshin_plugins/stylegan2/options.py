@@ -18,10 +18,10 @@ StyleChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None,
 Change = Literal["blit", "geometry", "tone", "colour", "translation", "cutout"]
 
 
-def misfit(part: str, size: int, message: str) -> ValidationError:
-    """What is wrong with `data.size` or `generator.size`, so that it is told with that option's own line."""
-    wrong = PydanticCustomError("value_error", "{size} {message}", {"size": size, "message": message})
-    return ValidationError.from_exception_data(part, [{"type": wrong, "loc": (part, "size"), "input": size}])
+def misfit(option: tuple[str, ...], value: int, message: str) -> ValidationError:
+    """What is wrong with an option beside others, so that it is told with that option's own line."""
+    wrong = PydanticCustomError("value_error", "{value} {message}", {"value": value, "message": message})
+    return ValidationError.from_exception_data(option[0], [{"type": wrong, "loc": option, "input": value}])
 
 
 class GameConfig(ScheduledConfig):
@@ -92,8 +92,12 @@ class StyleGan2RunConfig(GameConfig):
             drawn = self.generator.options.get("size", SIZE)
             if isinstance(drawn, int) and drawn != self.data.size:
                 if "size" in self.data.model_fields_set:
-                    raise misfit("data", self.data.size, f"is not what the generator draws; generator.size is {drawn}")
-                raise misfit("generator", drawn, f"is not what the discriminator sees; data.size is {self.data.size}")
+                    raise misfit(
+                        ("data", "size"), self.data.size, f"is not what the generator draws; generator.size is {drawn}"
+                    )
+                raise misfit(
+                    ("generator", "size"), drawn, f"is not what the discriminator sees; data.size is {self.data.size}"
+                )
         return self
 
 
@@ -116,6 +120,17 @@ class FreezeConfig(GameConfig):
     )
     batch: int = Field(8, ge=2, le=4096, description="Pictures a step.")
     steps: int | None = Field(50_000, ge=1, le=10**9, description="Steps of training; null: by `epochs`.")
+
+    @model_validator(mode="after")
+    def _blocks_are_there(self) -> FreezeConfig:
+        size = self.data.size
+        most = size.bit_length() - 2
+        if self.blocks > most:
+            raise misfit(("blocks",), self.blocks, f"is too many; pictures of {size} px are drawn by {most} blocks")
+        if (self.judge_frozen or 0) >= most:
+            told = f"is too many; the discriminator of {size} px has {most - 1} blocks"
+            raise misfit(("judge_frozen",), self.judge_frozen or 0, told)
+        return self
 
 
 class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
