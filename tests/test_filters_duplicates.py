@@ -135,6 +135,21 @@ def test_faces_of_one_photo_and_of_others_are_compared_as_crops() -> None:
     assert [len(one.remembered) for one in given_] == [2, 1]
 
 
+def test_a_face_that_was_found_a_little_beside_its_place_in_a_copy_is_known() -> None:
+    def photos(*pictures: Image.Image) -> list[Frame]:
+        given_ = frames(*pictures)
+        for one in given_:
+            one.faces = [Face(np.zeros(4, np.float32), 1.0, None, crop=one.picture)]
+        return given_
+
+    for seed in range(8):
+        whole = scene(seed, 240, 240)
+        moved = whole.crop((14, 8, 234, 228))
+        faces = photos(whole.crop((6, 14, 226, 234)), moved, smaller(whole.crop((10, 10, 230, 230))), scene(seed + 50))
+        Kept(stage().config, NOTHING).check(faces)
+        assert [one.faces[0].dropped is None for one in faces] == [True, False, False, True]
+
+
 def test_a_frame_that_is_asked_about_again_is_no_copy_of_itself() -> None:
     given_ = frames(SCENES[0], SCENES[1])
     kept = Kept(stage().config, NOTHING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,6 +26,9 @@ TAIL = 1 << 14
 
 EVEN = 1.0
 """Grey levels by which two thumbnails may always differ: those of even pictures have no spread to measure by."""
+
+JITTER = 0.03
+"""Share of a crop's side by which a detector may find the same face elsewhere in a copy of the picture."""
 
 
 class Sign(NamedTuple):
@@ -75,7 +78,9 @@ class Kept:
     def _verdict(self, frame: Frame, picture: Picture, number: int, face: Face | None) -> Dropped | None:
         sign, mirrored = signs(picture)
         own = Owner(frame.source, frame.name, number, None)
-        found = self._like(sign, own) or (self._like(mirrored, own) if self.config.mirrored else None)
+        found = self._like_either(sign, mirrored, own)
+        if found is None and face is not None:
+            found = next(filter(None, (self._like_either(*signs(cut), own) for cut in beside(picture))), None)
         if found is None:
             self._add(sign, own)
             frame.remember(written(sign))
@@ -87,6 +92,9 @@ class Kept:
         return Dropped("near-duplicates", reason, instead)
 
     # -- Searching ---------------------------------------------------------------------------------------------------
+
+    def _like_either(self, sign: Sign, mirrored: Sign, own: Owner) -> tuple[Owner, int, float] | None:
+        return self._like(sign, own) or (self._like(mirrored, own) if self.config.mirrored else None)
 
     def _like(self, sign: Sign, own: Owner) -> tuple[Owner, int, float] | None:
         """Return the first that was kept and shows the same, with the bits and colours between them, or None."""
@@ -140,6 +148,20 @@ def signs(picture: Picture) -> tuple[Sign, Sign]:
     small = both.reshape(2, COLOURS, step, COLOURS, step, 3).mean((2, 4)).round().astype(np.uint8)
     own, mirrored = hashes(both)
     return Sign(own, small[0]), Sign(mirrored, small[1])
+
+
+def beside(crop: Picture) -> Iterator[Picture]:
+    """Yield a crop as if it had been cut a little to each side and corner, a little wider, and narrower."""
+    height, width = crop.shape[:2]
+    far = max(1, round(JITTER * width))
+    wider = np.pad(crop, ((far, far), (far, far), (0, 0)), "edge")
+    for down in (far, 0, 2 * far):
+        for across in (far, 0, 2 * far):
+            if (down, across) != (far, far):
+                yield wider[down : down + height, across : across + width]
+    yield wider
+    if min(height, width) > 2 * far:
+        yield crop[far:-far, far:-far]
 
 
 def written(sign: Sign) -> str:
