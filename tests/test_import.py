@@ -217,6 +217,16 @@ def test_damaged_files_are_told_in_one_line(tmp_path, name):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "it is empty, or cut off"), (b"hello", "it is no pickle, or a damaged one")]
+)
+def test_what_is_wrong_with_a_pickle_is_told_in_words(tmp_path, content, reason):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(HenshinError) as caught:
+        read_groups(tmp_path / "w.pth")
+    assert str(caught.value) == f"{tmp_path / 'w.pth'}: cannot be read as weights of PyTorch ({reason})"
+
+
 def test_weights_of_a_training_that_diverged_are_refused(tmp_path):
     tensors = Cartoon(CartoonConfig(width=8, blocks=1)).build().state_dict()
     first, second = sorted(name for name, tensor in tensors.items() if tensor.is_floating_point())[:2]

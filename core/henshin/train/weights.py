@@ -184,6 +184,10 @@ def _begins_as_pickle(path: Path) -> bool:
 def _reason(error: BaseException) -> str:
     """What went wrong, without PyTorch's advice for programmers before and after it."""
     said = flat(error).rpartition("WeightsUnpickler error: ")[2]
+    if isinstance(error, EOFError):
+        return "it is empty, or cut off"
+    if said.isdigit():  # a byte that means nothing to a pickle
+        return "it is no pickle, or a damaged one"
     return re.split(r"\. | Check the documentation", said)[0][:200] or type(error).__name__
 
 
