@@ -285,6 +285,7 @@ def test_without_network_pulling_fails_in_one_line(store: ModelStore, tmp_path: 
         with pytest.raises(MissingError, match=f"model '{name}': .* cannot be reached") as caught:
             store.pull(name)
         assert "\n" not in str(caught.value)
+        assert str(caught.value).endswith(f"a copy that you have goes to {tmp_path / 'user' / f'{name}.onnx'}")
     with pytest.raises(MissingError, match="no model named 'n' can be downloaded"):
         store.pull("n")
 

@@ -40,7 +40,7 @@ def pull_weights(weights: Weights, folder: Path, force: bool) -> None:
 
     with tempfile.TemporaryDirectory() as side:
         file = Path(side) / weights.file
-        fetch(weights, file)
+        fetch(weights, file, instead=f"with a copy that you have: henshin import {weights.file} --name {weights.name}")
         origin = f"{weights.run} " if weights.run else ""
         wanted = Wanted(
             description=weights.description,

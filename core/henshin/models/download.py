@@ -22,9 +22,10 @@ _CHUNK = 1 << 18
 _TIMEOUT = 30.0
 
 
-def fetch(entry: Entry | Weights, target: Path, progress: Progress | None = None) -> None:
+def fetch(entry: Entry | Weights, target: Path, progress: Progress | None = None, instead: str = "") -> None:
     """Download ``entry`` to ``target``: to the side first, renamed once hash and size are right.
 
+    ``instead`` says what to do with a file that was had in another way, for when there is no network.
     Errors: MissingError when there is no network or no such address; HenshinError when what came is not what the
     list says, or cannot be stored. Nothing is kept then.
     """
@@ -42,6 +43,8 @@ def fetch(entry: Entry | Weights, target: Path, progress: Progress | None = None
             finally:
                 with contextlib.suppress(OSError):
                     partial.unlink()
+    except MissingError as error:
+        raise MissingError(f"{error}; {instead or f'a copy that you have goes to {target}'}") from error.__cause__
     except OSError as error:
         raise HenshinError(f"{target}: cannot be written: {error.strerror or error}") from error
 
