@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import support_onnx as tiny
+from conftest import ROOT
 from PIL import Image
 from pydantic import ValidationError
 from support_runtime import spied
@@ -145,7 +146,7 @@ def test_what_would_be_larger_than_pictures_may_be_is_told_before_the_work(
     assert "240 x 250 would become 480 x " in results[0].reason
     assert "above 0 megapixels" in results[0].reason
     assert isinstance(results[1], np.ndarray)
-    assert [shape for seen in shapes for shape in seen] in ([], [(1, 20, 2, 3)]), "the large one was not begun"
+    assert [shape for seen in shapes for shape in seen] in ([], [(1, 36, 18, 3)]), "the large one was not begun"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 70), (70, 1), (2, 2), (3, 5)])
@@ -155,6 +156,16 @@ def test_the_smallest_pictures(folder: Path, rng: np.random.Generator, size: tup
         (result,) = opened(SuperResolution, folder, model="multi", **options).run([picture])
         assert isinstance(result, np.ndarray)
         assert max(result.shape) >= 2 * max(size) or "when_smaller_than" in options
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (7, 7)])
+def test_a_few_pixels_keep_their_colour(size: tuple[int, int]) -> None:
+    stage = opened(SuperResolution, ROOT, model=str(ROOT / "exported/carn-m-x3.onnx"), scale=3)
+    colour = np.array([61, 1, 68], np.uint8)
+    (result,) = stage.run([np.tile(colour, (*size, 1))])
+    assert result.shape == (3 * size[0], 3 * size[1], 3)
+    assert np.abs(result.astype(int) - colour).max() < 12
+    assert result.flags.c_contiguous
 
 
 def test_tiles_of_the_side_that_is_asked_for(folder: Path, rng: np.random.Generator) -> None:

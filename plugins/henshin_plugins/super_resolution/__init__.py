@@ -20,6 +20,8 @@ Resampler = Literal["lanczos", "bicubic"]
 
 _USUAL = 2
 """How far a resampler enlarges when no option says anything."""
+_FEW = 8
+"""Pixels of the shorter side below which a network is shown more than the picture."""
 
 
 class SuperResolutionConfig(StageConfig):
@@ -113,9 +115,9 @@ class SuperResolution(Stage[SuperResolutionConfig]):
             else:
                 results[index] = self._resampled(picture, factor)
         for scale, indices in groups.items():
-            drawn = self.models[scale].translate([items[index] for index in indices])
+            drawn = self.models[scale].translate([_surrounded(items[index]) for index in indices])
             for index, result in zip(indices, drawn, strict=True):
-                results[index] = self._exact(result, *items[index].shape[:2])
+                results[index] = self._exact(_bared(result, items[index], scale), *items[index].shape[:2])
         return results
 
     def _factor(self, height: int, width: int) -> float:
@@ -165,6 +167,23 @@ class SuperResolution(Stage[SuperResolutionConfig]):
         height, width = picture.shape[0], picture.shape[1]
         height, width = self._aim(height, width) or (round(height * factor), round(width * factor))
         return resample(picture, height, width, "bicubic" if self.config.model == "bicubic" else "lanczos")
+
+
+def _surrounded(picture: Picture) -> Picture:
+    """Repeat the border of a picture of a few pixels around it: of zeros around it a network would see little else."""
+    import numpy as np
+
+    if min(picture.shape[:2]) >= _FEW:
+        return picture
+    return np.pad(picture, ((_FEW, _FEW), (_FEW, _FEW), (0, 0)), "edge")
+
+
+def _bared(result: Picture | PictureError, picture: Picture, scale: int) -> Picture | PictureError:
+    """Cut off what `_surrounded` put around a picture."""
+    if isinstance(result, PictureError) or min(picture.shape[:2]) >= _FEW:
+        return result
+    margin = _FEW * scale
+    return result[margin:-margin, margin:-margin].copy()
 
 
 def _checked_scale(model: Model) -> int:
