@@ -276,7 +276,7 @@ class ModelStore:
     def names_in(self, folder: Path) -> Iterator[str]:
         """Yield the names of the models in a folder: a file's stem, or what the lists call it."""
         called = {entry.file: name for name, entry in self.entries.items()}
-        if is_folder(folder):
+        if is_folder(folder) and barred(folder) is None:
             for path in sorted(folder.iterdir()):
                 if path.name in called or (path.suffix == SUFFIX and not path.name.startswith(".")):
                     yield called.get(path.name, path.stem)
