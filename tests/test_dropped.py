@@ -12,8 +12,9 @@ from PIL import Image
 from support_engine import Bench, Crop, DropDark, Faces, Invert, Multiply, Uncrop
 
 from henshin import Dropped, Stage, StageConfig
-from henshin.engine import samples
+from henshin.engine import contact, samples
 from henshin.testing import check_stage
+from henshin.words import counted
 
 
 class DropRed(Stage[StageConfig]):
@@ -102,6 +103,26 @@ def test_of_a_photo_with_faces_only_the_dropped_face_is_left_out(bench: Bench) -
     lines = record(bench)
     assert (lines["two.png"]["status"], len(lines["two.png"]["dropped"])) == ("done", 1)
     assert lines["none.png"]["reason"] == "red is 200 (and 1 more of its pictures)"
+
+
+@pytest.mark.parametrize("name", ["dropped-drop_red.png", "kept.png"])
+def test_sheets_show_no_colours_under_what_is_transparent(bench: Bench, name: str) -> None:
+    for file, red in (("a.png", 200), ("b.png", 90)):
+        picture = np.full((60, 60, 4), (red, 0, 255, 0), np.uint8)
+        picture[20:40, :, 3] = 255
+        Image.fromarray(picture).save(bench.photos / file)
+    bench.run(DropRed)
+    sheet = np.asarray(Image.open(bench.out / ".henshin" / "report" / name).convert("RGB"))
+    bluish = sheet[..., 2].astype(int) - sheet[..., 1] > 60
+    assert np.flatnonzero(bluish.any(1)).size == 20, "the middle rows alone"
+    rows, columns = np.flatnonzero(bluish.any(1)), np.flatnonzero(bluish.any(0))
+    above = sheet[rows[0] - 20 : rows[0], columns[0] : columns[-1] + 1]
+    assert {tuple(pixel) for pixel in above.reshape(-1, 3).tolist()} == {contact.LIGHT, contact.DARK}
+
+
+def test_one_of_a_kind_is_told_in_the_singular() -> None:
+    assert counted({"near-duplicates": 1, "blurred": 3}) == "3 blurred, 1 near-duplicate"
+    assert counted({"near-duplicates": 2, "loss": 1}) == "2 near-duplicates, 1 loss"
 
 
 def test_a_frame_of_several_is_dropped_alone(bench: Bench) -> None:

@@ -13,8 +13,11 @@ from PIL import Image, ImageFilter, ImageOps
 from support_engine import Bench, Crop, Faces
 from support_filters import array, compressed, save, scene
 
-from henshin.errors import HenshinError
+from henshin.errors import HenshinError, PipelineError
 from henshin.frame import Dropped, Face, Frame
+from henshin.models import ModelStore
+from henshin.pipeline import load
+from henshin.registry import build_registry
 from henshin.stage import Stage
 from henshin.testing import check_stage
 from henshin_plugins.filters import Borders, DropBlurred, DropDuplicates, DropTiny
@@ -227,3 +230,13 @@ def test_borders_in_a_run_and_no_trimming_of_crops(tmp_path: Path) -> None:
     assert Image.open(tmp_path / "trimmed" / "a.png").size == (40, 40)
     with pytest.raises(HenshinError, match="put it before face_align"):
         bench.run(Faces, Crop, trim, output=tmp_path / "crops")
+
+
+def test_trimming_of_crops_is_told_by_the_check(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    stages = ["{use: face_detect}", "{use: face_align}", "{use: borders, action: trim}", "{use: split_faces}"]
+    path.write_text("stages:\n" + "".join(f"- {one}\n" for one in stages))
+    store = ModelStore(local=tmp_path, user=tmp_path, packaged=tmp_path)
+    with pytest.raises(PipelineError, match=r"p\.yaml:4: borders: 'action: trim' is for whole pictures; put it before"):
+        load(str(path), build_registry(), store)
+    assert load(str(path), build_registry(), store, ["borders.action=drop"]).labels[2] == "borders"

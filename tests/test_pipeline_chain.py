@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
-from support_pipeline import WHOLE, AlignConfig, Box, Loader, wrong
+from support_pipeline import WHOLE, AlignConfig, Box, Loader, Work, wrong
+
+from henshin.hookspecs import hookimpl
+from henshin.registry import Registry
 
 # The chain
 
@@ -58,6 +63,29 @@ def test_wrong_options_do_not_hide_what_a_stage_gives(read: Loader) -> None:
 def test_traits_are_read_from_the_made_stage(read: Loader) -> None:
     assert read("stages: [{use: chosen}]").stages
     assert "the crops of chosen" in wrong(read, "stages: [{use: chosen, faces: largest}]")[0]
+
+
+class Choosy(Work):
+    """Cannot stand among crops; of a size of 17 it cannot even tell."""
+
+    name = "choosy"
+    Config = AlignConfig
+
+    def misplaced(self) -> str | None:
+        if self.config.size == 17:
+            raise KeyError("oh")
+        return "put it before face_align" if self.zone == "crops" else None
+
+
+def test_a_stage_says_itself_where_it_cannot_stand(read: Loader, registry: Registry) -> None:
+    registry.register(SimpleNamespace(henshin_stages=hookimpl(lambda: [Choosy])), "more")
+    text = "stages: [{use: face_detect}, {use: choosy}, {use: face_align},\n{use: choosy}, {use: paste_back}]"
+    assert wrong(read, text) == ["p.yaml:2: choosy#2: put it before face_align"]
+    assert len(read("stages: [{use: choosy}, {use: face_detect}, {use: face_align}, {use: paste_back}]").stages) == 4
+    (line,) = wrong(read, "stages: [{use: choosy, size: 17}]")
+    assert line == "p.yaml:1: choosy: the plugin's 'misplaced' cannot be told: KeyError: 'oh'"
+    lines = wrong(read, "stages: [{use: mystery}, {use: choosy}]")
+    assert len(lines) == 1, "after an unknown stage nobody knows whether there are crops"
 
 
 # --set

@@ -63,9 +63,9 @@ class Dropped:
     """Why a stage leaves a picture out of a set: no failure, but a decision that is counted and shown.
 
     A pictures stage returns it in a picture's place; a frames stage sets ``frame.dropped`` or ``face.dropped``.
-    ``kind`` are a few words by which such pictures are counted ("blurred"), ``reason`` says what was measured and
-    what was asked for ("edges 2.4 px wide, at most 1.7"). ``instead`` is the ``source`` of the frame that stays in
-    the place of this one: when it changes or goes, this one is looked at again.
+    ``kind`` are a few words by which such pictures are counted ("blurred"; a noun in the plural, "near-duplicates"),
+    ``reason`` says what was measured and what was asked for ("edges 2.4 px wide, at most 1.7"). ``instead`` is the
+    ``source`` of the frame that stays in the place of this one: when it changes or goes, this one is looked at again.
     """
 
     kind: str

@@ -151,6 +151,7 @@ class _Chain:
         needs, gives, ends = (step.flow(name) for name in ("needs", "gives", "ends"))
         for flow in sorted(needs or ()):
             self.need(step, flow)
+        self.place(step)
         self.end(step, ends)
         self.give(step, gives)
 
@@ -162,6 +163,18 @@ class _Chain:
         else:
             reason = "and no stage before it gives any"
         self.problems.append(step.problem(self.where, f"{step.label} needs {flow}, {reason}"))
+
+    def place(self, step: Step) -> None:
+        """Ask a stage whether it can stand here, where it is known what it will see."""
+        if step.stage is None or "crops" in self.unsure:
+            return
+        step.stage.zone = "crops" if "crops" in self.given else "photos"
+        try:
+            wrong = step.stage.misplaced()
+        except Exception as error:
+            wrong = f"the plugin's 'misplaced' cannot be told: {one_line(error)}"
+        if wrong:
+            self.problems.append(step.problem(self.where, f"{step.label}: {wrong}"))
 
     def end(self, step: Step, ends: frozenset[str] | None) -> None:
         if ends is None:

@@ -100,8 +100,9 @@ class Stage(Generic[ConfigT]):
     otherwise than their sources: files in their way are then looked for when they are written, not before anything
     runs. These five may be attributes of the class or properties that look at ``self.config``.
 
-    ``zone`` is set from outside, before ``open`` and before each ``run``: whether the pictures to come are "crops" of
-    faces or whole "photos". ``memory`` is set before ``open``: what ``frame.remember`` was given in earlier runs.
+    ``zone`` is set from outside, before ``misplaced``, ``open`` and each ``run``: whether the pictures to come
+    are "crops" of faces or whole "photos". ``memory`` is set before ``open``: what ``frame.remember`` was given in
+    earlier runs.
     """
 
     name: ClassVar[str]
@@ -136,6 +137,13 @@ class Stage(Generic[ConfigT]):
     def depends_on(self) -> Mapping[str, str]:
         """Say on what else than options, models and files the results depend: {package: version}. Asked unopened."""
         return {}
+
+    def misplaced(self) -> str | None:
+        """Say why it cannot stand where it does, or None. Asked unopened, with its ``zone`` set, before anything runs.
+
+        What ``needs``, ``gives`` and ``ends`` tell is not to be said again.
+        """
+        return None
 
     def open(self, context: Context) -> None:
         """Load models and heavy libraries. Called once, before the first batch."""

@@ -37,8 +37,16 @@ def near_or_all(name: str, choices: Iterable[str]) -> str:
 
 
 def counted(kinds: dict[str, int]) -> str:
-    """Say how many there are of each kind, most first: "30 blurred, 2 empty"."""
-    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda one: (-one[1], one[0])))
+    """Say how many there are of each kind, most first: "30 blurred, 2 empty".
+
+    A kind that is a noun is written in the plural ("near-duplicates"); of one it loses its s: "1 near-duplicate".
+    """
+    ordered = sorted(kinds.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{number} {_single(kind) if number == 1 else kind}" for kind, number in ordered)
+
+
+def _single(kind: str) -> str:
+    return kind.removesuffix("s") if not kind.endswith(("ss", "us", "is")) else kind
 
 
 def quoted(text: str, most: int = 60) -> str:

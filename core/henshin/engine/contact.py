@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from henshin.frame import Picture
+
 COLUMNS, CELL, GAP, LINE, LINES, FONT = 8, 128, 14, 13, 4, 11
 """Pictures in a row; pixels of a cell's side, between cells, and of a line of text; lines; size of the letters."""
 
 BESIDE = 52
 """Pixels of a second picture's side."""
+
+CHEQUER, LIGHT, DARK = 8, (225, 225, 225), (190, 190, 190)
+"""Pixels of a square of the ground under what is transparent, and its two greys."""
 
 PAPER, INK, FAINT = (250, 250, 250), (20, 20, 20), (110, 110, 110)
 
@@ -73,8 +78,30 @@ def _opened(file: Path, side: int) -> Image | None:
     from henshin.images import read
 
     try:
-        image = Image.fromarray(read(file).picture)
+        found = read(file)
     except PictureError:
         return None
+    image = reduced(found.picture, found.alpha, side)
+    return image if found.alpha is None else Image.alpha_composite(_chequered(image.size), image).convert("RGB")
+
+
+def reduced(picture: Picture, alpha: Picture | None, side: int) -> Image:
+    """Return a picture of at most this side, with its alpha (H, W) if it has any; what is transparent has no weight."""
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    if alpha is not None:
+        image.putalpha(Image.fromarray(alpha))
     image.thumbnail((side, side), Image.Resampling.BOX, reducing_gap=3.0)
     return image
+
+
+def _chequered(size: tuple[int, int]) -> Image:
+    """Return the ground on which transparent pictures are shown."""
+    from PIL import Image
+
+    ground = Image.new("RGBA", size, LIGHT)
+    for top in range(0, size[1], CHEQUER):
+        for left in range(top % (2 * CHEQUER), size[0], 2 * CHEQUER):
+            ground.paste(DARK, (left, top, left + CHEQUER, top + CHEQUER))
+    return ground

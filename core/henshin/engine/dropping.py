@@ -11,7 +11,7 @@ from henshin.manifest import Drop
 if TYPE_CHECKING:
     from henshin.engine.work import Job
 
-Show = Callable[[str, Drop, Picture], None]
+Show = Callable[[str, Drop, Picture, Picture | None], None]
 """Called with the content hash of a source, what was dropped of it and how that looked."""
 
 SILENT = "left out"
@@ -32,13 +32,13 @@ def sweep(label: str, active: Sequence[tuple[Job, Frame]], show: Show) -> None:
         if not job.frames and job.stage is None:
             job.stage = label
             if len(job.dropped) == before:
-                _note(label, job, given, Dropped(SILENT, f"left out by {label}"), given.picture, show)
+                _note(label, job, given, Dropped(SILENT, f"left out by {label}"), (given.picture, given.alpha), show)
 
 
 def _stays(label: str, job: Job, frame: Frame, show: Show) -> bool:
     """Whether anything of a frame goes on; one that loses its last face is out, and its faces have said why."""
     if frame.dropped is not None:
-        _note(label, job, frame, frame.dropped, frame.picture, show)
+        _note(label, job, frame, frame.dropped, (frame.picture, frame.alpha), show)
         return False
     kept = [face for face in frame.faces if face.dropped is None]
     if len(kept) == len(frame.faces):
@@ -50,16 +50,22 @@ def _stays(label: str, job: Job, frame: Frame, show: Show) -> bool:
     return bool(kept)
 
 
-def _picture_of(frame: Frame, face: Face) -> Picture:
+def _picture_of(frame: Frame, face: Face) -> tuple[Picture, Picture | None]:
+    """Return what is shown of a face, and its alpha: the crop, else its place in the picture."""
     if face.crop is not None:
-        return face.crop
+        return face.crop, None
     height, width = frame.picture.shape[:2]
     left, top = (max(0, int(value)) for value in face.box[:2])
     right, bottom = min(width, int(face.box[2]) + 1), min(height, int(face.box[3]) + 1)
-    return frame.picture[top:bottom, left:right] if left < right and top < bottom else frame.picture
+    if left >= right or top >= bottom:
+        return frame.picture, frame.alpha
+    alpha = None if frame.alpha is None else frame.alpha[top:bottom, left:right]
+    return frame.picture[top:bottom, left:right], alpha
 
 
-def _note(label: str, job: Job, frame: Frame, dropped: Dropped, picture: Picture, show: Show) -> None:
+def _note(
+    label: str, job: Job, frame: Frame, dropped: Dropped, shown: tuple[Picture, Picture | None], show: Show
+) -> None:
     drop = Drop(label, dropped.kind, dropped.reason, frame.name, dropped.instead)
     job.dropped.append(drop)
-    show(job.input_hash, drop, picture)
+    show(job.input_hash, drop, *shown)

@@ -10,6 +10,7 @@ import hashlib
 import logging
 from pathlib import Path
 
+from henshin.engine.contact import reduced
 from henshin.frame import Picture
 from henshin.manifest import FOLDER, Drop
 
@@ -31,16 +32,16 @@ class Samples:
         self.folder = None if folder is None else folder / FOLDER / DROPPED
         self._known: dict[str, list[str]] = {}
 
-    def take(self, input_hash: str, drop: Drop, picture: Picture | None) -> None:
+    def take(self, input_hash: str, drop: Drop, picture: Picture, alpha: Picture | None = None) -> None:
         """Keep a picture if its hash is among the lowest of its stage; what cannot be written is passed over."""
-        if self.folder is None or picture is None:
+        if self.folder is None:
             return
         known = self.of(drop.stage)
         own = name_of(input_hash, drop)
         if own in known or (len(known) >= MOST and own > known[-1]):
             return
         try:
-            _save(self.folder / drop.stage / f"{own}.png", picture)
+            _save(self.folder / drop.stage / f"{own}.png", picture, alpha)
         except OSError as error:
             log.debug("no sample of what was dropped: %s", error)
             return
@@ -76,11 +77,8 @@ def name_of(input_hash: str, drop: Drop) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _save(path: Path, picture: Picture) -> None:
-    from PIL import Image
-
-    image = Image.fromarray(picture)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+def _save(path: Path, picture: Picture, alpha: Picture | None) -> None:
+    image = reduced(picture, alpha, SIDE)
     path.parent.mkdir(parents=True, exist_ok=True)
     side = path.with_suffix(".part")
     image.save(side, "PNG")

@@ -72,6 +72,11 @@ def choose(
         if drop:
             out[dropped] = True
     chosen = Chosen(np.flatnonzero(~held & ~out), np.flatnonzero(held & ~out))
+    if held_files and not len(chosen.held):
+        run.say(
+            f"{option}: nothing is held out, for of the {len(held_files)} chosen by their names none can be used; "
+            "repair or remove them, or raise data.hold_out"
+        )
     if not len(chosen.training):
         raise HenshinError(
             f"data.{option}: of {len(files)} pictures {len(files) - len(found.files)} cannot be read, "

@@ -43,19 +43,24 @@ def scales_of(registry: Registry, choice: NetworkChoice) -> dict[int, tuple[int,
 
 
 class Watched:
-    """Some held-out pictures, or training ones where none are, at every scale: what is measured and shown of a run."""
+    """Some held-out pictures at every scale, measured and shown; training ones, only shown, where none is held out."""
 
     def __init__(self, patches: Patches, scales: dict[int, tuple[int, ...]]) -> None:
-        self.scales = scales
+        self.scales, self.held = scales, bool(patches.held)
         self.pairs = {scale: [_middle(*one.pair(row, scale), scale) for one, row in _some(patches)] for scale in scales}
         self.bicubic = {scale: [_enlarged(small, scale) for _, small in pairs] for scale, pairs in self.pairs.items()}
         self._drawn: dict[int, list[Picture]] = {}
 
     def figures(self, network: nn.Module) -> dict[str, float]:
-        """Mean PSNR of luma in dB of what is drawn, and of bicubic: `psnr_x2`, `bicubic_x2`, and so on."""
+        """Mean PSNR of luma in dB of what is drawn, and of bicubic: `psnr_x2`, `bicubic_x2`, and so on.
+
+        Nothing where none is held out: of pictures that were trained on it would tell nothing.
+        """
         found = {}
         for scale, pairs in self.pairs.items():
             self._drawn[scale] = [_draw(network, small, self.scales[scale]) for _, small in pairs]
+            if not self.held:
+                continue
             for name, pictures in (("psnr", self._drawn[scale]), ("bicubic", self.bicubic[scale])):
                 each = [distance(one, large, scale) for one, (large, _) in zip(pictures, pairs, strict=True)]
                 found[f"{name}_x{scale}"] = float(np.mean(each))
@@ -80,7 +85,7 @@ def distance(picture: Picture, truth: Picture, scale: int) -> float:
 
 
 def _some(patches: Patches) -> list[tuple[Pyramid, int]]:
-    return (patches.held or [(one, int(row)) for one in patches.folders for row in one.training])[:MEASURED]
+    return patches.held[:MEASURED] or [(one, int(row)) for one in patches.folders for row in one.training][:SHOWN]
 
 
 def _middle(large: Picture, small: Picture, scale: int) -> tuple[Picture, Picture]:

@@ -128,12 +128,19 @@ class Borders(Stage[BordersConfig]):
     Config = BordersConfig
     works_on = "frames"
 
+    def misplaced(self) -> str | None:
+        """Refuse to cut crops, whose shape belongs to their faces."""
+        if self.zone == "crops" and self.config.action == "trim":
+            return "'action: trim' is for whole pictures; put it before face_align, or say drop"
+        return None
+
     def open(self, context: Context) -> None:  # noqa: ARG002
-        """Refuse to cut crops, whose shape belongs to their faces. Errors: HenshinError."""
+        """Refuse what nobody has checked. Errors: HenshinError."""
         from henshin.errors import HenshinError
 
-        if self.zone == "crops" and self.config.action == "trim":
-            raise HenshinError("borders: 'action: trim' is for whole pictures; put it before face_align, or say drop")
+        wrong = self.misplaced()
+        if wrong:
+            raise HenshinError(f"borders: {wrong}")
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
         """Look at each frame's crops, or at its picture where it has none."""
