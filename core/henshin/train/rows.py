@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 GAIN = 0.002
 """Share of the loss that counts as a gain."""
+LEAST = 1e-7
+"""What does so at least: below it is only the rounding of fp32."""
 
 
 @dataclass(slots=True)
@@ -34,12 +36,19 @@ class Rows:
 
     def only(self, stay: Tensor) -> Rows:
         """Those rows alone that a mask names."""
-        chosen = {name: getattr(self, name) for name in self.__slots__}
-        parts = {
-            name: [part[stay] for part in value] if isinstance(value, list) else value[stay]
-            for name, value in chosen.items()
-        }
-        return replace(self, **parts)
+        return Rows(
+            number=self.number[stay],
+            start=self.start[stay],
+            target=self.target[stay],
+            seen=[one[stay] for one in self.seen],
+            best=self.best[stay],
+            mse=self.mse[stay],
+            styles=self.styles[stay],
+            mark=self.mark[stay],
+            since=self.since[stay],
+            broken=self.broken[stay],
+            noises=[one[stay] for one in self.noises],
+        )
 
     def learn(self, step: int, loss: Tensor, mse: Tensor, styles: Tensor, noises: Sequence[Tensor]) -> None:
         """Keep of each row the best that it had."""
@@ -51,7 +60,7 @@ class Rows:
         self.noises = [
             torch.where(better[:, None, None, None], new, old) for new, old in zip(noises, self.noises, strict=True)
         ]
-        gained = loss < self.mark * (1 - GAIN)
+        gained = loss < self.mark * (1 - GAIN) - LEAST
         self.mark = torch.where(gained, loss, self.mark)
         self.since = torch.where(gained, step, self.since)
 

@@ -46,7 +46,8 @@ class InversionConfig(StageConfig):
         description="Layers of VGG-19 by which pictures are compared, each with the same weight.",
     )
     start: Literal["mean", "random"] = Field(
-        default="mean", description="Where to begin: at the model's mean style, or at that of random noise."
+        default="mean",
+        description="Where to begin: at the model's mean style (of z: the noise nearest to it), or at random.",
     )
     starts: int = Field(
         default=1, ge=1, le=64, description="How often; the best end is taken. All but the first begin at random."

@@ -52,7 +52,7 @@ class Kept:
     def key(self, target: Picture) -> str:
         """Return the hash of all that the result depends on; `target` is the picture as the model would draw it."""
         digest = hashlib.sha256(f"{self.asked}{target.shape}".encode())
-        digest.update(np.ascontiguousarray(target))
+        digest.update(target.tobytes())
         return digest.hexdigest()
 
     def read(self, key: str) -> Inverted | None:

@@ -132,7 +132,7 @@ class Inverter:
                 break
             steps.param_groups[0]["lr"] = self.rates[step]
             steps.zero_grad()
-            loss.sum().backward()
+            torch.autograd.backward(loss.sum())
             steps.step()
             normalise(noises)
             if (step + 1) % LOOK == 0:
