@@ -1,0 +1,173 @@
+"""The stage `inversion`: from a picture back to the latent that a StyleGAN2 draws it from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from henshin import Frame, Stage, StageConfig, hookimpl
+from henshin.stage import ModelOption
+
+if TYPE_CHECKING:
+    from henshin import Context, Picture, PictureError
+    from henshin_plugins.inversion.kept import Inverted
+
+Layer = Literal[
+    "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_1", "conv4_2",
+    "conv4_3", "conv4_4", "conv5_1", "conv5_2", "conv5_3", "conv5_4",
+]  # fmt: skip
+
+
+class InversionConfig(StageConfig):
+    """Which model, in which space, for how long, and what counts as alike."""
+
+    model: Annotated[str, ModelOption(kind="sampler")] = Field(
+        description="A StyleGAN2: NAME of NAME-mapping and NAME-synthesis, with NAME.safetensors beside them."
+    )
+    space: Literal["z", "w", "w+"] = Field(
+        default="w+", description="What is sought: noise, one style for all layers, or a style for each layer."
+    )
+    steps: int = Field(default=300, ge=1, le=100_000, description="Steps of Adam, at most.")
+    learning_rate: float = Field(default=0.1, gt=0, le=10, description="Adam's, at its highest.")
+    ramp_up: float = Field(
+        default=0.05, ge=0, le=1, description="First part of the steps, over which the rate rises from zero."
+    )
+    ramp_down: float = Field(
+        default=0.25, ge=0, le=1, description="Last part of the steps, over which the rate falls to zero, as a cosine."
+    )
+    alpha: float = Field(
+        default=0.2, ge=0, le=1, description="Share of the perceptual loss; the rest is that of MSE. 0 wants no VGG-19."
+    )
+    layers: tuple[Layer, ...] = Field(
+        default=("conv1_2", "conv2_2", "conv3_4", "conv4_4"),
+        min_length=1,
+        description="Layers of VGG-19 by which pictures are compared, each with the same weight.",
+    )
+    start: Literal["mean", "random"] = Field(
+        default="mean",
+        description="Where to begin: at the model's mean style (of z: the noise nearest to it), or at random.",
+    )
+    starts: int = Field(
+        default=1, ge=1, le=64, description="How often; the best end is taken. All but the first begin at random."
+    )
+    jitter: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Noise on the styles, in parts of their deviation, that fades over the first three quarters; 0.05 "
+        "helps to leave a bad beginning.",
+    )
+    noise: Literal["model", "optimised"] = Field(
+        default="model",
+        description="The noise of the layers: the model's own, or one sought for each picture, which the latent alone "
+        "does not draw again.",
+    )
+    noise_weight: float = Field(
+        default=1e5, ge=0, le=1e9, description="Weight of what keeps sought noise from showing the picture."
+    )
+    patience: int | None = Field(
+        default=60,
+        ge=1,
+        le=100_000,
+        description="Steps without a gain of 0.2 % after which a face is done; null: never.",
+    )
+    batch: int = Field(default=8, ge=1, le=1024, description="Faces at once; changes the speed and not the results.")
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Another seed, other random starts.")
+    output: Literal["reconstruction", "picture"] = Field(
+        default="reconstruction", description="What goes on: what the model draws from the latent, or what came in."
+    )
+    name: str = Field(
+        default="latent", min_length=1, max_length=100, description="Under which name the latents are kept."
+    )
+
+    @field_validator("layers")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a layer is named twice")
+        return value
+
+
+class Inversion(Stage[InversionConfig]):
+    """Find for every crop, or photo, the latent from which a StyleGAN2 draws it best (Karras et al. 2020, appendix D).
+
+    It is brought to the model's size, a square, and compared there:
+    loss = alpha * perceptual + (1 - alpha) * MSE, over pictures in [-1, 1]. `frame.latents[name]` is then (K, L, D)
+    float32, what NAME-synthesis takes: row k of the frame's crop k in the order of its faces, or one of the photo.
+    What was found is kept in the cache, so that the same picture with the same model and options costs nothing again.
+    """
+
+    name = "inversion"
+    Config = InversionConfig
+    works_on = "frames"
+    gives = frozenset({"latents"})
+    extra = "train"
+
+    def open(self, context: Context) -> None:
+        """Build the network. Errors: HenshinError when it is no StyleGAN2, MissingError without weights or VGG-19."""
+        from henshin_plugins.inversion.kept import Kept
+        from henshin_plugins.inversion.optimise import Inverter, network_of
+
+        source = network_of(self.config, context)
+        self.inverter = Inverter(self.config, source, str(context.device), context.log)
+        self.kept = Kept(context.cache / "inversion", self.config, self.inverter.identity, context.log)
+        context.log.info("inversion: %s, %d px, on %s", self.config.model, self.inverter.size, context.device)
+
+    def run(self, items: Sequence[Frame]) -> list[Frame]:
+        """Put the latents of all crops or photos into their frames, and what is drawn from them in their place.
+
+        A crop that fails fails its frame, which says why; the others go on.
+        """
+        import numpy as np
+
+        from henshin import PictureError
+        from henshin.engine.zones import picture_at, places, put
+
+        found = places(items, self.zone == "crops")
+        latents: dict[int, list[Any]] = {}
+        for place, result in zip(found, self._inverted([picture_at(place) for place in found]), strict=True):
+            frame, face = place
+            if isinstance(result, PictureError):
+                which = f"face {frame.faces.index(face) + 1}: " if face is not None and len(frame.faces) > 1 else ""
+                put(place, PictureError(f"{which}{result.reason}"))
+                continue
+            latents.setdefault(id(frame), []).append(result.latent)
+            if self.config.output == "reconstruction":
+                put(place, result.picture)
+        for frame in items:
+            if frame.error is None and id(frame) in latents:
+                frame.latents = {**frame.latents, self.config.name: np.stack(latents[id(frame)])}
+        return list(items)
+
+    def _inverted(self, pictures: Sequence[Picture]) -> list[Inverted | PictureError]:
+        """Look into the cache, and do the rest together; the same picture twice only once."""
+        from henshin.errors import PictureError
+        from henshin.resampling import resample
+
+        size = self.inverter.size
+        targets = [resample(picture, size, size) for picture in pictures]
+        keys = [self.kept.key(target) for target in targets]
+        known: dict[str, Inverted | PictureError] = {}
+        for key in dict.fromkeys(keys):
+            there = self.kept.read(key)
+            if there is not None:
+                known[key] = there
+        new = {key: target for key, target in zip(keys, targets, strict=True) if key not in known}
+        if new:
+            for key, result in zip(new, self.inverter(list(new.values())), strict=True):
+                known[key] = result
+                if not isinstance(result, PictureError):
+                    self.kept.write(key, result)
+        return [known[key] for key in keys]
+
+    def close(self) -> None:
+        """Let go of the network."""
+        self.__dict__.pop("inverter", None)
+
+
+@hookimpl
+def henshin_stages() -> list[type[Stage[Any]]]:
+    """Give the stage of this plugin."""
+    return [Inversion]

@@ -1,0 +1,273 @@
+"""Inversion by optimisation: many pictures in one batch, each for itself (Abdal et al. 2019, Karras et al. 2020).
+
+The losses of all rows of a batch are summed, and no layer of the network mixes rows, so the gradient of each is its
+own; Adam works number by number. What a row becomes therefore does not depend on the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from henshin.errors import HenshinError, PictureError
+from henshin.train.export import Sampler, Source, hash_of
+from henshin.train.perceptual import Vgg19
+from henshin.train.rebuild import rebuilt
+from henshin.train.rows import Rows, normalise, only, structure
+from henshin_plugins.inversion.kept import Inverted
+
+if TYPE_CHECKING:
+    from henshin import Context, Picture
+    from henshin_plugins.inversion import InversionConfig
+
+LOOK = 10
+"""Steps between two looks at who is done: each waits for the GPU."""
+FADED = 0.75
+"""Part of the steps after which the jitter is gone."""
+SAMPLED = 4096
+"""Noise vectors from which the deviation of styles, and the noise nearest to the mean style, are taken."""
+SECONDS = 10.0
+"""Between two lines of progress."""
+
+
+def network_of(config: InversionConfig, context: Context) -> Source:
+    """The network of the model, by its weights. Errors: HenshinError when it is none, or not that of the model."""
+    source = rebuilt(config.model, context.registry, context.store, context.base)
+    network: Any = source.network
+    parts = (getattr(network, "mapping", None), getattr(network, "synthesis", None))
+    if None in parts or not hasattr(parts[0], "mean") or not hasattr(parts[1], "latent_shape"):
+        raise HenshinError(f"inversion.model: '{config.model}' has no mapping and synthesis; a StyleGAN2 is wanted")
+    if not config.model.endswith(".safetensors"):
+        said = context.store.find(config.model, context.base).contract.weights_sha256
+        if said and said != hash_of(network):
+            raise HenshinError(
+                f"inversion.model: the weights beside '{config.model}' are those of another network; export it again"
+            )
+    return source
+
+
+def rates(config: InversionConfig) -> list[float]:
+    """The learning rate of every step: it rises evenly, stays, and falls as a cosine (Karras et al. 2020)."""
+    up, down = config.ramp_up * config.steps, config.ramp_down * config.steps
+    found = []
+    for step in range(config.steps):
+        rising = min(1.0, (step + 1) / up) if up else 1.0
+        falling = min(1.0, (config.steps - step) / down) if down else 1.0
+        found.append(config.learning_rate * rising * (0.5 - 0.5 * math.cos(math.pi * falling)))
+    return found
+
+
+class Inverter:
+    """Finds latents. `identity` is the hash of its network and of how that is used, `size` the side of pictures."""
+
+    def __init__(self, config: InversionConfig, source: Source, device: str, log: logging.Logger) -> None:
+        self.config, self.log = config, log
+        self.device = torch.device(device)
+        g = source.generator
+        network: Any = source.network.eval().requires_grad_(False).float()
+        self.identity = f"{g.name} {g.config.model_dump_json()} {hash_of(network)} {g.value_range} {g.channel_order}"
+        self.network = network.to(self.device)
+        self.synthesis = self.network.synthesis
+        self.layers, self.latent = self.synthesis.latent_shape
+        self.size = int(self.synthesis(torch.zeros(1, self.layers, self.latent, device=self.device)).shape[2])
+        self.sampler = Sampler(self.synthesis, g.value_range, g.channel_order == "BGR")
+        self.vgg = Vgg19(config.layers, activated=True).to(self.device) if config.alpha else None
+        self.rates = rates(config)
+        self.deviation, self.middle = self._sampled()
+
+    def __call__(self, pictures: Sequence[Picture]) -> list[Inverted | PictureError]:
+        """Invert pictures (size, size, 3) uint8, `batch` of them at once; fewer where memory does not suffice."""
+        results: list[Inverted | PictureError] = []
+        count = self.config.batch
+        while len(results) < len(pictures):
+            part = pictures[len(results) : len(results) + count]
+            begun = perf_counter()
+            try:
+                found = self.inverted(self._scaled(part))
+            except torch.OutOfMemoryError:
+                if len(part) == 1:
+                    raise
+                count = len(part) // 2
+                self.log.info("inversion: %d faces at once, for memory is short", count)
+                continue
+            results += found
+            self._tell(f"{len(results)} of {len(pictures)}", found, perf_counter() - begun)
+        return results
+
+    def inverted(self, targets: Tensor) -> list[Inverted | PictureError]:
+        """Invert pictures (N, 3, size, size), RGB in [-1, 1], all in one batch."""
+        starts = self.config.starts
+        done = self._optimised(targets.to(self.device))
+        results: list[Inverted | PictureError] = []
+        for face in range(len(targets)):
+            rows = [done[face * starts + start] for start in range(starts)]
+            whole = [row for row in rows if not isinstance(row, PictureError)]
+            broken = [row for row in rows if isinstance(row, PictureError)]
+            results.append(min(whole, key=lambda row: row.loss) if whole else broken[0])
+        return results
+
+    # -- The loop ----------------------------------------------------------------------------------------------------
+
+    def _optimised(self, targets: Tensor) -> dict[int, Inverted | PictureError]:
+        """Every start of every picture, to its end: {row: what was found}."""
+        c = self.config
+        randoms = [np.random.default_rng([c.seed, start]) for start in range(c.starts)]
+        rows, sought = self._begin(targets, randoms)
+        steps = torch.optim.Adam(sought, c.learning_rate)
+        done: dict[int, Inverted | PictureError] = {}
+        told = perf_counter()
+        for step in range(c.steps + 1):
+            styles = self._styles(sought[0]) + self._jitter(step, randoms)[rows.start]
+            noises = sought[1:]
+            loss, mse = self.losses(self._drawn(styles, noises), rows, noises)
+            rows.learn(step, loss.detach(), mse.detach(), styles.detach(), [one.detach() for one in noises])
+            if step == c.steps:
+                break
+            steps.param_groups[0]["lr"] = self.rates[step]
+            steps.zero_grad()
+            torch.autograd.backward(loss.sum())
+            steps.step()
+            normalise(noises)
+            if (step + 1) % LOOK == 0:
+                leave = rows.broken | (rows.since < step - (c.patience or c.steps) + 1)
+                if bool(leave.any()):
+                    done |= self._end(rows.only(leave), step + 1)
+                    rows, sought = rows.only(~leave), only(steps, ~leave)
+                    if not len(rows.number):
+                        return done
+                if perf_counter() - told > SECONDS:
+                    told = perf_counter()
+                    mean = float(rows.best.mean())
+                    self.log.info(
+                        "inversion: step %d of %d, %d at work, mean loss %.4f", step + 1, c.steps, len(rows.best), mean
+                    )
+        return done | self._end(rows, c.steps)
+
+    def losses(self, drawn: Tensor, rows: Rows, noises: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
+        """What is minimised and the mean square apart of pictures (N, 3, S, S), each (N,).
+
+        The perceptual part is the mean square apart of features over their own mean square, averaged over the layers.
+        """
+        alpha = self.config.alpha
+        mse = (drawn - rows.target).square().mean((1, 2, 3))
+        loss = (1 - alpha) * mse
+        if self.vgg is not None:
+            apart = [
+                (mine - seen).square().mean((1, 2, 3)) / (seen.square().mean((1, 2, 3)) + 1e-8)
+                for mine, seen in zip(self.vgg(drawn), rows.seen, strict=True)
+            ]
+            loss = loss + alpha * torch.stack(apart).mean(0)
+        for noise in noises:
+            loss = loss + self.config.noise_weight * structure(noise)
+        return loss, mse
+
+    def _begin(self, targets: Tensor, randoms: list[np.random.Generator]) -> tuple[Rows, list[Tensor]]:
+        """The rows, and what is sought: latents (R, ...), then noise for each layer."""
+        c = self.config
+        count = len(targets) * c.starts
+        first = torch.cat([self._first(start, rng) for start, rng in enumerate(randoms)])
+        sought = [first.repeat(len(targets), *[1] * (first.ndim - 1))]
+        if c.noise == "optimised":
+            for fixed in self.synthesis.noises():
+                drawn = [torch.from_numpy(rng.standard_normal(fixed.shape, np.float32)) for rng in randoms]
+                sought.append(torch.cat(drawn).to(self.device).repeat(len(targets), 1, 1, 1))
+        normalise(sought[1:])
+        repeated = targets.repeat_interleave(c.starts, 0)
+        with torch.no_grad():
+            seen = [one.repeat_interleave(c.starts, 0) for one in self.vgg(targets)] if self.vgg is not None else []
+        most = torch.full((count,), math.inf, device=self.device)
+        rows = Rows(
+            number=torch.arange(count, device=self.device),
+            start=torch.arange(c.starts, device=self.device).repeat(len(targets)),
+            target=repeated,
+            seen=seen,
+            best=most,
+            mse=most.clone(),
+            styles=torch.zeros(count, self.layers, self.latent, device=self.device),
+            mark=most.clone(),
+            since=torch.zeros(count, dtype=torch.long, device=self.device),
+            broken=torch.zeros(count, dtype=torch.bool, device=self.device),
+            noises=[one.clone() for one in sought[1:]],
+        )
+        return rows, [one.requires_grad_() for one in sought]
+
+    @torch.no_grad()
+    def _end(self, rows: Rows, steps: int) -> dict[int, Inverted | PictureError]:
+        """What became of rows that are done. Those whose loss was no number once are errors."""
+        drawn = self.sampler.shown(self._raw(rows.styles, rows.noises)).cpu().numpy()
+        numbers = zip(rows.number.tolist(), rows.broken.tolist(), rows.mse.tolist(), rows.best.tolist(), strict=True)
+        return {
+            number: PictureError("the inversion came to values that are not finite; try a lower learning_rate")
+            if broken
+            else Inverted(rows.styles[i].cpu().numpy(), np.ascontiguousarray(drawn[i]), mse, loss, steps)
+            for i, (number, broken, mse, loss) in enumerate(numbers)
+        }
+
+    # -- Latents, styles, pictures -----------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _sampled(self) -> tuple[float, Tensor]:
+        """The deviation of styles, root of the mean squared distance from their mean; the z nearest to the mean."""
+        z = torch.from_numpy(np.random.default_rng(0).standard_normal((SAMPLED, self.latent), np.float32))
+        z = z.to(self.device)
+        w = self.network.mapping(z)
+        apart = (w - self.network.mapping.mean).square().sum(1)
+        return float(apart.mean().sqrt()), z[apart.argmin()][None]
+
+    @torch.no_grad()
+    def _first(self, start: int, rng: np.random.Generator) -> Tensor:
+        """Where a start begins: z or w (1, D), or w+ (1, L, D)."""
+        c = self.config
+        z = torch.from_numpy(rng.standard_normal((1, self.latent), np.float32)).to(self.device)
+        at_mean = c.start == "mean" and start == 0
+        if c.space == "z":
+            return self.middle if at_mean else z
+        w: Tensor = self.network.mapping.mean[None] if at_mean else self.network.mapping(z)
+        return w if c.space == "w" else w[:, None].expand(-1, self.layers, -1)
+
+    def _styles(self, latents: Tensor) -> Tensor:
+        w: Tensor = self.network.mapping(latents) if self.config.space == "z" else latents
+        return w if w.ndim == 3 else w[:, None].expand(-1, self.layers, -1)
+
+    def _jitter(self, step: int, randoms: list[np.random.Generator]) -> Tensor:
+        """Noise on the styles of each start, (starts, 1 or L, D); the same for every picture."""
+        c = self.config
+        left = max(0.0, 1 - step / (FADED * c.steps))
+        if not c.jitter or not left:
+            return torch.zeros(c.starts, 1, 1, device=self.device)
+        shape = (self.layers if c.space == "w+" else 1, self.latent)
+        drawn = np.stack([rng.standard_normal(shape, np.float32) for rng in randoms])
+        return torch.from_numpy(drawn).to(self.device) * (self.deviation * c.jitter * left**2)
+
+    def _raw(self, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
+        drawn: Tensor = self.synthesis(styles, noises) if noises else self.synthesis(styles)
+        return drawn
+
+    def _drawn(self, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
+        """Pictures (N, 3, S, S), RGB in about [-1, 1]."""
+        drawn = (self._raw(styles, noises) - self.sampler.low) * (2 / self.sampler.span) - 1
+        return drawn.flip(1) if self.sampler.bgr else drawn
+
+    def _scaled(self, pictures: Sequence[Picture]) -> Tensor:
+        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    def _tell(self, how_far: str, found: Sequence[Inverted | PictureError], seconds: float) -> None:
+        whole = [one for one in found if isinstance(one, Inverted)]
+        if whole:
+            mse = [one.mse for one in whole]
+            most = max(one.steps for one in whole)
+            self.log.info(
+                "inversion: %s faces, MSE %.4f to %.4f after %d steps, %.1f s",
+                how_far,
+                min(mse),
+                max(mse),
+                most,
+                seconds,
+            )
