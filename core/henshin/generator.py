@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Kind = Literal["translator", "sampler", "mapping", "synthesis"]
+Kind = Literal["translator", "sampler", "mapping", "synthesis", "encoder"]
 ChannelOrder = Literal["RGB", "BGR"]
 Reach = int | Literal["global"]
 
@@ -33,11 +33,12 @@ class Generator(Generic[NetworkConfigT]):
 
     All but ``name`` and ``Config`` may be attributes of the class or properties that look at ``self.config``.
     ``kind``: "translator" picture -> picture, "sampler" z (N, D) -> picture; "mapping" z -> w (N, L, D) and
-    "synthesis" w -> picture are those of the two models that a sampler of two ``parts`` becomes. ``value_range`` is
-    what the network takes and gives; the exporter puts the scaling from and to uint8 into the graph. ``size_multiple``:
-    height and width must be multiples of it. ``scale``: output size over input size. ``reach``: how many pixels of the
-    input an output pixel sees to each side, or "global" (instance norm sees the whole picture): only a network of
-    finite reach can be tiled.
+    "synthesis" w -> picture are those of the two models that a sampler of two ``parts`` becomes; "encoder" picture ->
+    w+ (N, L, D), whose ``latent_shape`` is (L, D) and whose ``maximum_size`` is the side of the square pictures that
+    alone it takes (without one, that of its training). ``value_range`` is what the network takes and gives; the
+    exporter puts the scaling from and to uint8 into the graph. ``size_multiple``: height and width must be multiples
+    of it. ``scale``: output size over input size. ``reach``: how many pixels of the input an output pixel sees to
+    each side, or "global" (instance norm sees the whole picture): only a network of finite reach can be tiled.
     """
 
     name: ClassVar[str]

@@ -27,9 +27,9 @@ class ModelOption:
     """Marks an option whose value names a model, so that a missing one is told before anything runs.
 
     Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
-    ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "detector"), ``enlarges``
-    says that it must give larger pictures than it takes; others are refused beforehand. ``scale`` names the option
-    beside it that says how many times larger: more than the model offers is refused as well.
+    ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "encoder", "detector"),
+    ``enlarges`` says that it must give larger pictures than it takes; others are refused beforehand. ``scale`` names
+    the option beside it that says how many times larger: more than the model offers is refused as well.
     """
 
     contract: bool = True

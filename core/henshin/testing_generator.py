@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from henshin.config_errors import validate
 from henshin.plugin_checks import class_problem, instance_problem
-from henshin.words import flat, one_line
+from henshin.words import a, flat, one_line
 from henshin.yaml_nodes import parse
 
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ def check_generator(
     Of a translator: one and two pictures of two sizes of about ``size`` (multiples of its ``size_multiple``) give
     finite (N, 3, H * scale, W * scale); the same input gives the same output in eval mode, whatever else is in the
     batch (within a grey level); the output lies near ``value_range``; the state dict alone carries the weights; and
-    nothing beyond ``reach`` matters. Samplers, mappings and syntheses are run from a latent and checked likewise. The
-    models that ``family`` names take their tensors from the whole network.
+    nothing beyond ``reach`` matters. Samplers, mappings and syntheses are run from a latent and checked likewise,
+    encoders from squares of their ``maximum_size``, or of ``size``. The models that ``family`` names take their
+    tensors from the whole network.
     """
     torch = _torch()
     generator: Generator[Any] = configured(generator_class, "generator", options)
@@ -79,6 +80,8 @@ def check_generator(
             _check_shared(generator, parts.keys())
         if generator.kind == "translator":
             _check_translator(generator, parts[""], again[""], size)
+        elif generator.kind == "encoder":
+            _check_encoder(generator, parts[""], again[""], size)
         else:
             _check_latent(generator, parts, again)
 
@@ -96,8 +99,9 @@ def _parts(generator: Generator[Any]) -> dict[str, Any]:
         kind = type(part).__name__
         assert isinstance(part, torch.nn.Module), f"{generator.name}: {what} gives {kind} instead of a torch.nn.Module"
         part.eval()
-    if generator.kind == "translator":
-        assert set(parts) == {""}, f"{generator.name}: a translator is one network, parts() must return {{'': network}}"
+    if generator.kind in ("translator", "encoder"):
+        what = a(generator.kind)
+        assert set(parts) == {""}, f"{generator.name}: {what} is one network, parts() must return {{'': network}}"
     return parts
 
 
@@ -234,10 +238,34 @@ def _check_reach(generator: Generator[Any], network: Any, size: int) -> None:
     assert seen <= 0.05, f'{generator.name}: {message}; say a larger reach, or "global"'
 
 
+def _check_encoder(generator: Generator[Any], network: Any, again: Any, size: int) -> None:
+    """Two pictures, and each alone, to latents of the ``latent_shape``; within a thousandth of the largest value."""
+    torch = _torch()
+    shape = generator.latent_shape
+    assert shape, f"{generator.name}: an encoder must say its latent_shape"
+    assert len(shape) == 2, f"{generator.name}: the latent_shape of an encoder is (L, D), not {tuple(shape)}"
+    side = generator.maximum_size or size
+    batch = _pictures(generator, 2, side, side)
+    both = _forward(generator, network, batch)
+    got = tuple(both.shape)
+    assert got == (2, *shape), f"{generator.name}: two pictures become {got}; its latent_shape is {tuple(shape)}"
+    assert torch.isfinite(both).all(), f"{generator.name}: the output holds values that are not finite"
+    assert both.dtype == torch.float32, f"{generator.name}: the output is {both.dtype}, not float32"
+    alone = torch.cat([_forward(generator, network, batch[index : index + 1]) for index in range(2)])
+    others = {
+        "the same input gives another output the second time, though in eval mode": _forward(generator, network, batch),
+        "another build with the same state dict gives another output": _forward(generator, again, batch),
+        "a picture's output depends on the others in its batch": alone,
+    }
+    for what, other in others.items():
+        apart = float((other - both).abs().max() / both.abs().max().clamp(min=1e-12))
+        assert apart <= 1e-3, f"{generator.name}: {what}, by {apart:.2g} of the largest value; at most 0.001 is allowed"
+
+
 def _check_latent(generator: Generator[Any], parts: Mapping[str, Any], again: Mapping[str, Any]) -> None:
     torch = _torch()
     shape = generator.latent_shape
-    assert shape, f"{generator.name}: a {generator.kind} must say its latent_shape"
+    assert shape, f"{generator.name}: {a(generator.kind)} must say its latent_shape"
     for count in (1, 2):
         value = torch.randn(count, *(shape[-1:] if "mapping" in parts else shape))
         for name in sorted(parts):  # "mapping" comes before "synthesis"

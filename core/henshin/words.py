@@ -23,6 +23,11 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
 
 
+def a(noun: str) -> str:
+    """Return a noun with the article before it: "a sampler", "an encoder"."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
 def listed(names: Iterable[str], most: int = 12) -> str:
     """Return the names sorted and joined by commas, with "and N more" after the first ``most``."""
     ordered = sorted(names)

@@ -111,7 +111,7 @@ def _show(found: Found, entry: Entry | None) -> None:
     values = found.contract.model_dump(mode="json")
     if entry is not None and not values["description"]:
         values["description"] = entry.description  # of models that were exported before contracts had one
-    beside = _OF_PICTURES if found.contract.kind != "translator" else ()
+    beside = () if found.contract.kind == "translator" else _OF_PICTURES
     rows = [
         (key, value if isinstance(value, str) else json.dumps(value))
         for key, value in values.items()

@@ -143,7 +143,7 @@ def _scales(store: ModelStore, name: str) -> dict[int, str]:
     """Return the scales of a model with the full names. Errors: MissingError; HenshinError for one without pictures."""
     for found in store.family(name):
         if found.contract.kind != "translator":
-            raise HenshinError(f"model '{name}' is a {found.contract.kind}: it takes no pictures")
+            raise HenshinError(found.contract.model_copy(update={"name": name}).no_translator)
     return store.scales(name)
 
 

@@ -12,7 +12,7 @@ from henshin.errors import HenshinError
 from henshin.generator import ChannelOrder, Kind
 from henshin.models.onnx_file import input_types, read_metadata
 from henshin.places import is_file
-from henshin.words import near_or_all
+from henshin.words import a, near_or_all
 
 CONTRACT_VERSION = 1
 METADATA_KEY = "henshin"
@@ -63,7 +63,9 @@ class Contract(BaseModel):
         description="Longest side that the network should see at once; none means 1536 where the reach is global.",
     )
     preferred_size: int | None = Field(default=None, ge=1, description="Size of the pictures on which it was trained.")
-    latent_shape: tuple[int, ...] | None = Field(default=None, description="Shape of one latent, without the batch.")
+    latent_shape: tuple[int, ...] | None = Field(
+        default=None, description="Shape of one latent, without the batch: of what it takes, or an encoder gives."
+    )
     description: str = Field(default="", description="What it draws.")
     origin: str = Field(default="", description="Where the weights come from: training run, paper or address.")
     data: str = Field(default="", description="On what data it was trained, and under which terms that is.")
@@ -97,6 +99,17 @@ class Contract(BaseModel):
         if self.whole_limit is None:
             return ""
         return f"pictures above {self.whole_limit} pixels are reduced, translated and enlarged again"
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether pictures go in."""
+        return self.kind in ("translator", "encoder")
+
+    @property
+    def no_translator(self) -> str:
+        """Why it translates nothing, in words."""
+        reason = "it makes latents of pictures, not pictures" if self.kind == "encoder" else "it takes no pictures"
+        return f"model '{self.name}' is {a(self.kind)}: {reason}"
 
     def to_json(self) -> str:
         """Return the contract as JSON with sorted keys: the text of the metadata entry, the same each time."""
@@ -163,10 +176,10 @@ def read_contract(path: Path) -> Contract | None:
 def layout_problem(contract: Contract, takes: str) -> str | None:
     """Say why a contract's layout cannot be that of a network whose input is of the type ``takes``, or None.
 
-    ``takes`` is "uint8", "float", ... Only translators take pictures.
+    ``takes`` is "uint8", "float", ... Only translators and encoders take pictures.
     """
     right = {"uint8": "nhwc_uint8", **dict.fromkeys(FLOATS, "nchw_float")}.get(takes)
-    if contract.kind != "translator" or contract.layout == right:
+    if not contract.takes_pictures or contract.layout == right:
         return None
     wrong = f"the contract's field 'layout' is '{contract.layout}', but the network takes {takes}"
     if right is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from henshin.errors import HenshinError, WrongModelError
 from henshin.models.pairs import paired
 from henshin.stage import ModelOption
-from henshin.words import listed
+from henshin.words import a, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,8 +46,8 @@ def problem(store: ModelStore, name: str, base: Path | None, option: ModelOption
 
 def misfit(name: str, kind: str, contract: Contract | None, option: ModelOption) -> str | None:
     """Say what a model of this kind is and what is wanted instead, or None if it will do."""
-    if option.kind not in (None, kind):
-        return f"'{name}' is a {kind}, and a {option.kind} is wanted"
+    if option.kind is not None and option.kind != kind:
+        return f"'{name}' is {a(kind)}, and {a(option.kind)} is wanted"
     if option.enlarges and contract is not None and contract.scale == 1:
         return f"'{name}' keeps the size of pictures, and a model that enlarges them is wanted"
     return None

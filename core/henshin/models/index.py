@@ -47,7 +47,7 @@ class Line(BaseModel):
 class Entry(Line):
     """One model of a list: its file with hash and size, where it can be had, what it is and whence it comes."""
 
-    kind: Literal["translator", "sampler", "mapping", "synthesis", "detector"] = "translator"
+    kind: Literal["translator", "sampler", "mapping", "synthesis", "encoder", "detector"] = "translator"
     contract: Contract | None = Field(default=None, description="The contract of a foreign file that carries none.")
     url: Address | None = Field(default=None, description="Where `henshin models pull` gets it.")
     description: str = ""

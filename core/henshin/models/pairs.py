@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError
 from henshin.models.store import SUFFIX, Found, is_path
+from henshin.words import a
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,7 @@ def joined(name: str, mapping: Found, synthesis: Found) -> Found:
     """Return a mapping and its synthesis as one sampler. Errors: HenshinError when one of them is something else."""
     for found, kind in zip((mapping, synthesis), HALVES, strict=True):
         if found.contract.kind != kind:
-            raise HenshinError(f"{found.path}: is a {found.contract.kind}, and by its name it would be a {kind}")
+            raise HenshinError(f"{found.path}: is {a(found.contract.kind)}, and by its name it would be {a(kind)}")
     name = Path(name).stem if is_path(name) else name
     values = {"name": name, "kind": "sampler", "part": "", "latent_shape": mapping.contract.latent_shape}
     return Found(name, synthesis.path, synthesis.contract.model_copy(update=values), mapping)

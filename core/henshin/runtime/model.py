@@ -84,7 +84,7 @@ class Model:
         from henshin.runtime.work import RESCUE_SIDE
 
         if self.contract.kind != "translator":
-            raise HenshinError(f"model '{self.contract.name}' is a {self.contract.kind}: it takes no pictures")
+            raise HenshinError(self.contract.no_translator)
         results: list[Picture | PictureError | None] = [None] * len(pictures)
         todo: list[tuple[int, Picture, int]] = []
         for index, picture in enumerate(pictures):
@@ -119,6 +119,17 @@ class Model:
 
         return sample(self, latents, truncation)
 
+    def encode(self, pictures: Sequence[Picture]) -> list[npt.NDArray[np.float32] | PictureError]:
+        """Guess from each picture (H, W, 3) uint8 the latent (L, D) from which a generator would draw it, in order.
+
+        A picture of another size is resampled to the encoder's square first. They go in batches of
+        ``samples_at_once``, halved where memory is short. One on which the network fails is a PictureError in its
+        place. Errors: HenshinError when this model is no encoder, or gives other latents than its contract says.
+        """
+        from henshin.runtime.encoding import encode
+
+        return encode(self, pictures)
+
     def styles(self, noise: npt.NDArray[np.float32], truncation: float = 1.0) -> npt.NDArray[np.float32]:
         """Turn noise (N, D) into styles (N, L, D), by this mapping or that of this sampler; see ``sample``.
 
@@ -130,20 +141,20 @@ class Model:
 
     @property
     def samples_at_once(self) -> int:
-        """How many latents go into one batch of ``sample``."""
+        """How many latents go into one batch of ``sample``, and pictures into one of ``encode``."""
         from henshin.runtime.sampling import at_once
 
         return at_once(self, self._batch_size)
 
     def run(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Run one raw batch, as it is: a translator's (N, H, W, 3) uint8, or latents.
+        """Run one raw batch, as it is: a translator's or encoder's (N, H, W, 3) uint8, or latents.
 
         Nothing is padded, tiled or divided. Errors: NetworkError, OutOfMemoryError.
         """
         from henshin.runtime.arrays import fed, taken
 
         gives_pictures = self.contract.kind in ("translator", "sampler", "synthesis")
-        if self.contract.kind == "translator":
+        if self.contract.takes_pictures:
             array = fed(array, self.contract, self._input.type)
         result = self.network.run({self._input.name: array})[self._output.name]
         return taken(result, self.contract) if gives_pictures else result
@@ -152,6 +163,10 @@ class Model:
         """Say in one line what runs this model and what becomes of large pictures: for the plan of a run."""
         contract = self.contract
         text = f"{self.network.device} ({self.network.provider})"
+        if contract.kind == "encoder":
+            from henshin.runtime.encoding import side_of
+
+            return f"{text}, every picture brought to {side_of(self)} pixels square"
         if contract.kind != "translator":
             return text
         if self._fixed_size is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from henshin.errors import HenshinError, PictureError
 from henshin.runtime.network import NetworkError, OutOfMemoryError
+from henshin.words import a
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,7 +29,7 @@ def sample(model: Model, latents: npt.NDArray[np.float32], truncation: float = 1
     """Draw a picture from each latent; see ``Model.sample``."""
     contract = model.contract
     if contract.kind not in ("sampler", "synthesis"):
-        raise HenshinError(f"model '{contract.name}' is a {contract.kind}: it draws nothing from noise")
+        raise HenshinError(f"model '{contract.name}' is {a(contract.kind)}: it draws nothing from noise")
     if truncation != 1 and contract.kind == "synthesis":
         raise HenshinError(f"model '{contract.name}' takes styles, which only its mapping can truncate")
     latents = np.ascontiguousarray(latents, np.float32)
@@ -56,7 +57,7 @@ def styles(mapping: Model, noise: npt.NDArray[np.float32], truncation: float = 1
     """Turn noise (N, D) into styles (N, L, D); see ``Model.styles``."""
     contract, network = mapping.contract, mapping.network
     if contract.kind != "mapping":
-        raise HenshinError(f"model '{contract.name}' is a {contract.kind}: it makes no styles of noise")
+        raise HenshinError(f"model '{contract.name}' is {a(contract.kind)}: it makes no styles of noise")
     outputs = network.run({network.inputs[0].name: np.ascontiguousarray(noise, np.float32)})
     made = np.asarray(outputs[contract.output or network.outputs[0].name], np.float32)
     if truncation == 1:

@@ -18,6 +18,7 @@ from henshin.registry import Registry
 from henshin.train.checkpoint import found
 from henshin.train.folders import HeldOutError, as_folders, by_option, checked, pairs_in, sets
 from henshin.train.networks import make_generator
+from henshin.words import a
 from henshin.yaml_nodes import Node
 
 
@@ -82,7 +83,7 @@ def fit_problems(config: RecipeConfig, recipe: str, root: Node, where: str, regi
 def _unwanted(generator: Generator[Any], wanted: NetworkOption, recipe: str) -> str | None:
     """Why a recipe cannot train this generator."""
     if wanted.kind not in (None, generator.kind):
-        return f"'{generator.name}' is a {generator.kind}; {recipe} needs a {wanted.kind}"
+        return f"'{generator.name}' is {a(generator.kind)}; {recipe} needs {a(wanted.kind)}"
     if wanted.scale == "larger" and generator.scale < 2:
         return f"'{generator.name}' does not enlarge; {recipe} needs a network of scale 2 or more"
     if generator.kind == "translator" and wanted.scale not in (None, "larger", generator.scale):

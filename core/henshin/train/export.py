@@ -29,9 +29,9 @@ from henshin.errors import HenshinError
 from henshin.generator import Generator, Kind
 from henshin.models import METADATA_KEY, Contract
 from henshin.train.graph import write_graph
-from henshin.train.parity import Parity, check_parity, picture_trials
-from henshin.train.parts import Styles, latent_shape_of, part_of, trials_of, weights_beside
-from henshin.words import one_line
+from henshin.train.parity import Parity, check_parity, picture_trials, square_trials
+from henshin.train.parts import Styles, check_latents, latent_shape_of, part_of, side_seen, trials_of, weights_beside
+from henshin.words import a, one_line
 
 
 class Translator(nn.Module):
@@ -56,6 +56,14 @@ class Translator(nn.Module):
         if self.bgr:
             y = y.flip(1)
         return y.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+class Encoder(Translator):
+    """A float network behind square uint8 pictures: (N, S, S, 3) uint8 RGB -> latents (N, L, D), fp32."""
+
+    def shown(self, y: Tensor) -> Tensor:
+        """What the network gave."""
+        return y
 
 
 class Sampler(Translator):
@@ -94,10 +102,11 @@ def export(
 ) -> Contract:
     """Write `path` (and `.safetensors` beside it with `weights`), if it draws what PyTorch draws.
 
-    Translators are checked on `pictures`, (H, W, 3) uint8, at two sizes and two batch sizes; samplers on noise. `fp16`
-    stores the weights in half the space; the arithmetic stays fp32, and parity is that of the rounded weights. `tell`
-    is told how far the two are apart.
-    Errors: HenshinError, with nothing written, when a value differs by more than one grey level.
+    Translators are checked on `pictures`, (H, W, 3) uint8, at two sizes and two batch sizes, encoders on squares of
+    them; samplers on noise. `fp16` stores the weights in half the space; the arithmetic stays fp32, and parity is
+    that of the rounded weights. `tell` is told how far the two are apart.
+    Errors: HenshinError, with nothing written, when a value differs by more than one grey level, or a latent's by
+    more than `parity.STYLES`.
     """
     with tempfile.TemporaryDirectory() as folder:
         made = make(source, path.stem, Path(folder) / "model.onnx", pictures, fp16)
@@ -131,10 +140,17 @@ def make(source: Source, name: str, side: Path, pictures: Sequence[np.ndarray], 
         rounded(drawing)
     wrapped = wrapped_part(generator, drawing, part)
     shape = None if generator.kind == "translator" else latent_shape_of(generator, drawing, part)
-    size = None if shape is None or part == "mapping" else size_drawn(wrapped, generator.name, shape)
+    size = None
+    if generator.kind == "encoder":
+        size = side_seen(source)
+        check_latents(wrapped, generator.name, size, shape)
+    elif shape is not None and part != "mapping":
+        size = size_drawn(wrapped, generator.name, shape)
     contract = describe(source, name, network, size, shape)
     write_graph(wrapped, side, contract, fp16)
-    if shape is None:
+    if generator.kind == "encoder":
+        trials = square_trials(pictures, size or 0)
+    elif shape is None:
         trials = picture_trials(pictures, generator.size_multiple, source.preferred_size)
     else:
         trials = trials_of(generator, drawing, part)
@@ -146,14 +162,15 @@ def wrapped_part(generator: Generator[Any], network: nn.Module, part: str) -> nn
     """A network, or one part of it, as it is exported. Errors: HenshinError for a kind that cannot be."""
     if part == "mapping":
         return Styles(part_of(generator, network, part)).eval()
-    if generator.kind not in ("translator", "sampler") or part not in ("", "synthesis"):
-        what = f"has a part '{part}'" if part else f"is a {generator.kind}"
+    kinds = {"translator": Translator, "sampler": Sampler, "encoder": Encoder}
+    if generator.kind not in kinds or part not in ("", "synthesis"):
+        what = f"has a part '{part}'" if part else f"is {a(generator.kind)}"
         raise HenshinError(
-            f"'{generator.name}' {what}; translators and samplers are exported, and their parts mapping and synthesis"
+            f"'{generator.name}' {what}; translators, samplers and encoders are exported, and the parts mapping and "
+            "synthesis"
         )
     drawing = part_of(generator, network, part) if part else network
-    kind = Translator if generator.kind == "translator" else Sampler
-    return kind(drawing, generator.value_range, generator.channel_order == "BGR").eval()
+    return kinds[generator.kind](drawing, generator.value_range, generator.channel_order == "BGR").eval()
 
 
 def place(models: Mapping[Path, Made], weights: bool = False, enter: Callable[[], None] | None = None) -> None:

@@ -17,12 +17,15 @@ from henshin.models import METADATA_KEY, Contract
 OPSET = 20
 INPUT, LATENTS, OUTPUT = "pictures", "latents", "pictures_out"
 STYLES, MEAN_STYLE = "styles", "mean_style"
-"""What a mapping gives, and what it may give besides: the mean style, which no input changes."""
+"""What a mapping or an encoder gives, and what a mapping may give besides: the mean style, which no input changes."""
 
 
 def examples(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
     """What a network is traced with: an input, which of its dimensions are free, and the input's name."""
     count = torch.export.Dim("n", min=1)
+    if contract.kind == "encoder":
+        side = contract.preferred_size or 0
+        return torch.zeros((2, side, side, 3), dtype=torch.uint8), {0: count}, INPUT
     if contract.kind != "translator":
         return torch.zeros(2, *(contract.latent_shape or ())), {0: count}, LATENTS
     multiple = contract.size_multiple
@@ -43,7 +46,7 @@ def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) 
             (example,),
             path,
             input_names=[name],
-            output_names=[STYLES if contract.kind == "mapping" else OUTPUT],
+            output_names=[STYLES if contract.kind in ("mapping", "encoder") else OUTPUT],
             dynamic_shapes=(shape,),
             opset_version=OPSET,
             dynamo=True,

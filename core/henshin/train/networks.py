@@ -49,7 +49,9 @@ def speaking(network: nn.Module, generator: Generator[Any]) -> nn.Module:
     def give(_: nn.Module, given: tuple[Any, ...], drawn: Tensor) -> Tensor:  # noqa: ARG001
         return (flipped(drawn) - low) / half - 1
 
-    if generator.kind == "translator":
+    if generator.kind in ("translator", "encoder"):
         network.register_forward_pre_hook(take)
+    if generator.kind == "encoder":
+        return network
     network.register_forward_hook(give)
     return network

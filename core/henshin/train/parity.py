@@ -16,8 +16,8 @@ from henshin.runtime import Device, Network
 from henshin.train.examples import photo_like
 
 STYLES, STYLES_FP16 = 1e-4, 5e-3
-"""By how much of the largest a mapping's values may differ; with weights in fp16 the exporter rounds products of them
-once more."""
+"""By how much of the largest the values of a mapping or encoder may differ; with weights in fp16 the exporter rounds
+products of them once more."""
 
 FLAT = 6.0
 """Deviation of its values, in grey levels, below which a picture is as good as one colour."""
@@ -27,7 +27,7 @@ FLAT = 6.0
 class Parity:
     """How far a model is from PyTorch, in grey levels: the worst value and the mean over all.
 
-    Of a mapping, which draws nothing, `styles` is the worst value over the largest one.
+    Of a mapping or an encoder, which draw nothing, `styles` is the worst value over the largest one.
     """
 
     worst: int
@@ -56,7 +56,7 @@ class Trial:
 def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[Trial], fp16: bool = False) -> Parity:
     """Compare ONNX Runtime with PyTorch on every trial. `fp16`: the file stores its weights so.
 
-    Errors: HenshinError when a value differs by more than one grey level (of a mapping by more than `STYLES` of the
+    Errors: HenshinError when a value differs by more than one grey level (styles by more than `STYLES` of the
     largest), or there is nothing to compare them on.
     """
     if not trials:
@@ -80,7 +80,7 @@ def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[Trial], fp16: 
 
 
 def _styles_parity(wrapped: nn.Module, network: Network, trials: Sequence[Trial], limit: float) -> float:
-    """How far a mapping's values are apart, over the largest of a trial. Errors: HenshinError above `limit`."""
+    """How far styles are apart, over the largest of a trial. Errors: HenshinError above `limit`."""
     worst = 0.0
     for trial in trials:
         expected = wrapped(torch.from_numpy(trial.batch)).numpy()
@@ -88,8 +88,8 @@ def _styles_parity(wrapped: nn.Module, network: Network, trials: Sequence[Trial]
         apart = float(np.abs(expected - got).max() / max(float(np.abs(expected).max()), 1e-12))
         if not apart <= limit:
             raise HenshinError(
-                f"the exported mapping differs from PyTorch by {apart:.1g} of its largest value on {trial.words}; "
-                "nothing was written"
+                f"the exported model's styles differ from PyTorch's by {apart:.1g} of the largest value on "
+                f"{trial.words}; nothing was written"
             )
         worst = max(worst, apart)
     return worst
@@ -102,14 +102,28 @@ def picture_trials(pictures: Sequence[np.ndarray], multiple: int, preferred: int
     left some are made that are like photos: on a flat picture a norm divides noise by almost nothing, so that the last
     bit of an addition becomes a picture, and neither is right.
     """
-    usable = [picture for picture in pictures if deviation(picture) >= FLAT]
-    kind = "pictures" if usable else "made-up photos (no usable picture was given)"
-    usable = usable or [photo_like(seed=seed) for seed in range(2)]
+    usable, kind = usable_of(pictures)
     small, side = ((side + multiple - 1) // multiple * multiple for side in (64, min(preferred or 96, 256)))
     other = small if small != side else side + multiple
     for count, (height, width) in ((1, (side, side)), (2, (other, side))):
         batch = np.stack([cut(usable[i % len(usable)], height, width) for i in range(count)])
         yield Trial(batch, f"{count} {kind} of {width}x{height}")
+
+
+def square_trials(pictures: Sequence[np.ndarray], side: int) -> Iterator[Trial]:
+    """One picture alone and three together, all squares of the only size that an encoder takes."""
+    usable, kind = usable_of(pictures)
+    for first, count in ((0, 1), (1, 3)):
+        batch = np.stack([cut(usable[i % len(usable)], side, side) for i in range(first, first + count)])
+        yield Trial(batch, f"{count} {kind} of {side}x{side}")
+
+
+def usable_of(pictures: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], str]:
+    """Those that are more than one colour, or some that are made; and what they are in words."""
+    usable = [picture for picture in pictures if deviation(picture) >= FLAT]
+    if usable:
+        return usable, "pictures"
+    return [photo_like(seed=seed) for seed in range(2)], "made-up photos (no usable picture was given)"
 
 
 def noise_trials(latent_shape: tuple[int, ...]) -> Iterator[Trial]:

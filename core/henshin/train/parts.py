@@ -1,10 +1,10 @@
-"""Generators of two parts, mapping and synthesis: how each of them is exported, and on what it is checked."""
+"""What is no translator: how samplers, their two parts and encoders are exported, and on what they are checked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from henshin.errors import HenshinError
 from henshin.generator import Generator
 from henshin.train.parity import Trial, noise_trials
+from henshin.words import a
+
+if TYPE_CHECKING:
+    from henshin.train.export import Source
 
 
 class Styles(nn.Module):
@@ -49,11 +53,14 @@ def part_of(generator: Generator[Any], network: nn.Module, part: str) -> nn.Modu
 def latent_shape_of(generator: Generator[Any], network: nn.Module, part: str) -> tuple[int, ...]:
     """Shape of what a part takes, without the batch: noise (D,), or styles (L, D) as the mapping gives them.
 
-    Errors: HenshinError when the generator does not say from how many numbers it draws, or its mapping gives no styles.
+    Of an encoder what it gives.
+
+    Errors: HenshinError when the generator does not say of how many numbers its latents are, or its mapping gives no
+    styles.
     """
     shape = generator.latent_shape
     if not shape:
-        raise HenshinError(f"'{generator.name}' is a {generator.kind} and does not say its latent_shape")
+        raise HenshinError(f"'{generator.name}' is {a(generator.kind)} and does not say its latent_shape")
     if part != "synthesis":
         return tuple(shape)
     styles = part_of(generator, network, "mapping")(torch.zeros(2, *shape))
@@ -62,6 +69,24 @@ def latent_shape_of(generator: Generator[Any], network: nn.Module, part: str) ->
             f"'{generator.name}': its mapping turns two latents into {tuple(styles.shape)}, not (2, L, D)"
         )
     return tuple(styles.shape[1:])
+
+
+def side_seen(source: Source) -> int:
+    """Side of the square pictures that an encoder takes. Errors: HenshinError when nothing says it."""
+    side = source.generator.maximum_size or source.preferred_size
+    if side is None:
+        raise HenshinError(f"'{source.generator.name}' is an encoder, and nothing says of which size its pictures are")
+    return side
+
+
+@torch.inference_mode()
+def check_latents(wrapped: nn.Module, name: str, side: int, shape: tuple[int, ...] | None) -> None:
+    """Compare what an encoder gives with what its generator says. Errors: HenshinError when these are two shapes."""
+    given = tuple(wrapped(torch.zeros(2, side, side, 3, dtype=torch.uint8)).shape)
+    if shape is None or len(shape) != 2 or given != (2, *shape):
+        raise HenshinError(
+            f"'{name}' turns two pictures into {given}, and its latent_shape is {shape}, not (L, D) of it"
+        )
 
 
 def trials_of(generator: Generator[Any], network: nn.Module, part: str) -> Iterator[Trial]:

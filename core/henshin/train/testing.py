@@ -35,7 +35,7 @@ from henshin.train.config import RunPlan, load_run
 from henshin.train.examples import photo_folders
 from henshin.train.export import export
 from henshin.train.options import RunOptions
-from henshin.train.parity import noise_trials, picture_trials
+from henshin.train.parity import noise_trials, picture_trials, square_trials
 from henshin.train.publish import RUN_FILE, described_run, from_run
 from henshin.train.run import TrainingRun
 from henshin.train.start import train
@@ -266,32 +266,43 @@ def _check_export(trial: Trial, run: TrainingRun) -> None:
     file = run.folder / "model.onnx"
     try:
         source = from_run(run.folder, trial.registry)
-        if source.generator.kind not in ("translator", "sampler"):
+        if source.generator.kind not in ("translator", "sampler", "encoder"):
             return
         contract = export(source, file, [])
     except HenshinError as error:
         raise AssertionError(f"{trial.name}: what it publishes cannot be exported: {error}") from error
     network = run.generator(NetworkChoice(use=published["generator"], **published["config"]))
     network.load_state_dict(source.network.state_dict())
+    encodes = contract.kind == "encoder"
     apart = _apart(network.eval(), file, contract)
     assert apart <= CLOSE, (
-        f"{trial.name}: the exported model differs by {apart} grey levels from what '{source.generator.name}' gave the "
-        "recipe in training; its value_range or channel_order is another one than that of the pictures it was given"
+        f"{trial.name}: the exported model differs by {apart} {'thousandths' if encodes else 'grey levels'} from what "
+        f"'{source.generator.name}' gave the recipe in training; its value_range or channel_order is another one than "
+        "that of the pictures it was given"
     )
 
 
 @torch.inference_mode()
 def _apart(network: nn.Module, file: Path, contract: Contract) -> int:
-    """Grey levels between the model of a file and a network of RGB in [-1, 1], at the worst value."""
+    """Grey levels between the model of a file and a network of RGB in [-1, 1], at the worst value.
+
+    Of an encoder thousandths of its largest value.
+    """
     model = Network(file, Device("cpu"))
     ((port,), (result,)) = model.inputs, model.outputs
-    pictures = contract.kind == "translator"
-    trials = picture_trials([], contract.size_multiple, contract.preferred_size) if pictures else None
+    trials = {
+        "translator": picture_trials([], contract.size_multiple, contract.preferred_size),
+        "encoder": square_trials([], contract.preferred_size or 0),
+    }.get(contract.kind)
     worst = 0
     for trial in trials or noise_trials(contract.latent_shape or ()):
         value = torch.from_numpy(trial.batch)
-        if pictures:
+        if trials is not None:
             value = value.permute(0, 3, 1, 2).float() / 127.5 - 1
+        if contract.kind == "encoder":
+            wanted, latents = network(value).numpy(), model.run({port.name: trial.batch})[result.name]
+            worst = max(worst, int(np.ceil(1000 * np.abs(wanted - latents).max() / np.abs(wanted).max())))
+            continue
         seen = ((network(value) + 1) * 127.5).clamp(0, 255).round().permute(0, 2, 3, 1).numpy()
         drawn = model.run({port.name: trial.batch})[result.name]
         worst = max(worst, int(np.abs(seen.astype(int) - drawn.astype(int)).max()))

@@ -37,11 +37,12 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
     def open(self, context: Context) -> None:
         """Open the model. Errors: HenshinError when it is none that takes pictures."""
         from henshin import HenshinError
+        from henshin.words import a
 
         self.model: Model = context.model(self.config.model)
         kind = self.model.contract.kind
         if kind != "translator":
-            raise HenshinError(f"generator.model: '{self.config.model}' is a {kind}, and a translator is wanted")
+            raise HenshinError(f"generator.model: '{self.config.model}' is {a(kind)}, and a translator is wanted")
         context.log.info("generator: %s on %s", self.model.contract.name, self.model.describe())
 
     def run(self, items: Sequence[Picture]) -> list[Picture | PictureError]:

@@ -188,10 +188,11 @@ def _bared(result: Picture | PictureError, picture: Picture, scale: int) -> Pict
 
 def _checked_scale(model: Model) -> int:
     from henshin import HenshinError
+    from henshin.words import a
 
     contract = model.contract
     if contract.kind != "translator" or contract.scale == 1:
-        what = "it keeps the size" if contract.kind == "translator" else f"it is a {contract.kind}"
+        what = "it keeps the size" if contract.kind == "translator" else f"it is {a(contract.kind)}"
         raise HenshinError(f"super_resolution.model: '{contract.name}' does not enlarge pictures: {what}")
     return contract.scale
 
