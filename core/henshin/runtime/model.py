@@ -110,8 +110,9 @@ class Model:
     def sample(self, latents: npt.NDArray[np.float32], truncation: float = 1.0) -> list[Picture | PictureError]:
         """Draw a picture (H, W, 3) uint8 from each latent, in the order given: noise (N, D), or styles (N, L, D).
 
-        ``truncation`` below 1 brings pictures closer to the model's mean one: of a sampler with a mapping the styles
-        are brought closer to their mean, of another one the noise is multiplied. A synthesis takes no truncation.
+        A synthesis takes styles, a sampler noise, one with a mapping either. ``truncation`` below 1 brings pictures
+        closer to the model's mean one: with a mapping the styles are brought closer to their mean, else the noise is
+        multiplied. Given styles are not truncated.
         They go in batches of ``samples_at_once``, halved where memory is short. One on which the network fails is a
         PictureError in its place. Errors: HenshinError when this model draws nothing from such latents.
         """

@@ -11,6 +11,8 @@ from henshin.runtime.network import NetworkError, OutOfMemoryError
 from henshin.words import a
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from henshin.frame import Picture
@@ -25,6 +27,15 @@ _BATCH_PIXELS = {"cpu": 4 * 256 * 256, "cuda": 16 * 256 * 256}
 together, also on a CPU."""
 
 
+def numbered_noise(seed: int, numbers: Iterable[int], length: int) -> npt.NDArray[np.float32]:
+    """Return the noise of these numbers, (N, length) from a normal distribution; each depends on seed and number alone.
+
+    The stage `sample` and sheets of samplers draw from it, so that picture i is the same in all of them.
+    """
+    drawn = [np.random.default_rng([seed, number]).standard_normal(length) for number in numbers]
+    return np.stack(drawn).astype(np.float32)
+
+
 def sample(model: Model, latents: npt.NDArray[np.float32], truncation: float = 1.0) -> list[Picture | PictureError]:
     """Draw a picture from each latent; see ``Model.sample``."""
     contract = model.contract
@@ -33,18 +44,22 @@ def sample(model: Model, latents: npt.NDArray[np.float32], truncation: float = 1
     if truncation != 1 and contract.kind == "synthesis":
         raise HenshinError(f"model '{contract.name}' takes styles, which only its mapping can truncate")
     latents = np.ascontiguousarray(latents, np.float32)
-    shape = contract.latent_shape
+    mapping, shape = model.mapping, contract.latent_shape
+    if mapping is not None and latents.ndim == 3:
+        if truncation != 1:
+            raise HenshinError(f"model '{contract.name}' was given styles, and truncates only what it makes of noise")
+        mapping, shape = None, style_shape(model)
     if latents.ndim < 2 or (shape is not None and latents.shape[1:] != shape):
         wanted = f"(N, {', '.join(map(str, shape))})" if shape else "(N, D)"
         raise HenshinError(f"model '{contract.name}' draws from latents {wanted}, not {latents.shape}")
-    if model.mapping is None and truncation != 1:
+    if mapping is None and truncation != 1:
         latents = latents * np.float32(truncation)
     results: list[Picture | PictureError] = []
     size = model.samples_at_once
     while len(results) < len(latents):
         batch = latents[len(results) : len(results) + size]
         try:
-            results += _drawn(model, batch if model.mapping is None else styles(model.mapping, batch, truncation))
+            results += _drawn(model, batch if mapping is None else styles(mapping, batch, truncation))
         except NetworkError as error:
             if len(batch) > 1:
                 size = max(1, size // 2) if isinstance(error, OutOfMemoryError) else 1
@@ -66,6 +81,13 @@ def styles(mapping: Model, noise: npt.NDArray[np.float32], truncation: float = 1
         raise HenshinError(f"model '{contract.name}' does not say its mean style, so truncation can only be 1")
     mean = np.asarray(outputs[_MEAN], np.float32)
     return mean + (made - mean) * np.float32(truncation)
+
+
+def style_shape(model: Model) -> tuple[int, ...] | None:
+    """Return the shape (L, D) of the styles that a synthesis takes, or a sampler with a mapping; None if it is open."""
+    sides = model.network.inputs[0].shape[1:]
+    fixed = tuple(side for side in sides if isinstance(side, int))
+    return fixed if len(fixed) == len(sides) else None
 
 
 def check_pair(mapping: Network, synthesis: Network) -> None:
