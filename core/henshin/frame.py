@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TypeAlias
 
     import numpy as np
@@ -115,7 +116,8 @@ class Frame:
     relative path of its output without suffix. ``alpha`` is (H, W) uint8 or None. ``decoded`` is the picture as
     the file gave it: while ``picture is decoded`` nothing has changed and the file's own bytes can be kept.
     ``bypass`` sends the frame past every later stage; ``error`` ends its way, and so does ``dropped``.
-    ``remembered`` is what ``remember`` was given.
+    ``remembered`` is what ``remember`` was given. ``latents`` are what stages leave for later ones, by name: arrays
+    whose row k is that of the k-th face with a crop, in the order of ``faces``, or whose only row is the photo's.
     """
 
     source: str
@@ -142,6 +144,27 @@ class Frame:
         for face in self.faces:
             face.shift(-x0, -y0)
 
+    def keep(self, faces: Sequence[Face]) -> None:
+        """Keep these of its faces, in this order, each with its rows of the latents. Errors: ValueError for others."""
+        crops = self._crops()
+        rows = [crops.index(id(face)) for face in faces if face.crop is not None]
+        self.latents = {name: one[rows] if _has(one, len(crops)) else one for name, one in self.latents.items()}
+        self.faces = list(faces)
+
+    def latents_of(self, crop: int) -> dict[str, Any]:
+        """Return of all latents of crops the row of one, (1, ...) each; ``crop`` counts the faces that have one."""
+        count = len(self._crops())
+        return {name: one[[crop]] for name, one in self.latents.items() if _has(one, count)}
+
+    def _crops(self) -> list[int]:
+        return [id(face) for face in self.faces if face.crop is not None]
+
     def remember(self, value: str) -> None:
         """Have a short text written into the record of the run, for this stage to find there in a later one."""
         self.remembered = (*self.remembered, value)
+
+
+def _has(latents: Any, rows: int) -> bool:
+    """Whether latents are an array with so many rows; a stage may leave anything under a name of its own."""
+    shape = getattr(latents, "shape", ())
+    return len(shape) > 0 and shape[0] == rows

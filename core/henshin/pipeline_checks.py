@@ -14,7 +14,7 @@ from henshin.marks import Where, marked
 from henshin.places import barred, is_file, is_folder
 from henshin.plugin_checks import extra_of, flow_problem, static
 from henshin.stage import FileOption, ModelOption, Stage
-from henshin.words import listed, one_line
+from henshin.words import did_you_mean, listed, one_line
 from henshin.yaml_nodes import Mark, Node
 
 if TYPE_CHECKING:
@@ -156,13 +156,23 @@ class _Chain:
         self.give(step, gives)
 
     def need(self, step: Step, flow: str) -> None:
-        if flow in self.given or flow in self.unsure:
+        kind, _, name = flow.partition(":")
+        there = self.of_kind(kind)
+        if kind in self.unsure or flow in there or kind in there or (there and not name):
             return
-        if flow in self.ended:
-            reason = f"and {self.ended[flow].label} before it has ended them"
+        if there:
+            named = [one.partition(":")[2] for one in there]
+            near = did_you_mean(name, named)
+            reason = f"needs {kind} '{name}', and those before it are called: {listed(named)}{near}"
+        elif kind in self.ended:
+            reason = f"needs {kind}, and {self.ended[kind].label} before it has ended them"
         else:
-            reason = "and no stage before it gives any"
-        self.problems.append(step.problem(self.where, f"{step.label} needs {flow}, {reason}"))
+            reason = f"needs {kind}, and no stage before it gives any"
+        self.problems.append(step.problem(self.where, f"{step.label} {reason}"))
+
+    def of_kind(self, kind: str) -> list[str]:
+        """What is there of "latents": itself, where a stage does not say which it gives, or "latents:NAME"."""
+        return [flow for flow in self.given if flow.partition(":")[0] == kind]
 
     def place(self, step: Step) -> None:
         """Ask a stage whether it can stand here, where it is known what it will see."""
@@ -180,9 +190,11 @@ class _Chain:
         if ends is None:
             self.unsure |= {"faces", "crops", "latents"}
         for flow in ends or ():
-            self.given.pop(flow, None)
+            there = [flow] if ":" in flow else self.of_kind(flow)
+            lost = [one for one in there if self.given.pop(one, None) is not None]
+            if lost or flow in self.unsure:  # what nobody gave is not ended either
+                self.ended[flow] = step
             self.unsure.discard(flow)
-            self.ended[flow] = step
 
     def give(self, step: Step, gives: frozenset[str] | None) -> None:
         if gives is None:

@@ -17,12 +17,13 @@ from henshin.stage import Extra, Stage, StageConfig, Works
 from henshin.words import flat
 
 FLOWS = frozenset({"faces", "crops", "latents"})
-"""What one stage may give to a later one."""
+"""What one stage may give to a later one. Of latents it may say which: "latents:NAME"."""
 
 EXTRAS = {"train": "torch", "heic": "pillow_heif"}
 """The extras of henshin that a stage may want, each with the package whose absence shows that it is not installed."""
 
 NAME = re.compile(r"[a-z0-9_-]+")
+_NAMED = re.compile(r"latents:.+", re.DOTALL)
 
 Rule = Callable[[Any], str | None]
 """Takes a class, or an instance of one; those for names and options take classes alone."""
@@ -57,8 +58,8 @@ def flow_problem(value: object) -> str | None:
     """Say what is wrong with a ``needs``, ``gives`` or ``ends``, or None."""
     if not isinstance(value, frozenset | set | tuple | list):
         return f"is {value!r}; it must be a set, such as frozenset({{'crops'}})"
-    unknown = [item for item in value if item not in FLOWS]
-    return f"holds {unknown[0]!r}; it may hold {', '.join(sorted(FLOWS))}" if unknown else None
+    unknown = [item for item in value if item not in FLOWS and not _NAMED.fullmatch(str(item))]
+    return f"holds {unknown[0]!r}; it may hold {', '.join(sorted(FLOWS))} and latents:NAME" if unknown else None
 
 
 def extra_of(value: object) -> Extra | None:

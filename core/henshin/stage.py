@@ -28,8 +28,9 @@ class ModelOption:
 
     Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
     ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "encoder", "detector"),
-    ``enlarges`` says that it must give larger pictures than it takes; others are refused beforehand. ``scale`` names
-    the option beside it that says how many times larger: more than the model offers is refused as well.
+    also as NAME of NAME-mapping and NAME-synthesis; ``enlarges`` says that it must give larger pictures than it takes;
+    others are refused beforehand. ``scale`` names the option beside it that says how many times larger: more than the
+    model offers is refused as well.
     """
 
     contract: bool = True
@@ -95,10 +96,11 @@ class Stage(Generic[ConfigT]):
     A *source* stage stands first and yields the frames itself.
 
     ``needs``, ``gives`` and ``ends`` hold names of "faces", "crops" and "latents": what must be there before, what
-    is there after, and what no longer is. ``extra`` names the optional dependencies that the stage wants: "train" or
-    "heic", for ``pip install 'henshin[train]'``, or an ``Extra`` of its own. ``renames`` says that results are called
-    otherwise than their sources: files in their way are then looked for when they are written, not before anything
-    runs. These five may be attributes of the class or properties that look at ``self.config``.
+    is there after, and what no longer is; "latents:NAME" says which latents. ``extra`` names the optional dependencies
+    that the stage wants: "train" or "heic", for ``pip install 'henshin[train]'``, or an ``Extra`` of its own.
+    ``renames`` says that results are called otherwise than their sources: files in their way are then looked for when
+    they are written, not before anything runs. These five may be attributes of the class or properties that look at
+    ``self.config``.
 
     ``zone`` is set from outside, before ``misplaced``, ``open`` and each ``run``: whether the pictures to come
     are "crops" of faces or whole "photos". ``memory`` is set before ``open``: what ``frame.remember`` was given in

@@ -46,7 +46,7 @@ def _stays(label: str, job: Job, frame: Frame, show: Show) -> bool:
     for face in frame.faces:
         if face.dropped is not None:
             _note(label, job, frame, face.dropped, _picture_of(frame, face), show)
-    frame.faces = kept
+    frame.keep(kept)
     return bool(kept)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError, WrongModelError
-from henshin.models.pairs import paired
+from henshin.models.pairs import HALVES, paired
 from henshin.stage import ModelOption
 from henshin.words import a, listed
 
@@ -30,8 +30,8 @@ def problem(store: ModelStore, name: str, base: Path | None, option: ModelOption
         if entry is not None and entry.kind == "detector":
             wrong = misfit(name, "detector", None, option)
         elif option.contract:
-            whole = bool(store.halves(name, base))
-            founds = [store.find(name, base)] if whole else store.family(name, base)
+            halves = store.halves(name, base)
+            founds = [store.find(_wanted(name, halves, option), base)] if halves else store.family(name, base)
             contracts = [(found.name, found.contract) for found in founds]
             wrong = next(filter(None, (misfit(full, own.kind, own, option) for full, own in contracts)), None)
         else:
@@ -66,9 +66,16 @@ def fitting(store: ModelStore, option: ModelOption) -> list[str]:
     """Return the names of the models, here or for download, that an option takes."""
     sound = [one for one in store.list() if one.problem is None]
     fit = [one.name for one in sound if misfit(one.name, one.kind, one.contract, option) is None]
-    if option.kind == "sampler":
-        fit += paired(one.name for one in sound)
+    if option.kind in ("sampler", *HALVES):
+        pairs = paired(one.name for one in sound)
+        halves = {f"{name}-{option.kind}" for name in pairs}
+        fit = [name for name in fit if name not in halves] + pairs
     return sorted(fit)
+
+
+def _wanted(name: str, halves: tuple[str, ...], option: ModelOption) -> str:
+    """Return which of the models that NAME stands for an option takes: one half, or both as a sampler."""
+    return halves[HALVES.index(option.kind)] if option.kind in HALVES else name
 
 
 def _there_are(names: Iterable[str]) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor
 
+from henshin.block_range import BlockRange
 from henshin.config_errors import validate
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.train.export import Source
@@ -25,39 +26,25 @@ from henshin.yaml_nodes import load_yaml
 HALF = 0.5
 
 
-class Swap(BaseModel):
+class Swap(BlockRange):
     """Which blocks are another model's, counted from 1, the one of 4 pixels."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    first: int | None = Field(None, ge=1, alias="from", description="The first block; else the first of the network.")
-    to: int | None = Field(None, ge=1, description="The last block; else the last of the network.")
-    last: int | None = Field(None, ge=1, description="In place of both: so many blocks, the last ones.")
     model: str = Field(description="Whose: a model's name, a .safetensors file, or a run's folder.")
     share: float | tuple[float, ...] = Field(1.0, description="How much of the other's weights, or of each block's.")
 
-    @model_validator(mode="after")
-    def _once(self) -> Swap:
-        if self.last is not None and (self.first is not None or self.to is not None):
-            raise ValueError("'last' says which blocks; 'from' and 'to' would say it again")
-        return self
-
     def shares(self, count: int) -> dict[int, float]:
         """{block: share} in a network of `count` blocks. Errors: HenshinError for blocks or shares that cannot be."""
-        if self.last is not None and self.last > count:
-            raise HenshinError(f"the last {self.last} blocks are asked for, and there are {count}")
-        first, to = (self.first or 1, self.to or count) if self.last is None else (count - self.last + 1, count)
-        if not first <= to <= count:
-            raise HenshinError(f"blocks {first} to {to} are asked for, and there are blocks 1 to {count}")
-        given = self.share if isinstance(self.share, tuple) else (self.share,) * (to - first + 1)
-        if len(given) != to - first + 1:
+        numbers = self.numbers(count)
+        given = self.share if isinstance(self.share, tuple) else (self.share,) * len(numbers)
+        if len(given) != len(numbers):
             raise HenshinError(
-                f"{len(given)} shares for {to - first + 1} blocks ({first} to {to}); give as many, or one for all"
+                f"{len(given)} shares for {len(numbers)} blocks ({numbers[0]} to {numbers[-1]}); give as many, or one "
+                "for all"
             )
         wrong = next((share for share in given if not 0 <= share <= 1), None)
         if wrong is not None:
             raise HenshinError(f"share {wrong:g}: from 0 (the base) to 1 (the other) can be")
-        return dict(zip(range(first, to + 1), given, strict=True))
+        return dict(zip(numbers, given, strict=True))
 
 
 def _listed(given: object) -> object:

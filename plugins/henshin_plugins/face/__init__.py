@@ -153,6 +153,7 @@ class FaceAlign(Stage[FaceAlignConfig]):
     works_on = "frames"
     needs = frozenset({"faces"})
     gives = frozenset({"crops"})
+    ends = frozenset({"latents"})  # those of the photo: they are none of its faces'
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Load the code that warps."""
@@ -170,7 +171,7 @@ class FaceAlign(Stage[FaceAlignConfig]):
             return frame  # a photo that goes on whole
         faces = self.align(frame.picture, frame.faces, self.config)
         if faces:
-            return replace(frame, faces=faces)
+            return replace(frame, faces=faces, latents={})
         reason = self._outside(frame)
         return none_left(replace(frame, faces=[]), self.config.without_faces, "beyond the border", reason)
 
@@ -208,7 +209,7 @@ class PasteBack(Stage[PasteBackConfig]):
     Config = PasteBackConfig
     works_on = "frames"
     needs = frozenset({"crops"})
-    ends = frozenset({"crops"})
+    ends = frozenset({"crops", "latents"})
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Load the code that warps and blends."""
@@ -224,11 +225,14 @@ class PasteBack(Stage[PasteBackConfig]):
         if not any(face.crop is not None for face in frame.faces):
             return frame
         faces = [replace(face, crop=None, mask=None, matrix=None) for face in frame.faces]
-        return replace(frame, picture=self.paste(frame.picture, frame.faces, self.config), faces=faces)
+        return replace(frame, picture=self.paste(frame.picture, frame.faces, self.config), faces=faces, latents={})
 
 
 class SplitFaces(Stage[StageConfig]):
-    """Make every crop a picture of its own, PNG unless said otherwise: NAME-1, NAME-2, ... from left to right."""
+    """Make every crop a picture of its own, PNG unless said otherwise: NAME-1, NAME-2, ... from left to right.
+
+    Each takes its latents along.
+    """
 
     name = "split_faces"
     works_on = "frames"
@@ -258,7 +262,7 @@ class SplitFaces(Stage[StageConfig]):
                     notes=list(frame.metadata.notes),
                 ),
                 faces=[],
-                latents={},
+                latents=frame.latents_of(number - 1),
                 timings=dict(frame.timings),
                 decoded=None,
             )

@@ -102,8 +102,12 @@ class Inversion(Stage[InversionConfig]):
     name = "inversion"
     Config = InversionConfig
     works_on = "frames"
-    gives = frozenset({"latents"})
     extra = "train"
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """Latents of its name."""
+        return frozenset({f"latents:{self.config.name}"})
 
     def open(self, context: Context) -> None:
         """Build the network. Errors: HenshinError when it is no StyleGAN2, MissingError without weights or VGG-19."""

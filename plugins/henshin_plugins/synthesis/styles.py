@@ -1,0 +1,107 @@
+"""The styles that a synthesis draws from: the latents of frames, layer by layer of one name or another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from henshin.errors import HenshinError, PictureError
+from henshin.words import counted, listed
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from henshin import Frame, Model
+    from henshin_plugins.synthesis import SynthesisConfig
+
+    Latents = npt.NDArray[np.float32]
+
+
+class Styles:
+    """Makes styles (K, L, D) of the latents of a frame.
+
+    Errors: HenshinError when the model is no synthesis of styles, does not have the blocks that are to be swapped, or
+    a truncation is asked for and there is no mapping, or one that does not say its mean style.
+    """
+
+    def __init__(self, config: SynthesisConfig, model: Model, mapping: Model | None) -> None:
+        contract = model.contract
+        self.model = config.model
+        if contract.kind != "synthesis":
+            raise HenshinError(f"synthesis.model: '{self.model}' is no synthesis; its kind is {contract.kind}")
+        shape = contract.latent_shape or model.network.inputs[0].shape[1:]
+        if len(shape) != 2 or not all(isinstance(side, int) for side in shape):
+            raise HenshinError(
+                f"synthesis.model: '{self.model}' draws from {shape}, and not from a style for each layer"
+            )
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.names = self._names(config, contract.config.get("form") == "adain")
+        self.truncation = config.truncation
+        self.mean = _mean(config, mapping, self.shape[1]) if config.truncation < 1 else None
+
+    def __call__(self, frame: Frame, count: int) -> Latents:
+        """Return the styles of a frame's `count` crops, or of its photo. Errors: PictureError, what it lacks."""
+        latents = {name: self._latents(frame, name, count) for name in dict.fromkeys(self.names)}
+        styles = np.stack([latents[name][:, layer] for layer, name in enumerate(self.names)], axis=1)
+        if self.mean is not None:
+            styles = self.mean + (styles - self.mean) * np.float32(self.truncation)
+        return styles
+
+    def _names(self, config: SynthesisConfig, adain: bool) -> list[str]:
+        """The name of the latents for each layer."""
+        chosen = config.latents
+        if isinstance(chosen, str):
+            return [chosen] * self.shape[0]
+        names = [chosen.base] * self.shape[0]
+        try:
+            blocks = layers_of(self.shape[0], adain)
+            for swap in chosen.swaps:
+                for number in swap.numbers(len(blocks)):
+                    for layer in blocks[number - 1]:
+                        names[layer] = swap.latents
+        except HenshinError as error:
+            raise HenshinError(f"synthesis.latents.swap: '{self.model}': {error}") from error
+        return names
+
+    def _latents(self, frame: Frame, name: str, count: int) -> Latents:
+        if name not in frame.latents:
+            there = f"there are: {listed(frame.latents)}" if frame.latents else "there are none"
+            raise PictureError(f"no latents are called '{name}'; {there}")
+        value: Any = np.asarray(frame.latents[name])
+        if value.dtype.kind != "f" or value.ndim != 3:
+            raise PictureError(f"latents '{name}' are {value.dtype} {value.shape}, and styles are float32 (K, L, D)")
+        if value.shape[1:] != self.shape:
+            these = f"latents '{name}' are of another model"
+            raise PictureError(f"{these}: {value.shape[1:]} each, and '{self.model}' draws from {self.shape}")
+        if len(value) != count:
+            have, want = counted({"rows": len(value)}), counted({"crops" if frame.faces else "photos": count})
+            raise PictureError(
+                f"latents '{name}' have {have} for {want}: a stage between changed the faces without frame.keep"
+            )
+        if not np.isfinite(value).all():
+            raise PictureError(f"latents '{name}' hold values that are not finite")
+        return value.astype(np.float32, copy=False)
+
+
+def layers_of(layers: int, adain: bool = False) -> list[tuple[int, ...]]:
+    """Return for each block which of `layers` styles are its own; a style that two blocks take is the later one's.
+
+    A block's way to RGB takes the style of the next block's first layer, and that of the last block the last style. In
+    the AdaIN form, whose first block has two layers as well, each block has two styles.
+    Errors: HenshinError when blocks of two layers do not come out even.
+    """
+    if layers < 2 or layers % 2:
+        raise HenshinError(f"of {layers} styles it is not known which belong to which block")
+    count = layers // 2
+    if adain:
+        return [(2 * block, 2 * block + 1) for block in range(count)]
+    blocks = [(0,), *((2 * block - 1, 2 * block) for block in range(1, count))]
+    return [*blocks[:-1], (*blocks[-1], layers - 1)]
+
+
+def _mean(config: SynthesisConfig, mapping: Model | None, length: int) -> Latents:
+    if mapping is None:
+        raise HenshinError(f"synthesis.truncation: '{config.model}' has no mapping beside it that knows the mean style")
+    # of a truncation to nothing the mean is left
+    return mapping.styles(np.zeros((1, (mapping.contract.latent_shape or (length,))[0]), np.float32), 0.0)
