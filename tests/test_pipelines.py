@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from conftest import ROOT
 from PIL import Image
 
+from henshin import Stage, pipeline_checks
 from henshin.cli import run_pipeline
+from henshin.cli.base import registry_with
+from henshin.overrides import labels
 from henshin.packaged import data_folder
 
 FILES = sorted(data_folder("pipelines").glob("*.yaml"))
@@ -57,26 +61,52 @@ def run(name: str, photos: Path | None, out: Path, *words: str) -> int:
     return run_pipeline([name, *inputs, "-o", str(out), "--device", "cpu", *words])
 
 
+def stages(file: Path) -> list[type[Stage[Any]]]:
+    """The stages of a pipeline, also of one that cannot be loaded here."""
+    registry = registry_with(())
+    return [registry.stage(step["use"]) for step in yaml.safe_load(file.read_text())["stages"]]
+
+
 def takes_input(file: Path) -> bool:
     """Whether a pipeline is given photos: one that begins with a source makes its own pictures."""
-    from henshin.cli.base import registry_with
-    from henshin.models import ModelStore
-    from henshin.pipeline import load
+    return stages(file)[0].works_on != "source"
 
-    return load(str(file), registry_with(()), ModelStore()).source is None
+
+def wants_pytorch(file: Path) -> bool:
+    return any(stage.extra == "train" for stage in stages(file))
+
+
+def briefly(file: Path) -> list[str]:
+    """What is set for stages that optimise, so that they take a few steps: how good they are is not asked here."""
+    made = stages(file)
+    named = zip(labels([stage.name for stage in made]), made, strict=True)
+    return [f"--set={label}.steps=2" for label, stage in named if stage.name == "inversion"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_ready_pipeline_runs_by_name_and_by_file(file: Path, photos: Path, stand_in: Path, tmp_path: Path) -> None:
+    if wants_pytorch(file):
+        pytest.importorskip("torch")
     given = photos if takes_input(file) else None
-    assert run(file.stem, given, tmp_path / "one") == 0
-    assert run(str(file), given, tmp_path / "two", "--batch-size", "1") == 0
+    assert run(file.stem, given, tmp_path / "one", *briefly(file)) == 0
+    assert run(str(file), given, tmp_path / "two", "--batch-size", "1", *briefly(file)) == 0
     one = {path.name: pixels(path) for path in (tmp_path / "one").glob("[!.]*.*")}
     two = {path.name: pixels(path) for path in (tmp_path / "two").glob("[!.]*.*")}
     assert one
     assert one.keys() == two.keys()
     for name, picture in one.items():
         assert np.abs(picture.astype(int) - two[name]).max() <= 1
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if wants_pytorch(file)], ids=lambda file: file.stem)
+def test_what_wants_pytorch_says_how_to_install_it(
+    file: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline_checks, "find_spec", lambda _: None)
+    assert run(file.stem, photos, tmp_path / "out") == 3
+    lines = [line for line in capsys.readouterr().err.splitlines() if "pip install" in line]
+    assert lines
+    assert all("needs torch, which is not installed; run: pip install 'henshin[train]'" in line for line in lines)
 
 
 def test_results_depend_neither_on_the_batch_nor_on_the_order(
