@@ -166,5 +166,5 @@ class Frame:
 
 def _has(latents: Any, rows: int) -> bool:
     """Whether latents are an array with so many rows; a stage may leave anything under a name of its own."""
-    shape = getattr(latents, "shape", ())
-    return len(shape) > 0 and shape[0] == rows
+    shape: Any = getattr(latents, "shape", ())
+    return len(shape) > 0 and bool(shape[0] == rows)

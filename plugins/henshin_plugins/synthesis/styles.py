@@ -31,11 +31,10 @@ class Styles:
         if contract.kind != "synthesis":
             raise HenshinError(f"synthesis.model: '{self.model}' is no synthesis; its kind is {contract.kind}")
         shape = contract.latent_shape or model.network.inputs[0].shape[1:]
-        if len(shape) != 2 or not all(isinstance(side, int) for side in shape):
-            raise HenshinError(
-                f"synthesis.model: '{self.model}' draws from {shape}, and not from a style for each layer"
-            )
-        self.shape = (int(shape[0]), int(shape[1]))
+        sides = [side for side in shape if isinstance(side, int)]
+        if len(shape) != 2 or len(sides) != 2:
+            raise HenshinError(f"synthesis.model: '{self.model}' draws from {shape}, not from a style for each layer")
+        self.shape = (sides[0], sides[1])
         self.names = self._names(config, contract.config.get("form") == "adain")
         self.truncation = config.truncation
         self.mean = _mean(config, mapping, self.shape[1]) if config.truncation < 1 else None
@@ -81,7 +80,8 @@ class Styles:
             )
         if not np.isfinite(value).all():
             raise PictureError(f"latents '{name}' hold values that are not finite")
-        return value.astype(np.float32, copy=False)
+        found: Latents = value.astype(np.float32, copy=False)
+        return found
 
 
 def layers_of(layers: int, adain: bool = False) -> list[tuple[int, ...]]:
