@@ -76,11 +76,15 @@ class StyleGan2(Generator[StyleGan2Config]):
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
-    """The network of this plugin."""
-    return [StyleGan2]
+    """The networks of this plugin."""
+    from henshin_plugins.stylegan2.encoder import StyleGan2Encoder  # its options hold those above
+
+    return [StyleGan2, StyleGan2Encoder]
 
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
     """The recipes of this plugin."""
-    return [StyleGan2Recipe, StyleGan2FreezeRecipe]
+    from henshin_plugins.stylegan2.encoder import StyleGan2EncoderRecipe
+
+    return [StyleGan2Recipe, StyleGan2FreezeRecipe, StyleGan2EncoderRecipe]

@@ -1,0 +1,115 @@
+"""An encoder that guesses the w+ of a picture in a few passes (ReStyle: Alaluf, Patashnik and Cohen-Or 2021).
+
+A small network sees the picture beside what the frozen synthesis draws of the present guess, and says how each style
+should change. The first guess is the mean style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from henshin_plugins.stylegan2.network import FIRST, Synthesis
+
+LEVELS = 3
+"""Of how many sizes, from 4 pixels up, the features are that styles are told from."""
+FIRST_SHARE = 0.1
+"""How large the very first correction is, over what a fresh layer would give: training begins near the mean."""
+
+
+def side_widths(size: int, width: int, maximum: int) -> list[int]:
+    """Channels at size / 2, size / 4, ..., 4 pixels: `width` at the first, doubled each time, never above `maximum`."""
+    count = (size // FIRST).bit_length() - 1
+    return [min(maximum, width * 2**i) for i in range(count)]
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a shortcut, at half the size where `down`."""
+
+    def __init__(self, inputs: int, outputs: int, down: bool) -> None:
+        super().__init__()
+        self.down = down
+        self.first = nn.Conv2d(inputs, outputs, 3, padding=1, stride=2 if down else 1)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.norm = nn.GroupNorm(1, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, H, W), or half of that."""
+        y = self.second(F.leaky_relu(self.first(x), 0.2))
+        x = self.shortcut(F.avg_pool2d(x, 2) if self.down else x)
+        return F.leaky_relu(self.norm(x + y), 0.2)
+
+
+class Guess(nn.Module):
+    """Two pictures to a change of every style, in deviations: features of 4, 8 and 16 pixels, two linear layers."""
+
+    def __init__(self, latent_shape: Sequence[int], widths: Sequence[int], hidden: int) -> None:
+        super().__init__()
+        self.latent_shape = tuple(latent_shape)
+        layers, latent = latent_shape
+        # four pixels become channels: the first convolution would cost most, and sees little
+        self.enter = nn.Conv2d(6 * 4, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(Residual(before, after, True) for before, after in pairwise(widths))
+        kept = list(reversed(widths))[:LEVELS]
+        self.look = nn.ModuleList(nn.Conv2d(width, max(1, width // 4), 1) for width in kept)
+        seen = sum(max(1, width // 4) for width in kept) * FIRST**2
+        self.think = nn.Linear(seen, hidden)
+        self.say = nn.Linear(hidden, layers * latent)
+        with torch.no_grad():
+            self.say.weight.mul_(FIRST_SHARE)
+            self.say.bias.zero_()
+
+    def forward(self, pictures: Tensor, drawn: Tensor) -> Tensor:
+        """(N, 3, S, S) twice, in [-1, 1] -> (N, L, D), fp32."""
+        x = F.leaky_relu(self.enter(F.pixel_unshuffle(torch.cat([pictures, drawn - pictures], 1), 2)), 0.2)
+        features = [x]
+        for layer in self.down:
+            features.append(layer(features[-1]))
+        found = []
+        for look, x in zip(self.look, reversed(features), strict=False):
+            y = look(x)
+            side = y.shape[2] // FIRST
+            found.append((F.avg_pool2d(y, side) if side > 1 else y).flatten(1))
+        y = F.leaky_relu(self.think(torch.cat(found, 1)), 0.2)
+        change: Tensor = self.say(y)
+        return change.float().reshape(-1, *self.latent_shape)
+
+
+class Encoder(nn.Module):
+    """Pictures to w+, in `passes` passes from the mean; the synthesis is frozen, and part of the network.
+
+    `mean` is the mean style and `deviation` that of its numbers, (D,) each: what a change is counted in.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, synthesis: Synthesis, widths: Sequence[int], hidden: int, passes: int) -> None:
+        super().__init__()
+        self.synthesis = synthesis.requires_grad_(False)
+        self.passes = passes
+        self.guess = Guess(synthesis.latent_shape, widths, hidden)
+        latent = synthesis.latent_shape[1]
+        self.register_buffer("mean", torch.zeros(latent))
+        self.register_buffer("deviation", torch.ones(latent))
+
+    def draw(self, w: Tensor) -> Tensor:
+        """w+ (N, L, D) -> what the synthesis draws, (N, 3, S, S), the same every time, in training too."""
+        drawn: Tensor = self.synthesis(w, self.synthesis.still)
+        return drawn
+
+    def begin(self, count: int) -> Tensor:
+        """The mean style for so many pictures, w+ (N, L, D)."""
+        return self.mean.expand(count, *self.synthesis.latent_shape)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, 3, S, S) in [-1, 1] -> w+ (N, L, D), fp32."""
+        w = self.begin(pictures.shape[0])  # by len() the exporter would take it for a number that never changes
+        for _ in range(self.passes):
+            w = w + self.deviation * self.guess(pictures, self.draw(w))
+        return w
