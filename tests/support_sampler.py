@@ -94,7 +94,7 @@ def expected_of_styles(styles: np.ndarray) -> np.ndarray:
     return drawn
 
 
-def in_halves(folder: Path, name: str, shift: float = 0.0) -> None:
+def in_halves(folder: Path, name: str, shift: float = 0.0, config: dict[str, Any] | None = None) -> None:
     """Write NAME-mapping (w+: rows of noise @ turn) and NAME-synthesis (128 + shift + sum of w+[l] @ layers[l])."""
     rows = 2 * BLOCKS
     _half(
@@ -129,7 +129,7 @@ def in_halves(folder: Path, name: str, shift: float = 0.0) -> None:
         ["n", rows, LENGTH],
         [helper.make_tensor_value_info("pictures_out", TensorProto.UINT8, ["n", SIDE, SIDE, 3])],
         Contract(name=f"{name}-synthesis", kind="synthesis", part="synthesis", latent_shape=(rows, LENGTH),
-                 preferred_size=SIDE),
+                 preferred_size=SIDE, config=config or {}),
     )  # fmt: skip
 
 

@@ -69,12 +69,12 @@ def test_the_distance_to_the_targets_falls_and_all_that_one_watches_is_logged(le
 
 def test_a_sheet_shows_held_out_sources_translations_and_targets(learned):
     with Image.open(sorted((learned / "samples").glob("*.png"))[-1]) as page:
-        assert page.size[0] == pytest.approx(3 * 32, abs=12)
-        assert page.size[1] >= 2 * 32
-        strip = np.asarray(page.convert("RGB")).astype(int)[:32]
-    width = page.size[0] // 3
-    source, target = strip[:, :32], strip[:, 2 * width : 2 * width + 32]
+        assert page.size[1] == 3 * 34
+        shown = np.asarray(page.convert("RGB")).astype(int)[:, -34:-2]
+        names = np.asarray(page.convert("L"))[:, :30]
+    source, target = shown[:32], shown[68:100]
     assert np.abs(source + target - 255).max() <= 2
+    assert all((names[34 * row : 34 * row + 32] < 128).any() for row in range(3)), "every row is named"
 
 
 def test_the_run_becomes_a_model_without_dropout(learned, tmp_path):

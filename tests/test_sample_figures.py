@@ -98,7 +98,7 @@ def test_a_grid_of_another_count_is_drawn_anew(place: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("mix", "lent"), [("{from: 1, to: 2}", range(4)), ("{from: 2, to: 2}", range(2, 4)), ("{from: 3}", range(4, 6))]
+    ("mix", "lent"), [("{from: 1, to: 2}", range(3)), ("{from: 2, to: 2}", range(1, 3)), ("{last: 1}", range(3, 6))]
 )
 def test_a_mixing_table_takes_blocks_from_the_left_and_the_others_from_above(
     place: Path, mix: str, lent: range
@@ -123,7 +123,7 @@ def test_a_mixing_table_takes_blocks_from_the_left_and_the_others_from_above(
 def test_by_default_the_two_coarsest_blocks_are_lent(place: Path) -> None:
     write("model: style", "layout: mixing", "columns: 1", "rows: 1")
     assert run() == 0
-    mixed = np.concatenate([style(1)[:4], style(0)[4:]])
+    mixed = np.concatenate([style(1)[:3], style(0)[3:]])
     assert near(cell(page("sample-mixing"), 1, 1), expected_of_styles(mixed))
 
 
@@ -190,7 +190,7 @@ def test_cells_and_gaps_have_the_sizes_that_were_asked_for(place: Path) -> None:
         (["layout: between", "count: 4"], "p.yaml:5: sample.count: is for layout pictures or grid, and this one"),
         (["layout: grid", "steps: 4"], "p.yaml:5: sample.steps: is for layout between, and this one is 'grid'"),
         (["layout: between", "mix: {to: 3}"], "p.yaml:5: sample.mix: is for layout mixing, and this one is 'between'"),
-        (["layout: mixing", "mix: {from: 3, to: 2}"], "p.yaml:5: sample.mix: from block 3 to block 2 there is none"),
+        (["layout: mixing", "mix: {from: 3, last: 2}"], "p.yaml:5: sample.mix: 'last' says which blocks; 'from' and"),
         (["layout: mixing", "mix: {from: 0}"], "p.yaml:5: sample.mix.from: 0 is too small; at least 1"),
         (["layout: strips"], "p.yaml:4: sample.layout: 'strips' is not known"),
         (["layout: mixing"], "sample.layout: mixing is of styles, and 'noise' has no mapping; grid and between do"),
@@ -210,9 +210,20 @@ def test_what_does_not_go_together_is_told(
 def test_blocks_that_are_not_there_are_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write("model: style", "layout: mixing")
     assert run("--set", "sample.mix.to=4") == 2
-    assert "sample.mix: blocks 1 to 4 are asked for, and 'style' has blocks 1 to 3" in capsys.readouterr().err
-    assert run("--set", "sample.mix={from: 4}") == 2
-    assert "'style' has blocks 1 to 3" in capsys.readouterr().err
+    assert "sample.mix: 'style': blocks 1 to 4 are asked for, and there are blocks 1 to 3" in capsys.readouterr().err
+    assert run("--set", "sample.mix={from: 3, to: 2}") == 2
+    assert "sample.mix: 'style': blocks 3 to 2 are asked for" in capsys.readouterr().err
+
+
+def test_in_the_adain_form_each_block_has_two_rows(tmp_path: Path) -> None:
+    from henshin.runtime import Model
+    from henshin_plugins.sample.figures import _lent
+
+    in_halves(tmp_path, "adain", config={"form": "adain"})
+    halves = [model_of(tmp_path / f"adain-{half}.onnx") for half in ("mapping", "synthesis")]
+    model = Model(halves[1].contract, halves[1].network, mapping=halves[0])
+    options = SampleConfig.model_validate({"model": "adain", "layout": "mixing", "mix": {"from": 2, "to": 3}})
+    assert _lent(options, model) == [2, 3, 4, 5]
 
 
 def test_a_picture_that_fails_is_named_by_its_place(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

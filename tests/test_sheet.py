@@ -92,8 +92,9 @@ def test_what_fails_is_said_in_its_cell_and_in_the_exit_code(bench: Path, capsys
     assert "failed: broken.png: " in said
     assert "s.png: 2 pictures: input, picky" in said
     page = np.asarray(Image.open("s.png"))
-    second = at(page, 1, 64, 20, 64, LINE + (20 + 2 * LINE + GAP) + LINE)
+    second = at(page, 1, 64, 64, 64, LINE + (64 + 2 * LINE + GAP) + LINE)
     assert second.min() < 128, "the word stands there"
+    assert (second == 255).mean() > 0.8, "and nothing else"
 
 
 def test_a_sheet_replaces_nothing_and_must_be_a_picture(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,12 +15,12 @@ from support_stages import opened
 from support_synthesis import LAYERS, LENGTH, MEAN, SIDE, expected, latents, mapping, pair, synthesis
 
 from henshin import Face, Frame, HenshinError, Stage
+from henshin.block_range import layers_of
 from henshin.cli.base import registry_with
 from henshin.errors import PipelineError
 from henshin.models import ModelStore
 from henshin.pipeline import load
 from henshin_plugins.synthesis import Synthesis, SynthesisConfig
-from henshin_plugins.synthesis.styles import layers_of
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Which blocks of a network an option names: `from` and `to`, or the `last` so many."""
+"""Which blocks of a network an option names: `from` and `to`, or the `last` so many; and which styles they take."""
 
 from __future__ import annotations
 
@@ -30,3 +30,19 @@ class BlockRange(BaseModel):
         if not first <= to <= count:
             raise HenshinError(f"blocks {first} to {to} are asked for, and there are blocks 1 to {count}")
         return range(first, to + 1)
+
+
+def layers_of(layers: int, adain: bool = False) -> list[tuple[int, ...]]:
+    """Return for each block which of `layers` styles are its own; a style that two blocks take is the later one's.
+
+    A block's way to RGB takes the style of the next block's first layer, and that of the last block the last style. In
+    the AdaIN form, whose first block has two layers as well, each block has two styles.
+    Errors: HenshinError when blocks of two layers do not come out even.
+    """
+    if layers < 2 or layers % 2:
+        raise HenshinError(f"of {layers} styles it is not known which belong to which block")
+    count = layers // 2
+    if adain:
+        return [(2 * block, 2 * block + 1) for block in range(count)]
+    blocks = [(0,), *((2 * block - 1, 2 * block) for block in range(1, count))]
+    return [*blocks[:-1], (*blocks[-1], layers - 1)]

@@ -23,6 +23,22 @@ def marked(config: BaseModel, kind: type[MarkT], of: type[Any] = str) -> Iterato
             yield (field.alias or key, *rest), value, mark
 
 
+def marks_of(config: type[BaseModel], kind: type[MarkT]) -> Iterator[MarkT]:
+    """Yield the marks of this kind that the types of a configuration's options bear, whatever their values may be."""
+    for field in config.model_fields.values():
+        yield from _marks_in(_whole(field), kind)
+
+
+def _marks_in(annotation: Any, kind: type[MarkT]) -> Iterator[MarkT]:
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        yield from (one for one in arguments[1:] if isinstance(one, kind))
+        arguments = arguments[:1]
+    if get_origin(annotation) is not Literal:
+        for argument in arguments:
+            yield from _marks_in(argument, kind)
+
+
 def marked_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkT]) -> Iterator[Any]:
     """Yield what ``marked`` does from plain values, as JSON keeps them, also where they are no longer all valid."""
     for key, field in config.model_fields.items():

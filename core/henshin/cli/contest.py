@@ -15,11 +15,12 @@ from henshin.cli.base import registry_with, say
 from henshin.cli.text import amount
 from henshin.errors import HenshinError, MissingError
 from henshin.places import exists
+from henshin.stage import ModelOption
 from henshin.words import did_you_mean, listed
 
 if TYPE_CHECKING:
     from henshin.cli.report import Lines
-    from henshin.evaluation import ByModel, ByPipeline, Method, Sheet
+    from henshin.evaluation import ByModel, ByPipeline, Method, Networks, Sheet
     from henshin.models import ModelStore
 
 USUAL_SCALES = (2, 3, 4)
@@ -39,6 +40,21 @@ class Contest:
         from henshin.evaluation import baselines
 
         return [*baselines(scale), *self.named]
+
+    def furthest(self) -> int:
+        """Return how far all can enlarge: the largest scale that models have in common, else what pipelines say.
+
+        1 where nothing enlarges. Errors: HenshinError.
+        """
+        if self.models:
+            common = set.intersection(*(set(one.scales) for one in self.models))
+            return max(common) if common else max(self.common_scales())
+        own = {one.own_scale() or USUAL_SCALES[-1] for one in self.pipelines} or {USUAL_SCALES[-1]}
+        if len(own) > 1:
+            raise HenshinError(
+                f"these pipelines enlarge by {listed(map(str, own))}; say with --scale what the sheet shows"
+            )
+        return own.pop()
 
     def check(self, scales: Sequence[int]) -> None:
         """Find out beforehand whether all can do all scales. Errors: HenshinError."""
@@ -71,22 +87,13 @@ def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Cont
     Errors: HenshinError, MissingError for a name that is neither a model's nor a pipeline's.
     """
     from henshin.engine import RunOptions
-    from henshin.evaluation import ByModel, ByPipeline, Networks
+    from henshin.evaluation import ByModel, ByPipeline
     from henshin.images import WriteOptions
     from henshin.models import ModelStore
-    from henshin.runtime import resolve_device
 
     registry, store = registry_with(asked["plugin_files"]), ModelStore()
-    device = resolve_device(asked["device"], asked["require_gpu"])
-    told_before: set[str] = set()
-
-    def once(text: str) -> None:
-        """Tell what every run of a pipeline would say again."""
-        if text not in told_before:
-            told_before.add(text)
-            tell(text)
-
-    networks = Networks(store, device, asked["batch_size"], once)
+    once = _once(tell)
+    networks = networks_of(asked, store, once)
     options = RunOptions(
         device=asked["device"],
         require_gpu=asked["require_gpu"],
@@ -98,7 +105,7 @@ def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Cont
     pipelines: dict[str, ByPipeline] = {}
     with tempfile.TemporaryDirectory(prefix="henshin-") as folder:
         for number, name in enumerate(names):
-            if _is_pipeline(name, store):
+            if is_pipeline(name, store):
                 place = Path(folder) / str(number)
                 pipelines[name] = ByPipeline(name, asked["overrides"], place, options, store, registry, once)
             else:
@@ -109,8 +116,32 @@ def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Cont
         yield Contest(list(models.values()), list(pipelines.values()), [both[name] for name in names])
 
 
-def _is_pipeline(name: str, store: ModelStore) -> bool:
-    """Tell a pipeline from a model; of a name that both have the model is meant. Errors: MissingError for neither."""
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what tells a text only once: every run of a pipeline would say it again."""
+    before: set[str] = set()
+
+    def once(text: str) -> None:
+        if text not in before:
+            before.add(text)
+            tell(text)
+
+    return once
+
+
+def networks_of(asked: dict[str, Any], store: ModelStore, tell: Callable[[str], None]) -> Networks:
+    """Return what opens models where they are asked to run. Errors: HenshinError."""
+    from henshin.evaluation import Networks
+    from henshin.runtime import resolve_device
+
+    return Networks(store, resolve_device(asked["device"], asked["require_gpu"]), asked["batch_size"], tell)
+
+
+def is_pipeline(name: str, store: ModelStore, kinds: Sequence[str] = ("translator",)) -> bool:
+    """Tell a pipeline from a model; of a name that both have the model is meant.
+
+    Errors: MissingError for neither, with the pipelines there are and the models of these ``kinds``.
+    """
+    from henshin.models.fit import fitting
     from henshin.models.store import SUFFIX, is_path
     from henshin.packaged import data_folder
 
@@ -125,7 +156,7 @@ def _is_pipeline(name: str, store: ModelStore) -> bool:
     ready = [path.stem for path in data_folder("pipelines").glob("*.yaml")]
     if name in ready:
         return True
-    here = [one.name for one in store.list() if one.kind == "translator"]
+    here = [one for kind in kinds for one in fitting(store, ModelOption(kind=kind))]
     families = [one.rpartition("-x")[0] for one in here if one.rpartition("-x")[2].isdigit()]
     there_are = f"; models: {listed(here) or 'none'}; pipelines: {listed(ready) or 'none'}"
     hint = did_you_mean(name, [*families, *here, *ready]) or there_are
@@ -167,4 +198,4 @@ def save(sheet: Sheet, path: Path, level: int) -> None:
         raise HenshinError("no picture could be drawn, so that there is no sheet")
     sheet.save(path)
     if level >= 0:
-        say(f"{path}: {amount(len(sheet.strips), 'picture')}: {', '.join(sheet.columns)}")
+        say(f"{path}: {amount(len(sheet.strips), 'picture')}: {', '.join(sheet.heads)}")

@@ -10,6 +10,7 @@ import click
 from henshin.cli.base import F, GroupedCommand, Voice, option, plugin_option, voiced
 from henshin.cli.run import RunCommand, batch_size, device
 
+_NOISE = "Samplers"
 _HOW, _SHEET, _WHERE, _SAID = "How it is measured", "A sheet to look at", "Where networks run", "What is said"
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 _CELL = click.IntRange(32, 1024)
@@ -104,9 +105,28 @@ def evaluate(ctx: click.Context, /, **asked: Any) -> int:
 @option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("sheet.png"), show_default=True, help="A picture."
 )
-@option("--scale", type=_SCALE, metavar="N", help="How many times larger; else as far as the models go, or 4.")
-@option("--rows", type=_ROWS, default=16, show_default=True, help="How many pictures: the first ones.")
-@option("--cell", type=_CELL, default=256, show_default=True, help="Longest side of what is shown of each.")
+@option(
+    "--scale", type=_SCALE, metavar="N", help="How many times larger; else as far as all go, 1 if nothing enlarges."
+)
+@option("--rows", type=_ROWS, help="How many pictures: the first ones.  [default: 16; samplers: 8]")
+@option(
+    "--cell", type=_CELL, help="Longest side of what is shown of each.  [default: 256; samplers: their own, 128 to 256]"
+)
+@option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="TEXT",
+    help="What stands above a column; one for each, or one more, for the input.",
+)
+@option("--captions/--no-captions", default=True, help="Say the name and size of each picture.  [default: yes]")
+@option("--seed", type=click.IntRange(0, 2**63 - 1), heading=_NOISE, help="Another one, other pictures.  [default: 0]")
+@option(
+    "--truncation",
+    type=click.FloatRange(0, 1, min_open=True),
+    heading=_NOISE,
+    help="Below 1 nearer to the mean picture.  [default: 1]",
+)
 @overrides_option
 @plugin_option
 @option("--force", is_flag=True, help="Replace a file of that name.")
@@ -114,11 +134,17 @@ def evaluate(ctx: click.Context, /, **asked: Any) -> int:
 @voiced
 @click.pass_context
 def sheet(ctx: click.Context, /, **asked: Any) -> int:
-    """Draw pictures enlarged side by side: by whole pixels, Lanczos, bicubic, and each MODEL or PIPELINE.
+    """Draw side by side what models and pipelines make of the same pictures, or of the same noise.
 
-    A row for each picture. Of one that is larger than its cell the part with the most detail is shown.
+    A row for each picture: as it is, then by each MODEL or PIPELINE, whole and at one size. Where they enlarge: by
+    whole pixels, Lanczos, bicubic, and each of them, and of a picture that is larger than its cell the part with the
+    most detail is shown. Where all are samplers there is no -i: a row for each noise, as `sample` numbers them, a
+    column for each model.
 
-    Example: henshin sheet carn-m -i faces/ --scale 4 -o faces.png
+    \b
+    Examples: henshin sheet selfie2anime cartoons.yaml -i faces/ -o faces.png
+              henshin sheet carn-m -i faces/ --scale 4 -o enlarged.png
+              henshin sheet faces faces-fin1 faces-fin2 --truncation 0.7 --label g --label "k = 1" --label "k = 2"
     """
     from henshin.cli.sheets import drawn
 

@@ -4,16 +4,19 @@
 - ``Resampler``, ``Untouched``, ``ByModel``, ``ByPipeline``: what turns a given picture into one like its truth.
 - ``evaluate(sets, scales, methods, ruler, report, sheet) -> Results``: the figures, and what failed.
 - ``Sheet``: the pictures side by side.
+- ``samplers_among``, ``length_and_side``, ``draw_samplers``: a sheet of what several models draw of the same noise.
 """
 
 from __future__ import annotations
 
 from henshin.evaluation.measuring import Fault, Figure, Results, Row, Ruler, evaluate
 from henshin.evaluation.methods import ByModel, ByPipeline, Method, Networks, Resampler, Untouched, baselines
+from henshin.evaluation.samplers import draw_samplers, length_and_side, samplers_among
 from henshin.evaluation.sets import Case, PictureSet, paired_set, plain_set, reduced_set
-from henshin.evaluation.sheet import Sheet
+from henshin.evaluation.sheet import INPUT, Sheet
 
 __all__ = [
+    "INPUT",
     "ByModel",
     "ByPipeline",
     "Case",
@@ -29,8 +32,11 @@ __all__ = [
     "Sheet",
     "Untouched",
     "baselines",
+    "draw_samplers",
     "evaluate",
+    "length_and_side",
     "paired_set",
     "plain_set",
     "reduced_set",
+    "samplers_among",
 ]

@@ -89,18 +89,26 @@ class Networks:
     _opened: dict[Path, Network] = field(default_factory=dict)
 
     def model(self, name: str) -> Model:
-        """Open a model. Errors: HenshinError, MissingError."""
-        from henshin.runtime import Model, Network
+        """Open a model, a sampler's mapping with it. Errors: HenshinError, MissingError."""
+        from henshin.runtime import Model
 
         if name not in self._models:
             found = self.store.find(name)
-            if found.path not in self._opened:
-                if self.device.note and not self._opened:
-                    self.tell(self.device.note)
-                network = self._opened[found.path] = Network(found.path, self.device)
-                self.tell(f"{found.path.stem} runs on {network.providers[0]}")
-            self._models[name] = Model(found.contract, self._opened[found.path], self.batch_size)
+            mapping = None
+            if found.mapping is not None:
+                mapping = Model(found.mapping.contract, self._network(found.mapping.path))
+            self._models[name] = Model(found.contract, self._network(found.path), self.batch_size, mapping=mapping)
         return self._models[name]
+
+    def _network(self, path: Path) -> Network:
+        from henshin.runtime import Network
+
+        if path not in self._opened:
+            if self.device.note and not self._opened:
+                self.tell(self.device.note)
+            network = self._opened[path] = Network(path, self.device)
+            self.tell(f"{path.stem} runs on {network.providers[0]}")
+        return self._opened[path]
 
 
 class ByModel:
@@ -141,7 +149,7 @@ class ByModel:
 
 def _scales(store: ModelStore, name: str) -> dict[int, str]:
     """Return the scales of a model with the full names. Errors: MissingError; HenshinError for one without pictures."""
-    for found in store.family(name):
+    for found in [store.find(name)] if store.halves(name) else store.family(name):
         if found.contract.kind != "translator":
             raise HenshinError(found.contract.model_copy(update={"name": name}).no_translator)
     return store.scales(name)
@@ -181,7 +189,24 @@ class ByPipeline:
         overrides = [one.replace(SCALE_MARK, str(scale)) for one in self.overrides]
         self._pipeline = load(self.name, self.registry, self.store, overrides)
         if self._pipeline.source is not None:
-            raise HenshinError(f"pipeline '{self.name}' makes its own pictures, so that there is no truth for them")
+            raise HenshinError(f"pipeline '{self.name}' makes its own pictures, and here it is to work on others")
+
+    def own_scale(self) -> int | None:
+        """How many times larger whole pictures come out, as the options of its stages say; None where --set says it.
+
+        1 where no option says it. Errors: those of ``check``.
+        """
+        from henshin.marks import marks_of
+        from henshin.stage import ModelOption
+
+        if any(SCALE_MARK in one for one in self.overrides):
+            return None
+        self.check(1)
+        configs = [stage.config for stage in self._pipeline.stages if stage.zone == "photos"]
+        options = [(one, mark.scale) for one in configs for mark in marks_of(type(one), ModelOption) if mark.scale]
+        scales = [getattr(config, option, None) or 1 for config, option in options]
+        whole = [int(scale) for scale in scales if scale == int(scale)]
+        return max(whole, default=1)
 
     def begin(self, cases: Sequence[Case], scale: int) -> None:
         """Write what is given, where it is no file already, and run the pipeline over all of it."""

@@ -1,15 +1,17 @@
-"""The sheet to look at: a row for each picture, a column for each method, at one scale and pixel by pixel.
+"""The sheet to look at: a row for each picture, a column for each method, at one scale.
 
-A picture that is larger than its cell is not reduced, for that would hide what is to be seen: of all columns the same
-part is shown, the one with the most detail.
+Where pictures are enlarged, they are shown pixel by pixel, and one that is larger than its cell is not reduced, for
+that would hide what is to be seen: of all columns the same part is shown, the one with the most detail. A sheet of
+``whole`` pictures shows all of each, at the size of the cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from henshin.errors import HenshinError
 
@@ -25,6 +27,8 @@ GAP = 8
 LINE = 20
 """Pixels: between two cells, and the height of a line of text."""
 _FONT_SIZE = 13
+_WIDEST = 400
+"""Pixels that the name of a column may take, where that is more than its pictures do."""
 INPUT, TRUTH = "input", "truth"
 
 
@@ -61,13 +65,17 @@ def most_detailed(picture: Picture, height: int, width: int) -> Window:
 
 @dataclass
 class Strip:
-    """One row of a sheet: a title, and by column what is shown and the words below it."""
+    """One row of a sheet: a title, and by column what is shown and the words below it.
+
+    Without a ``window`` pictures are shown whole, their longer side that of a cell.
+    """
 
     title: str
-    window: Window
-    scale: int
-    given: tuple[int, int]
     cell: int
+    window: Window | None = None
+    scale: int = 1
+    given: tuple[int, int] = (0, 0)
+    captions: bool = True
     cells: dict[str, tuple[Picture, str]] = field(default_factory=dict)
 
     def add(self, column: str, drawn: Picture, words: str = "") -> None:
@@ -75,24 +83,50 @@ class Strip:
         from henshin.resampling import fitted, resample
 
         height, width = self.given
-        if drawn.shape[:2] == (height * self.scale, width * self.scale):
+        if self.window is not None and drawn.shape[:2] == (height * self.scale, width * self.scale):
             shown = self.window.cut(drawn, self.scale)
         else:
             shown = resample(drawn, *fitted(drawn.shape[0], drawn.shape[1], self.cell))
-        self.cells[column] = (shown, words)
+            words = words or _size(drawn)
+        self.cells[column] = (shown, words if self.captions else "")
+
+    @property
+    def height(self) -> int:
+        """Pixels of its highest picture."""
+        return max(int(shown.shape[0]) for shown, _ in self.cells.values())
+
+    @property
+    def lines(self) -> tuple[int, int]:
+        """Pixels for words above and below the pictures."""
+        return LINE * bool(self.title), LINE * any(words for _, words in self.cells.values())
 
 
 class Sheet:
     """Collects at most ``rows`` pictures of each set and scale and draws them.
 
-    ``columns`` are the methods' names, between the input, enlarged by whole pixels, and the truth where there is one;
-    ``cell`` is the longest side of what is shown of a picture.
+    ``columns`` are the methods' names, after the input, where there is one, and before the truth, where there is one;
+    ``called`` says what stands above a column in place of its name. ``cell`` is the longest side of what is shown of a
+    picture; ``whole`` shows all of it. Without ``captions`` only columns are named.
     """
 
-    def __init__(self, columns: Sequence[str], rows: int, cell: int, truth: bool) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        rows: int,
+        cell: int,
+        *,
+        truth: bool = False,
+        source: bool = True,
+        whole: bool = False,
+        called: Mapping[str, str] | None = None,
+        captions: bool = True,
+    ) -> None:
         inner = [name for name in columns if name != INPUT]
-        self.columns = [INPUT, *inner, TRUTH] if truth else [INPUT, *inner]
-        self.rows, self.cell = rows, cell
+        self.columns = [*[INPUT] * source, *inner, *[TRUTH] * truth]
+        self.heads = [(called or {}).get(name, name) for name in self.columns]
+        self.rows, self.cell, self.whole, self.captions = rows, cell, whole, captions
+        longest = max((_length(_writable(head)) for head in self.heads), default=0)
+        self.wide = max(cell, min(longest, _WIDEST))
         self.strips: list[Strip] = []
         self._left = rows
 
@@ -114,45 +148,57 @@ class Sheet:
         if not self._left:
             return None
         self._left -= 1
+        strip = self.bare(_title(case)) if self.whole else self._enlarged(case, given)
+        if self.whole:
+            strip.add(INPUT, given)
+        if truth is not None:
+            strip.add(TRUTH, truth, _size(truth))
+        return strip
+
+    def bare(self, title: str = "") -> Strip:
+        """Begin a row of whole pictures, none of them there yet."""
+        self.strips.append(Strip(title if self.captions else "", self.cell, captions=self.captions))
+        return self.strips[-1]
+
+    def _enlarged(self, case: Case, given: Picture) -> Strip:
+        """Begin a row of what is enlarged, with the input by whole pixels."""
         from henshin.resampling import resample
 
         side = max(1, self.cell // case.scale)
         window = most_detailed(given, side, side)
-        strip = Strip(_title(case), window, case.scale, given.shape[:2], self.cell)
+        strip = self.bare(_title(case))
+        strip.window, strip.scale, strip.given = window, case.scale, given.shape[:2]
         part = window.cut(given, 1)
-        strip.cells[INPUT] = (
-            resample(part, part.shape[0] * case.scale, part.shape[1] * case.scale, "nearest"),
-            _size(given),
-        )
-        if truth is not None:
-            strip.add(TRUTH, truth, _size(truth))
-        self.strips.append(strip)
+        shown = resample(part, part.shape[0] * case.scale, part.shape[1] * case.scale, "nearest")
+        strip.cells[INPUT] = (shown, _size(given) if self.captions else "")
         return strip
 
     @property
     def _width(self) -> int:
-        return GAP + len(self.columns) * (self.cell + GAP)
+        return GAP + len(self.columns) * (self.wide + GAP)
 
     def draw(self) -> Picture:
         """Draw the sheet, (H, W, 3) uint8."""
         import numpy as np
         from PIL import Image, ImageDraw
 
-        heights = [max(shown.shape[0] for shown, _ in strip.cells.values()) for strip in self.strips]
-        page = Image.new("RGB", (self._width, LINE + sum(height + 2 * LINE + GAP for height in heights)), "white")
+        strips = [strip for strip in self.strips if strip.cells]
+        height = LINE + sum(strip.height + sum(strip.lines) + GAP for strip in strips)
+        page = Image.new("RGB", (self._width, height), "white")
         pen = ImageDraw.Draw(page)
-        for number, name in enumerate(self.columns):
-            self._write(pen, (self._at(number), 2), name)
+        for number, head in enumerate(self.heads):
+            self._write(pen, (self._at(number), 2), head)
         top = LINE
-        for strip, height in zip(self.strips, heights, strict=True):
+        for strip in strips:
+            above, below = strip.lines
             self._write(pen, (GAP, top + 2), strip.title, self._width)
             for number, name in enumerate(self.columns):
-                self._place(page, pen, strip.cells.get(name), (self._at(number), top + LINE), height)
-            top += height + 2 * LINE + GAP
+                self._place(page, pen, strip.cells.get(name), (self._at(number), top + above), strip.height)
+            top += above + strip.height + below + GAP
         return np.asarray(page)
 
     def _at(self, column: int) -> int:
-        return GAP + column * (self.cell + GAP)
+        return GAP + column * (self.wide + GAP)
 
     def _place(
         self,
@@ -173,13 +219,10 @@ class Sheet:
 
     def _write(self, pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, room: int | None = None) -> None:
         """Write a line, cut to its room."""
-        from PIL import ImageFont
-
-        font = ImageFont.load_default(_FONT_SIZE)
-        text = text.encode("latin-1", "replace").decode("latin-1")  # what Pillow's own font has
-        while text and font.getlength(text) > (room or self.cell):
+        text = _writable(text)
+        while text and _length(text) > (room or self.wide):
             text = text[:-2] + "\N{HORIZONTAL ELLIPSIS}" if len(text) > 2 else ""
-        pen.text(at, text, fill="black", font=font)
+        pen.text(at, text, fill="black", font=_font())
 
     def save(self, path: Path) -> None:
         """Write the sheet, whole or not at all. Errors: HenshinError when it cannot be written."""
@@ -192,6 +235,22 @@ class Sheet:
             write_bytes(path, data)
         except OSError as error:
             raise HenshinError(f"cannot write '{path}': {error.strerror or error}") from error
+
+
+def _font() -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(_FONT_SIZE)
+
+
+def _length(text: str) -> int:
+    """Pixels that a line of text takes."""
+    return math.ceil(float(_font().getlength(text)))
+
+
+def _writable(text: str) -> str:
+    """Return what Pillow's own font has of a text."""
+    return text.encode("latin-1", "replace").decode("latin-1")
 
 
 def _title(case: Case) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SHOWN = 4
 """Pictures of each domain on a sample sheet."""
+BOTH_WAYS = ("photo", "drawing", "back", "drawing", "photo", "back")
+"""What its rows are called."""
 
 
 def train(config: CycleGanConfig, run: Run) -> None:
@@ -120,7 +122,7 @@ def train(config: CycleGanConfig, run: Run) -> None:
             run.steps, **losses, real_score=mean_score(c.gan, scores_real), fake_score=mean_score(c.gan, scores_fake)
         )
         if (playing or run.steps == 0) and run.every(c.sheet_every or epoch):
-            run.sheet(f"{run.steps:07d}", both_ways(domain_a, domain_b, average.network, network_ba))
+            run.sheet(f"{run.steps:07d}", both_ways(domain_a, domain_b, average.network, network_ba), names=BOTH_WAYS)
 
 
 def mixes(network: nn.Module) -> bool:
@@ -142,13 +144,13 @@ def translated(
 
 @torch.no_grad()
 def both_ways(domain_a: Pictures, domain_b: Pictures, a_to_b: nn.Module, b_to_a: nn.Module) -> list[Tensor]:
-    """Rows of a sheet: a photo, its drawing, the photo again; beside them a drawing, its photo, the drawing again."""
+    """Rows of a sheet, as `BOTH_WAYS` calls them: photos there and back, and drawings there and back."""
     a, b = (
         scaled(domain.held[:SHOWN] if len(domain.held) else domain.training[:SHOWN]) for domain in (domain_a, domain_b)
     )
     learning = b_to_a.training
     b_to_a.eval()
     there_a, there_b = a_to_b(a), b_to_a(b)
-    columns = (a, there_a, b_to_a(there_a), b, there_b, a_to_b(there_b))
+    rows = [a, there_a, b_to_a(there_a), b, there_b, a_to_b(there_b)]
     b_to_a.train(learning)
-    return [torch.stack(row) for row in zip(*columns, strict=False)]
+    return rows

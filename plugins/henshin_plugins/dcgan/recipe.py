@@ -92,8 +92,10 @@ def train(config: DcganConfig, run: Run) -> None:
         )
         if run.every(c.sheet_every or epoch):
             with torch.no_grad():
-                run.sheet(f"{run.steps:07d}", list(average(shown).split(8)))
-                run.sheet(f"{run.steps:07d}-between", list(average(between).split(10)))
+                numbers = [f"{first}-{first + 7}" for first in range(0, len(shown), 8)]
+                run.sheet(f"{run.steps:07d}", list(average(shown).split(8)), names=numbers)
+                ends = [f"{2 * row} to {2 * row + 1}" for row in range(len(between) // 10)]
+                run.sheet(f"{run.steps:07d}-between", list(average(between).split(10)), names=ends)
 
 
 def cross_entropy(logits: Tensor, target: float) -> Tensor:

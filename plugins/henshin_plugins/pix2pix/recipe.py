@@ -77,11 +77,11 @@ def train(config: Pix2PixConfig, run: Run) -> None:
             fake_score=mean_score(c.gan, [score_fake]),
         )
         if run.every(c.sheet_every or epoch):
-            run.sheet(f"{run.steps:07d}", beside_targets(pairs, average))
+            run.sheet(f"{run.steps:07d}", beside_targets(pairs, average), names=("source", "drawn", "target"))
 
 
 @torch.no_grad()
 def beside_targets(pairs: Pairs, network: nn.Module) -> list[Tensor]:
-    """Rows of a sheet: a source, what is drawn of it, and its target; held-out pairs where there are any."""
+    """Rows of a sheet: sources, what is drawn of them, and their targets; held-out pairs where there are any."""
     source, target = (scaled(pictures[:SHOWN]) for pictures in (pairs.held if len(pairs.held[0]) else pairs.training))
-    return [torch.stack(row) for row in zip(source, network(source), target, strict=True)]
+    return [source, network(source), target]

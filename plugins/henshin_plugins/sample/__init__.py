@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from henshin import Context, Frame, HenshinError, PictureError, Stage, StageConfig, hookimpl
+from henshin.block_range import BlockRange
 from henshin.stage import AmountOption, ModelOption
 from henshin.words import name_problem
 
@@ -27,21 +28,6 @@ _USES = {
     "gap": ("grid", "mixing", "between"),
 }
 """The layouts in which an option has a say."""
-
-
-class Mix(BaseModel):
-    """Which blocks of a generator, counted from 1, the one of 4 pixels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    first: int = Field(1, ge=1, le=16, alias="from", description="The first of them.")
-    to: int | None = Field(None, ge=1, le=16, description="The last of them; null: the last there is.")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Mix:
-        if self.to is not None and self.to < self.first:
-            raise ValueError(f"from block {self.first} to block {self.to} there is none")
-        return self
 
 
 class SampleConfig(StageConfig):
@@ -81,10 +67,10 @@ class SampleConfig(StageConfig):
         description="between: along the sphere of the noise (z), or straight from style to style (w); null: w where "
         "the model has a mapping, else z.",
     )
-    mix: Mix = Field(
-        default=Mix.model_validate({"from": 1, "to": 2}),
+    mix: BlockRange = Field(
+        default=BlockRange.model_validate({"from": 1, "to": 2}),
         description="mixing: {from: 1, to: 2} takes blocks 1 to 2 from the left column, which are those of 4 and 8 "
-        "pixels and of what is coarse, and the others from the top row.",
+        "pixels and of what is coarse, and the others from the top row; `last: 2` names the final ones.",
     )
     cell: int | None = Field(
         default=None, ge=8, le=4096, description="Side of a picture in a figure, in pixels; null: as it is drawn."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from henshin.block_range import layers_of
 from henshin.errors import HenshinError, PictureError
 from henshin.images.reading import MOST_PIXELS
 from henshin.resampling import fitted, resample
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from henshin_plugins.sample import SampleConfig
 
     Floats = npt.NDArray[np.float32]
-
-ROWS_OF_A_BLOCK = 2
-"""Of w+: block b, from 1, has the rows 2b - 2 and 2b - 1, as the two layers of the first StyleGAN's blocks did."""
 
 
 class Table:
@@ -52,10 +50,7 @@ def check(config: SampleConfig, model: Model) -> None:
     if config.layout == "mixing":
         if model.mapping is None:
             raise HenshinError(f"sample.layout: mixing is of styles, and '{name}' has no mapping; grid and between do")
-        _, to = _blocks(config, model)
-        if max(to, config.mix.first) > (count := _count(model)):
-            message = f"blocks {config.mix.first} to {to} are asked for, and '{name}' has blocks 1 to {count}"
-            raise HenshinError(f"sample.mix: {message}")
+        _lent(config, model)
     if config.space == "w" and model.mapping is None:
         raise HenshinError(f"sample.space: w is made by a mapping, and '{name}' has none; z would do")
     side = config.cell or model.contract.preferred_size
@@ -126,9 +121,8 @@ def _grid(config: SampleConfig, model: Model, table: Table) -> None:
 def _mixing(config: SampleConfig, model: Model, table: Table) -> None:
     styles = model.styles(_noise(config, model, range(config.columns + config.rows)), config.truncation)
     above, beside = styles[: config.columns], styles[config.columns :]
-    first, to = _blocks(config, model)
     lent = np.zeros((1, styles.shape[1], 1), bool)
-    lent[:, ROWS_OF_A_BLOCK * (first - 1) : ROWS_OF_A_BLOCK * to] = True
+    lent[:, _lent(config, model)] = True
     _put_row(model, table, 0, 1, above)
     for row, style in enumerate(beside, 1):
         _put_row(model, table, row, 0, np.concatenate([style[None], np.where(lent, style, above)]))
@@ -162,12 +156,11 @@ def _noise(config: SampleConfig, model: Model, numbers: range | tuple[int, ...])
     return numbered_noise(config.seed, numbers, length)
 
 
-def _blocks(config: SampleConfig, model: Model) -> tuple[int, int]:
-    """Return the first and the last block that is lent."""
-    return config.mix.first, config.mix.to or _count(model)
-
-
-def _count(model: Model) -> int:
-    """How many blocks there are."""
-    shape = style_shape(model)
-    return shape[0] // ROWS_OF_A_BLOCK if shape else 0
+def _lent(config: SampleConfig, model: Model) -> list[int]:
+    """Return the rows of w+ that are the left column's. Errors: HenshinError for blocks that are not there."""
+    shape = style_shape(model) or (0, 0)
+    try:
+        blocks = layers_of(shape[0], model.contract.config.get("form") == "adain")
+        return [layer for number in config.mix.numbers(len(blocks)) for layer in blocks[number - 1]]
+    except HenshinError as error:
+        raise HenshinError(f"sample.mix: '{config.model}': {error}") from error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from henshin.block_range import layers_of
 from henshin.errors import HenshinError, PictureError
 from henshin.words import counted, listed
 
@@ -82,22 +83,6 @@ class Styles:
             raise PictureError(f"latents '{name}' hold values that are not finite")
         found: Latents = value.astype(np.float32, copy=False)
         return found
-
-
-def layers_of(layers: int, adain: bool = False) -> list[tuple[int, ...]]:
-    """Return for each block which of `layers` styles are its own; a style that two blocks take is the later one's.
-
-    A block's way to RGB takes the style of the next block's first layer, and that of the last block the last style. In
-    the AdaIN form, whose first block has two layers as well, each block has two styles.
-    Errors: HenshinError when blocks of two layers do not come out even.
-    """
-    if layers < 2 or layers % 2:
-        raise HenshinError(f"of {layers} styles it is not known which belong to which block")
-    count = layers // 2
-    if adain:
-        return [(2 * block, 2 * block + 1) for block in range(count)]
-    blocks = [(0,), *((2 * block - 1, 2 * block) for block in range(1, count))]
-    return [*blocks[:-1], (*blocks[-1], layers - 1)]
 
 
 def _mean(config: SynthesisConfig, mapping: Model | None, length: int) -> Latents:
