@@ -207,6 +207,12 @@ def test_what_does_not_go_together_is_told(
     assert not list(Path("out").glob("*.png"))
 
 
+def test_the_plan_names_options_as_they_are_written(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("model: style", "layout: mixing", "mix: {from: 2}")
+    assert run("--dry-run") == 0
+    assert 'mix={"from": 2, "to": null' in capsys.readouterr().out
+
+
 def test_blocks_that_are_not_there_are_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write("model: style", "layout: mixing")
     assert run("--set", "sample.mix.to=4") == 2

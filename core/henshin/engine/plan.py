@@ -158,7 +158,8 @@ def _stages(stages: Stages, base: Path, store: ModelStore, opened_by: dict[str, 
         models = [_model(found, crops) for found in models_of(stage, base, store)]
         told = {model.path for model in models}
         networks = [path for path in opened_by.get(label, ()) if path not in told]
-        planned.append(PlannedStage(label, works_on, stage.config.model_dump(mode="json"), models, networks))
+        options = stage.config.model_dump(mode="json", by_alias=True)
+        planned.append(PlannedStage(label, works_on, options, models, networks))
     return planned
 
 
