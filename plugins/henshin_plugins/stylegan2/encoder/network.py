@@ -15,8 +15,10 @@ from torch.nn import functional as F
 
 from henshin_plugins.stylegan2.network import FIRST, Synthesis
 
-LEVELS = 3
-"""Of how many sizes, from 4 pixels up, the features are that styles are told from."""
+LOOKS = (4, 8, 16)
+"""Styles are told from the features of 4, 8 and 16 pixels: from this part of the channels of each."""
+MOST = 4.0
+"""Deviations by which one pass changes a style, at most: far away nothing is drawn from which it could come back."""
 FIRST_SHARE = 0.1
 """How large the very first correction is, over what a fresh layer would give: training begins near the mean."""
 
@@ -55,9 +57,10 @@ class Guess(nn.Module):
         # four pixels become channels: the first convolution would cost most, and sees little
         self.enter = nn.Conv2d(6 * 4, widths[0], 3, padding=1)
         self.down = nn.ModuleList(Residual(before, after, True) for before, after in pairwise(widths))
-        kept = list(reversed(widths))[:LEVELS]
-        self.look = nn.ModuleList(nn.Conv2d(width, max(1, width // 4), 1) for width in kept)
-        seen = sum(max(1, width // 4) for width in kept) * FIRST**2
+        kept = list(reversed(widths))[: len(LOOKS)]
+        outputs = [max(1, width // share) for width, share in zip(kept, LOOKS, strict=False)]
+        self.look = nn.ModuleList(nn.Conv2d(width, output, 1) for width, output in zip(kept, outputs, strict=True))
+        seen = sum(output * _kept_side(level) ** 2 for level, output in enumerate(outputs))
         self.think = nn.Linear(seen, hidden)
         self.say = nn.Linear(hidden, layers * latent)
         with torch.no_grad():
@@ -65,19 +68,23 @@ class Guess(nn.Module):
             self.say.bias.zero_()
 
     def forward(self, pictures: Tensor, drawn: Tensor) -> Tensor:
-        """(N, 3, S, S) twice, in [-1, 1] -> (N, L, D), fp32."""
+        """(N, 3, S, S) twice, in [-1, 1] -> (N, L, D), within `MOST`, fp32."""
         x = F.leaky_relu(self.enter(F.pixel_unshuffle(torch.cat([pictures, drawn - pictures], 1), 2)), 0.2)
         features = [x]
         for layer in self.down:
             features.append(layer(features[-1]))
         found = []
-        for look, x in zip(self.look, reversed(features), strict=False):
-            y = look(x)
-            side = y.shape[2] // FIRST
-            found.append((F.avg_pool2d(y, side) if side > 1 else y).flatten(1))
+        for level, (look, x) in enumerate(zip(self.look, reversed(features), strict=False)):
+            y, smaller = look(x), x.shape[2] // _kept_side(level)
+            found.append((F.avg_pool2d(y, smaller) if smaller > 1 else y).flatten(1))
         y = F.leaky_relu(self.think(torch.cat(found, 1)), 0.2)
         change: Tensor = self.say(y)
-        return change.float().reshape(-1, *self.latent_shape)
+        return MOST * (change.float() / MOST).tanh().reshape(-1, *self.latent_shape)
+
+
+def _kept_side(level: int) -> int:
+    """At how many pixels the features of a level are told from: 4, then 8."""
+    return FIRST if level == 0 else 2 * FIRST
 
 
 class Encoder(nn.Module):
