@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +17,8 @@ from henshin_plugins.stylegan2 import StyleGan2, StyleGan2Config
 
 WEIGHTS = published(**TINY, seed=3)
 LOG = logging.getLogger("henshin.testing")
+CACHE = tempfile.TemporaryDirectory(prefix="henshin-")
+"""Where the directions of the tiny model are kept, once measured."""
 QUICK = {"alpha": 0, "patience": None}
 
 
@@ -27,7 +31,7 @@ def source() -> Source:
 
 
 def inverter(**options: object) -> Inverter:
-    return Inverter(InversionConfig(model="face", **{**QUICK, **options}), source(), "cpu", LOG)
+    return Inverter(InversionConfig(model="face", **{**QUICK, **options}), source(), "cpu", LOG, Path(CACHE.name))
 
 
 def targets(count: int, seed: int = 0) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -66,6 +66,18 @@ class Vgg19(nn.Module):
             if name in self.layers:
                 found[name] = x if self.activated else raw
         return [found[name] for name in self.layers]
+
+
+@torch.no_grad()
+def energies(features: Sequence[Tensor]) -> Tensor:
+    """The mean squares of features (N, ...) of each layer, (N, layers), each row summed for itself."""
+    return torch.stack([torch.stack([row.square().mean() for row in layer]) for layer in features], 1) + 1e-8
+
+
+def apart(mine: Sequence[Tensor], seen: Sequence[Tensor], energy: Tensor) -> Tensor:
+    """How far features (N, C, H, W) are from those seen, (N,): mean square over their `energies`, mean over layers."""
+    each = [(one - other).square().mean((1, 2, 3)) for one, other in zip(mine, seen, strict=True)]
+    return (torch.stack(each, 1) / energy).mean(1)
 
 
 def _convolution(name: str, stored: Mapping[str, Tensor]) -> nn.Conv2d:

@@ -19,13 +19,16 @@ LEAST = 1e-7
 class Rows:
     """The rows of a batch that are still at work, one of each face and start; every tensor begins with them.
 
-    `seen` are the features of the targets, `mark` the loss that the next gain is counted from and `since` its step.
+    `base` are the styles that the latents are counted from, `seen` the features of the targets and `energy` their mean
+    squares, `mark` the loss that the next gain is counted from and `since` its step.
     """
 
     number: Tensor
     start: Tensor
+    base: Tensor
     target: Tensor
     seen: list[Tensor]
+    energy: Tensor
     best: Tensor
     mse: Tensor
     styles: Tensor
@@ -39,8 +42,10 @@ class Rows:
         return Rows(
             number=self.number[stay],
             start=self.start[stay],
+            base=self.base[stay],
             target=self.target[stay],
             seen=[one[stay] for one in self.seen],
+            energy=self.energy[stay],
             best=self.best[stay],
             mse=self.mse[stay],
             styles=self.styles[stay],

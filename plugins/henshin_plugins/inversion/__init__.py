@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from henshin import Frame, Stage, StageConfig, hookimpl
 from henshin.stage import ModelOption
@@ -29,8 +29,17 @@ class InversionConfig(StageConfig):
     space: Literal["z", "w", "w+"] = Field(
         default="w+", description="What is sought: noise, one style for all layers, or a style for each layer."
     )
-    steps: int = Field(default=300, ge=1, le=100_000, description="Steps of Adam, at most.")
-    learning_rate: float = Field(default=0.1, gt=0, le=10, description="Adam's, at its highest.")
+    steps: int = Field(
+        default=300, ge=0, le=100_000, description="Steps of Adam, at most; with 0 the encoder's guess is the result."
+    )
+    learning_rate: float = Field(default=0.2, gt=0, le=10, description="Adam's, at its highest.")
+    beta1: float = Field(default=0.8, ge=0, lt=1, description="Adam's memory of slopes.")
+    beta2: float = Field(default=0.95, ge=0, lt=1, description="Adam's memory of how large they are.")
+    turned: bool = Field(
+        default=True,
+        description="Go along the directions in which the model's pictures change, measured once and kept in the "
+        "cache, and not along the single numbers of w or w+: as near in two thirds of the steps.",
+    )
     ramp_up: float = Field(
         default=0.05, ge=0, le=1, description="First part of the steps, over which the rate rises from zero."
     )
@@ -44,6 +53,10 @@ class InversionConfig(StageConfig):
         default=("conv1_2", "conv2_2", "conv3_4", "conv4_4"),
         min_length=1,
         description="Layers of VGG-19 by which pictures are compared, each with the same weight.",
+    )
+    encoder: Annotated[str, ModelOption(kind="encoder")] | None = Field(
+        default=None,
+        description="A model that guesses the latent of a picture: where the first start begins, in place of `start`.",
     )
     start: Literal["mean", "random"] = Field(
         default="mean",
@@ -89,6 +102,17 @@ class InversionConfig(StageConfig):
             raise ValueError("a layer is named twice")
         return value
 
+    @model_validator(mode="after")
+    def _goes_with_the_encoder(self) -> Self:
+        if self.encoder is None:
+            if not self.steps:
+                raise ValueError("steps: 0 is the guess of an encoder alone, and there is none; give encoder, or steps")
+            return self
+        for option, value in (("space", "z"), ("start", "random"), ("noise", "optimised")):
+            if getattr(self, option) == value:
+                raise ValueError(f"{option}: {value} does not go with an encoder, which guesses styles")
+        return self
+
 
 class Inversion(Stage[InversionConfig]):
     """Find for every crop, or photo, the latent from which a StyleGAN2 draws it best (Karras et al. 2020, appendix D).
@@ -114,10 +138,28 @@ class Inversion(Stage[InversionConfig]):
         from henshin_plugins.inversion.kept import Kept
         from henshin_plugins.inversion.optimise import Inverter, network_of
 
-        source = network_of(self.config, context)
-        self.inverter = Inverter(self.config, source, str(context.device), context.log)
-        self.kept = Kept(context.cache / "inversion", self.config, self.inverter.identity, context.log)
+        source, cache = network_of(self.config, context), context.cache / "inversion"
+        self.inverter = Inverter(self.config, source, str(context.device), context.log, cache)
+        encoder = self._encoder(context)
+        self.kept = Kept(cache, self.config, f"{self.inverter.identity} {encoder}", context.log)
         context.log.info("inversion: %s, %d px, on %s", self.config.model, self.inverter.size, context.device)
+
+    def _encoder(self, context: Context) -> str:
+        """Open the encoder, if there is one: the hash of its file. Errors: HenshinError when its latents are others."""
+        from henshin import HenshinError
+        from henshin.manifest import hash_file
+
+        self.encoder = None
+        if self.config.encoder is None:
+            return ""
+        self.encoder = context.model(self.config.encoder)
+        shape, wanted = self.encoder.contract.latent_shape, (self.inverter.layers, self.inverter.latent)
+        if shape is None or tuple(shape) != wanted:
+            raise HenshinError(
+                f"inversion.encoder: '{self.config.encoder}' guesses latents {shape}, and '{self.config.model}' "
+                f"takes {wanted}; wanted: an encoder trained for this model"
+            )
+        return hash_file(context.store.find(self.config.encoder, context.base).path)
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
         """Put the latents of all crops or photos into their frames, and what is drawn from them in their place.
@@ -159,16 +201,24 @@ class Inversion(Stage[InversionConfig]):
             if there is not None:
                 known[key] = there
         new = {key: target for key, target in zip(keys, targets, strict=True) if key not in known}
+        guesses: list[Any] | None = None
+        if self.encoder is not None:
+            # one by one: in a batch the last bit of a guess would depend on the others, and the end on that bit
+            tried = {key: self.encoder.encode([target])[0] for key, target in new.items()}
+            known |= {key: guess for key, guess in tried.items() if isinstance(guess, PictureError)}
+            new = {key: target for key, target in new.items() if key not in known}
+            guesses = [tried[key] for key in new]
         if new:
-            for key, result in zip(new, self.inverter(list(new.values())), strict=True):
+            for key, result in zip(new, self.inverter(list(new.values()), guesses), strict=True):
                 known[key] = result
                 if not isinstance(result, PictureError):
                     self.kept.write(key, result)
         return [known[key] for key in keys]
 
     def close(self) -> None:
-        """Let go of the network."""
+        """Let go of the networks."""
         self.__dict__.pop("inverter", None)
+        self.__dict__.pop("encoder", None)
 
 
 @hookimpl

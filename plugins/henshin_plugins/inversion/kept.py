@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from henshin import Picture
     from henshin_plugins.inversion import InversionConfig
 
-_METHOD = 1
+_METHOD = 2
 """Changes whenever the same options would find something else."""
 
-_NEITHER = {"model", "batch", "output", "name"}
-"""Options that change nothing of what is found, or that the model's hash stands for."""
+_NEITHER = {"model", "encoder", "batch", "output", "name"}
+"""Options that change nothing of what is found, or that the hashes of models stand for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

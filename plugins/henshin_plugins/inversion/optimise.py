@@ -1,14 +1,17 @@
 """Inversion by optimisation: many pictures in one batch, each for itself (Abdal et al. 2019, Karras et al. 2020).
 
 The losses of all rows of a batch are summed, and no layer of the network mixes rows, so the gradient of each is its
-own; Adam works number by number. What a row becomes therefore does not depend on the others.
+own; Adam works number by number. What a row becomes therefore does not depend on the others; on a CPU not by a bit
+(`henshin.train.settled`), so that hundreds of steps do not lead two batches apart.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +20,18 @@ import torch
 from torch import Tensor
 
 from henshin.errors import HenshinError, PictureError
+from henshin.train.directions import directions
 from henshin.train.export import Sampler, Source, hash_of
-from henshin.train.perceptual import Vgg19
+from henshin.train.perceptual import Vgg19, apart, energies
 from henshin.train.rebuild import rebuilt
 from henshin.train.rows import Rows, normalise, only, structure
+from henshin.train.schedule import set_rate, up_and_down
+from henshin.train.settled import rows_times, settled
 from henshin_plugins.inversion.kept import Inverted
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from henshin import Context, Picture
     from henshin_plugins.inversion import InversionConfig
 
@@ -33,6 +41,8 @@ FADED = 0.75
 """Part of the steps after which the jitter is gone."""
 SAMPLED = 4096
 """Noise vectors from which the deviation of styles, and the noise nearest to the mean style, are taken."""
+MEASURED = 1
+"""Changes whenever the directions of the same network would be others."""
 SECONDS = 10.0
 """Between two lines of progress."""
 
@@ -53,36 +63,34 @@ def network_of(config: InversionConfig, context: Context) -> Source:
     return source
 
 
-def rates(config: InversionConfig) -> list[float]:
-    """The learning rate of every step: it rises evenly, stays, and falls as a cosine (Karras et al. 2020)."""
-    up, down = config.ramp_up * config.steps, config.ramp_down * config.steps
-    found = []
-    for step in range(config.steps):
-        rising = min(1.0, (step + 1) / up) if up else 1.0
-        falling = min(1.0, (config.steps - step) / down) if down else 1.0
-        found.append(config.learning_rate * rising * (0.5 - 0.5 * math.cos(math.pi * falling)))
-    return found
+Guesses = Sequence["npt.NDArray[np.float32]"]
+"""A latent (L, D) for each picture, where its first start begins."""
 
 
 class Inverter:
-    """Finds latents. `identity` is the hash of its network and of how that is used, `size` the side of pictures."""
+    """Finds latents. `identity` is the hash of its network and of how that is used, `size` the side of pictures.
 
-    def __init__(self, config: InversionConfig, source: Source, device: str, log: logging.Logger) -> None:
+    What is measured once of a network is kept in the folder `cache`.
+    """
+
+    def __init__(
+        self, config: InversionConfig, source: Source, device: str, log: logging.Logger, cache: Path | None = None
+    ) -> None:
         self.config, self.log = config, log
         self.device = torch.device(device)
         g = source.generator
         network: Any = source.network.eval().requires_grad_(False).float()
         self.identity = f"{g.name} {g.config.model_dump_json()} {hash_of(network)} {g.value_range} {g.channel_order}"
-        self.network = network.to(self.device)
+        self.network = settled(network.to(self.device))
         self.synthesis = self.network.synthesis
         self.layers, self.latent = self.synthesis.latent_shape
         self.size = int(self.synthesis(torch.zeros(1, self.layers, self.latent, device=self.device)).shape[2])
         self.sampler = Sampler(self.synthesis, g.value_range, g.channel_order == "BGR")
-        self.vgg = Vgg19(config.layers, activated=True).to(self.device) if config.alpha else None
-        self.rates = rates(config)
+        self.vgg = settled(Vgg19(config.layers, activated=True).to(self.device)) if config.alpha else None
         self.deviation, self.middle = self._sampled()
+        self.turned = self._turned(cache) if config.turned and config.space != "z" and config.steps else None
 
-    def __call__(self, pictures: Sequence[Picture]) -> list[Inverted | PictureError]:
+    def __call__(self, pictures: Sequence[Picture], guesses: Guesses | None = None) -> list[Inverted | PictureError]:
         """Invert pictures (size, size, 3) uint8, `batch` of them at once; fewer where memory does not suffice."""
         results: list[Inverted | PictureError] = []
         count = self.config.batch
@@ -90,7 +98,8 @@ class Inverter:
             part = pictures[len(results) : len(results) + count]
             begun = perf_counter()
             try:
-                found = self.inverted(self._scaled(part))
+                near = None if guesses is None else guesses[len(results) : len(results) + count]
+                found = self.inverted(self._scaled(part), near)
             except torch.OutOfMemoryError:
                 if len(part) == 1:
                     raise
@@ -101,10 +110,10 @@ class Inverter:
             self._tell(f"{len(results)} of {len(pictures)}", found, perf_counter() - begun)
         return results
 
-    def inverted(self, targets: Tensor) -> list[Inverted | PictureError]:
+    def inverted(self, targets: Tensor, guesses: Guesses | None = None) -> list[Inverted | PictureError]:
         """Invert pictures (N, 3, size, size), RGB in [-1, 1], all in one batch."""
         starts = self.config.starts
-        done = self._optimised(targets.to(self.device))
+        done = self._optimised(targets.to(self.device), guesses)
         results: list[Inverted | PictureError] = []
         for face in range(len(targets)):
             rows = [done[face * starts + start] for start in range(starts)]
@@ -115,22 +124,22 @@ class Inverter:
 
     # -- The loop ----------------------------------------------------------------------------------------------------
 
-    def _optimised(self, targets: Tensor) -> dict[int, Inverted | PictureError]:
+    def _optimised(self, targets: Tensor, guesses: Guesses | None) -> dict[int, Inverted | PictureError]:
         """Every start of every picture, to its end: {row: what was found}."""
         c = self.config
         randoms = [np.random.default_rng([c.seed, start]) for start in range(c.starts)]
-        rows, sought = self._begin(targets, randoms)
-        steps = torch.optim.Adam(sought, c.learning_rate)
+        rows, sought = self._begin(targets, randoms, guesses)
+        steps = torch.optim.Adam(sought, c.learning_rate, (c.beta1, c.beta2))
         done: dict[int, Inverted | PictureError] = {}
         told = perf_counter()
         for step in range(c.steps + 1):
-            styles = self._styles(sought[0]) + self._jitter(step, randoms)[rows.start]
+            styles = self._styles(rows.base, sought[0]) + self._jitter(step, randoms)[rows.start]
             noises = sought[1:]
             loss, mse = self.losses(self._drawn(styles, noises), rows, noises)
             rows.learn(step, loss.detach(), mse.detach(), styles.detach(), [one.detach() for one in noises])
             if step == c.steps:
                 break
-            steps.param_groups[0]["lr"] = self.rates[step]
+            set_rate(c.learning_rate * up_and_down(step, c.steps, c.ramp_up, c.ramp_down), steps)
             steps.zero_grad()
             torch.autograd.backward(loss.sum())
             steps.step()
@@ -159,35 +168,38 @@ class Inverter:
         mse = (drawn - rows.target).square().mean((1, 2, 3))
         loss = (1 - alpha) * mse
         if self.vgg is not None:
-            apart = [
-                (mine - seen).square().mean((1, 2, 3)) / (seen.square().mean((1, 2, 3)) + 1e-8)
-                for mine, seen in zip(self.vgg(drawn), rows.seen, strict=True)
-            ]
-            loss = loss + alpha * torch.stack(apart).mean(0)
+            loss = loss + alpha * apart(self.vgg(drawn), rows.seen, rows.energy)
         for noise in noises:
             loss = loss + self.config.noise_weight * structure(noise)
         return loss, mse
 
-    def _begin(self, targets: Tensor, randoms: list[np.random.Generator]) -> tuple[Rows, list[Tensor]]:
-        """The rows, and what is sought: latents (R, ...), then noise for each layer."""
+    def _begin(
+        self, targets: Tensor, randoms: list[np.random.Generator], guesses: Guesses | None = None
+    ) -> tuple[Rows, list[Tensor]]:
+        """The rows, and what is sought: latents (R, ...), counted from where they begin, then noise for each layer."""
         c = self.config
         count = len(targets) * c.starts
-        first = torch.cat([self._first(start, rng) for start, rng in enumerate(randoms)])
-        sought = [first.repeat(len(targets), *[1] * (first.ndim - 1))]
+        first = torch.stack([self._first(start, rng) for start, rng in enumerate(randoms)])
+        base = first.repeat(len(targets), 1, 1)
+        if guesses is not None:
+            base[:: c.starts] = self._guessed(guesses)
+        sought = [torch.zeros_like(base)]
         if c.noise == "optimised":
             for fixed in self.synthesis.noises():
                 drawn = [torch.from_numpy(rng.standard_normal(fixed.shape, np.float32)) for rng in randoms]
                 sought.append(torch.cat(drawn).to(self.device).repeat(len(targets), 1, 1, 1))
         normalise(sought[1:])
-        repeated = targets.repeat_interleave(c.starts, 0)
         with torch.no_grad():
-            seen = [one.repeat_interleave(c.starts, 0) for one in self.vgg(targets)] if self.vgg is not None else []
+            seen = self.vgg(targets) if self.vgg is not None else []
+        energy = energies(seen) if seen else targets.new_ones(len(targets), 0)
         most = torch.full((count,), math.inf, device=self.device)
         rows = Rows(
             number=torch.arange(count, device=self.device),
             start=torch.arange(c.starts, device=self.device).repeat(len(targets)),
-            target=repeated,
-            seen=seen,
+            base=base,
+            target=targets.repeat_interleave(c.starts, 0),
+            seen=[one.repeat_interleave(c.starts, 0) for one in seen],
+            energy=energy.repeat_interleave(c.starts, 0),
             best=most,
             mse=most.clone(),
             styles=torch.zeros(count, self.layers, self.latent, device=self.device),
@@ -221,26 +233,44 @@ class Inverter:
         apart = (w - self.network.mapping.mean).square().sum(1)
         return float(apart.mean().sqrt()), z[apart.argmin()][None]
 
+    def _turned(self, cache: Path | None) -> Tensor:
+        """The directions along which latents are sought: (L, D, D), or (1, D, D) of a style for all layers."""
+        name = hashlib.sha256(f"{MEASURED} {self.identity}".encode()).hexdigest()
+        file = None if cache is None else cache / f"directions-{name}.npy"
+        shape = (self.layers, self.latent)
+        found = directions(self.network, shape, self.device, lambda text: self.log.info("inversion: %s", text), file)
+        return found[:-1] if self.config.space == "w+" else found[-1:]
+
     @torch.no_grad()
     def _first(self, start: int, rng: np.random.Generator) -> Tensor:
-        """Where a start begins: z or w (1, D), or w+ (1, L, D)."""
+        """Where a start begins: (L, D), or (1, D) in z and w."""
         c = self.config
         z = torch.from_numpy(rng.standard_normal((1, self.latent), np.float32)).to(self.device)
         at_mean = c.start == "mean" and start == 0
         if c.space == "z":
             return self.middle if at_mean else z
         w: Tensor = self.network.mapping.mean[None] if at_mean else self.network.mapping(z)
-        return w if c.space == "w" else w[:, None].expand(-1, self.layers, -1)
+        return w if c.space == "w" else w.expand(self.layers, -1)
 
-    def _styles(self, latents: Tensor) -> Tensor:
-        w: Tensor = self.network.mapping(latents) if self.config.space == "z" else latents
-        return w if w.ndim == 3 else w[:, None].expand(-1, self.layers, -1)
+    def _guessed(self, guesses: Guesses) -> Tensor:
+        """Guesses (N, L, D) as latents: of a style for all layers the mean of theirs, (N, 1, D)."""
+        found = torch.from_numpy(np.stack(guesses)).to(self.device)
+        return found if self.config.space == "w+" else found.mean(1, keepdim=True)
+
+    def _styles(self, base: Tensor, sought: Tensor) -> Tensor:
+        """Styles (R, L, D) of latents (R, L or 1, D) that are counted from a base."""
+        if self.turned is not None:
+            pairs = zip(sought.unbind(1), self.turned, strict=True)
+            sought = torch.stack([rows_times(one, matrix) for one, matrix in pairs], 1)
+        latents = base + sought
+        w: Tensor = self.network.mapping(latents[:, 0])[:, None] if self.config.space == "z" else latents
+        return w.expand(-1, self.layers, -1)
 
     def _jitter(self, step: int, randoms: list[np.random.Generator]) -> Tensor:
         """Noise on the styles of each start, (starts, 1 or L, D); the same for every picture."""
         c = self.config
-        left = max(0.0, 1 - step / (FADED * c.steps))
-        if not c.jitter or not left:
+        left = max(0.0, 1 - step / (FADED * c.steps)) if c.jitter and c.steps else 0.0
+        if not left:
             return torch.zeros(c.starts, 1, 1, device=self.device)
         shape = (self.layers if c.space == "w+" else 1, self.latent)
         drawn = np.stack([rng.standard_normal(shape, np.float32) for rng in randoms])
