@@ -19,7 +19,7 @@ WEIGHTS = published(**TINY, seed=3)
 LOG = logging.getLogger("henshin.testing")
 CACHE = tempfile.TemporaryDirectory(prefix="henshin-")
 """Where the directions of the tiny model are kept, once measured."""
-QUICK = {"alpha": 0, "patience": None}
+QUICK = {"alpha": 0, "patience": None, "precision": "fp32"}
 
 
 def source() -> Source:

@@ -161,6 +161,22 @@ def test_a_model_that_is_none_is_told(tmp_path):
         stage(tmp_path / "noise.safetensors", tmp_path)
 
 
+def test_a_model_without_weights_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HENSHIN_MODELS", str(tmp_path / "models"))
+    torch.save(WEIGHTS, "w.pt")
+    assert main(["import", "w.pt", "--name", "face", "--licence", "CC0"]) == 0
+    (tmp_path / "models" / "face.safetensors").unlink()
+    Path("in").mkdir()
+    Image.fromarray(pictures(1)[0]).save("in/a.png")
+    Path("p.yaml").write_text("name: p\nstages:\n  - use: inversion\n    model: face\n    alpha: 0\n")
+    capsys.readouterr()
+    assert run_pipeline(["p.yaml", "-i", "in", "-o", "out", "--device", "cpu"]) in (1, 2, 3)
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "weights" in one]
+    assert "'face' has no weights beside it" in line
+    assert "--keep-weights" in line
+
+
 def test_a_pipeline_by_the_models_name(weights, tmp_path, monkeypatch, capsys):
     """What the cli writes is drawn by ONNX Runtime's half of the model alike."""
 

@@ -37,8 +37,9 @@ def test_it_draws_the_same_with_the_same_slopes(form: str) -> None:
     assert all(one.requires_grad for one in plain.parameters())
 
 
-def test_no_row_knows_of_the_others() -> None:
-    fixed = settled(synthesis("stylegan2")).synthesis
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_no_row_knows_of_the_others(dtype: Any) -> None:
+    fixed = settled(synthesis("stylegan2"), dtype).synthesis
     styles = torch.randn(17, *fixed.latent_shape)
 
     def drawn(count: int) -> tuple[Any, Any]:
@@ -52,6 +53,27 @@ def test_no_row_knows_of_the_others() -> None:
         some = drawn(count)
         assert torch.equal(some[0], pictures[:count])
         assert torch.equal(some[1], slopes[:count])
+
+
+def test_bf16_draws_nearly_the_same() -> None:
+    plain = synthesis("stylegan2")
+    w = plain.broad(plain.mapping(torch.randn(3, 12)))
+    exact, near = plain.synthesis(w).detach(), settled(plain, torch.bfloat16).synthesis(w).detach()
+    assert near.dtype == torch.float32
+    assert 1e-5 < float((near - exact).square().mean().sqrt() / exact.square().mean().sqrt()) < 0.02
+
+
+def test_noise_may_be_any() -> None:
+    plain = synthesis("stylegan2").synthesis
+    with torch.no_grad():
+        for name, strength in plain.named_parameters():
+            if name.endswith("strength"):
+                strength.fill_(0.5)
+    fixed, w = settled(plain), torch.randn(2, *plain.latent_shape)
+    own = [torch.randn(2, 1, *one.shape[2:]) for one in plain.noises()]
+    for noise in ("fixed", "none", own):
+        assert torch.allclose(fixed(w, noise), plain(w, noise), atol=1e-5)
+    assert not torch.allclose(fixed(w, "random"), fixed(w, "random"), atol=1e-2)
 
 
 def test_other_convolutions_stay_as_they_are() -> None:
@@ -68,3 +90,5 @@ def test_other_convolutions_stay_as_they_are() -> None:
     assert torch.allclose(settled(plain)(pictures), plain(pictures), atol=1e-6)
     alone = settled(nn.Conv2d(3, 4, 3, padding=1))
     assert torch.equal(alone(pictures[:1]), alone(pictures)[:1])
+    last = pictures.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(alone(last[:1]), alone(pictures)[:1])

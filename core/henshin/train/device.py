@@ -11,6 +11,7 @@ from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from henshin.errors import HenshinError, MissingError
 from henshin.runtime import parse_device
 from henshin.train.parallel import Averaged
+from henshin.train.precision import fast_at_bf16
 
 
 class Bf16(MixedPrecision):
@@ -35,7 +36,7 @@ def make_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
         raise MissingError(f"{wanted}: PyTorch sees {count or 'no'} GPU here; use --device cpu, or auto")
     on_gpu = count > 0 and kind != "cpu"
     if precision == "auto":
-        precision = "bf16" if _fast_at_bf16(on_gpu) else "fp32"
+        precision = "bf16" if fast_at_bf16(on_gpu) else "fp32"
     places: Any = devices if not on_gpu else list(range(index, index + devices))
     accelerator = "cuda" if on_gpu else "cpu"
     chosen: dict[str, Any] = {"precision": "32-true"}
@@ -44,12 +45,6 @@ def make_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     if devices > 1:
         chosen["strategy"] = Averaged(start_method="spawn")
     return Fabric(accelerator=accelerator, devices=places, **chosen)
-
-
-def _fast_at_bf16(on_gpu: bool) -> bool:
-    if on_gpu:  # before Ampere bf16 is emulated, at a fraction of the speed of fp32
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def tune(fabric: Fabric) -> None:

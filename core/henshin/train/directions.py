@@ -16,7 +16,11 @@ AT_ONCE = 16
 """Styles that are looked at in one go: always so many, for what is measured must not depend on memory or options."""
 SHORT = 0.7
 """Part of the way from the mean at which is measured: where photos lie, rather than far out."""
-FLOOR = 1e-6
+PACE = 0.5
+"""Length of the direction in which pictures change most; of the others up to ten times that."""
+WEAK = 1e-4
+"""Energy, as a part of the highest, below which directions get no longer."""
+NOTHING = 1e-6
 """Energy, as a part of the highest, below which a direction counts as one in which nothing changes."""
 
 
@@ -46,13 +50,16 @@ def probes(network: Any, shape: tuple[int, int], device: torch.device, told: Cal
 def turned(slopes: Tensor) -> Tensor:
     """Coordinates of styles, from probes (N, L, D): (L, D, D), whose rows are directions in the style of each layer.
 
-    They are the eigenvectors of the mean outer product, so that one does not change what another does, of length 1, and
-    near 0 where pictures hardly change: an optimiser that gives every number the same pace would go astray there.
+    They are the eigenvectors of the mean outer product, so that one does not change what another does. Their length
+    goes with the fourth root of one over their energy: an optimiser that gives every number the same pace then goes
+    farther where pictures change less, half of the way to Gauss-Newton's. Where nothing changes it is 0, for there it
+    would go astray.
     """
     by_layer = slopes.double().cpu().transpose(0, 1)
     energy, vectors = torch.linalg.eigh(by_layer.mT @ by_layer / by_layer.shape[1])
-    energy = energy.clamp(min=0)
-    length = energy / (energy + FLOOR * energy.max()).clamp(min=1e-30)
+    most = energy.max().clamp(min=1e-30)
+    share = energy.clamp(min=0) / most
+    length = PACE * (share + WEAK) ** -0.25 * (share / (share + NOTHING))
     found: Tensor = (vectors * length[:, None]).mT.float()
     return found.contiguous()
 

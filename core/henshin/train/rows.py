@@ -30,12 +30,40 @@ class Rows:
     seen: list[Tensor]
     energy: Tensor
     best: Tensor
-    mse: Tensor
     styles: Tensor
     mark: Tensor
     since: Tensor
     broken: Tensor
     noises: list[Tensor]
+
+    @classmethod
+    def fresh(
+        cls,
+        starts: int,
+        base: Tensor,
+        layers: int,
+        target: Tensor,
+        seen: list[Tensor],
+        energy: Tensor,
+        noises: Sequence[Tensor],
+    ) -> Rows:
+        """Rows of which nothing is known yet, `starts` of each face one after the other; base (R, 1 or L, D)."""
+        count, device = len(base), base.device
+        most = torch.full((count,), torch.inf, device=device)
+        return cls(
+            number=torch.arange(count, device=device),
+            start=torch.arange(starts, device=device).repeat(count // starts),
+            base=base,
+            target=target,
+            seen=seen,
+            energy=energy,
+            best=most,
+            styles=base.new_zeros(count, layers, base.shape[2]),
+            mark=most.clone(),
+            since=torch.zeros(count, dtype=torch.long, device=device),
+            broken=torch.zeros(count, dtype=torch.bool, device=device),
+            noises=[one.clone() for one in noises],
+        )
 
     def only(self, stay: Tensor) -> Rows:
         """Those rows alone that a mask names."""
@@ -47,7 +75,6 @@ class Rows:
             seen=[one[stay] for one in self.seen],
             energy=self.energy[stay],
             best=self.best[stay],
-            mse=self.mse[stay],
             styles=self.styles[stay],
             mark=self.mark[stay],
             since=self.since[stay],
@@ -55,12 +82,11 @@ class Rows:
             noises=[one[stay] for one in self.noises],
         )
 
-    def learn(self, step: int, loss: Tensor, mse: Tensor, styles: Tensor, noises: Sequence[Tensor]) -> None:
+    def learn(self, step: int, loss: Tensor, styles: Tensor, noises: Sequence[Tensor]) -> None:
         """Keep of each row the best that it had."""
         self.broken |= ~loss.isfinite()
         better = loss < self.best  # never of NaN
         self.best = torch.where(better, loss, self.best)
-        self.mse = torch.where(better, mse, self.mse)
         self.styles = torch.where(better[:, None, None], styles, self.styles)
         self.noises = [
             torch.where(better[:, None, None, None], new, old) for new, old in zip(noises, self.noises, strict=True)

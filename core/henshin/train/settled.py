@@ -8,6 +8,7 @@ and in plain networks, while the first StyleGAN's convolutions are left as they 
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from typing import TypeVar
 
@@ -15,34 +16,41 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from henshin.train.equalised import EqualLinear, ModulatedConv, leaky
+from henshin.train.equalised import SLOPE, EqualLinear, ModulatedConv, leaky
+from henshin.train.style_layers import Noise, Styled
 
 SMALL = 20480
 """A single row of so many numbers at most is convolved otherwise than several are, by PyTorch on a CPU."""
+
+GAIN = math.sqrt(2)
+"""What `leaky` multiplies by."""
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @torch.no_grad()
-def settled(network: NetworkT) -> NetworkT:
+def settled(network: NetworkT, dtype: torch.dtype = torch.float32) -> NetworkT:
     """A copy of a network, in evaluation mode, with fixed weights, that draws the same faster and row by row alike.
 
-    Gradients reach what goes in. To be called where the network is to stay (device and dtype), for what was computed
-    of the weights is not a part of its state.
+    Convolutions, StyleGAN2's and plain ones, are computed in `dtype`. Gradients reach what goes in. To be called on the
+    device where the network is to stay, for what was computed of the weights is not a part of its state.
     """
-    return _swapped(deepcopy(network).eval().requires_grad_(False))  # type: ignore[return-value]
+    return _swapped(deepcopy(network).eval().requires_grad_(False), dtype)  # type: ignore[return-value]
 
 
-def _swapped(module: nn.Module) -> nn.Module:
+def _swapped(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     if isinstance(module, EqualLinear):
         return _Linear(module)
+    if isinstance(module, Styled):
+        return _Styled(module, dtype)
     if isinstance(module, ModulatedConv):
         plain = module.weight.shape[2] == 1 and not module.demodulate and not module.up
-        return _Colours(module) if plain else _Modulated(module)
+        # in bf16 it is the product whose bits depend on how many rows there are, and not the convolution
+        return _Colours(module) if plain and dtype == torch.float32 else _Modulated(module, dtype)
     if type(module) is nn.Conv2d:
-        return _Convolution(module)
+        return _Convolution(module, dtype)
     for name, child in module.named_children():
-        setattr(module, name, _swapped(child))
+        setattr(module, name, _swapped(child, dtype))
     return module
 
 
@@ -56,6 +64,11 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: in
     if len(x) == 1 and x.numel() <= SMALL and x.device.type == "cpu":
         return F.conv2d(x.expand(2, -1, -1, -1), weight, bias, padding=padding)[:1]
     return F.conv2d(x, weight, bias, padding=padding)
+
+
+def _order(dtype: torch.dtype) -> torch.memory_format:
+    """The order of values that convolutions are fastest in."""
+    return torch.channels_last if dtype == torch.bfloat16 else torch.contiguous_format
 
 
 class _Linear(nn.Module):
@@ -75,14 +88,16 @@ class _Linear(nn.Module):
 class _Convolution(nn.Module):
     """A plain convolution of stride 1, or any other one left as it is."""
 
-    def __init__(self, given: nn.Conv2d) -> None:
+    def __init__(self, given: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
-        self.given = given
+        self.given = given.to(dtype=dtype).to(memory_format=_order(dtype))
         simple = given.stride == given.dilation == (1, 1) and given.groups == 1 and given.padding_mode == "zeros"
         padding = given.padding
         self.padding = padding[0] if simple and isinstance(padding[0], int) and padding[0] == padding[1] else None
 
     def forward(self, x: Tensor) -> Tensor:
+        dtype = self.given.weight.dtype
+        x = x.to(dtype).contiguous(memory_format=_order(dtype))  # in another order the same sums are taken otherwise
         if self.padding is None:
             y: Tensor = self.given(x)
             return y
@@ -92,17 +107,23 @@ class _Convolution(nn.Module):
 class _Modulated(nn.Module):
     """What `ModulatedConv` is: the norms' squares are summed once, and the weights scaled once."""
 
-    def __init__(self, given: ModulatedConv) -> None:
+    def __init__(self, given: ModulatedConv, dtype: torch.dtype) -> None:
         super().__init__()
         weight = given.weight * given.scale
         self.style = _Linear(given.style)
         self.demodulate, self.padding, self.blur = given.demodulate, given.padding, given.blur
         self.energy = weight.square().sum((2, 3)).t().contiguous()
-        self.weight = (weight if given.blur is None else weight.transpose(0, 1)).contiguous()
+        weight = weight if given.blur is None else weight.transpose(0, 1)
+        self.weight = weight.to(dtype).contiguous(memory_format=_order(dtype))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        y, norms = self.parts(x, w)
+        return y * norms.to(y.dtype)
+
+    def parts(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """What is convolved, and what it is to be multiplied by."""
         style = self.style(w)
-        x = x * style[:, :, None, None]
+        x = x.to(self.weight.dtype) * style.to(self.weight.dtype)[:, :, None, None]
         if self.blur is None:
             y = convolved(x, self.weight, padding=self.padding)
         else:
@@ -110,8 +131,34 @@ class _Modulated(nn.Module):
             y = F.conv_transpose2d(x.expand(2, -1, -1, -1) if alone else x, self.weight, stride=2)
             y = self.blur(y[:1] if alone else y)
         if not self.demodulate:
-            return y
-        return y * (rows_times(style.square(), self.energy) + 1e-8).rsqrt()[:, :, None, None]
+            return y, torch.ones_like(y[:1, :, :1, :1])
+        norms = (rows_times(style.square(), self.energy) + 1e-8).rsqrt()
+        return y, norms[:, :, None, None]
+
+
+class _Styled(nn.Module):
+    """What `Styled` is: norms, noise and bias in one go, and the gain of the leaky ReLU within them."""
+
+    def __init__(self, given: Styled, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.conv = _Modulated(given.conv, dtype)
+        self.add = given.add  # whoever asks for the fixed noise finds it there
+        still = GAIN * (given.add.strength * given.add.noise + given.bias[:, None, None])
+        self.still = still.to(dtype).contiguous(memory_format=_order(dtype))
+        self.noisy = GAIN * given.add.strength
+        self.bias = GAIN * given.bias[:, None, None]
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | Noise) -> Tensor:
+        if isinstance(noise, Tensor):
+            shift = self.noisy * noise + self.bias
+        elif noise == "fixed":
+            shift = self.still
+        elif noise == "none":
+            shift = self.bias
+        else:
+            shift = self.noisy * torch.randn(len(x), 1, *self.still.shape[2:], device=x.device) + self.bias
+        y, norms = self.conv.parts(x, w)
+        return F.leaky_relu(torch.addcmul(shift.to(y.dtype), y, (GAIN * norms).to(y.dtype)), SLOPE)
 
 
 class _Colours(nn.Module):

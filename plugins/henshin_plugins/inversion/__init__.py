@@ -32,9 +32,9 @@ class InversionConfig(StageConfig):
     steps: int = Field(
         default=300, ge=0, le=100_000, description="Steps of Adam, at most; with 0 the encoder's guess is the result."
     )
-    learning_rate: float = Field(default=0.2, gt=0, le=10, description="Adam's, at its highest.")
+    learning_rate: float = Field(default=0.1, gt=0, le=10, description="Adam's, at its highest.")
     beta1: float = Field(default=0.8, ge=0, lt=1, description="Adam's memory of slopes.")
-    beta2: float = Field(default=0.95, ge=0, lt=1, description="Adam's memory of how large they are.")
+    beta2: float = Field(default=0.9, ge=0, lt=1, description="Adam's memory of how large they are.")
     turned: bool = Field(
         default=True,
         description="Go along the directions in which the model's pictures change, measured once and kept in the "
@@ -85,6 +85,11 @@ class InversionConfig(StageConfig):
         ge=1,
         le=100_000,
         description="Steps without a gain of 0.2 % after which a face is done; null: never.",
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        default="auto",
+        description="What pictures are drawn and compared in on the way; 'auto': bf16 where the processor is fast at "
+        "it. What comes out is drawn in fp32.",
     )
     batch: int = Field(default=8, ge=1, le=1024, description="Faces at once; changes the speed and not the results.")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Another seed, other random starts.")

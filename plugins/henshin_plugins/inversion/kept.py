@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from henshin import Picture
     from henshin_plugins.inversion import InversionConfig
 
-_METHOD = 2
+_METHOD = 3
 """Changes whenever the same options would find something else."""
 
 _NEITHER = {"model", "encoder", "batch", "output", "name"}

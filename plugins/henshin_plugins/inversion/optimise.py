@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -23,6 +22,7 @@ from henshin.errors import HenshinError, PictureError
 from henshin.train.directions import directions
 from henshin.train.export import Sampler, Source, hash_of
 from henshin.train.perceptual import Vgg19, apart, energies
+from henshin.train.precision import fast_at_bf16
 from henshin.train.rebuild import rebuilt
 from henshin.train.rows import Rows, normalise, only, structure
 from henshin.train.schedule import set_rate, up_and_down
@@ -41,7 +41,7 @@ FADED = 0.75
 """Part of the steps after which the jitter is gone."""
 SAMPLED = 4096
 """Noise vectors from which the deviation of styles, and the noise nearest to the mean style, are taken."""
-MEASURED = 1
+MEASURED = 2
 """Changes whenever the directions of the same network would be others."""
 SECONDS = 10.0
 """Between two lines of progress."""
@@ -83,10 +83,12 @@ class Inverter:
         self.identity = f"{g.name} {g.config.model_dump_json()} {hash_of(network)} {g.value_range} {g.channel_order}"
         self.network = settled(network.to(self.device))
         self.synthesis = self.network.synthesis
+        dtype = torch.bfloat16 if self._in_bf16() else torch.float32
+        self.quick = settled(network.synthesis, dtype)
         self.layers, self.latent = self.synthesis.latent_shape
         self.size = int(self.synthesis(torch.zeros(1, self.layers, self.latent, device=self.device)).shape[2])
         self.sampler = Sampler(self.synthesis, g.value_range, g.channel_order == "BGR")
-        self.vgg = settled(Vgg19(config.layers, activated=True).to(self.device)) if config.alpha else None
+        self.vgg = settled(Vgg19(config.layers, activated=True).to(self.device), dtype) if config.alpha else None
         self.deviation, self.middle = self._sampled()
         self.turned = self._turned(cache) if config.turned and config.space != "z" and config.steps else None
 
@@ -135,8 +137,8 @@ class Inverter:
         for step in range(c.steps + 1):
             styles = self._styles(rows.base, sought[0]) + self._jitter(step, randoms)[rows.start]
             noises = sought[1:]
-            loss, mse = self.losses(self._drawn(styles, noises), rows, noises)
-            rows.learn(step, loss.detach(), mse.detach(), styles.detach(), [one.detach() for one in noises])
+            loss = self.losses(self._drawn(self.quick, styles, noises), rows, noises)
+            rows.learn(step, loss.detach(), styles.detach(), [one.detach() for one in noises])
             if step == c.steps:
                 break
             set_rate(c.learning_rate * up_and_down(step, c.steps, c.ramp_up, c.ramp_down), steps)
@@ -159,26 +161,24 @@ class Inverter:
                     )
         return done | self._end(rows, c.steps)
 
-    def losses(self, drawn: Tensor, rows: Rows, noises: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
-        """What is minimised and the mean square apart of pictures (N, 3, S, S), each (N,).
+    def losses(self, drawn: Tensor, rows: Rows, noises: Sequence[Tensor] = ()) -> Tensor:
+        """What is minimised for pictures (N, 3, S, S): (N,).
 
         The perceptual part is the mean square apart of features over their own mean square, averaged over the layers.
         """
         alpha = self.config.alpha
-        mse = (drawn - rows.target).square().mean((1, 2, 3))
-        loss = (1 - alpha) * mse
+        loss = (1 - alpha) * (drawn - rows.target).square().mean((1, 2, 3))
         if self.vgg is not None:
             loss = loss + alpha * apart(self.vgg(drawn), rows.seen, rows.energy)
         for noise in noises:
             loss = loss + self.config.noise_weight * structure(noise)
-        return loss, mse
+        return loss
 
     def _begin(
         self, targets: Tensor, randoms: list[np.random.Generator], guesses: Guesses | None = None
     ) -> tuple[Rows, list[Tensor]]:
         """The rows, and what is sought: latents (R, ...), counted from where they begin, then noise for each layer."""
         c = self.config
-        count = len(targets) * c.starts
         first = torch.stack([self._first(start, rng) for start, rng in enumerate(randoms)])
         base = first.repeat(len(targets), 1, 1)
         if guesses is not None:
@@ -192,34 +192,22 @@ class Inverter:
         with torch.no_grad():
             seen = self.vgg(targets) if self.vgg is not None else []
         energy = energies(seen) if seen else targets.new_ones(len(targets), 0)
-        most = torch.full((count,), math.inf, device=self.device)
-        rows = Rows(
-            number=torch.arange(count, device=self.device),
-            start=torch.arange(c.starts, device=self.device).repeat(len(targets)),
-            base=base,
-            target=targets.repeat_interleave(c.starts, 0),
-            seen=[one.repeat_interleave(c.starts, 0) for one in seen],
-            energy=energy.repeat_interleave(c.starts, 0),
-            best=most,
-            mse=most.clone(),
-            styles=torch.zeros(count, self.layers, self.latent, device=self.device),
-            mark=most.clone(),
-            since=torch.zeros(count, dtype=torch.long, device=self.device),
-            broken=torch.zeros(count, dtype=torch.bool, device=self.device),
-            noises=[one.clone() for one in sought[1:]],
-        )
+        repeated = [one.repeat_interleave(c.starts, 0) for one in (targets, energy, *seen)]
+        rows = Rows.fresh(c.starts, base, self.layers, repeated[0], repeated[2:], repeated[1], sought[1:])
         return rows, [one.requires_grad_() for one in sought]
 
     @torch.no_grad()
     def _end(self, rows: Rows, steps: int) -> dict[int, Inverted | PictureError]:
         """What became of rows that are done. Those whose loss was no number once are errors."""
-        drawn = self.sampler.shown(self._raw(rows.styles, rows.noises)).cpu().numpy()
-        numbers = zip(rows.number.tolist(), rows.broken.tolist(), rows.mse.tolist(), rows.best.tolist(), strict=True)
+        raw = self._raw(self.synthesis, rows.styles, rows.noises)
+        mse = (self._signed(raw) - rows.target).square().mean((1, 2, 3))  # in fp32, whatever the steps were in
+        drawn = self.sampler.shown(raw).cpu().numpy()
+        numbers = zip(rows.number.tolist(), rows.broken.tolist(), mse.tolist(), rows.best.tolist(), strict=True)
         return {
             number: PictureError("the inversion came to values that are not finite; try a lower learning_rate")
             if broken
-            else Inverted(rows.styles[i].cpu().numpy(), np.ascontiguousarray(drawn[i]), mse, loss, steps)
-            for i, (number, broken, mse, loss) in enumerate(numbers)
+            else Inverted(rows.styles[i].cpu().numpy(), np.ascontiguousarray(drawn[i]), apart, loss, steps)
+            for i, (number, broken, apart, loss) in enumerate(numbers)
         }
 
     # -- Latents, styles, pictures -----------------------------------------------------------------------------------
@@ -276,17 +264,25 @@ class Inverter:
         drawn = np.stack([rng.standard_normal(shape, np.float32) for rng in randoms])
         return torch.from_numpy(drawn).to(self.device) * (self.deviation * c.jitter * left**2)
 
-    def _raw(self, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
-        drawn: Tensor = self.synthesis(styles, noises) if noises else self.synthesis(styles)
+    def _raw(self, synthesis: Any, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
+        drawn: Tensor = synthesis(styles, noises) if noises else synthesis(styles)
         return drawn
 
-    def _drawn(self, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
+    def _drawn(self, synthesis: Any, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
         """Pictures (N, 3, S, S), RGB in about [-1, 1]."""
-        drawn = (self._raw(styles, noises) - self.sampler.low) * (2 / self.sampler.span) - 1
+        return self._signed(self._raw(synthesis, styles, noises))
+
+    def _signed(self, raw: Tensor) -> Tensor:
+        """What a network draws as RGB in about [-1, 1]."""
+        drawn = (raw - self.sampler.low) * (2 / self.sampler.span) - 1
         return drawn.flip(1) if self.sampler.bgr else drawn
 
     def _scaled(self, pictures: Sequence[Picture]) -> Tensor:
-        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
+
+    def _in_bf16(self) -> bool:
+        precision = self.config.precision
+        return precision == "bf16" or (precision == "auto" and fast_at_bf16(self.device.type == "cuda"))
 
     def _tell(self, how_far: str, found: Sequence[Inverted | PictureError], seconds: float) -> None:
         whole = [one for one in found if isinstance(one, Inverted)]
