@@ -88,5 +88,5 @@ class Styles:
 def _mean(config: SynthesisConfig, mapping: Model | None, length: int) -> Latents:
     if mapping is None:
         raise HenshinError(f"synthesis.truncation: '{config.model}' has no mapping beside it that knows the mean style")
-    # of a truncation to nothing the mean is left
-    return mapping.styles(np.zeros((1, (mapping.contract.latent_shape or (length,))[0]), np.float32), 0.0)
+    # of a truncation to nothing the mean is left; not of zeros, for noise without a direction has no style
+    return mapping.styles(np.ones((1, (mapping.contract.latent_shape or (length,))[0]), np.float32), 0.0)
