@@ -72,8 +72,10 @@ def run(o: argparse.Namespace, cache: Path) -> None:
     first = median(next(iter(seconds.values())))
     for name, times in seconds.items():
         tell(name, found[name], f"{o.count / median(times):7.3f} pictures/s, {median(times) / first:5.2f}x the time")
+    if o.plain:
+        print(f"  the plain loop's loss after {o.steps} steps: {np.mean(plain.after):.4f}")
     if o.encoder:
-        shortened(o, make, pictures, float(np.mean(wanted)))
+        shortened(o, make, pictures)
 
 
 def made(config: InversionConfig, source: Source, device: str, cache: Path, **changed: Any) -> Inverter:
@@ -87,17 +89,13 @@ def tell(name: str, found: list[Inverted], more: str) -> None:
     print(f", median {median(mse):.4f}, at most {max(mse):.4f}", flush=True)
 
 
-def shortened(o: argparse.Namespace, make: Callable[..., Inverter], pictures: list[Any], wanted: float) -> None:
-    """How few steps suffice from where the encoder begins: every length is a run of its own, with its own rates."""
+def shortened(o: argparse.Namespace, make: Callable[..., Inverter], pictures: list[Any]) -> None:
+    """What few steps come to, from the encoder's guesses and from the mean: each length a run with its own rates."""
     encoder = context(Path()).model(o.encoder)
     guesses = [encoder.encode([picture])[0] for picture in pictures]
-    print(f"from the guesses of {o.encoder}; wanted: loss {wanted:.4f}, as from the mean after {o.steps} steps")
     for steps in [0, *sorted({max(1, o.steps // share) for share in SHARES})]:
-        found = make(steps=steps, encoder=o.encoder)(pictures, guesses)
-        loss = float(np.mean([one.loss for one in found]))
-        tell(f"{steps} steps", found, f"{o.steps / max(1, steps):5.1f}x fewer" if steps else "the guess alone")
-        if loss <= wanted:
-            break
+        tell(f"{steps} steps", make(steps=steps, encoder=o.encoder)(pictures, guesses), f"from {o.encoder}")
+        tell(f"{steps} steps", make(steps=steps)(pictures), "from the mean")
 
 
 class Plain:
@@ -110,9 +108,12 @@ class Plain:
         self.network: Any = source.network.to(device).eval().requires_grad_(False)
         self.vgg = Vgg19(config.layers, activated=True).to(device) if config.alpha else None
         self.alpha, self.device, self.most = config.alpha, device, most
+        self.steps = config.steps
+        self.after: list[float] = []
 
     def __call__(self, pictures: list[Any], wanted: list[float]) -> list[Inverted]:
-        return [self._one(picture, loss) for picture, loss in zip(pictures, wanted, strict=True)]
+        self.after = []
+        return [self._one(np.array(picture), loss) for picture, loss in zip(pictures, wanted, strict=True)]
 
     def _one(self, picture: Any, wanted: float) -> Inverted:
         target = torch.from_numpy(picture).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
@@ -127,8 +128,10 @@ class Plain:
             loss = (1 - self.alpha) * mse
             if self.vgg is not None and energy is not None:
                 loss = loss + self.alpha * apart(self.vgg(shown), seen, energy)[0]
-            if float(loss) < best.loss:
-                best = Inverted(None, picture, float(mse), float(loss), step)
+            if loss.item() < best.loss:
+                best = Inverted(None, picture, mse.item(), loss.item(), step)
+            if step == self.steps:
+                self.after.append(best.loss)
             if best.loss <= wanted:
                 break
             adam.zero_grad()

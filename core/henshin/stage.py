@@ -30,13 +30,15 @@ class ModelOption:
     ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "encoder", "detector"),
     also as NAME of NAME-mapping and NAME-synthesis; ``enlarges`` says that it must give larger pictures than it takes;
     others are refused beforehand. ``scale`` names the option beside it that says how many times larger: more than the
-    model offers is refused as well.
+    model offers is refused as well. ``trained`` says that the path of weights will do too, a training run's folder or a
+    .safetensors file, which the stage itself makes use of.
     """
 
     contract: bool = True
     kind: str | None = None
     enlarges: bool = False
     scale: str | None = None
+    trained: bool = False
 
 
 ANY_MODEL = ModelOption()

@@ -16,6 +16,7 @@ from henshin import __version__
 from henshin.errors import HenshinError
 from henshin.manifest import hash_file
 from henshin.marks import marked
+from henshin.models.trained import trained_at, weights_in
 from henshin.places import is_file
 from henshin.stage import AmountOption, FileOption, ModelOption
 
@@ -78,7 +79,11 @@ def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[Found]:
 def _files(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[tuple[str, Path]]:
     """Yield the options that name other files, with these: what is in them counts too."""
     for where, name, mark in marked(stage.config, ModelOption):
-        if not mark.contract:
+        weights = trained_at(name, base) if mark.trained else None
+        if weights is not None:
+            with suppress(HenshinError):
+                yield from ((f"{where} {file.name}", file) for file in weights_in(weights))
+        elif not mark.contract:
             with suppress(HenshinError):
                 yield str(where), store.file(name, base)
     named = [(str(where), Path(name)) for where, name, _ in marked(stage.config, FileOption)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError, WrongModelError
 from henshin.models.pairs import HALVES, paired
+from henshin.models.trained import trained_at, weights_in
 from henshin.stage import ModelOption
 from henshin.words import a, listed
 
@@ -24,6 +25,10 @@ def problem(store: ModelStore, name: str, base: Path | None, option: ModelOption
     model as is wanted. Those that would be right are named.
     """
     try:
+        weights = trained_at(name, base) if option.trained else None
+        if weights is not None:
+            weights_in(weights)
+            return None
         if not store.knows(name):
             return store.unknown(name, fitting(store, option))
         entry = store.entries.get(name)
