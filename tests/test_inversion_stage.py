@@ -207,4 +207,4 @@ def test_a_pipeline_by_the_models_name(weights, tmp_path, monkeypatch, capsys):
     save_file({name: tensor.contiguous() for name, tensor in other.items()}, file, said)
     Path("p.yaml").write_text(text.format(0.0))
     assert run_pipeline(["p.yaml", "-i", "in", "-o", "out2"]) == 2
-    assert "are those of another network" in capsys.readouterr().err
+    assert "face.safetensors: holds other weights than were written there" in capsys.readouterr().err

@@ -66,6 +66,8 @@ def test_published_weights_tell_size_channels_latent_and_depth():
         ({"convs.2.activate.bias": None}, "lacks tensor 'convs.2.activate.bias'"),
         ({"style.1.weight": None}, "lacks tensor 'style.1.weight'"),
         ({"convs.9.noise.weight": torch.zeros(1)}, "unknown tensor 'convs.9.noise.weight'"),
+        ({"input.input": torch.zeros(1, 7, 4, 4)}, r"'input.input' is \(1, 7, 4, 4\)"),
+        ({"convs.3.conv.weight": torch.zeros(1, 9, 8, 3, 3)}, r"'convs.3.conv.weight' is \(1, 9, 8, 3, 3\)"),
         ({"to_rgbs.1.upsample.kernel": torch.ones(4, 4)}, "'to_rgbs.1.upsample.kernel' is another filter"),
         ({"latent_avg": torch.zeros(7)}, r"'latent_avg' is \(7,\), the styles have 6 numbers"),
         ({"to_rgbs.20.bias": torch.zeros(1, 3, 1, 1)}, "21 doublings"),

@@ -129,7 +129,7 @@ def test_what_is_no_sampler_is_told(tmp_path):
         export(Source(odd, nn.Sequential(nn.Linear(4, 4), nn.Unflatten(1, (1, 2, 2))), None, "", "", ""),
                tmp_path / "odd.onnx", [])  # fmt: skip
     odd.kind = "mapping"
-    with pytest.raises(HenshinError, match="is a mapping; translators and samplers"):
+    with pytest.raises(HenshinError, match="is a mapping; translators, samplers and encoders"):
         export(Source(odd, odd.build(), None, "", "", ""), tmp_path / "odd.onnx", [])
     assert list(tmp_path.iterdir()) == []
 

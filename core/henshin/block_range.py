@@ -12,9 +12,11 @@ class BlockRange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    first: int | None = Field(None, ge=1, alias="from", description="The first block; else the first of the network.")
-    to: int | None = Field(None, ge=1, description="The last block; else the last of the network.")
-    last: int | None = Field(None, ge=1, description="In place of both: so many blocks, the last ones.")
+    first: int | None = Field(
+        None, ge=1, le=1000, alias="from", description="The first block; else the first of the network."
+    )
+    to: int | None = Field(None, ge=1, le=1000, description="The last block; else the last of the network.")
+    last: int | None = Field(None, ge=1, le=1000, description="In place of both: so many blocks, the last ones.")
 
     @model_validator(mode="after")
     def _once(self) -> BlockRange:

@@ -8,7 +8,6 @@ with no Python code of ours around it.
 from __future__ import annotations
 
 import copy
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +30,7 @@ from henshin.models import METADATA_KEY, Contract
 from henshin.train.graph import write_graph
 from henshin.train.parity import Parity, check_parity, picture_trials, square_trials
 from henshin.train.parts import Styles, check_latents, latent_shape_of, part_of, side_seen, trials_of, weights_beside
+from henshin.train.weights import hash_of_tensors
 from henshin.words import a, one_line
 
 
@@ -252,11 +252,7 @@ def describe(
 
 def hash_of(network: nn.Module) -> str:
     """SHA-256 over the names and bytes of all tensors, in the order of their names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return hash_of_tensors(network.state_dict())
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from henshin.registry import Registry
 from henshin.train.export import Source
 from henshin.train.networks import make_generator
 from henshin.train.publish import UNSTATED, loaded
-from henshin.train.weights import Group, contract_of, parts, read_groups, told
+from henshin.train.weights import Group, check_whole, contract_of, parts, read_groups, told
 from henshin.words import listed, one_line
 
 
@@ -50,6 +50,7 @@ def from_published(path: Path, registry: Registry, wanted: Wanted) -> Source:
     """The network of published weights, ready to be exported. Errors: HenshinError, with what was found."""
     contract = contract_of(path)
     groups = read_groups(path)
+    check_whole(path, contract, groups[0].tensors)
     if contract is not None and contract.generator and wanted.generator is None:
         match = Match("", contract.generator, contract.config, groups[0].tensors)
     else:

@@ -14,7 +14,7 @@ from henshin.registry import Registry
 from henshin.train import checkpoint
 from henshin.train.publish import RUN_FILE, described_run
 from henshin.train.published import misfit
-from henshin.train.weights import contract_of, read_groups
+from henshin.train.weights import check_whole, contract_of, read_groups
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,9 @@ def read_start(place: Path, choice: NetworkChoice | None, registry: Registry) ->
         choice = NetworkChoice(use=contract.generator, **contract.config)
     assert choice is not None
     registry.generator(choice.use)
-    return Start(place, choice, read_groups(place)[0].tensors, {})
+    tensors = read_groups(place)[0].tensors
+    check_whole(place, contract, tensors)
+    return Start(place, choice, tensors, {})
 
 
 def _of_run(folder: Path, choice: NetworkChoice | None) -> Start:

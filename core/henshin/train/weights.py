@@ -6,6 +6,7 @@ Nothing in such a file is ever run: pickles are opened for their tensors alone, 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import pickletools
 import re
 import warnings
@@ -68,6 +69,21 @@ def contract_of(path: Path) -> Contract | None:
     except (OSError, SafetensorError):
         return None  # reading its tensors will say why
     return None if text is None else Contract.from_json(text, str(path))
+
+
+def hash_of_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the names and bytes of tensors, in the order of their names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_whole(path: Path, contract: Contract | None, tensors: Mapping[str, Tensor]) -> None:
+    """Errors: HenshinError when a file's own contract says that its tensors were others."""
+    if contract is not None and contract.weights_sha256 and contract.weights_sha256 != hash_of_tensors(tensors):
+        raise HenshinError(f"{path}: holds other weights than were written there: damaged, or changed; export it again")
 
 
 def _reader(path: Path) -> Callable[[Path], Mapping[str, Any]]:

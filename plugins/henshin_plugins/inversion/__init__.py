@@ -93,7 +93,9 @@ class InversionConfig(StageConfig):
         description="What pictures are drawn and compared in on the way; 'auto': bf16 where the processor is fast at "
         "it. What comes out is drawn in fp32.",
     )
-    batch: int = Field(default=8, ge=1, le=1024, description="Faces at once; changes the speed and not the results.")
+    batch: int = Field(
+        default=8, ge=1, le=1024, description="Faces at once; changes the speed and, on a CPU, no bit of the results."
+    )
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Another seed, other random starts.")
     output: Literal["reconstruction", "picture"] = Field(
         default="reconstruction", description="What goes on: what the model draws from the latent, or what came in."

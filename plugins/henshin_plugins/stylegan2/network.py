@@ -247,8 +247,10 @@ def _options(given: Named[str, Tensor]) -> dict[str, Any]:
     if not 1 <= doublings <= 8:
         raise WrongWeightsError(f"is StyleGAN2 with {doublings} doublings (to_rgbs.N), and from 1 to 8 can be")
     size = FIRST * 2**doublings
-    most = length("input.input", 1) or length("conv1.conv.weight", 1)
-    last = length(f"convs.{2 * doublings - 1}.conv.weight", 1) or most
+    most = _commonest(length("input.input", 1), length("conv1.conv.weight", 1), length("conv1.activate.bias", 0))
+    final = f"convs.{2 * doublings - 1}"
+    drawn = length(f"to_rgbs.{doublings - 1}.conv.weight", 2)
+    last = _commonest(length(f"{final}.conv.weight", 1), length(f"{final}.activate.bias", 0), drawn) or most
     return {
         "size": size,
         "latent": length("conv1.conv.modulation.weight", 1) or length("style.1.weight", 1) or 1,
@@ -258,6 +260,12 @@ def _options(given: Named[str, Tensor]) -> dict[str, Any]:
         "width": max(1, -(-last * size // 64)),
         "maximum_width": max(1, most),
     }
+
+
+def _commonest(*counts: int) -> int:
+    """What most tensors say, so that one of another shape is the one that is named; 0 where none is there."""
+    there = [count for count in counts if count]
+    return max(there, key=there.count, default=0)
 
 
 def _network(options: Named[str, Any]) -> StyleGan2:
