@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from henshin.cli import main, run_pipeline  # noqa: E402
 from henshin.models import METADATA_KEY  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin.train.export import Source, describe  # noqa: E402
+from henshin.train.weights import hash_of_tensors  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
 from henshin_plugins.inversion import Inversion, InversionConfig  # noqa: E402
 from henshin_plugins.inversion.kept import Kept  # noqa: E402
@@ -204,7 +206,12 @@ def test_a_pipeline_by_the_models_name(weights, tmp_path, monkeypatch, capsys):
 
     with safe_open(file, "pt") as held:
         said = held.metadata()
-    save_file({name: tensor.contiguous() for name, tensor in other.items()}, file, said)
+    tensors = {name: tensor.contiguous() for name, tensor in other.items()}
+    save_file(tensors, file, said)
     Path("p.yaml").write_text(text.format(0.0))
     assert run_pipeline(["p.yaml", "-i", "in", "-o", "out2"]) == 2
     assert "face.safetensors: holds other weights than were written there" in capsys.readouterr().err
+    own = json.loads(said[METADATA_KEY]) | {"weights_sha256": hash_of_tensors(tensors)}
+    save_file(tensors, file, {METADATA_KEY: json.dumps(own)})  # a whole file, but of another network than the model
+    assert run_pipeline(["p.yaml", "-i", "in", "-o", "out3"]) == 2
+    assert "are those of another network" in capsys.readouterr().err

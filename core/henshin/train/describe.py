@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from henshin.errors import HenshinError
-
-RUN_FILE = "run.json"
+from henshin.models.trained import RUN_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from henshin.errors import HenshinError, PictureError
 from henshin.generator import Generator
 from henshin.images import read
 from henshin.marks import Where, marked_values
+from henshin.models.trained import RUN_FILE
 from henshin.recipe import FolderOption, PictureData, RecipeConfig, SetData, StartOption, UnpairedData
 from henshin.registry import Registry
 from henshin.stage import FileOption, ModelOption
@@ -29,7 +30,6 @@ from henshin.train.networks import make_generator
 from henshin.train.published import misfit
 from henshin.words import one_line
 
-RUN_FILE = "run.json"
 UNSTATED = "not stated"
 
 

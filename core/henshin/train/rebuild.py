@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from henshin.errors import MissingError
+from henshin.errors import HenshinError, MissingError
 from henshin.models import ModelStore
+from henshin.models.trained import SUFFIX, trained_at
 from henshin.registry import Registry
 from henshin.train.export import Source
 from henshin.train.importing import Wanted, from_published
 from henshin.train.parts import weights_beside
-from henshin.train.publish import RUN_FILE, from_run
+from henshin.train.publish import from_run
+from henshin.train.weights import contract_of
 
 
 def rebuilt(name: str, registry: Registry, store: ModelStore, base: Path | None = None) -> Source:
@@ -19,14 +21,16 @@ def rebuilt(name: str, registry: Registry, store: ModelStore, base: Path | None 
     `name` is a model's name, or a path, relative to `base` or else to where we are.
     Errors: MissingError when it is not there, or has no weights beside it; HenshinError when they do not fit.
     """
-    for place in dict.fromkeys([(base or Path()) / Path(name).expanduser(), Path(name).expanduser()]):
-        if (place / RUN_FILE).is_file():
-            return from_run(place, registry)
-        if place.suffix == ".safetensors" and place.is_file():
-            return from_published(place, registry, Wanted())
-    if name.endswith(".safetensors"):
+    place = trained_at(name, base)
+    if place is not None:
+        return from_run(place, registry) if place.is_dir() else from_published(place, registry, Wanted())
+    if name.endswith(SUFFIX):
         raise MissingError(f"there is no file of weights {name}")
-    return from_published(weights_of(name, store, base), registry, Wanted())
+    path = weights_of(name, store, base)
+    said, own = store.find(name, base).contract.weights_sha256, contract_of(path)
+    if said and own is not None and own.weights_sha256 not in (None, said):
+        raise HenshinError(f"the weights beside '{name}' ({path}) are those of another network; export it again")
+    return from_published(path, registry, Wanted())
 
 
 def weights_of(name: str, store: ModelStore, base: Path | None = None) -> Path:

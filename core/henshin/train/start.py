@@ -15,10 +15,11 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from henshin.errors import HenshinError, MissingError
+from henshin.models.trained import RUN_FILE
 from henshin.registry import Registry, build_registry
 from henshin.train import checkpoint, describe
 from henshin.train.config import RunPlan, load_run
-from henshin.train.describe import RUN_FILE, check_recipe, earlier
+from henshin.train.describe import check_recipe, earlier
 from henshin.train.device import make_fabric
 from henshin.train.ending import handed_on
 from henshin.train.options import RunOptions

@@ -9,10 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from henshin.errors import HenshinError
+from henshin.models.trained import RUN_FILE
 from henshin.recipe import NetworkChoice
 from henshin.registry import Registry
 from henshin.train import checkpoint
-from henshin.train.publish import RUN_FILE, described_run
+from henshin.train.publish import described_run
 from henshin.train.published import misfit
 from henshin.train.weights import check_whole, contract_of, read_groups
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from henshin.errors import HenshinError, PipelineError
 from henshin.hookspecs import hookimpl
 from henshin.models import Contract
+from henshin.models.trained import RUN_FILE
 from henshin.recipe import NetworkChoice, Recipe
 from henshin.registry import Registry, build_registry
 from henshin.runtime import Device, Network
@@ -36,7 +37,7 @@ from henshin.train.examples import photo_folders
 from henshin.train.export import export
 from henshin.train.options import RunOptions
 from henshin.train.parity import noise_trials, picture_trials, square_trials
-from henshin.train.publish import RUN_FILE, described_run, from_run
+from henshin.train.publish import described_run, from_run
 from henshin.train.run import TrainingRun
 from henshin.train.start import train
 from henshin.words import flat, one_line

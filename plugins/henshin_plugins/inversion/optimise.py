@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from henshin.errors import HenshinError, PictureError
-from henshin.models.trained import trained_at
 from henshin.train.directions import directions
 from henshin.train.export import Sampler, Source, hash_of
 from henshin.train.perceptual import Vgg19, apart, energies
@@ -49,18 +48,12 @@ SECONDS = 10.0
 
 
 def network_of(config: InversionConfig, context: Context) -> Source:
-    """The network of the model, by its weights. Errors: HenshinError when it is none, or not that of the model."""
+    """The network of the model, by its weights. Errors: HenshinError when it is no StyleGAN2."""
     source = rebuilt(config.model, context.registry, context.store, context.base)
     network: Any = source.network
     parts = (getattr(network, "mapping", None), getattr(network, "synthesis", None))
     if None in parts or not hasattr(parts[0], "mean") or not hasattr(parts[1], "latent_shape"):
         raise HenshinError(f"inversion.model: '{config.model}' has no mapping and synthesis; a StyleGAN2 is wanted")
-    if trained_at(config.model, context.base) is None:
-        said = context.store.find(config.model, context.base).contract.weights_sha256
-        if said and said != hash_of(network):
-            raise HenshinError(
-                f"inversion.model: the weights beside '{config.model}' are those of another network; export it again"
-            )
     return source
 
 

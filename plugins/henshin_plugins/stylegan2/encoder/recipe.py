@@ -13,6 +13,7 @@ from torch import Tensor
 
 from henshin.errors import HenshinError
 from henshin.recipe import NetworkChoice
+from henshin.train import perceptual
 from henshin.train.data import open_pictures, scaled
 from henshin.train.ema import Average
 from henshin.train.perceptual import Vgg19
@@ -133,11 +134,10 @@ def opened(c: EncoderRunConfig, run: Run) -> tuple[NetworkChoice, Any, Any]:
 
 
 def features_apart(vgg: Vgg19, drawn: Tensor, seen: Tensor) -> Tensor:
-    """Mean square apart of features over their own mean square, averaged over the layers: as the stage inversion's."""
+    """How far the features of pictures are apart, averaged over them: what the stage inversion minimises."""
     with torch.no_grad():
         wanted = vgg(seen)
-    apart = [(a - b).square().mean() / (b.square().mean() + 1e-8) for a, b in zip(vgg(drawn), wanted, strict=True)]
-    return torch.stack(apart).mean()
+    return perceptual.apart(vgg(drawn), wanted, perceptual.energies(wanted)).mean()
 
 
 @torch.no_grad()
