@@ -105,7 +105,7 @@ def batches(options: argparse.Namespace, pictures: list[np.ndarray]) -> None:
     """CartoonGAN's two ways: all pictures once by the stage, or each batch as it is drawn."""
     import torch
 
-    from henshin.train.edges import promoted as twin
+    from henshin_plugins.cartoongan.edge_promotion import promoted as twin
 
     ours = stage()
     part = pictures[: options.batch]

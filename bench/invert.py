@@ -23,14 +23,14 @@ import numpy as np
 import torch
 
 from henshin.images import read
+from henshin.images.resizing import resample
 from henshin.registry import build_registry
-from henshin.resampling import resample
 from henshin.testing import context
-from henshin.train.export import Source
-from henshin.train.perceptual import Vgg19, apart, energies
+from henshin.train.export.exporter import Source
+from henshin.train.losses import Vgg19, apart, energies
 from henshin_plugins.inversion import InversionConfig
-from henshin_plugins.inversion.kept import Inverted
-from henshin_plugins.inversion.optimise import Inverter, network_of
+from henshin_plugins.inversion.cache import Inverted
+from henshin_plugins.inversion.optimise.inverter import Inverter, network_of
 
 SHARES = (30, 15, 10, 5, 3, 2, 1)
 """The encoder's start is tried with these parts of the steps: one thirtieth, ..., all."""

@@ -98,9 +98,8 @@ def make_pictures(folder: Path, size: int, count: int = 48) -> None:
 def henshin(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """`henshin train` as it is, timed by its own log."""
     from henshin.registry import build_registry
-    from henshin.train.config import load_run
-    from henshin.train.options import RunOptions
-    from henshin.train.start import train
+    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.loop.launch import train
 
     registry = build_registry()
     with tempfile.TemporaryDirectory(dir=folder) as name:
@@ -124,8 +123,8 @@ def plain(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from PIL import Image
     from torch.nn import functional as F
 
-    from henshin.train.discriminators import PatchGan
-    from henshin.train.pool import ImagePool
+    from henshin.train.data import ImagePool
+    from henshin.train.networks import PatchGan
     from henshin_plugins.cyclegan.network import ResNetGenerator
 
     kind = torch.device(options.device)

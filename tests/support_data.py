@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from henshin.train.folders import as_folders
+from henshin.train.data.folders import as_folders
 
 
 class Reader:

@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from henshin.api.frame import Face, Frame
+from henshin.api.stage import Stage, StageConfig
 from henshin.engine import Limits, RunOptions, Summary, plan, run
 from henshin.errors import PictureError
-from henshin.frame import Face, Frame
 from henshin.images import WriteOptions
 from henshin.models import ModelStore
 from henshin.pipeline import Pipeline
 from henshin.registry import Registry
-from henshin.stage import Stage, StageConfig
 
 RED = (255, 0, 0)
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from support_stylegan2 import TINY, drawn, published, styles
 
-from henshin.train.export import Source
+from henshin.train.export.exporter import Source
 from henshin_plugins.inversion import InversionConfig
-from henshin_plugins.inversion.optimise import Inverter
+from henshin_plugins.inversion.optimise.inverter import Inverter
 from henshin_plugins.stylegan2 import StyleGan2, StyleGan2Config
 
 WEIGHTS = published(**TINY, seed=3)
-LOG = logging.getLogger("henshin.testing")
+LOG = logging.getLogger("henshin.testing.stages")
 CACHE = tempfile.TemporaryDirectory(prefix="henshin-")
 """Where the directions of the tiny model are kept, once measured."""
 QUICK = {"alpha": 0, "patience": None, "precision": "fp32"}

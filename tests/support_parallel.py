@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from henshin.train.start import Voice
+from henshin.train.loop.launch import Voice
 
 PLUGIN = '''\
 import hashlib, json
@@ -38,7 +38,7 @@ class Watched(Recipe[CycleGanConfig]):
         digest = {}
         for name, thing in run._tracked.items():
             found = {}
-            from henshin.train.checkpoint import pack
+            from henshin.train.weights.checkpoint import pack
             pack(thing.state_dict(), name, found)
             whole = hashlib.sha256()
             for key in sorted(found):

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
+from henshin.api.hookspecs import hookimpl
+from henshin.api.stage import ModelName, Stage, StageConfig
 from henshin.errors import MissingError, PipelineError
-from henshin.hookspecs import hookimpl
 from henshin.pipeline import Pipeline, load
 from henshin.registry import Registry
-from henshin.stage import ModelName, Stage, StageConfig
 
 
 class AlignConfig(StageConfig):

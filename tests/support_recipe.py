@@ -38,8 +38,8 @@ class Dots(Recipe[DotsConfig]):
     def train(self, run):
         import torch
         from torch import nn
-        from henshin.train.ema import Average
-        from henshin.train.pool import ImagePool
+        from henshin.train.networks import Average
+        from henshin.train.data import ImagePool
         c = self.config
         network = run.generator("dot", {"width": c.width})
         average = Average(network).to(run.device)
@@ -95,9 +95,8 @@ def dots(place: Path, run: str = "run", text: str = "", say: Any = None, show: A
     """Train `dots` in `place/RUN`, in fp32 on one thread of the CPU; return what was said."""
     import torch
 
-    from henshin.train.config import load_run
-    from henshin.train.options import RunOptions
-    from henshin.train.start import train
+    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.loop.launch import train
 
     (place / "dots.yaml").write_text("recipe: dots\n" + text)
     plugins = registry(place)

@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from henshin.context import Context
+from henshin.api.context import Context
+from henshin.api.stage import Stage
 from henshin.models import ModelStore
 from henshin.runtime import Device
-from henshin.stage import Stage
 
 
 def context_in(folder: Path, batch_size: int | None = None) -> Context:

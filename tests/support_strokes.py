@@ -6,7 +6,7 @@ STRANGER = '''\
 from typing import Annotated
 from henshin import (FolderName, FolderNames, Generator, GeneratorConfig, NetworkChoice, PairedData, Recipe,
                      RecipeConfig, SamplerChoice, hookimpl)
-from henshin.recipe import FolderOption, NetworkOption
+from henshin.api.recipe import FolderOption, NetworkOption
 from pydantic import BaseModel, Field
 
 class HayaoConfig(GeneratorConfig):

@@ -45,9 +45,8 @@ def trained(path: Path, folder: Path, **options: Any) -> list[str]:
     import torch
 
     from henshin.registry import build_registry
-    from henshin.train.config import load_run
-    from henshin.train.run import RunOptions
-    from henshin.train.start import train
+    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.loop.launch import train
 
     said: list[str] = []
     registry = build_registry()
@@ -77,7 +76,7 @@ def curves(folder: Path) -> dict[str, list[float]]:
 
 def last_state(folder: Path) -> dict[str, Any]:
     """All that the last checkpoint of a run holds, by the names that the recipe tracks."""
-    from henshin.train import checkpoint
+    from henshin.train.weights import checkpoint
 
     state: dict[str, Any] = checkpoint.load(checkpoint.found(folder / "checkpoints")[-1])
     return state

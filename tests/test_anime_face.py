@@ -14,14 +14,14 @@ from support_anime import random_cascade, spot_cascade
 from support_face import frame, picture, smooth
 from support_stages import opened
 
+from henshin.api.stage import Stage
 from henshin.errors import HenshinError
-from henshin.stage import Stage
 
 
 def test_the_same_windows_pass_as_in_scikit_image(tmp_path: Path, rng: np.random.Generator) -> None:
     """At the cascade's own size: every window, none merged."""
     feature = pytest.importorskip("skimage.feature")
-    from henshin_plugins.anime_face.cascade import read_cascade
+    from henshin_plugins.anime_face.lbp_cascade import read_cascade
 
     gray = np.asarray(Image.fromarray(smooth(rng, 70, 90, detail=5)).convert("L"))
     some = 0
@@ -64,7 +64,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa">]><opencv_storage><cascade>&a;</cascade><
     ],
 )
 def test_a_file_that_is_no_cascade_is_refused(change: Any, said: str, tmp_path: Path, rng: np.random.Generator) -> None:
-    from henshin_plugins.anime_face.cascade import read_cascade
+    from henshin_plugins.anime_face.lbp_cascade import read_cascade
 
     path = random_cascade(tmp_path / "some.xml", rng)
     changed = change(path.read_text())
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_cascade_is_refused(change: Any, said: str, tmp_path: 
 
 
 def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
-    from henshin_plugins.anime_face.cascade import LARGEST_FILE, read_cascade
+    from henshin_plugins.anime_face.lbp_cascade import LARGEST_FILE, read_cascade
 
     with (tmp_path / "large.xml").open("wb") as file:
         file.truncate(LARGEST_FILE + 1)

@@ -13,17 +13,16 @@ torch = pytest.importorskip("torch")
 from PIL import Image, ImageFilter  # noqa: E402
 from support_train import curves, different, last_state, trained  # noqa: E402
 
+from henshin.api.training_data import Degradation, PatchData  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
-from henshin.patch_data import Degradation, PatchData  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.config import load_run  # noqa: E402
-from henshin.train.degrading import Damage, blurred, damages, spoilt  # noqa: E402
-from henshin.train.enlarging import distance, scales_of  # noqa: E402
-from henshin.train.family import members  # noqa: E402
-from henshin.train.fitting import reduced  # noqa: E402
-from henshin.train.patches import Patches, cut, open_patches  # noqa: E402
-from henshin.train.publish import from_run  # noqa: E402
+from henshin.train.config.run_config import load_run  # noqa: E402
+from henshin.train.data.preprocessing import reduced  # noqa: E402
+from henshin.train.export import members  # noqa: E402
+from henshin.train.super_resolution.patches import Damage, Patches, blurred, cut, damages, open_patches, spoilt  # noqa: E402
+from henshin.train.super_resolution.validation import distance, scales_of  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
+from henshin.train.weights.from_run import from_run  # noqa: E402
 from henshin_plugins.carn import SuperResolution, SuperResolutionConfig  # noqa: E402
 
 SCALES = (2, 3, 4)

@@ -16,7 +16,7 @@ from support_cli import run
 
 from henshin.cli import main, run_pipeline
 from henshin.cli.app import COMMANDS
-from henshin.cli.run import spread_inputs
+from henshin.cli.commands.run import spread_inputs
 
 # -- Words ----------------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ def test_an_unforeseen_error_is_one_line_and_exit_code_70(
     def burst(*_: object) -> int:
         raise RuntimeError("the moon\nfell down")
 
-    monkeypatch.setattr("henshin.cli.session.session", burst)
+    monkeypatch.setattr("henshin.cli.commands.run.session", burst)
     assert run("-i", "photos") == 70
     said = capsys.readouterr().err
     assert said.strip() == "henshin: unexpected RuntimeError: the moon fell down (-v shows where)"
@@ -138,7 +138,7 @@ def test_an_interrupt_is_exit_code_130(place: Path, monkeypatch: pytest.MonkeyPa
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("henshin.cli.session.session", interrupted)
+    monkeypatch.setattr("henshin.cli.commands.run.session", interrupted)
     assert run("-i", "photos") == 130
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from henshin.cli import main, run_pipeline
-from henshin.cli.train import duration
+from henshin.cli.commands.train import duration
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("45s", 45), ("9m", 540), ("1.5h", 5400), ("30", 30)])
@@ -21,7 +21,7 @@ def test_times_are_read(text: str, seconds: float) -> None:
 def test_without_the_packages_of_training_the_command_to_install_them_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("henshin.cli.train.find_spec", lambda name: None)
+    monkeypatch.setattr("henshin.cli.commands.train.find_spec", lambda name: None)
     for words in (["train", "run.yaml"], ["export", "runs/mine"]):
         assert main(words) == 3
         assert "pip install 'henshin[train]'" in capsys.readouterr().err

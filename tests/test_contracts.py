@@ -15,15 +15,15 @@ from support_runtime import model_of, translated
 from support_stages import context_in
 
 from henshin import PictureError
-from henshin.cli.exporting import default_folder
-from henshin.engine.zones import checked
-from henshin.frame import Metadata, picture_problem
+from henshin.api.frame import Metadata, picture_problem
+from henshin.api.placement import checked
+from henshin.cli.model_output import default_folder
+from henshin.files import CHECKOUT
 from henshin.images import WriteOptions, encode
 from henshin.models import Entry
 from henshin.models.store import user_folder
-from henshin.packaged import CHECKOUT
-from henshin.pipeline import PipelineFile
-from henshin.words import name_problem
+from henshin.pipeline.loading import PipelineFile
+from henshin.text import name_problem
 
 NO_PICTURES = [
     (None, "a NoneType; a picture is"),
@@ -104,7 +104,7 @@ def test_the_plan_and_the_model_say_the_same_of_large_pictures(tmp_path: Path) -
 
 
 def test_the_command_line_knows_no_other_devices() -> None:
-    from henshin.cli.run import run
+    from henshin.cli.commands.run import run
 
     for wrong in ("gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:²", "cpu:0"):
         result = CliRunner().invoke(run, ["p.yaml", "--device", wrong])

@@ -11,7 +11,7 @@ import pytest
 torch: Any = pytest.importorskip("torch")
 nn: Any = torch.nn
 
-from henshin.train.directions import directions, probes, turned  # noqa: E402
+from henshin_plugins.inversion.optimise.directions import directions, probes, turned  # noqa: E402
 
 LAYERS, LATENT, PIXELS = 2, 5, 48
 

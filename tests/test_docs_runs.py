@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 from henshin.errors import PipelineError
 from henshin.registry import build_registry
-from henshin.train.config import load_run
+from henshin.train.config.run_config import load_run
 
 RUNS = sorted((ROOT / "docs" / "runs").glob("*.yaml"))
 

@@ -19,7 +19,7 @@ from henshin.pipeline import load
 from henshin.registry import build_registry
 from henshin.testing import check_plugin, check_stage
 from henshin_plugins.edge import EdgePromote, EdgePromoteConfig
-from henshin_plugins.edge.promote import blur_rows, edge_zone, gaussian
+from henshin_plugins.edge.promotion import blur_rows, edge_zone, gaussian
 
 
 def config_of(**options: Any) -> EdgePromoteConfig:

@@ -18,11 +18,12 @@ from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.runtime import Device, Model, Network  # noqa: E402
 from henshin.testing import check_generator  # noqa: E402
-from henshin.train.config import load_run  # noqa: E402
-from henshin.train.export import Source, export  # noqa: E402
+from henshin.train.config.run_config import load_run  # noqa: E402
+from henshin.train.export import export  # noqa: E402
+from henshin.train.export.exporter import Source  # noqa: E402
 from henshin.train.networks import make_generator  # noqa: E402
-from henshin.train.publish import from_run  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
+from henshin.train.weights.from_run import from_run  # noqa: E402
 from henshin_plugins.stylegan2.encoder import StyleGan2Encoder, StyleGan2EncoderRecipe  # noqa: E402
 
 TINY = {"size": 32, "width": 4, "maximum_width": 8, "latent": 8, "mapping_layers": 2}
@@ -53,7 +54,7 @@ def written(path: Path, **options: object) -> Any:
     from safetensors.torch import save_file
 
     from henshin.models import METADATA_KEY
-    from henshin.train.export import describe
+    from henshin.train.export.exporter import describe
 
     contract = describe(Source(generator, network, None, "a test", "none", "CC0-1.0"), "face", network)
     save_file(network.state_dict(), path, {METADATA_KEY: contract.to_json()})

@@ -27,8 +27,8 @@ from support_engine import (
     Uncrop,
 )
 
+from henshin.api.stage import Stage, StageConfig
 from henshin.errors import HenshinError, MissingError
-from henshin.stage import Stage, StageConfig
 
 
 @pytest.fixture

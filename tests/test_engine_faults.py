@@ -11,9 +11,9 @@ import pytest
 from support_engine import Bench, Multiply, Same
 from test_engine_work import go, jobs, stage_with
 
-from henshin.engine.work import Stages, bytes_held
+from henshin.engine.stages.runner import Stages, bytes_held
 from henshin.errors import HenshinError
-from henshin.words import one_line
+from henshin.text import one_line
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import support_onnx as tiny
 from pydantic import Field
 
 from henshin import FileName, ModelName, Stage, StageConfig, hookimpl
-from henshin.engine.fingerprint import fingerprint
+from henshin.engine.preparation.fingerprint import fingerprint
 from henshin.images import WriteOptions
 from henshin.models import ModelStore
 from henshin.pipeline import Pipeline
@@ -104,7 +104,7 @@ def test_it_changes_with(what: str, tmp_path: Path) -> None:
 def test_it_changes_with_henshin_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path)
     before = world.print
-    monkeypatch.setattr("henshin.engine.fingerprint.__version__", "99")
+    monkeypatch.setattr("henshin.engine.preparation.fingerprint.__version__", "99")
     assert world.print != before
 
 

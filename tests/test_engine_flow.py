@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from support_engine import Bench, Bigger, Crop, Faces, Invert, Multiply, NoRed, Uncrop
 
 from henshin import images
-from henshin.engine.flow import WriteBehind, chunks, read_ahead
+from henshin.engine.execution.streaming import WriteBehind, chunks, read_ahead
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from support_engine import Bench, DropDark, Invert, Multiply
 
 from henshin import images
-from henshin.engine.names import path_key
+from henshin.api.stage import Stage, StageConfig
+from henshin.engine.preparation.outputs import path_key
+from henshin.engine.record.manifest import Entry, Manifest
 from henshin.errors import HenshinError
-from henshin.manifest import Entry, Manifest
-from henshin.stage import Stage, StageConfig
 
 MINE = b"somebody's work"
 

@@ -167,7 +167,7 @@ def test_limit_takes_the_first_of_the_listing(bench: Bench) -> None:
 def test_by_default_results_go_to_a_folder_named_after_the_pipeline(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from henshin.engine.target import resolve_target
+    from henshin.engine.preparation.outputs import resolve_target
     from henshin.images import WriteOptions
 
     target = resolve_target(None, "selfie2anime", ["photos"], WriteOptions())

@@ -18,8 +18,8 @@ from PIL import Image
 from support_engine import Bench, Invert, Multiply
 
 from henshin import images
+from henshin.engine.record.manifest import Manifest
 from henshin.errors import HenshinError
-from henshin.manifest import Manifest
 
 KILLED = """\
 import sys, time

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from support_engine import Bench, Invert, Sample, SampleConfig
 
+from henshin.api.stage import Stage, StageConfig
 from henshin.errors import HenshinError
-from henshin.stage import Stage, StageConfig
 from henshin.testing import check_stage
 
 

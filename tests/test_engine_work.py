@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from support_engine import Bench, Bigger, Crop, Faces, Invert, Same, Uncrop
 
-from henshin.engine.inputs import Source
-from henshin.engine.work import Job, Stages
-from henshin.engine.zones import put, resized, zones
+from henshin.api.frame import Face, Frame
+from henshin.api.placement import put, resized, zones
+from henshin.api.stage import Stage, StageConfig
+from henshin.engine.preparation.input_files import Source
+from henshin.engine.stages.runner import Job, Stages
 from henshin.errors import MissingError, PictureError
-from henshin.frame import Face, Frame
-from henshin.stage import Stage, StageConfig
 
 
 @pytest.fixture

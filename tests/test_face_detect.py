@@ -16,8 +16,8 @@ from support_stages import context_in, opened
 
 from henshin import Face
 from henshin_plugins.face import FaceDetect
+from henshin_plugins.face.geometry import suppress
 from henshin_plugins.face.mtcnn import Mtcnn, pyramid
-from henshin_plugins.face.suppress import suppress
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ from PIL import Image, ImageFilter, ImageOps
 from support_engine import Bench, Crop, Faces
 from support_filters import array, compressed, save, scene
 
+from henshin.api.frame import Dropped, Face, Frame
+from henshin.api.stage import Stage
 from henshin.errors import HenshinError, PipelineError
-from henshin.frame import Dropped, Face, Frame
 from henshin.models import ModelStore
 from henshin.pipeline import load
 from henshin.registry import build_registry
-from henshin.stage import Stage
 from henshin.testing import check_stage
 from henshin_plugins.filters import Borders, DropBlurred, DropDuplicates, DropTiny
-from henshin_plugins.filters.bordering import margins
+from henshin_plugins.filters.borders import margins
 from henshin_plugins.filters.sharpness import edge_width
 
 

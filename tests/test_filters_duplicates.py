@@ -15,13 +15,11 @@ from PIL import Image
 from support_engine import Bench
 from support_filters import COPIES, array, compressed, save, scene, smaller
 
-from henshin.frame import Face, Frame
-from henshin.likeness import FARTHEST, Bands
-from henshin.memory import NOTHING
-from henshin.stage import Stage, StageConfig
-from henshin_plugins.filters import DropDuplicates
-from henshin_plugins.filters import kept as keeping
-from henshin_plugins.filters.kept import Kept, read_sign, signs, written
+from henshin.api.frame import Face, Frame
+from henshin.api.stage import NOTHING, Stage, StageConfig
+from henshin.images.perceptual_hash import FARTHEST, Bands
+from henshin_plugins.filters import DropDuplicates, duplicates
+from henshin_plugins.filters.duplicates import Kept, read_sign, signs, written
 
 SCENES = [scene(seed) for seed in range(8)]
 
@@ -92,7 +90,7 @@ def test_near_hashes_are_exactly_those_that_comparing_all_finds(seed: int, bits:
 def test_the_search_is_the_same_before_and_after_hashes_were_put_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     given_ = [picture for number in (5, 6, 7, 5, 0, 6, 0) for picture in (SCENES[number], smaller(SCENES[number]))]
     expected = kept_of(frames(*given_))
-    monkeypatch.setattr(keeping, "TAIL", 2)
+    monkeypatch.setattr(duplicates, "TAIL", 2)
     assert kept_of(frames(*given_)) == expected == ["000", "002", "004", "008"]
 
 
@@ -112,7 +110,7 @@ def test_many_pictures_take_little_time() -> None:
     count = 100_000
     kept._hashes = rng.integers(0, 2**64, count, dtype=np.uint64)
     kept._thumbs = np.zeros((count, 8, 8, 3), np.uint8)
-    kept.owners = [keeping.Owner("x", "x", 0, None)] * count
+    kept.owners = [duplicates.Owner("x", "x", 0, None)] * count
     kept._ordered, kept._bands = count, Bands(kept._hashes)
     given_ = frames(*SCENES * 5)
     start = time.perf_counter()

@@ -22,7 +22,7 @@ from support_profiles import (
     p3_in_srgb,
 )
 
-from henshin.images import WriteOptions, copied_as, encode, profiles, read
+from henshin.images import WriteOptions, colour, copied_as, encode, read
 from henshin.images.colour import is_srgb, space_of, to_srgb
 
 KEEP = WriteOptions(colour="keep")
@@ -132,9 +132,9 @@ def test_an_srgb_profile_moves_nothing_whatever_its_name(tmp_path: Path, pixels:
 
 
 def test_own_profiles_are_what_they_say(pixels: Bytes) -> None:
-    assert is_srgb(profiles.srgb())
-    assert len(profiles.srgb()) < 700
-    for made, reference in ((profiles.display_p3(), p3_in_srgb), (profiles.adobe_rgb(), adobe_in_srgb)):
+    assert is_srgb(colour.srgb())
+    assert len(colour.srgb()) < 700
+    for made, reference in ((colour.display_p3(), p3_in_srgb), (colour.adobe_rgb(), adobe_in_srgb)):
         assert space_of(made) == "RGB"
         assert np.abs(np.asarray(to_srgb(Image.fromarray(pixels), made)[0]) - reference(pixels)).max() <= 2
 

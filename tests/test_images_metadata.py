@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from henshin.frame import Metadata
+from henshin.api.frame import Metadata
 from henshin.images import WriteOptions, encode, output_format, read
 from henshin.images.exif import renew_exif, renew_xmp
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from henshin.engine.inputs import Source, list_inputs, natural
-from henshin.engine.names import Names, path_key
+from henshin.engine.preparation.input_files import Source, list_inputs, natural
+from henshin.engine.preparation.outputs import Names, path_key
 from henshin.errors import HenshinError, PictureError
 
 
@@ -256,7 +256,7 @@ def test_a_name_never_leaves_the_output_folder(name: str) -> None:
 def test_a_colon_is_part_of_a_name_except_on_windows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     one = source("x.jpg")
     assert Names([], to_png).claim(one, name, ".png") == f"{name}.png"
-    monkeypatch.setattr("henshin.engine.names.WINDOWS", True)
+    monkeypatch.setattr("henshin.engine.preparation.outputs.WINDOWS", True)
     with pytest.raises(PictureError, match="below the output folder"):
         Names([], to_png).claim(one, name, ".png")
 

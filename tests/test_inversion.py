@@ -12,8 +12,8 @@ from support_inversion import WEIGHTS, inverter, pictures, targets  # noqa: E402
 from support_stylegan2 import drawn  # noqa: E402
 
 from henshin import PictureError  # noqa: E402
-from henshin.train.rows import normalise, structure  # noqa: E402
-from henshin.train.schedule import up_and_down  # noqa: E402
+from henshin.train.optim import up_and_down  # noqa: E402
+from henshin_plugins.inversion.optimise.rows import normalise, structure  # noqa: E402
 
 # ---- what is found
 

@@ -18,9 +18,10 @@ from support_stylegan2 import drawn, styles  # noqa: E402
 from henshin import Frame, Generator, GeneratorConfig, HenshinError  # noqa: E402
 from henshin.models import METADATA_KEY  # noqa: E402
 from henshin.testing import context  # noqa: E402
-from henshin.train.export import Source, describe, export  # noqa: E402
+from henshin.train.export import export  # noqa: E402
+from henshin.train.export.exporter import Source, describe  # noqa: E402
 from henshin_plugins.inversion import Inversion, InversionConfig  # noqa: E402
-from henshin_plugins.inversion.optimise import Inverter  # noqa: E402
+from henshin_plugins.inversion.optimise.inverter import Inverter  # noqa: E402
 
 
 class Knowing(Generator[GeneratorConfig]):

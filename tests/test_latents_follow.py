@@ -13,7 +13,7 @@ from support_engine import Bench, Crop, DropDark, Faces, Uncrop
 from support_pipeline import Loader, stage_class, wrong
 
 from henshin import Dropped, Face, Frame, Stage, StageConfig
-from henshin.hookspecs import hookimpl
+from henshin.api.hookspecs import hookimpl
 from henshin.registry import Registry
 from henshin_plugins.face import FaceAlign, FaceAlignConfig, PasteBack, PasteBackConfig, SplitFaces
 

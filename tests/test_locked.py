@@ -13,7 +13,7 @@ import pytest
 from support_engine import Bench, Same
 
 from henshin.cli import main
-from henshin.engine.inputs import list_inputs
+from henshin.engine.preparation.input_files import list_inputs
 from henshin.errors import HenshinError
 from henshin.models import ModelStore
 from henshin.pipeline import find

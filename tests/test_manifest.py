@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from henshin.engine.names import path_key
+from henshin.engine.preparation.outputs import path_key
+from henshin.engine.record.manifest import Entry, Manifest, Output
 from henshin.errors import HenshinError
-from henshin.manifest import Entry, Manifest, Output
 
 FIELDS = ["source", "outputs", "status", "stage", "reason", "input_hash", "fingerprint", "seconds"]
 
@@ -103,7 +103,7 @@ def test_a_run_that_did_nothing_leaves_nothing(tmp_path: Path) -> None:
 
 def test_two_runs_cannot_share_a_folder_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib, henshin.manifest as m\n"
+        "import sys, pathlib, henshin.engine.record.manifest as m\n"
         "with m.Manifest(pathlib.Path(sys.argv[1])):\n    print('in', flush=True)\n    input()\n"
     )
     words = [sys.executable, "-c", script, str(tmp_path)]

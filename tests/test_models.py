@@ -15,10 +15,10 @@ import support_onnx as tiny
 import yaml
 from onnx import helper
 
+from henshin.engine.record.manifest import hash_file
 from henshin.errors import HenshinError, MissingError
-from henshin.manifest import hash_file
 from henshin.models import METADATA_KEY, Contract, ModelStore, read_contract
-from henshin.models.onnx_file import input_types, read_metadata
+from henshin.models.onnx_metadata import input_types, read_metadata
 from henshin.models.store import user_folder
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from henshin.config_errors import models_in
+from henshin.config.validation import models_in
 from henshin.registry import build_registry
 
 REGISTRY = build_registry()

@@ -8,10 +8,10 @@ import pytest
 from pydantic import BaseModel
 from support_pipeline import WHOLE, AlignConfig, Loader, Store, Work, wrong
 
-from henshin.config_errors import validate
+from henshin.api.stage import Extra
+from henshin.config.validation import validate
+from henshin.config.yaml_reader import load_yaml
 from henshin.errors import PipelineError
-from henshin.stage import Extra
-from henshin.yaml_nodes import load_yaml
 
 # What is right
 
@@ -162,12 +162,12 @@ def test_only_missing_models_are_of_the_environment(read: Loader) -> None:
 
 
 def test_a_missing_extra_is_told_with_its_command(read: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("henshin.pipeline_checks.find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr("henshin.pipeline.checks.find_spec", lambda name: None if name == "torch" else object())
     with pytest.raises(PipelineError) as caught:
         read("stages: [{use: invert}]")
     assert "run: pip install 'henshin[train]'" in str(caught.value)
     assert caught.value.exit_code == 3
-    monkeypatch.setattr("henshin.pipeline_checks.find_spec", lambda name: object())
+    monkeypatch.setattr("henshin.pipeline.checks.find_spec", lambda name: object())
     assert len(read("stages: [{use: invert}]").stages) == 1
 
 

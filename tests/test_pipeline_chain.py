@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from support_pipeline import WHOLE, AlignConfig, Box, Loader, Work, wrong
 
-from henshin.hookspecs import hookimpl
+from henshin.api.hookspecs import hookimpl
 from henshin.registry import Registry
 
 # The chain

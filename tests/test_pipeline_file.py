@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support_pipeline import Loader, wrong
 
+from henshin.config.yaml_reader import MAX_BYTES, load_yaml
 from henshin.errors import PipelineError
-from henshin.yaml_nodes import MAX_BYTES, load_yaml
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from henshin.errors import HenshinError
-from henshin.packaged import data_folder
-from henshin.pipeline import find, schema
+from henshin.files import data_folder
+from henshin.pipeline import find
+from henshin.pipeline.schema import schema
 from henshin.registry import Registry
 
 
@@ -34,7 +35,7 @@ def test_a_name_that_is_not_there_lists_the_packaged_ones() -> None:
 
 def test_packaged_files_are_found_in_a_wheel_and_in_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (data_folder("pipelines") / "selfie2anime.yaml").is_file()
-    monkeypatch.setattr("henshin.packaged.PACKAGE", tmp_path)
+    monkeypatch.setattr("henshin.files.PACKAGE", tmp_path)
     assert data_folder("exported") == tmp_path / "data" / "exported"
 
 

@@ -12,11 +12,12 @@ import yaml
 from conftest import ROOT
 from PIL import Image
 
-from henshin import Stage, pipeline_checks
+from henshin import Stage
 from henshin.cli import run_pipeline
 from henshin.cli.base import registry_with
-from henshin.overrides import labels
-from henshin.packaged import data_folder
+from henshin.config.overrides import labels
+from henshin.files import data_folder
+from henshin.pipeline import checks
 
 FILES = sorted(data_folder("pipelines").glob("*.yaml"))
 
@@ -102,7 +103,7 @@ def test_a_ready_pipeline_runs_by_name_and_by_file(file: Path, photos: Path, sta
 def test_what_wants_pytorch_says_how_to_install_it(
     file: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pipeline_checks, "find_spec", lambda _: None)
+    monkeypatch.setattr(checks, "find_spec", lambda _: None)
     assert run(file.stem, photos, tmp_path / "out") == 3
     lines = [line for line in capsys.readouterr().err.splitlines() if "pip install" in line]
     assert lines
@@ -115,7 +116,7 @@ def test_results_depend_neither_on_the_batch_nor_on_the_order(
     """From files to files: photos of equal size with several faces each, a model that looks at whole crops."""
     from support_onnx import centred
 
-    from henshin.runtime.network import Network
+    from henshin.runtime.session import Network
 
     centred(stand_in / "selfie2anime.onnx", preferred_size=64)
     photos = tmp_path / "photos"

@@ -14,11 +14,11 @@ from support_train import curves, different, last_state, trained  # noqa: E402
 from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import picture  # noqa: E402
-from henshin.train.config import load_run  # noqa: E402
-from henshin.train.discriminators import make_judge  # noqa: E402
+from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.losses import discriminator_loss  # noqa: E402
-from henshin.train.publish import from_run  # noqa: E402
+from henshin.train.networks import make_judge  # noqa: E402
+from henshin.train.weights.from_run import from_run  # noqa: E402
 from henshin_plugins.pix2pix import Pix2PixConfig  # noqa: E402
 
 

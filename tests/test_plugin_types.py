@@ -14,8 +14,8 @@ SAMPLE = """\
 from typing import Any, Literal
 
 from henshin import Generator, GeneratorConfig, Picture, Stage, StageConfig
-from henshin.generator import Reach
-from henshin.stage import Extra
+from henshin.api.generator import Reach
+from henshin.api.stage import Extra
 from pydantic import Field
 
 

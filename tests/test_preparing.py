@@ -14,10 +14,10 @@ from conftest import ROOT
 from PIL import Image, ImageFilter, ImageOps
 
 from henshin.cli import run_pipeline
-from henshin.packaged import data_folder
+from henshin.files import data_folder
 from henshin.registry import build_registry
 from henshin_plugins.filters import BordersConfig
-from henshin_plugins.filters.bordering import margins
+from henshin_plugins.filters.borders import margins
 
 PAGE = ROOT / "docs" / "preparing.md"
 
@@ -119,7 +119,7 @@ def test_the_page_names_pipelines_and_runs_that_are_there(tmp_path: Path, monkey
 
 def test_its_example_runs_are_runs(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from henshin.train.config import load_run
+    from henshin.train.config.run_config import load_run
 
     for name in ("photos", "drawings", "smooth"):
         (tmp_path / name).mkdir()

@@ -18,13 +18,13 @@ torch = pytest.importorskip("torch")
 import support_onnx as tiny  # noqa: E402
 from support_carn import published  # noqa: E402
 
+from henshin.api.stage import ModelOption  # noqa: E402
 from henshin.cli import main  # noqa: E402
 from henshin.errors import MissingError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
-from henshin.models.fit import fitting  # noqa: E402
-from henshin.stage import ModelOption  # noqa: E402
+from henshin.models.requirements import fitting  # noqa: E402
 from henshin.testing import picture  # noqa: E402
-from henshin.train import export as exporting  # noqa: E402
+from henshin.train.export import exporter as exporting  # noqa: E402
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -182,7 +182,7 @@ def test_nothing_is_left_of_what_is_interrupted(place, monkeypatch, capsys):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for step in ("henshin.models.download._receive", "henshin.train.export.write_graph"):
+    for step in ("henshin.models.download._receive", "henshin.train.export.exporter.write_graph"):
         with monkeypatch.context() as patch:
             patch.setattr(step, interrupted)
             assert main(["models", "pull", "sharp"]) == 130
@@ -198,7 +198,7 @@ def test_a_list_that_promises_other_scales_is_told(place, unmade, capsys):
 
 
 def test_without_torch_the_command_to_install_it_is_told(place, monkeypatch, capsys):
-    monkeypatch.setattr("henshin.cli.train.find_spec", lambda name: None if name == "torch" else name)
+    monkeypatch.setattr("henshin.cli.commands.train.find_spec", lambda name: None if name == "torch" else name)
     assert main(["models", "pull", "sharp"]) == 3
     assert capsys.readouterr().err == (
         "henshin: 'sharp' is made from weights for PyTorch by henshin import, which needs torch: "

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from henshin.cli.reference import options
+from henshin.cli.commands.plugins import options
 
 
 class Inner(BaseModel):

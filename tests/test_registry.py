@@ -16,7 +16,7 @@ def stage_module(body: str, before: str = "") -> ModuleType:
     """A plugin with one stage, of which only the body is given."""
     head = """\
 from henshin import Stage, StageConfig, hookimpl
-from henshin.stage import Extra
+from henshin.api.stage import Extra
 from pydantic import BaseModel, ConfigDict, Field
 """
     hook = "\n@hookimpl\ndef henshin_stages():\n    return [Mine]\n"
@@ -150,8 +150,8 @@ RUN = "\ndef run(self, pictures):\n    return pictures\n"
         ("name = 'x'\nneeds = 'faces'" + RUN, "wrong needs"),
         ("name = 'x'\ngives = frozenset({'cats'})" + RUN, "crops, faces, latents"),
         ("name = 'x'\nends = None" + RUN, "wrong ends"),
-        ("name = 'x'\nextra = 'everything'" + RUN, "must be None, one of 'train', 'heic', or henshin.stage.Extra("),
-        ("name = 'x'\nextra = Extra('mine[gpu]', 'not a module')" + RUN, "henshin.stage.Extra("),
+        ("name = 'x'\nextra = 'everything'" + RUN, "must be None, one of 'train', 'heic', or henshin.api.stage.Extra("),
+        ("name = 'x'\nextra = Extra('mine[gpu]', 'not a module')" + RUN, "henshin.api.stage.Extra("),
         ("name = 'x'\nConfig = Silent" + RUN, "Mine has an option 'width' without a description; say Field(..., desc"),
         ("name = 'x'\nConfig = Blank" + RUN, "option 'width' without a description"),
         ("name = 'x'\nConfig = Deep" + RUN, "has an option 'boxes.width' without a description"),

@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from henshin import Face, Frame
-from henshin.resampling import Filter, resample
+from henshin.images.resizing import Filter, resample
 from henshin.testing import check_plugin, check_stage
 from henshin_plugins.resize import Crop, CropConfig, Resize, ResizeConfig
 

@@ -13,7 +13,7 @@ from support_runtime import model_of, pictures_of, spied, translated
 from henshin.errors import PictureError
 from henshin.models import Contract, read_contract
 from henshin.runtime import Device, Model, Network, OutOfMemoryError
-from henshin.runtime.tiles import smallest_side
+from henshin.runtime.tiling import smallest_side
 
 # -- Large pictures
 

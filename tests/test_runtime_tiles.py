@@ -18,8 +18,8 @@ from support_runtime import model_of, pictures_of, spied, translated
 from henshin.errors import PictureError
 from henshin.models import Contract, read_contract
 from henshin.runtime import Device, Model, Network, OutOfMemoryError
-from henshin.runtime.tiles import FADE, Window, smallest_side, up, usual_side, windows
-from henshin.runtime.work import prepared
+from henshin.runtime.tiled_picture import prepared
+from henshin.runtime.tiling import FADE, Window, smallest_side, up, usual_side, windows
 
 SIZES = st.tuples(st.integers(1, 70), st.integers(1, 70))
 
@@ -158,7 +158,7 @@ def test_tiled_is_what_untiled_is(tmp_path: Path, rng: np.random.Generator, scal
 def test_tiled_carn_is_what_untiled_carn_is(tmp_path: Path, rng: np.random.Generator, scale: int) -> None:
     """With wild weights, so that every pixel sees as far as it can."""
     torch = pytest.importorskip("torch")
-    from henshin.train.export import Translator
+    from henshin.train.export.exporter import Translator
     from henshin_plugins.carn import Carn, CarnConfig
 
     torch.manual_seed(scale)
@@ -232,7 +232,7 @@ def test_when_memory_ends_within_a_picture_it_goes_on_in_smaller_tiles(
 def test_what_would_be_too_large_for_a_picture_fails_before_the_work(
     tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("henshin.images.reading.MOST_PIXELS", 10_000)
+    monkeypatch.setattr("henshin.images.io.MOST_PIXELS", 10_000)
     model = tiled(tiny.enlarge(tmp_path / "m.onnx", 4), 64)
     shapes = spied(model)
     large, small = pictures_of(rng, (30, 21), (25, 25))
@@ -254,7 +254,7 @@ def test_a_result_for_which_there_is_no_memory_fails_alone(
             raise MemoryError
         return make(shape, dtype)
 
-    monkeypatch.setattr("henshin.runtime.work.np.empty", empty)
+    monkeypatch.setattr("henshin.runtime.tiled_picture.np.empty", empty)
     results = translated(model, pictures_of(rng, (80, 70), (20, 30)))
     assert isinstance(results[0], PictureError)
     assert results[0].reason == "there is no memory for a result of 140 x 160 pixels"

@@ -17,7 +17,7 @@ from support_sampler import LENGTH, SIDE, expected, sampler
 
 from henshin.cli import main, run_pipeline
 from henshin.errors import HenshinError, PictureError
-from henshin.runtime.network import Network, OutOfMemoryError
+from henshin.runtime.session import Network, OutOfMemoryError
 from henshin.testing import check_stage
 from henshin_plugins.sample import Sample, SampleConfig
 

@@ -166,7 +166,7 @@ def test_without_a_mapping_strips_go_along_the_sphere(place: Path) -> None:
 
 
 def test_between_noises_of_one_direction_it_goes_straight() -> None:
-    from henshin_plugins.sample.figures import spherical
+    from henshin_plugins.sample.grids import spherical
 
     one = noise(0)
     assert np.allclose(spherical(one, one, 3), one)
@@ -223,7 +223,7 @@ def test_blocks_that_are_not_there_are_told(place: Path, capsys: pytest.CaptureF
 
 def test_in_the_adain_form_each_block_has_two_rows(tmp_path: Path) -> None:
     from henshin.runtime import Model
-    from henshin_plugins.sample.figures import _lent
+    from henshin_plugins.sample.grids import _lent
 
     in_halves(tmp_path, "adain", config={"form": "adain"})
     halves = [model_of(tmp_path / f"adain-{half}.onnx") for half in ("mapping", "synthesis")]

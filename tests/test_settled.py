@@ -10,7 +10,7 @@ torch: Any = pytest.importorskip("torch")
 nn: Any = torch.nn
 
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.settled import settled  # noqa: E402
+from henshin_plugins.inversion.optimise.frozen import settled  # noqa: E402
 
 
 def synthesis(form: str) -> Any:

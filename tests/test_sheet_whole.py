@@ -15,7 +15,7 @@ from support_sampler import LENGTH, MEAN, SIDE, expected, expected_of_styles, in
 
 from henshin.cli import main
 from henshin.evaluation import Sheet
-from henshin.evaluation.sheet import GAP, LINE
+from henshin.evaluation.comparison_sheet import GAP, LINE
 
 HALF = "name: half\nstages:\n  - use: resize\n    width: 8\n    height: 8\n    fit: stretch\n"
 TWICE = "name: twice\nstages:\n  - use: super_resolution\n    model: lanczos\n    scale: 2\n"

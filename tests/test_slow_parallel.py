@@ -15,10 +15,12 @@ from support_train import different, domains, last_state, run_yaml  # noqa: E402
 
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train import checkpoint  # noqa: E402
-from henshin.train.config import load_run  # noqa: E402
-from henshin.train.options import RunOptions  # noqa: E402
-from henshin.train.start import Ended, train, train_on_many  # noqa: E402
+from henshin.train.config.run_config import (  # noqa: E402
+    RunOptions,
+    load_run,
+)
+from henshin.train.loop.launch import Ended, train, train_on_many  # noqa: E402
+from henshin.train.weights import checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.slow
 

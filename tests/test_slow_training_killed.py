@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 from support_recipe import PLUGIN, dots, log
 from support_train import different, last_state
 
-from henshin.train import checkpoint
+from henshin.train.weights import checkpoint
 
 pytestmark = pytest.mark.slow
 TRAIN = ["train", "dots.yaml", "-o", "run", "--plugin", "dots.py", "--device", "cpu", "--precision", "fp32"]

@@ -66,7 +66,7 @@ def test_the_names_a_plugin_needs_are_all_there() -> None:
 def test_running_loads_no_torch() -> None:
     modules = loaded_by(
         "from henshin import Model, Context\n"
-        "import henshin.pipeline, henshin.engine, henshin.runtime, henshin.models, henshin.images, henshin.manifest"
+        "import henshin.pipeline, henshin.engine, henshin.runtime, henshin.models, henshin.images"
     )
     assert not modules & {"torch", "torchvision", "kornia", "onnx", "cv2"}
 

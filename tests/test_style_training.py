@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional as F  # noqa: E402
 
 from henshin.errors import HenshinError  # noqa: E402
-from henshin.train.adaptive import Adaptive  # noqa: E402
-from henshin.train.style import PathLength, final_blocks, lazily, mixed  # noqa: E402
-from henshin.train.style_judge import StyleJudge, first_blocks, with_spread  # noqa: E402
+from henshin.train.data import Adaptive  # noqa: E402
+from henshin_plugins.stylegan2.discriminator import StyleJudge, first_blocks, with_spread  # noqa: E402
+from henshin_plugins.stylegan2.training import PathLength, final_blocks, lazily, mixed  # noqa: E402
 
 STANDARD = [512, 512, 512, 512, 512, 256, 128]
 """Channels at 4, 8, ..., 256 pixels."""

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from support_stylegan2 import TINY, drawn, filtered, kernel, modulated, published, styles  # noqa: E402
 
 from henshin.testing import check_generator  # noqa: E402
-from henshin.train.equalised import Blur, EqualLinear, ModulatedConv, Upsample  # noqa: E402
+from henshin.train.networks.stylegan2_layers import Blur, EqualLinear, ModulatedConv, Upsample  # noqa: E402
 from henshin_plugins.stylegan2 import StyleGan2, StyleGan2Config  # noqa: E402
 
 WEIGHTS = published(**TINY)

@@ -12,16 +12,16 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 from support_stylegan2 import TINY, drawn, published, styles  # noqa: E402
 
+from henshin.api.stage import ModelOption  # noqa: E402
 from henshin.cli import main, run_pipeline  # noqa: E402
 from henshin.errors import HenshinError, WrongWeightsError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.stage import ModelOption  # noqa: E402
 from henshin.testing import context  # noqa: E402
-from henshin.train.export import Source, make  # noqa: E402
-from henshin.train.family import members  # noqa: E402
-from henshin.train.importing import Wanted, from_published  # noqa: E402
-from henshin.train.rebuild import rebuilt  # noqa: E402
+from henshin.train.export import members  # noqa: E402
+from henshin.train.export.exporter import Source, make  # noqa: E402
+from henshin.train.weights.from_published import Wanted, from_published  # noqa: E402
+from henshin.train.weights.loading import rebuilt  # noqa: E402
 from henshin_plugins.stylegan2 import StyleGan2, StyleGan2Config  # noqa: E402
 
 WEIGHTS = published(**TINY)

@@ -16,7 +16,7 @@ from support_runtime import spied
 from support_stages import context_in, opened
 
 from henshin import Face, Frame, HenshinError, MissingError, PipelineError
-from henshin.engine.zones import picture_at, put
+from henshin.api.placement import picture_at, put
 from henshin.pipeline import load
 from henshin.registry import build_registry
 from henshin_plugins.super_resolution import SuperResolution
@@ -139,7 +139,7 @@ def test_a_scale_that_the_model_does_not_offer_is_told_with_those_that_it_does(
 def test_what_would_be_larger_than_pictures_may_be_is_told_before_the_work(
     folder: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, options: Any
 ) -> None:
-    monkeypatch.setattr("henshin.images.reading.MOST_PIXELS", 100_000)
+    monkeypatch.setattr("henshin.images.io.MOST_PIXELS", 100_000)
     stage = opened(SuperResolution, folder, **options)
     shapes = [spied(model) for model in stage.models.values()]  # type: ignore[attr-defined]
     results = stage.run([noise(rng, 250, 240), noise(rng, 20, 2)])

@@ -15,8 +15,8 @@ from support_stages import opened
 from support_synthesis import LAYERS, LENGTH, MEAN, SIDE, expected, latents, mapping, pair, synthesis
 
 from henshin import Face, Frame, HenshinError, Stage
-from henshin.block_range import layers_of
 from henshin.cli.base import registry_with
+from henshin.config.block_range import layers_of
 from henshin.errors import PipelineError
 from henshin.models import ModelStore
 from henshin.pipeline import load

@@ -12,8 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from henshin.train.loop.run import TrainingRun  # noqa: E402
 from henshin.train.networks import make_generator  # noqa: E402
-from henshin.train.run import TrainingRun  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
 
 PLUGIN = '''\

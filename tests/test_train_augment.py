@@ -6,7 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from henshin.train.augment import POLICIES, augment, colour, cutout, tone, translation  # noqa: E402
+from henshin.train.data import augment  # noqa: E402
+from henshin.train.data.augmentation import POLICIES, colour, cutout, tone, translation  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

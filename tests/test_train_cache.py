@@ -17,13 +17,12 @@ pytest.importorskip("torch")
 
 from support_data import scenes
 
-from henshin.context import user_cache
+from henshin.api.context import user_cache
 from henshin.errors import MissingError
-from henshin.train import cache
-from henshin.train.cache import INDEX, PIXELS, decoded
-from henshin.train.fitting import kept_size
-from henshin.train.folders import pictures_in
-from henshin.train.prune import prune
+from henshin.train.data import cache
+from henshin.train.data.cache import INDEX, PIXELS, decoded, prune
+from henshin.train.data.folders import pictures_in
+from henshin.train.data.preprocessing import kept_size
 
 
 @pytest.fixture(autouse=True)
@@ -130,8 +129,8 @@ def test_of_several_that_ask_at_once_one_decodes_and_the_others_wait(tmp_path, r
 BUILDER = """\
 import os, sys, time
 from pathlib import Path
-from henshin.train import cache
-from henshin.train.folders import pictures_in
+from henshin.train.data import cache
+from henshin.train.data.folders import pictures_in
 fast = cache.load_fitted
 def slow(*what):
     os.write(1, b"decodes\\n")  # in one piece, for several threads speak

@@ -13,7 +13,7 @@ from support_strokes import STRANGER
 from henshin.cli import main, run_pipeline
 from henshin.errors import PipelineError
 from henshin.registry import build_registry
-from henshin.train.config import load_run
+from henshin.train.config.run_config import load_run
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ torch = pytest.importorskip("torch")
 
 from support_data import Reader, scenes  # noqa: E402
 
+from henshin.api.recipe import PairedData, SetData, UnpairedData  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
-from henshin.recipe import PairedData, SetData, UnpairedData  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train import data as data_module  # noqa: E402
-from henshin.train.config import load_run  # noqa: E402
+from henshin.train.config.run_config import load_run  # noqa: E402
+from henshin.train.data import datasets as data_module  # noqa: E402
 from henshin.train.data import open_domains, open_pairs, open_pictures, scaled  # noqa: E402
-from henshin.train.folders import pictures_in, split  # noqa: E402
+from henshin.train.data.folders import pictures_in, split  # noqa: E402
 
 
 def one_set(tmp_path, **options):

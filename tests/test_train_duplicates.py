@@ -14,11 +14,12 @@ pytest.importorskip("torch")
 
 from support_data import Reader, scenes
 
-from henshin.recipe import PairedData, SetData
+from henshin.api.recipe import PairedData, SetData
+from henshin.images.perceptual_hash import hashes
 from henshin.train.data import open_pairs, open_pictures
-from henshin.train.duplicates import NEAR, groups, hashes, near_pairs, same
-from henshin.train.folders import pictures_in, split
-from henshin.train.lists import note
+from henshin.train.data.duplicates import NEAR, groups, near_pairs, same
+from henshin.train.data.folders import pictures_in, split
+from henshin.train.data.splits import note
 
 
 def thumbs(pictures: list[Image.Image]) -> np.ndarray:

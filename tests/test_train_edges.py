@@ -15,12 +15,15 @@ torch = pytest.importorskip("torch")
 from PIL import Image  # noqa: E402
 from support_train import curves, domains  # noqa: E402
 
+from henshin.api.recipe import UnpairedData  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
-from henshin.recipe import UnpairedData  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.data import open_pictures  # noqa: E402
-from henshin.train.edges import PromotedAsDrawn, canny, promoted, widened  # noqa: E402
-from henshin.train.stages import configured, through  # noqa: E402
+from henshin.train.data import (  # noqa: E402
+    open_pictures,
+    through,
+)
+from henshin.train.data.stage_transform import configured  # noqa: E402
+from henshin_plugins.cartoongan.edge_promotion import PromotedAsDrawn, canny, promoted, widened  # noqa: E402
 
 REGISTRY = build_registry()
 
@@ -201,9 +204,8 @@ class Features(torch.nn.Module):
 
 def test_a_recipe_learns_the_same_of_both(tmp_path, monkeypatch):
     monkeypatch.setattr("henshin_plugins.cartoongan.recipe.Vgg19", lambda layers: Features())
-    from henshin.train.config import load_run
-    from henshin.train.run import RunOptions
-    from henshin.train.start import train
+    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.loop.launch import train
 
     domains(tmp_path)
     found = {}

@@ -8,7 +8,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from henshin.train.discriminators import MultiScale, PatchGan, Plain  # noqa: E402
 from henshin.train.losses import (  # noqa: E402
     colour_loss,
     content_loss,
@@ -23,6 +22,7 @@ from henshin.train.losses import (  # noqa: E402
     style_loss,
     total_variation_loss,
 )
+from henshin.train.networks import MultiScale, PatchGan, Plain  # noqa: E402
 
 
 def test_content_and_pixels_are_l1_and_the_wanted_features_carry_no_gradient():

@@ -12,9 +12,9 @@ from PIL import Image
 from support_train import curves, trained
 
 from henshin.registry import build_registry
-from henshin.train.config import load_run
-from henshin.train.dry import folders_of
-from henshin.train.folders import pictures_in, split
+from henshin.train.config.run_config import load_run
+from henshin.train.data.folders import pictures_in, split
+from henshin.train.loop.dry_run import folders_of
 
 
 @pytest.fixture

@@ -14,8 +14,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from henshin.errors import HenshinError, MissingError  # noqa: E402
-from henshin.train import landmarks  # noqa: E402
-from henshin.train.landmarks import LandmarkNet, landmark_loss, landmark_network  # noqa: E402
+from henshin.train.losses import (  # noqa: E402
+    LandmarkNet,
+    landmark_loss,
+    landmark_network,
+    landmarks,
+)
 
 FACE = (169, 67, 277, 207)
 """Where the face of examples/astronaut.jpg is, in 512 x 512 pixels."""

@@ -9,8 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from henshin.train.augment import augment, colour, cutout, translation  # noqa: E402
-from henshin.train.ema import Average  # noqa: E402
+from henshin.train.data import (  # noqa: E402
+    ImagePool,
+    augment,
+)
+from henshin.train.data.augmentation import colour, cutout, translation  # noqa: E402
 from henshin.train.losses import (  # noqa: E402
     cycle_loss,
     discriminator_loss,
@@ -18,8 +21,8 @@ from henshin.train.losses import (  # noqa: E402
     identity_loss,
     patch_nce_loss,
 )
-from henshin.train.pool import ImagePool  # noqa: E402
-from henshin.train.schedule import constant_then_linear  # noqa: E402
+from henshin.train.networks import Average  # noqa: E402
+from henshin.train.optim import constant_then_linear  # noqa: E402
 
 REAL, FAKE = torch.tensor([0.5, 2.0]), torch.tensor([-0.25, 1.0])
 

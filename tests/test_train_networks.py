@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from henshin.testing import check_generator  # noqa: E402
-from henshin.train.discriminators import MultiScale, PatchGan, Plain, make_judge, mean_score  # noqa: E402
+from henshin.train.networks import MultiScale, PatchGan, Plain, make_judge, mean_score  # noqa: E402
 from henshin_plugins.cyclegan import ResNet, ResNetConfig  # noqa: E402
 from henshin_plugins.cyclegan.network import ResNetGenerator  # noqa: E402
 

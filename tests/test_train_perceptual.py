@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from henshin.errors import HenshinError, MissingError  # noqa: E402
-from henshin.train import perceptual  # noqa: E402
+from henshin.train.losses import perceptual  # noqa: E402
 
 try:
     FILE = perceptual.weights_file()

@@ -13,9 +13,9 @@ from support_train import different, last_state  # noqa: E402
 from torch import nn  # noqa: E402
 
 from henshin.errors import HenshinError, MissingError  # noqa: E402
-from henshin.train import checkpoint  # noqa: E402
-from henshin.train.device import make_fabric  # noqa: E402
-from henshin.train.prepared import compiler_for, explained, prepare  # noqa: E402
+from henshin.train.devices.compile import compiler_for, explained, prepare  # noqa: E402
+from henshin.train.devices.fabric import make_fabric  # noqa: E402
+from henshin.train.weights import checkpoint  # noqa: E402
 
 
 class Seeing(nn.Module):
@@ -70,7 +70,7 @@ def test_compiling_is_for_those_who_ask_on_a_cpu(monkeypatch):
     fabric = make_fabric("cpu", "fp32")
     assert compiler_for(fabric, None) is None
     assert compiler_for(fabric, False) is None
-    monkeypatch.setattr("henshin.train.prepared._lacking", lambda on_gpu: "there is no compiler")
+    monkeypatch.setattr("henshin.train.devices.compile._lacking", lambda on_gpu: "there is no compiler")
     assert compiler_for(fabric, None) is None
     with pytest.raises(MissingError, match="--compile: there is no compiler"):
         compiler_for(fabric, True)

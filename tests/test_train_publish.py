@@ -16,10 +16,10 @@ from henshin.cli import main
 from henshin.errors import HenshinError
 from henshin.models import read_contract
 from henshin.registry import build_registry
-from henshin.train import checkpoint
-from henshin.train.config import load_run
+from henshin.train.config.run_config import load_run
 from henshin.train.networks import make_generator
-from henshin.train.publish import from_run, held_pictures
+from henshin.train.weights import checkpoint
+from henshin.train.weights.from_run import from_run, held_pictures
 
 NETWORK = {"width": 4, "blocks": 1}
 
@@ -132,7 +132,7 @@ def test_parity_is_checked_on_what_was_held_out_of_the_first_folder_of_pictures(
     assert len(shown) == count
     assert all(picture.shape == (40, 40, 3) and picture.min() >= 200 for picture in shown)
     if hold_out:
-        from henshin.train.folders import pictures_in, split
+        from henshin.train.data.folders import pictures_in, split
 
         held = split(pictures_in([place / "photos/b"]), hold_out)[1]
         wanted = [np.asarray(Image.open(file)) for file in held[:count]]

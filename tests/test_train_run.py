@@ -18,14 +18,16 @@ from support_train import domains, run_yaml  # noqa: E402
 from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
 from henshin.errors import HenshinError, MissingError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train import checkpoint  # noqa: E402
-from henshin.train.config import load_run  # noqa: E402
-from henshin.train.device import make_fabric  # noqa: E402
-from henshin.train.folders import split  # noqa: E402
-from henshin.train.pool import ImagePool  # noqa: E402
-from henshin.train.publish import from_run  # noqa: E402
-from henshin.train.run import RunOptions  # noqa: E402
-from henshin.train.start import train  # noqa: E402
+from henshin.train.config.run_config import (  # noqa: E402
+    RunOptions,
+    load_run,
+)
+from henshin.train.data import ImagePool  # noqa: E402
+from henshin.train.data.folders import split  # noqa: E402
+from henshin.train.devices.fabric import make_fabric  # noqa: E402
+from henshin.train.loop.launch import train  # noqa: E402
+from henshin.train.weights import checkpoint  # noqa: E402
+from henshin.train.weights.from_run import from_run  # noqa: E402
 
 REGISTRY = build_registry()
 

@@ -16,11 +16,12 @@ from henshin.errors import HenshinError  # noqa: E402
 from henshin.models import read_contract  # noqa: E402
 from henshin.runtime import Device, Model, Network  # noqa: E402
 from henshin.testing import picture  # noqa: E402
-from henshin.train import export as exporting  # noqa: E402
-from henshin.train.export import Source, export, without_batch_norm  # noqa: E402
-from henshin.train.graph import examples  # noqa: E402
-from henshin.train.parity import Parity, noise_trials, picture_trials  # noqa: E402
-from henshin.train.publish import without_places  # noqa: E402
+from henshin.train.export import export  # noqa: E402
+from henshin.train.export import exporter as exporting  # noqa: E402
+from henshin.train.export.exporter import Source, without_batch_norm  # noqa: E402
+from henshin.train.export.onnx_graph import examples  # noqa: E402
+from henshin.train.export.parity import Parity, noise_trials, picture_trials  # noqa: E402
+from henshin.train.weights.from_run import without_places  # noqa: E402
 from henshin_plugins.cyclegan import ResNet, ResNetConfig  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork, DcganNetworkConfig  # noqa: E402
 

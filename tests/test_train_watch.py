@@ -16,26 +16,26 @@ torch = pytest.importorskip("torch")
 from support_recipe import dots, log  # noqa: E402
 from support_train import different, last_state  # noqa: E402
 
-from henshin.cli.watch import TrainingBar  # noqa: E402
+from henshin.cli.progress import TrainingBar  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
-from henshin.train import checkpoint  # noqa: E402
-from henshin.train.plots import curve, panels, smooth  # noqa: E402
-from henshin.train.sheets import sheet  # noqa: E402
-from henshin.train.watch import Progress  # noqa: E402
+from henshin.train.loggers.curves import curve, panels, smooth  # noqa: E402
+from henshin.train.loggers.image_grid import sheet  # noqa: E402
+from henshin.train.loggers.logger import Progress  # noqa: E402
+from henshin.train.weights import checkpoint  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def drawn() -> Any:
     """What draws a panel, before it is put out of the way."""
-    from henshin.train import plots
+    from henshin.train.loggers import curves
 
-    return plots._drawn
+    return curves._drawn
 
 
 @pytest.fixture(autouse=True)
 def no_plots(drawn: Any, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Curves are drawn for one run only: it takes a while."""
-    monkeypatch.setattr("henshin.train.plots._drawn", lambda *_: Image.new("RGB", (6, 4)))
+    monkeypatch.setattr("henshin.train.loggers.curves._drawn", lambda *_: Image.new("RGB", (6, 4)))
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_a_short_run_tells_its_losses_and_draws_a_point(tmp_path: Path, monkeypa
     said = dots(tmp_path, text="steps: 2\n")  # a line is due after three
     assert [line.split("  ")[0] for line in said if "  judge " in line] == ["step 2/2"]
     assert (tmp_path / "run" / "plots" / "losses.png").is_file()
-    monkeypatch.setattr("henshin.train.watch.TELL_EVERY", 0.0)
+    monkeypatch.setattr("henshin.train.loggers.logger.TELL_EVERY", 0.0)
     said = dots(tmp_path, "often", text="steps: 10\n")
     assert [line.split("  ")[0] for line in said if "  judge " in line] == [f"step {i}/10" for i in range(1, 11)]
     assert [line["step"] for line in log(tmp_path / "often")] == [3, 6, 9, 10], "the log goes by steps alone"

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from henshin.api.stage import ModelOption
 from henshin.cli import run_pipeline
-from henshin.engine.fingerprint import fingerprint
+from henshin.engine.preparation.fingerprint import fingerprint
 from henshin.errors import HenshinError
 from henshin.images import WriteOptions
 from henshin.models import ModelStore
-from henshin.models.fit import problem
-from henshin.models.trained import trained_at, weights_in
+from henshin.models.requirements import problem
+from henshin.models.trained_weights import trained_at, weights_in
 from henshin.pipeline import load
 from henshin.registry import build_registry
-from henshin.stage import ModelOption
 
 PIPELINE = "name: p\nstages:\n  - {use: inversion, model: NAME, alpha: 0, steps: 2}\n"
 

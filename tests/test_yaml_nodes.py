@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from henshin.config.yaml_reader import parse, to_python
 from henshin.errors import PipelineError
-from henshin.yaml_nodes import parse, to_python
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from henshin.context import Context
-    from henshin.errors import HenshinError, MissingError, PictureError, PipelineError
-    from henshin.frame import Dropped, Face, Frame, Metadata, Picture
-    from henshin.generator import Generator, GeneratorConfig
-    from henshin.hookspecs import hookimpl
-    from henshin.recipe import (
+    from henshin.api.context import Context
+    from henshin.api.frame import Dropped, Face, Frame, Metadata, Picture
+    from henshin.api.generator import Generator, GeneratorConfig
+    from henshin.api.hookspecs import hookimpl
+    from henshin.api.recipe import (
         FolderName,
         FolderNames,
         NetworkChoice,
@@ -27,45 +26,47 @@ if TYPE_CHECKING:
         SetData,
         UnpairedData,
     )
+    from henshin.api.stage import FileName, ModelName, PictureName, Stage, StageConfig, TranslatorName
+    from henshin.errors import HenshinError, MissingError, PictureError, PipelineError
     from henshin.runtime import Model
-    from henshin.stage import FileName, ModelName, PictureName, Stage, StageConfig, TranslatorName
+
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Context": "context",
+    "Context": "api.context",
     "HenshinError": "errors",
     "MissingError": "errors",
     "PictureError": "errors",
     "PipelineError": "errors",
-    "Dropped": "frame",
-    "Face": "frame",
-    "Frame": "frame",
-    "Metadata": "frame",
-    "Picture": "frame",
-    "Generator": "generator",
-    "GeneratorConfig": "generator",
-    "hookimpl": "hookspecs",
-    "Degradation": "patch_data",
-    "PatchData": "patch_data",
-    "FolderName": "recipe",
-    "FolderNames": "recipe",
-    "NetworkChoice": "recipe",
-    "SamplerChoice": "recipe",
-    "PairedData": "recipe",
-    "ScheduledConfig": "recipe",
-    "SetData": "recipe",
-    "Recipe": "recipe",
-    "RecipeConfig": "recipe",
-    "UnpairedData": "recipe",
+    "Dropped": "api.frame",
+    "Face": "api.frame",
+    "Frame": "api.frame",
+    "Metadata": "api.frame",
+    "Picture": "api.frame",
+    "Generator": "api.generator",
+    "GeneratorConfig": "api.generator",
+    "hookimpl": "api.hookspecs",
+    "Degradation": "api.training_data",
+    "PatchData": "api.training_data",
+    "FolderName": "api.recipe",
+    "FolderNames": "api.recipe",
+    "NetworkChoice": "api.recipe",
+    "SamplerChoice": "api.recipe",
+    "PairedData": "api.recipe",
+    "ScheduledConfig": "api.recipe",
+    "SetData": "api.recipe",
+    "Recipe": "api.recipe",
+    "RecipeConfig": "api.recipe",
+    "UnpairedData": "api.recipe",
     "Model": "runtime",
-    "FileName": "stage",
-    "ModelName": "stage",
-    "PictureName": "stage",
-    "TranslatorName": "stage",
-    "Stage": "stage",
-    "StageConfig": "stage",
-    "Run": "recipe",
+    "FileName": "api.stage",
+    "ModelName": "api.stage",
+    "PictureName": "api.stage",
+    "TranslatorName": "api.stage",
+    "Stage": "api.stage",
+    "StageConfig": "api.stage",
+    "Run": "api.recipe",
 }
 
 __all__ = [

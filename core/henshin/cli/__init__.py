@@ -19,6 +19,6 @@ def main(args: Sequence[str] | None = None) -> int:
 def run_pipeline(args: Sequence[str] | None = None) -> int:
     """Run `run-pipeline ARGS` (default: those of the process). Returns the exit code."""
     from henshin.cli.base import invoke
-    from henshin.cli.run import run
+    from henshin.cli.commands.run import run
 
     return invoke(run, "run-pipeline", args)

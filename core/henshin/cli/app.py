@@ -10,22 +10,30 @@ from henshin.cli.base import Lazy, LazyGroup
 _RUN, _LOOK, _TRAIN = "Run", "Look", "Train"
 
 COMMANDS = {
-    "run": Lazy("henshin.cli.run:run", "Run a pipeline over pictures (the same as `run-pipeline`).", _RUN),
-    "check": Lazy("henshin.cli.check:check", "Say everything that is wrong with a pipeline, and run nothing.", _RUN),
+    "run": Lazy("henshin.cli.commands.run:run", "Run a pipeline over pictures (the same as `run-pipeline`).", _RUN),
+    "check": Lazy(
+        "henshin.cli.commands.check:check", "Say everything that is wrong with a pipeline, and run nothing.", _RUN
+    ),
     "evaluate": Lazy(
-        "henshin.cli.evaluating:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
+        "henshin.cli.commands.evaluate:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
     ),
-    "sheet": Lazy("henshin.cli.evaluating:sheet", "Draw pictures enlarged side by side.", _LOOK),
-    "pipelines": Lazy("henshin.cli.check:pipelines", "List the ready pipelines, or print the file of one.", _LOOK),
-    "plugins": Lazy("henshin.cli.plugins:plugins", "List stages, generators and recipes, or explain one.", _LOOK),
-    "models": Lazy("henshin.cli.models:models", "List, show, verify and fetch models.", _LOOK),
-    "schema": Lazy("henshin.cli.check:schema", "Print the JSON schema of a pipeline, for editors.", _LOOK),
-    "train": Lazy("henshin.cli.train:train", "Train a network as a run's YAML says.", _TRAIN),
+    "sheet": Lazy("henshin.cli.commands.evaluate:sheet", "Draw pictures enlarged side by side.", _LOOK),
+    "pipelines": Lazy(
+        "henshin.cli.commands.check:pipelines", "List the ready pipelines, or print the file of one.", _LOOK
+    ),
+    "plugins": Lazy(
+        "henshin.cli.commands.plugins:plugins", "List stages, generators and recipes, or explain one.", _LOOK
+    ),
+    "models": Lazy("henshin.cli.commands.models:models", "List, show, verify and fetch models.", _LOOK),
+    "schema": Lazy("henshin.cli.commands.check:schema", "Print the JSON schema of a pipeline, for editors.", _LOOK),
+    "train": Lazy("henshin.cli.commands.train:train", "Train a network as a run's YAML says.", _TRAIN),
     "export": Lazy(
-        "henshin.cli.train:export", "Turn a trained network into a model that passes its parity check.", _TRAIN
+        "henshin.cli.commands.train:export", "Turn a trained network into a model that passes its parity check.", _TRAIN
     ),
-    "import": Lazy("henshin.cli.importing:import_weights", "Turn published weights into a model.", _TRAIN),
-    "blend": Lazy("henshin.cli.blending:blend", "Make a model of one network with blocks of another.", _TRAIN),
+    "import": Lazy(
+        "henshin.cli.commands.import_weights:import_weights", "Turn published weights into a model.", _TRAIN
+    ),
+    "blend": Lazy("henshin.cli.commands.blend:blend", "Make a model of one network with blocks of another.", _TRAIN),
 }
 
 

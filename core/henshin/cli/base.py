@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from henshin.cli.ends import close_stdout, of_stdout, terminable
+from henshin.cli.signals import close_stdout, of_stdout, terminable
 from henshin.errors import HenshinError, PipelineError, TerminatedError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one may be meant."""
         if args[0] not in self.lazy and not args[0].startswith("-"):
-            from henshin.words import did_you_mean
+            from henshin.text import did_you_mean
 
             ctx.fail(f"no command named '{args[0]}'{did_you_mean(args[0], self.lazy)}")
         return super().resolve_command(ctx, args)
@@ -155,7 +155,7 @@ def plugin_option(command: F) -> F:
 
 def say(line: str, *, err: bool = True) -> None:
     """Print one line, to stderr unless it is a result."""
-    from henshin.cli.text import plain
+    from henshin.cli.output import plain
 
     click.echo(plain(line), err=err)
 
@@ -184,7 +184,7 @@ def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int
     """
     words = sys.argv[1:] if args is None else list(args)
     for closed in [name for name in ("stdout", "stderr") if getattr(sys, name) is None]:
-        setattr(sys, closed, open(os.devnull, "w"))  # noqa: SIM115, PTH123
+        setattr(sys, closed, open(os.devnull, "w"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a run
             stream.reconfigure(errors="backslashreplace")
@@ -220,7 +220,7 @@ def _outcome(command: click.Command, name: str, words: list[str], voice: Voice) 
         complain_of(error)
         return _ended(error.exit_code, error, words)
     except Exception as error:
-        from henshin.words import flat
+        from henshin.text import flat
 
         if isinstance(error, BrokenPipeError) or of_stdout(error):
             raise

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from henshin.engine.options import Limits, RunOptions
 from henshin.engine.plan import Plan, plan
+from henshin.engine.report.summary import Failure, Reporter, Silence, Status, Summary
 from henshin.engine.run import run
-from henshin.engine.summary import Failure, Reporter, Silence, Status, Summary
 
 __all__ = ["Failure", "Limits", "Plan", "Reporter", "RunOptions", "Silence", "Status", "Summary", "plan", "run"]

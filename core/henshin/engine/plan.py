@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from henshin.engine.fingerprint import models_of
-from henshin.engine.names import path_key
 from henshin.engine.options import RunOptions
-from henshin.engine.prepare import Prepared, content_hash, prepare
+from henshin.engine.preparation.fingerprint import models_of
+from henshin.engine.preparation.outputs import path_key
+from henshin.engine.preparation.prepare import Prepared, content_hash, prepare
+from henshin.engine.record.manifest import Manifest
+from henshin.engine.report.summary import network_name
 from henshin.engine.run import begin, renamed_note
-from henshin.engine.summary import network_name
-from henshin.engine.work import Stages
-from henshin.manifest import Manifest
+from henshin.engine.stages.runner import Stages
 
 if TYPE_CHECKING:
-    from henshin.context import Context
+    from henshin.api.context import Context
     from henshin.models import Found, ModelStore
     from henshin.pipeline import Pipeline
     from henshin.registry import Registry

@@ -8,19 +8,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from henshin.context import Context, user_cache
-from henshin.engine.inputs import Listing
-from henshin.engine.left_out import tell_dropped
-from henshin.engine.names import path_key
+from henshin.api.context import Context, user_cache
+from henshin.engine.execution.loop import Session
 from henshin.engine.options import RunOptions
-from henshin.engine.prepare import Prepared, list_sources, prepare
-from henshin.engine.remembering import RecordMemory
-from henshin.engine.samples import Samples
-from henshin.engine.session import Session
-from henshin.engine.summary import Failure, Reporter, Summary
-from henshin.engine.target import Target, resolve_target
-from henshin.engine.work import Stages
-from henshin.manifest import Manifest
+from henshin.engine.preparation.input_files import Listing
+from henshin.engine.preparation.outputs import Target, path_key, resolve_target
+from henshin.engine.preparation.prepare import Prepared, RecordMemory, list_sources, prepare
+from henshin.engine.record.manifest import Manifest
+from henshin.engine.report.dropped import Samples, tell_dropped
+from henshin.engine.report.summary import Failure, Reporter, Summary
+from henshin.engine.stages.runner import Stages
 
 if TYPE_CHECKING:
     from henshin.models import ModelStore

@@ -9,11 +9,11 @@
 
 from __future__ import annotations
 
-from henshin.evaluation.measuring import Fault, Figure, Results, Row, Ruler, evaluate
+from henshin.evaluation.comparison_sheet import INPUT, Sheet
+from henshin.evaluation.datasets import Case, PictureSet, paired_set, plain_set, reduced_set
+from henshin.evaluation.evaluate import Fault, Figure, Results, Row, Ruler, evaluate
 from henshin.evaluation.methods import ByModel, ByPipeline, Method, Networks, Resampler, Untouched, baselines
 from henshin.evaluation.samplers import draw_samplers, length_and_side, samplers_among
-from henshin.evaluation.sets import Case, PictureSet, paired_set, plain_set, reduced_set
-from henshin.evaluation.sheet import INPUT, Sheet
 
 __all__ = [
     "INPUT",

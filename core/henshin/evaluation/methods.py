@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from henshin.errors import HenshinError, MissingError, PictureError, TerminatedError
 
 if TYPE_CHECKING:
+    from henshin.api.frame import Picture
     from henshin.engine import RunOptions, Summary
-    from henshin.evaluation.sets import Case
-    from henshin.frame import Picture
+    from henshin.evaluation.datasets import Case
     from henshin.models import ModelStore
     from henshin.registry import Registry
     from henshin.runtime import Device, Model, Network
@@ -50,7 +50,7 @@ class Resampler:
 
     def draw(self, case: Case, given: Picture) -> Picture:
         """Enlarge one picture."""
-        from henshin.resampling import resample
+        from henshin.images.resizing import resample
 
         start = perf_counter()
         drawn = resample(given, given.shape[0] * case.scale, given.shape[1] * case.scale, self.filter)
@@ -196,8 +196,8 @@ class ByPipeline:
 
         1 where no option says it. Errors: those of ``check``.
         """
-        from henshin.marks import marks_of
-        from henshin.stage import ModelOption
+        from henshin.api.stage import ModelOption
+        from henshin.config.options import marks_of
 
         if any(SCALE_MARK in one for one in self.overrides):
             return None
@@ -240,8 +240,8 @@ class ByPipeline:
 
     def _collect(self, files: dict[Path, Path], folder: Path) -> None:
         """Find out from the record of the run what became of each file."""
-        from henshin.engine.inputs import Source
-        from henshin.manifest import Manifest
+        from henshin.engine.preparation.input_files import Source
+        from henshin.engine.record.manifest import Manifest
 
         record = Manifest(folder).load()
         for path, file in files.items():

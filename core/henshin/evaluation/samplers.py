@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from henshin.errors import HenshinError, PictureError
 
 if TYPE_CHECKING:
-    from henshin.evaluation.measuring import Ended
+    from henshin.evaluation.comparison_sheet import Sheet
+    from henshin.evaluation.evaluate import Ended
     from henshin.evaluation.methods import Networks
-    from henshin.evaluation.sheet import Sheet
     from henshin.models import ModelStore
 
 LEAST_CELL = 128
@@ -57,7 +57,7 @@ def draw_samplers(
     ``ended`` is called for each model. Returns the exit code, 1 where any picture failed.
     Errors: HenshinError when a model cannot be opened, or cannot truncate.
     """
-    from henshin.runtime.sampling import numbered_noise
+    from henshin.runtime.latents import numbered_noise
 
     noise = numbered_noise(seed, range(sheet.rows), length)
     strips = [sheet.bare() for _ in range(sheet.rows)]

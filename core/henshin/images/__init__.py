@@ -17,11 +17,9 @@ What the reader and the writer have to say besides errors is appended to ``metad
 
 from __future__ import annotations
 
-from henshin.images.formats import FORMATS, WRITABLE, format_of, is_picture, output_format, suffix_for
-from henshin.images.options import WriteOptions
-from henshin.images.parts import only_picture
-from henshin.images.reading import MOST_PIXELS, Decoded, read
-from henshin.images.writing import copied_as, encode, write_bytes
+from henshin.images.containers import only_picture
+from henshin.images.formats import FORMATS, WRITABLE, WriteOptions, format_of, is_picture, output_format, suffix_for
+from henshin.images.io import MOST_PIXELS, Decoded, copied_as, encode, read, write_bytes
 
 __all__ = [
     "FORMATS",

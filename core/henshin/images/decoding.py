@@ -11,24 +11,27 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from henshin.api.frame import Metadata
 from henshin.errors import PictureError
-from henshin.frame import Metadata
 from henshin.images.colour import to_srgb
+from henshin.images.containers import has_whole_pixels, is_lossless_webp
 from henshin.images.exif import adobe_rgb, as_stored
-from henshin.images.parts import has_whole_pixels, is_lossless_webp
-from henshin.images.pixels import separate
-from henshin.images.reading import MOST_PIXELS, Decoded
-from henshin.words import flat
+from henshin.images.io import MOST_PIXELS, Decoded
+from henshin.text import flat
 
 # Pillow warns from this number on and refuses twice as many, inside a file too (the pictures of an icon).
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
+
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 # Odd metadata, palettes with odd transparency: nothing a user could do about, and an error is raised as one.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
 # Without any handler Python prints a library's log itself; what matters of it is raised as an error.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION = 0x0112
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,10 +41,14 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
 _FRAMES = {"TIFF": "page", "DCX": "page"} | dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF", "FLI"), "frame")
+
 # Of a TIFF's directory only this describes the picture; the rest says how its pixels lie in the file.
 _TIFF_TAGS = (0x010D, 0x010E, 0x010F, 0x0110, _ORIENTATION, 0x0131, 0x0132, 0x013B, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D)
+
 _TIFF_GROUPS = (0x8769, 0x8825)
+
 _DISPLAY_P3 = 12
 """Colour primaries of H.273: SMPTE EG 432-1."""
 
@@ -167,11 +174,11 @@ def _profile(image: Image.Image, exif: bytes | None) -> bytes | None:
         return icc
     coded = image.info.get("nclx_profile")  # HEIC without a profile names its primaries instead
     if isinstance(coded, dict) and coded.get("color_primaries") == _DISPLAY_P3:
-        from henshin.images.profiles import display_p3
+        from henshin.images.colour import display_p3
 
         return display_p3()
     if exif and adobe_rgb(exif) and image.mode == "RGB":
-        from henshin.images.profiles import adobe_rgb as adobe_rgb_profile
+        from henshin.images.colour import adobe_rgb as adobe_rgb_profile
 
         return adobe_rgb_profile()
     return None
@@ -191,3 +198,71 @@ def _count(image: Image.Image) -> int:
         return int(getattr(image, "n_frames", 1))
     except Exception:  # later frames may be damaged; the first one is not
         return 1
+
+
+_BITS_PER_SAMPLE = 258
+
+_PHOTOMETRIC = 262
+
+
+def separate(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
+    """Take a decoded picture apart.
+
+    Returns the colours as mode RGB, L or CMYK (what a colour profile can be for), the alpha as mode L or None, and
+    a note if values had to be spread. Premultiplied colours are divided by their alpha.
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        return _reduced(image)
+    if image.has_transparency_data and image.mode != "CMYK":
+        _narrow_key(image)
+        with_alpha = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
+        return with_alpha.convert(with_alpha.mode.removesuffix("A")), with_alpha.getchannel("A"), None
+    if image.mode in ("RGB", "L", "CMYK"):
+        return image, None, None
+    return image.convert("L" if image.mode == "1" else "RGB"), None, None
+
+
+def _narrow_key(image: Image.Image) -> None:
+    """Pillow halves 16-bit RGB of a PNG to 8 bits, but not the colour that stands for "transparent"."""
+    key = image.info.get("transparency")
+    if isinstance(key, tuple) and max(key) > 255:
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+
+
+def _reduced(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
+    """Bring gray values of 12, 16 or 32 bits, or floats, to 8 bits."""
+    values = np.asarray(image)
+    key = image.info.get("transparency")
+    alpha = None if not isinstance(key, int) else Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
+    low, high, note = _range(image, values)
+    # float32 holds 16 bits exactly; for wider values the loss is far below one level of 256
+    scaled = (np.nan_to_num(values.astype(np.float32), nan=low, posinf=high, neginf=low) - low) * (255 / (high - low))
+    levels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    if _tag(image, _PHOTOMETRIC) == 0:  # a TIFF where zero is white: Pillow turns only its 8-bit kinds
+        levels = 255 - levels
+    return Image.fromarray(levels), alpha, note
+
+
+def _range(image: Image.Image, values: np.ndarray[Any, Any]) -> tuple[float, float, str | None]:
+    """Find which values mean black and white: what the format says, else the nearest usual range, else their own."""
+    if image.mode.startswith("I;16"):
+        bits = _tag(image, _BITS_PER_SAMPLE)
+        return 0, 4095 if bits == 12 else 65535, None
+    if image.mode == "I" and image.format in ("PNG", "PPM", "JPEG2000"):
+        return 0, 65535, None
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    for white in usual:
+        if low >= 0 and high <= white:
+            return 0, white, None
+    white = high if high > low else low + 1
+    return low, white, f"its values from {low:g} to {high:g} were spread over black to white"
+
+
+def _tag(image: Image.Image, number: int) -> int | None:
+    tags = getattr(image, "tag_v2", None)
+    value = None if tags is None else tags.get(number)
+    if isinstance(value, tuple) and value:
+        value = value[0]
+    return value if isinstance(value, int) else None

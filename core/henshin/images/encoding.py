@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from henshin.api.frame import Metadata, Picture, picture_problem
 from henshin.errors import PictureError
-from henshin.frame import Metadata, Picture, picture_problem
-from henshin.images import profiles
+from henshin.images import colour
 from henshin.images.colour import from_srgb, is_srgb
 from henshin.images.exif import EXIF_PREFIX, as_stored, renew_exif, renew_xmp
-from henshin.images.options import WriteOptions
-from henshin.words import flat
+from henshin.images.formats import WriteOptions
+from henshin.text import flat
 
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536, "HEIF": 16_384}
 _WITH_ALPHA = frozenset({"PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
@@ -90,7 +90,7 @@ def _coloured(
             return back, source
         reason = "its colour profile is not for RGB" if fmt in _WITH_PROFILE else f"{fmt} holds no colour profile"
         _say(metadata, f"written in sRGB: {reason}")
-    return image, profiles.srgb() if fmt in _WITH_PROFILE and options.metadata == "keep" else None
+    return image, colour.srgb() if fmt in _WITH_PROFILE and options.metadata == "keep" else None
 
 
 def _with_alpha(image: Image.Image, alpha: Picture | None, metadata: Metadata, fmt: str) -> Image.Image:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import difflib
 import stat
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from henshin.errors import HenshinError, MissingError
-from henshin.places import is_folder
+from henshin.files import is_folder
 
 FORMATS: dict[str, str] = {
     f".{suffix}": name
@@ -86,7 +89,9 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"/* XPM */", "XPM"),
     (b"SIMPLE  =", "FITS"),
 )
+
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+
 _HEAD = 64
 
 
@@ -225,3 +230,29 @@ def _unwritable(fmt: str) -> str | None:
         writes = pillow_heif.libheif_info().get("HEIF")
         return None if writes else "HEIC cannot be written: this pillow-heif was built without an encoder"
     return None
+
+
+class WriteOptions(BaseModel):
+    """How pictures are written. Errors: a pydantic ValidationError that names the option.
+
+    ``format`` takes any spelling ("jpg", ".JPG", "JPEG") and holds Pillow's name, or None for the input's own.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: str | None = Field(
+        default=None,
+        description="Format of every output; without it the input's own where it can be written, else PNG.",
+    )
+    quality: int = Field(default=95, ge=1, le=100, description="Quality of JPEG, WebP, AVIF and HEIC files.")
+    metadata: Literal["keep", "strip"] = Field(
+        default="keep", description="Keep EXIF, XMP and resolution, or leave them out."
+    )
+    colour: Literal["srgb", "keep"] = Field(
+        default="srgb", description="Write sRGB, or convert back to the profile of the input and embed it."
+    )
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        return None if value is None else format_named(value)

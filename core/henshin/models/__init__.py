@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from henshin.models.catalogue import Listed
 from henshin.models.contract import CONTRACT_VERSION, METADATA_KEY, SIDECAR_SUFFIX, Contract, read_contract
 from henshin.models.index import INDEX_NAME, Entry, Index, Weights, list_models
-from henshin.models.listing import Listed
 from henshin.models.store import Found, ModelStore
 
 __all__ = [

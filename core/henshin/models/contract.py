@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from henshin.api.generator import ChannelOrder, Kind
 from henshin.errors import HenshinError
-from henshin.generator import ChannelOrder, Kind
-from henshin.models.onnx_file import input_types, read_metadata
-from henshin.places import is_file
-from henshin.words import a, near_or_all
+from henshin.files import is_file
+from henshin.models.onnx_metadata import input_types, read_metadata
+from henshin.text import a, near_or_all
 
 CONTRACT_VERSION = 1
 METADATA_KEY = "henshin"

@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
+from henshin.config.yaml_reader import Node, load_yaml, to_python
 from henshin.errors import HenshinError
+from henshin.files import is_file
 from henshin.models.contract import Contract, explained
-from henshin.places import is_file
-from henshin.words import name_problem
-from henshin.yaml_nodes import Node, load_yaml, to_python
+from henshin.text import name_problem
 
 INDEX_NAME = "models.yaml"
 

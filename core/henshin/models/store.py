@@ -9,21 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from henshin.api.stage import ANY_MODEL, ModelOption
+from henshin.engine.record.manifest import hash_file
 from henshin.errors import HenshinError, MissingError, WrongModelError
-from henshin.manifest import hash_file
+from henshin.files import barred, data_folder, exists, is_file, is_folder
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
 from henshin.models.index import INDEX_NAME, Entry, Weights, read_index
-from henshin.packaged import data_folder
-from henshin.places import barred, exists, is_file, is_folder
-from henshin.stage import ANY_MODEL, ModelOption
-from henshin.words import near_or_all
+from henshin.text import a, near_or_all
 
 if TYPE_CHECKING:
+    from henshin.models.catalogue import Listed, Source
     from henshin.models.download import Progress
-    from henshin.models.listing import Listed, Source
+
 
 FOLDER_VARIABLE = "HENSHIN_MODELS"
+
 SUFFIX = ".onnx"
+
 CASCADE = ".xml"
 """Suffix of a detector that is no network."""
 
@@ -89,8 +91,6 @@ class ModelStore:
         is unsound or says nothing of itself.
         """
         if pair := self.halves(name, base):
-            from henshin.models.pairs import joined
-
             return joined(name, *(self._described(one, self.file(one, base)) for one in pair))
         if is_path(name):
             return self._described(name, self.file(name, base))
@@ -114,8 +114,7 @@ class ModelStore:
         return dict(sorted((int(match[2]), match[0]) for match in matches))
 
     def halves(self, name: str, base: Path | None = None) -> tuple[str, ...]:
-        """Return (NAME-mapping, NAME-synthesis) when ``name`` stands for these two; see ``henshin.models.pairs``."""
-        from henshin.models.pairs import halves
+        """Return (NAME-mapping, NAME-synthesis) when ``name`` stands for these two; see ``henshin.models.store``."""
 
         return halves(self, name, base)
 
@@ -165,8 +164,8 @@ class ModelStore:
         return self.unknown(name, self._names())
 
     def problem(self, name: str, base: Path | None = None, option: ModelOption = ANY_MODEL) -> HenshinError | None:
-        """Return why a model cannot be the value of an option (``henshin.models.fit``), or None."""
-        from henshin.models.fit import problem
+        """Return why a model cannot be the value of an option (``henshin.models.requirements``), or None."""
+        from henshin.models.requirements import problem
 
         return problem(self, name, base, option)
 
@@ -175,7 +174,7 @@ class ModelStore:
 
         Less than it does is no problem: its result is reduced. Errors: those of ``find``, for a path.
         """
-        from henshin.models.fit import too_far
+        from henshin.models.requirements import too_far
 
         return too_far(name, list(self.scales(name, base)), scale)
 
@@ -206,7 +205,7 @@ class ModelStore:
 
     def list(self) -> Sequence[Listed]:
         """Return every model that is at hand or can be downloaded, by name; of equal names the one that is used."""
-        from henshin.models.listing import listing
+        from henshin.models.catalogue import listing
 
         return listing(self)
 
@@ -303,3 +302,37 @@ def _places(name: str, base: Path | None) -> list[Path]:
     if base is None or path.is_absolute():
         return [path]
     return list(dict.fromkeys([base / path, Path.cwd() / path]))
+
+
+HALVES = ("mapping", "synthesis")
+
+
+def halves(store: ModelStore, name: str, base: Path | None = None) -> tuple[str, ...]:
+    """Return what a sampler's NAME (or path without its end) stands for: (NAME-mapping, NAME-synthesis), or nothing.
+
+    Both must be here or for download. A model that itself has the name goes before.
+    """
+    stem, end = (name.removesuffix(SUFFIX), SUFFIX) if is_path(name) else (name, "")
+    names = tuple(f"{stem}-{half}{end}" for half in HALVES)
+    if store.located(name, base) is not None:
+        return ()
+    known = (one in store.entries or store.located(one, base) is not None for one in names)
+    return names if all(known) else ()
+
+
+def joined(name: str, mapping: Found, synthesis: Found) -> Found:
+    """Return a mapping and its synthesis as one sampler. Errors: HenshinError when one of them is something else."""
+    for found, kind in zip((mapping, synthesis), HALVES, strict=True):
+        if found.contract.kind != kind:
+            raise HenshinError(f"{found.path}: is {a(found.contract.kind)}, and by its name it would be {a(kind)}")
+    name = Path(name).stem if is_path(name) else name
+    values = {"name": name, "kind": "sampler", "part": "", "latent_shape": mapping.contract.latent_shape}
+    return Found(name, synthesis.path, synthesis.contract.model_copy(update=values), mapping)
+
+
+def paired(names: Iterable[str]) -> list[str]:
+    """Return the names of the samplers of which both halves are among these."""
+    known = set(names)
+    ends = tuple(f"-{half}" for half in HALVES)
+    stems = sorted({one.removesuffix(ends[0]) for one in known if one.endswith(ends[0])} - known)
+    return [stem for stem in stems if stem + ends[1] in known]

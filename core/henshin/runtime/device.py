@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Literal
 
 from henshin.errors import HenshinError, MissingError
-from henshin.words import flat
+from henshin.text import flat
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"

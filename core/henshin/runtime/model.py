@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from henshin.api.frame import picture_problem
 from henshin.errors import HenshinError, PictureError
-from henshin.frame import picture_problem
+from henshin.images.resizing import too_large
 from henshin.models.contract import layout_problem
-from henshin.resampling import too_large
-from henshin.runtime.network import Network, NetworkError, OutOfMemoryError
-from henshin.runtime.tiles import BUDGET, smallest_side, up, usual_side
+from henshin.runtime.session import Network, NetworkError, OutOfMemoryError
+from henshin.runtime.tiling import BUDGET, smallest_side, up, usual_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from henshin.frame import Picture
+    from henshin.api.frame import Picture
     from henshin.models import Contract
-    from henshin.runtime.network import AfterRun
-    from henshin.runtime.tiles import Window
-    from henshin.runtime.work import Work
+    from henshin.runtime.session import AfterRun
+    from henshin.runtime.tiled_picture import Work
+    from henshin.runtime.tiling import Window
 
     Part = tuple[Work, Window]
 
@@ -67,7 +67,7 @@ class Model:
         if problem:
             raise HenshinError(f"{network.path}: {problem}")
         if mapping is not None:
-            from henshin.runtime.sampling import check_pair
+            from henshin.runtime.latents import check_pair
 
             check_pair(mapping.network, network)
         self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
@@ -81,7 +81,7 @@ class Model:
         PictureError in its place; the others are done.
         Errors: HenshinError when this model does not take pictures, or gives another size than its contract says.
         """
-        from henshin.runtime.work import RESCUE_SIDE
+        from henshin.runtime.tiled_picture import RESCUE_SIDE
 
         if self.contract.kind != "translator":
             raise HenshinError(self.contract.no_translator)
@@ -116,7 +116,7 @@ class Model:
         They go in batches of ``samples_at_once``, halved where memory is short. One on which the network fails is a
         PictureError in its place. Errors: HenshinError when this model draws nothing from such latents.
         """
-        from henshin.runtime.sampling import sample
+        from henshin.runtime.latents import sample
 
         return sample(self, latents, truncation)
 
@@ -127,7 +127,7 @@ class Model:
         ``samples_at_once``, halved where memory is short. One on which the network fails is a PictureError in its
         place. Errors: HenshinError when this model is no encoder, or gives other latents than its contract says.
         """
-        from henshin.runtime.encoding import encode
+        from henshin.runtime.latents import encode
 
         return encode(self, pictures)
 
@@ -136,14 +136,14 @@ class Model:
 
         Errors: HenshinError when there is no mapping, or for a truncation when it says no mean style; NetworkError.
         """
-        from henshin.runtime.sampling import styles
+        from henshin.runtime.latents import styles
 
         return styles(self.mapping or self, noise, truncation)
 
     @property
     def samples_at_once(self) -> int:
         """How many latents go into one batch of ``sample``, and pictures into one of ``encode``."""
-        from henshin.runtime.sampling import at_once
+        from henshin.runtime.latents import at_once
 
         return at_once(self, self._batch_size)
 
@@ -152,7 +152,7 @@ class Model:
 
         Nothing is padded, tiled or divided. Errors: NetworkError, OutOfMemoryError.
         """
-        from henshin.runtime.arrays import fed, taken
+        from henshin.runtime.onnx_model import fed, taken
 
         gives_pictures = self.contract.kind in ("translator", "sampler", "synthesis")
         if self.contract.takes_pictures:
@@ -165,7 +165,7 @@ class Model:
         contract = self.contract
         text = f"{self.network.device} ({self.network.provider})"
         if contract.kind == "encoder":
-            from henshin.runtime.encoding import side_of
+            from henshin.runtime.latents import side_of
 
             return f"{text}, every picture brought to {side_of(self)} pixels square"
         if contract.kind != "translator":
@@ -194,7 +194,7 @@ class Model:
         return up(max(side, smallest_side(reach, multiple)), multiple)
 
     def _run_through(self, todo: list[tuple[int, Picture, int]]) -> list[Work]:
-        from henshin.runtime.work import prepared
+        from henshin.runtime.tiled_picture import prepared
 
         works = [
             prepared(index, picture, self.contract, self._side, self._fixed_size, least)

@@ -23,24 +23,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from henshin.api.hookspecs import hookimpl
+from henshin.api.recipe import NetworkChoice, Recipe
 from henshin.errors import HenshinError, PipelineError
-from henshin.hookspecs import hookimpl
 from henshin.models import Contract
-from henshin.models.trained import RUN_FILE
-from henshin.recipe import NetworkChoice, Recipe
+from henshin.models.trained_weights import RUN_FILE
 from henshin.registry import Registry, build_registry
 from henshin.runtime import Device, Network
-from henshin.testing_generator import configured
-from henshin.train import checkpoint
-from henshin.train.config import RunPlan, load_run
-from henshin.train.examples import photo_folders
+from henshin.testing.generators import configured
+from henshin.text import flat, one_line
+from henshin.train.config.run_config import RunOptions, RunPlan, load_run
 from henshin.train.export import export
-from henshin.train.options import RunOptions
-from henshin.train.parity import noise_trials, picture_trials, square_trials
-from henshin.train.publish import described_run, from_run
-from henshin.train.run import TrainingRun
-from henshin.train.start import train
-from henshin.words import flat, one_line
+from henshin.train.export.parity import noise_trials, photo_folders, picture_trials, square_trials
+from henshin.train.loop.launch import train
+from henshin.train.loop.run import TrainingRun
+from henshin.train.weights import checkpoint
+from henshin.train.weights.from_run import described_run, from_run
 
 __all__ = ["check_recipe"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from henshin import Frame, Stage, StageConfig, hookimpl
-from henshin.faces import CHOICE, POLICY, Choice, Policy, none_left
-from henshin.stage import ModelOption
+from henshin.api.face_selection import CHOICE, POLICY, Choice, Policy, none_left
+from henshin.api.stage import ModelOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,8 +84,8 @@ class AnimeFaceDetect(Stage[AnimeFaceDetectConfig]):
 
     def open(self, context: Context) -> None:
         """Read the cascade. Errors: MissingError when it is not there, HenshinError when it is none."""
-        from henshin_plugins.anime_face.cascade import read_cascade
         from henshin_plugins.anime_face.detect import Finder
+        from henshin_plugins.anime_face.lbp_cascade import read_cascade
 
         cascade = read_cascade(context.store.file(self.config.model, context.base))
         self.finder: Finder | None = Finder(cascade, self.config)

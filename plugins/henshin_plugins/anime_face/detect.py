@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from henshin import Face
-from henshin.faces import chosen, is_seen
+from henshin.api.face_selection import chosen, is_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from henshin import Picture
     from henshin_plugins.anime_face import AnimeFaceDetectConfig
-    from henshin_plugins.anime_face.cascade import Cascade
+    from henshin_plugins.anime_face.lbp_cascade import Cascade
 
     Array: TypeAlias = npt.NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from henshin import Degradation, Generator, GeneratorConfig, NetworkChoice, PatchData, Recipe, RecipeConfig, hookimpl
-from henshin.marks import Where
-from henshin.recipe import NetworkOption
+from henshin.api.recipe import NetworkOption
+from henshin.config.options import Where
 
 if TYPE_CHECKING:
     from typing import Self

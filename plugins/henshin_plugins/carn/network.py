@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from henshin.errors import WrongWeightsError
-from henshin.train.published import misfit, tidied
+from henshin.train.weights import misfit, tidied
 
 MEAN = (0.4488, 0.4371, 0.4040)
 """Mean colour of DIV2K, which the authors take from pictures in [0, 1] and add again."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from henshin.train.ema import Average
-from henshin.train.enlarging import Watched, scales_of
 from henshin.train.losses import pixel_loss
-from henshin.train.patches import open_patches
-from henshin.train.schedule import set_rate
+from henshin.train.networks import Average
+from henshin.train.optim import set_rate
+from henshin.train.super_resolution.patches import open_patches
+from henshin.train.super_resolution.validation import Watched, scales_of
 
 if TYPE_CHECKING:
     from henshin import Run

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from henshin.train.discriminators import Norm, initialise
+from henshin.train.networks import Norm, initialise
 
 Upsample = Literal["transposed", "resize"]
 Borders = Literal["reflect", "zeros"]

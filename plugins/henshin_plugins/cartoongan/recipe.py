@@ -13,15 +13,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from henshin.train.augment import augment
-from henshin.train.data import open_domains, scaled
-from henshin.train.discriminators import frozen, mean_score
-from henshin.train.edges import PromotedAsDrawn
-from henshin.train.ema import Average
-from henshin.train.losses import colour_loss, content_loss, edge_promoting_loss, generator_loss, pixel_loss, style_loss
-from henshin.train.perceptual import Vgg19
-from henshin.train.schedule import set_rate
-from henshin.train.stages import configured, through
+from henshin.train.data import augment, open_domains, scaled, through
+from henshin.train.data.stage_transform import configured
+from henshin.train.losses import (
+    Vgg19,
+    colour_loss,
+    content_loss,
+    edge_promoting_loss,
+    generator_loss,
+    pixel_loss,
+    style_loss,
+)
+from henshin.train.networks import Average, frozen, mean_score
+from henshin.train.optim import set_rate
+from henshin_plugins.cartoongan.edge_promotion import PromotedAsDrawn
 from henshin_plugins.cartoongan.network import CartoonJudge
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from henshin.api.hookspecs import hookimpl
+from henshin.api.stage import Stage, StageConfig
 from henshin.errors import PictureError
-from henshin.hookspecs import hookimpl
-from henshin.resampling import Filter
-from henshin.stage import Stage, StageConfig
+from henshin.images.resizing import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from henshin.frame import Frame
+    from henshin.api.frame import Frame
 
 
 class CompareConfig(StageConfig):
@@ -44,7 +44,7 @@ class Compare(Stage[CompareConfig]):
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
         """Replace each frame's picture and alpha by the pair."""
-        from henshin_plugins.compare.join import put_before
+        from henshin_plugins.compare.side_by_side import put_before
 
         for frame in items:
             try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from henshin import NetworkChoice, Recipe, RecipeConfig, UnpairedData, hookimpl
-from henshin.recipe import NetworkOption
+from henshin.api.recipe import NetworkOption
 
 if TYPE_CHECKING:
     from henshin import Run

@@ -14,13 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError
-from henshin.train.augment import augment
-from henshin.train.data import open_domains, scaled
-from henshin.train.discriminators import MultiScale, frozen, mean_score
-from henshin.train.ema import Average
+from henshin.train.data import ImagePool, augment, open_domains, scaled
 from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss
-from henshin.train.pool import ImagePool
-from henshin.train.schedule import constant_then_linear, set_rate
+from henshin.train.networks import Average, MultiScale, frozen, mean_score
+from henshin.train.optim import constant_then_linear, set_rate
 
 if TYPE_CHECKING:
     from henshin import Run

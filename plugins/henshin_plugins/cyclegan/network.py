@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from henshin.train.discriminators import initialise
-from henshin.train.published import fitted, layers_of, tidied
+from henshin.train.networks import initialise
+from henshin.train.weights import fitted, layers_of, tidied
 
 
 def convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:

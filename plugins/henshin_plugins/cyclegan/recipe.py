@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from henshin.train.augment import augment
-from henshin.train.data import Pictures, open_domains, scaled
-from henshin.train.discriminators import frozen, make_judge, mean_score
-from henshin.train.ema import Average
-from henshin.train.landmarks import landmark_loss, landmark_network
-from henshin.train.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
-from henshin.train.pool import ImagePool
-from henshin.train.schedule import set_rate
+from henshin.train.data import ImagePool, Pictures, augment, open_domains, scaled
+from henshin.train.losses import (
+    cycle_loss,
+    discriminator_loss,
+    generator_loss,
+    identity_loss,
+    landmark_loss,
+    landmark_network,
+)
+from henshin.train.networks import Average, frozen, make_judge, mean_score
+from henshin.train.optim import set_rate
 
 if TYPE_CHECKING:
     from henshin import Run

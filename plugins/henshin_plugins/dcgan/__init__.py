@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from henshin import (
-    Generator,
-    GeneratorConfig,
-    NetworkChoice,
-    Recipe,
-    SamplerChoice,
-    ScheduledConfig,
-    SetData,
-    hookimpl,
-)
+from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, SamplerChoice, ScheduledConfig, SetData, hookimpl
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from henshin.train.discriminators import initialise
+from henshin.train.networks import initialise
 
 Activation = Literal["leaky_relu", "relu"]
 JudgeNorm = Literal["batch", "spectral", "none"]

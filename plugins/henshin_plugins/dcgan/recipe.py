@@ -13,11 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError
-from henshin.train.augment import augment
-from henshin.train.data import open_pictures
-from henshin.train.discriminators import frozen
-from henshin.train.ema import Average
-from henshin.train.schedule import set_rate
+from henshin.train.data import augment, open_pictures
+from henshin.train.networks import Average, frozen
+from henshin.train.optim import set_rate
 from henshin_plugins.dcgan.network import DcganJudge
 
 if TYPE_CHECKING:

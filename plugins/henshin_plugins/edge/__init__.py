@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from henshin.hookspecs import hookimpl
-from henshin.stage import Stage, StageConfig
+from henshin.api.hookspecs import hookimpl
+from henshin.api.stage import Stage, StageConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from henshin.context import Context
-    from henshin.frame import Picture
+    from henshin.api.context import Context
+    from henshin.api.frame import Picture
 
 
 class EdgePromoteConfig(StageConfig):
@@ -67,9 +67,9 @@ class EdgePromote(Stage[EdgePromoteConfig]):
     Config = EdgePromoteConfig
     works_on = "pictures"
 
-    def open(self, context: Context) -> None:  # noqa: ARG002 (the contract gives it)
+    def open(self, context: Context) -> None:  # noqa: ARG002
         """Load numpy and the edge finder."""
-        from henshin_plugins.edge.promote import promote
+        from henshin_plugins.edge.promotion import promote
 
         self._promote = promote
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from henshin import Frame, Stage, StageConfig, hookimpl
-from henshin.faces import CHOICE, POLICY, Choice, Policy, none_left
-from henshin.stage import ModelOption
+from henshin.api.face_selection import CHOICE, POLICY, Choice, Policy, none_left
+from henshin.api.stage import ModelOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Face, Picture
-    from henshin.frame import Floats
+    from henshin.api.frame import Floats
     from henshin_plugins.face import FaceAlignConfig
     from henshin_plugins.face.geometry import Array
 

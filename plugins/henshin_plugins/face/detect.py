@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from henshin.faces import chosen, is_seen, side
-from henshin_plugins.face.look_again import ANGLES, QUARTERS, SCORES, confirmed, look_again
-from henshin_plugins.face.suppress import suppress
+from henshin.api.face_selection import chosen, is_seen, side
+from henshin_plugins.face.geometry import suppress
+from henshin_plugins.face.second_pass import ANGLES, QUARTERS, SCORES, confirmed, look_again
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

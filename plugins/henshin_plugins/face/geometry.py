@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from henshin import Face
 
+
 Array: TypeAlias = "npt.NDArray[np.float64]"
 
 TEMPLATE = ((0.375, 0.414), (0.625, 0.414), (0.5, 0.557), (0.397, 0.703), (0.603, 0.703))
@@ -86,3 +87,23 @@ def bounds(matrix: Array, width: float, height: float) -> tuple[float, float, fl
     corners = apply(matrix, np.array([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]]))
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
     return float(x0), float(y0), float(x1), float(y1)
+
+
+def suppress(boxes: Array, overlap: float, *, of_smaller: bool = False) -> npt.NDArray[np.int64]:
+    """Return the indices of the boxes that stay, best first.
+
+    `boxes` is (N, 5+): x0 y0 x1 y1 score. A box falls if it shares more than `overlap` of its union with a better
+    one, or, `of_smaller`, of the smaller of the two (so that a box within a box falls too).
+    """
+    low, high = boxes[:, :2], boxes[:, 2:4]
+    area = (high - low).prod(axis=1)
+    order = np.argsort(-boxes[:, 4], kind="stable")
+    kept = []
+    while order.size:
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        sides = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest])
+        shared = sides.clip(0.0).prod(axis=1)
+        whole = np.minimum(area[best], area[rest]) if of_smaller else area[best] + area[rest] - shared
+        order = rest[shared <= overlap * whole]
+    return np.array(kept, np.int64)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from henshin import Face, MissingError
-from henshin_plugins.face.areas import Areas, face_crops
-from henshin_plugins.face.suppress import suppress
+from henshin_plugins.face.geometry import suppress
+from henshin_plugins.face.integral_image import Areas, face_crops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from henshin import Context, Picture
     from henshin.runtime import Network
-    from henshin_plugins.face.areas import Pixels
     from henshin_plugins.face.geometry import Array
+    from henshin_plugins.face.integral_image import Pixels
 
 WINDOW, STRIDE, SHRINK = 12, 2, 0.709
 PROPOSE, REFINE = 0.6, 0.7

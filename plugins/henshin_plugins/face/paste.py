@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from henshin_plugins.face.colour import Change, colour_change, fit_in
+from henshin_plugins.face.colour_transfer import Change, colour_change, fit_in
 from henshin_plugins.face.geometry import bounds, invert
 from henshin_plugins.face.warp import bilinear, warp
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from henshin import Face, Picture
     from henshin_plugins.face import PasteBackConfig
-    from henshin_plugins.face.areas import Pixels
     from henshin_plugins.face.geometry import Array
+    from henshin_plugins.face.integral_image import Pixels
 
 Box: TypeAlias = tuple[int, int, int, int]
 

@@ -13,14 +13,14 @@ import numpy as np
 from PIL import Image
 
 from henshin import Face, HenshinError
-from henshin_plugins.face.suppress import suppress
+from henshin_plugins.face.geometry import suppress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from henshin import Context, Picture
-    from henshin_plugins.face.areas import Pixels
     from henshin_plugins.face.geometry import Array
+    from henshin_plugins.face.integral_image import Pixels
 
 STRIDES = (8, 16, 32)
 OUTPUTS = frozenset(f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps") for stride in STRIDES)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from henshin.frame import Dropped
-from henshin.hookspecs import hookimpl
-from henshin.stage import Stage, StageConfig
+from henshin.api.frame import Dropped
+from henshin.api.hookspecs import hookimpl
+from henshin.api.stage import Stage, StageConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from henshin.context import Context
-    from henshin.frame import Frame, Picture
+    from henshin.api.context import Context
+    from henshin.api.frame import Frame, Picture
 
 
 class DropTinyConfig(StageConfig):
@@ -144,7 +144,7 @@ class Borders(Stage[BordersConfig]):
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
         """Look at each frame's crops, or at its picture where it has none."""
-        from henshin_plugins.filters.bordering import check
+        from henshin_plugins.filters.borders import check
 
         for frame in items:
             check(frame, self.config)
@@ -181,7 +181,7 @@ class DropDuplicates(Stage[DropDuplicatesConfig]):
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Take in what earlier runs kept."""
-        from henshin_plugins.filters.kept import Kept
+        from henshin_plugins.filters.duplicates import Kept
 
         self.kept: Kept | None = Kept(self.config, self.memory)
 

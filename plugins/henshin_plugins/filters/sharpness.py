@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from henshin.resampling import resample
+from henshin.images.resizing import resample
 
 if TYPE_CHECKING:
-    from henshin.frame import Picture
+    from henshin.api.frame import Picture
 
     Array = np.ndarray[Any, np.dtype[np.float32]]
     Mask = np.ndarray[Any, np.dtype[np.bool_]]

@@ -37,7 +37,7 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
     def open(self, context: Context) -> None:
         """Open the model. Errors: HenshinError when it is none that takes pictures."""
         from henshin import HenshinError
-        from henshin.words import a
+        from henshin.text import a
 
         self.model: Model = context.model(self.config.model)
         kind = self.model.contract.kind
@@ -54,7 +54,7 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
         return [self._mixed(before, after) for before, after in zip(fed, drawn, strict=True)]
 
     def _sized(self, picture: Picture) -> Picture:
-        from henshin.resampling import fitted, resample
+        from henshin.images.resizing import fitted, resample
 
         longest = self._longest()
         if longest is None:
@@ -73,7 +73,7 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
             return after
         import numpy as np
 
-        from henshin.resampling import resample
+        from henshin.images.resizing import resample
 
         share = round(self.config.strength * _WHOLE)
         mixed = resample(before, *after.shape[:2]).astype(np.uint16) * np.uint16(_WHOLE - share)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from henshin import Frame, Stage, StageConfig, hookimpl
-from henshin.stage import ModelOption
+from henshin.api.stage import ModelOption
 
 if TYPE_CHECKING:
     from henshin import Context, Picture, PictureError
-    from henshin_plugins.inversion.kept import Inverted
+    from henshin_plugins.inversion.cache import Inverted
 
 Layer = Literal[
     "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_1", "conv4_2",
@@ -144,8 +144,8 @@ class Inversion(Stage[InversionConfig]):
 
     def open(self, context: Context) -> None:
         """Build the network. Errors: HenshinError when it is no StyleGAN2, MissingError without weights or VGG-19."""
-        from henshin_plugins.inversion.kept import Kept
-        from henshin_plugins.inversion.optimise import Inverter, network_of
+        from henshin_plugins.inversion.cache import Kept
+        from henshin_plugins.inversion.optimise.inverter import Inverter, network_of
 
         source, cache = network_of(self.config, context), context.cache / "inversion"
         self.inverter = Inverter(self.config, source, str(context.device), context.log, cache)
@@ -156,7 +156,7 @@ class Inversion(Stage[InversionConfig]):
     def _encoder(self, context: Context) -> str:
         """Open the encoder, if there is one: the hash of its file. Errors: HenshinError when its latents are others."""
         from henshin import HenshinError
-        from henshin.manifest import hash_file
+        from henshin.engine.record.manifest import hash_file
 
         self.encoder = None
         if self.config.encoder is None:
@@ -178,7 +178,7 @@ class Inversion(Stage[InversionConfig]):
         import numpy as np
 
         from henshin import PictureError
-        from henshin.engine.zones import picture_at, places, put
+        from henshin.api.placement import picture_at, places, put
 
         found = places(items, self.zone == "crops")
         latents: dict[int, list[Any]] = {}
@@ -199,7 +199,7 @@ class Inversion(Stage[InversionConfig]):
     def _inverted(self, pictures: Sequence[Picture]) -> list[Inverted | PictureError]:
         """Look into the cache, and do the rest together; the same picture twice only once."""
         from henshin.errors import PictureError
-        from henshin.resampling import resample
+        from henshin.images.resizing import resample
 
         size = self.inverter.size
         targets = [resample(picture, size, size) for picture in pictures]

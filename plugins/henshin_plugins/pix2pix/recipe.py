@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from henshin.train.data import Pairs, open_pairs, scaled
-from henshin.train.discriminators import frozen, make_judge, mean_score
-from henshin.train.ema import Average
 from henshin.train.losses import discriminator_loss, generator_loss, pixel_loss
-from henshin.train.schedule import set_rate
+from henshin.train.networks import Average, frozen, make_judge, mean_score
+from henshin.train.optim import set_rate
 
 if TYPE_CHECKING:
     from henshin import Run

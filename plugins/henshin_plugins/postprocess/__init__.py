@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from henshin.hookspecs import hookimpl
-from henshin.stage import PictureName, Stage, StageConfig
+from henshin.api.hookspecs import hookimpl
+from henshin.api.stage import PictureName, Stage, StageConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-    from henshin.context import Context
-    from henshin.frame import Picture
+    from henshin.api.context import Context
+    from henshin.api.frame import Picture
 
 
 class PostprocessConfig(StageConfig):

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from henshin.hookspecs import hookimpl
-from henshin.resampling import Filter
-from henshin.stage import Stage, StageConfig
+from henshin.api.hookspecs import hookimpl
+from henshin.api.stage import Stage, StageConfig
+from henshin.images.resizing import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from henshin.frame import Frame, Picture
+    from henshin.api.frame import Frame, Picture
 
 
 class ResizeConfig(StageConfig):
@@ -63,7 +63,7 @@ class Resize(Stage[ResizeConfig]):
 
     def run(self, items: Sequence[Picture]) -> list[Picture]:
         """Resize each (H, W, 3) uint8 picture."""
-        from henshin.resampling import resample
+        from henshin.images.resizing import resample
 
         results = []
         for picture in items:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from henshin import Context, Frame, HenshinError, PictureError, Stage, StageConfig, hookimpl
-from henshin.block_range import BlockRange
-from henshin.stage import AmountOption, ModelOption
-from henshin.words import name_problem
+from henshin.api.stage import AmountOption, ModelOption
+from henshin.config.block_range import BlockRange
+from henshin.text import name_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,7 +123,7 @@ class Sample(Stage[SampleConfig]):
         if contract.latent_shape is None or len(contract.latent_shape) != 1:
             raise HenshinError(f"sample.model: '{self.config.model}' does not say from how many numbers it draws")
         if self.config.layout != "pictures":
-            from henshin_plugins.sample.figures import check
+            from henshin_plugins.sample.grids import check
 
             check(self.config, self.model)
         self.length = contract.latent_shape[0]
@@ -139,11 +139,11 @@ class Sample(Stage[SampleConfig]):
         """Draw and give the pictures one by one, or the figure; what a batch is changes none of them."""
         names = self.sources()
         if self.config.layout != "pictures":
-            from henshin_plugins.sample.figures import figure
+            from henshin_plugins.sample.grids import figure
 
             yield _frame(names[0], figure(self.config, self.model))
             return
-        from henshin.runtime.sampling import numbered_noise
+        from henshin.runtime.latents import numbered_noise
 
         size = self.model.samples_at_once
         for first in range(0, len(names), size):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from henshin import Generator, GeneratorConfig, Recipe, hookimpl
-from henshin_plugins.stylegan2.options import StyleGan2FreezeRecipe, StyleGan2Recipe
+from henshin_plugins.stylegan2.config import StyleGan2FreezeRecipe, StyleGan2Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -16,9 +16,19 @@ import torch
 from torch import Tensor, nn
 
 from henshin.errors import WrongWeightsError
-from henshin.train.equalised import EqualConv, EqualLinear, Upsample, exactly, pixel_norm, taps
-from henshin.train.published import misfit
-from henshin.train.style_layers import Noise, Normed, Styled, ToRgb
+from henshin.train.networks.stylegan2_layers import (
+    EqualConv,
+    EqualLinear,
+    Noise,
+    Normed,
+    Styled,
+    ToRgb,
+    Upsample,
+    exactly,
+    pixel_norm,
+    taps,
+)
+from henshin.train.weights import misfit
 
 Form = Literal["stylegan2", "adain"]
 Still = Literal["fixed", "none"]

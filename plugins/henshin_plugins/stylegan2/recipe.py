@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from henshin.errors import HenshinError
-from henshin.train.adaptive import Adaptive
-from henshin.train.data import open_pictures
-from henshin.train.ema import Average
+from henshin.train.data import Adaptive, open_pictures
 from henshin.train.losses import generator_loss, r1_penalty, score_loss
-from henshin.train.schedule import set_rate
-from henshin.train.starting import fill, read_start
-from henshin.train.style import PathLength, Shown, final_blocks, lazily, mixed, normal, style_based
-from henshin.train.style_judge import StyleJudge, first_blocks
+from henshin.train.networks import Average
+from henshin.train.optim import set_rate
+from henshin.train.weights.loading import fill, read_start
+from henshin_plugins.stylegan2.discriminator import StyleJudge, first_blocks
+from henshin_plugins.stylegan2.training import PathLength, Shown, final_blocks, lazily, mixed, normal, style_based
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from henshin import NetworkChoice, Run
-    from henshin_plugins.stylegan2.options import FreezeConfig, GameConfig, StyleGan2RunConfig
+    from henshin_plugins.stylegan2.config import FreezeConfig, GameConfig, StyleGan2RunConfig
 
 
 def train(config: StyleGan2RunConfig, run: Run) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from henshin import Context, Picture, PictureError, Stage, StageConfig, hookimpl
-from henshin.stage import ModelOption
+from henshin.api.stage import ModelOption
 
 if TYPE_CHECKING:
     from typing import Self
@@ -135,7 +135,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
 
     def _problem(self, height: int, width: int, factor: float) -> PictureError | None:
         """Say that the result would be too large, before the minutes that it would take."""
-        from henshin.resampling import larger_than_pictures
+        from henshin.images.resizing import larger_than_pictures
 
         largest = max(self.models, default=None)
         by = factor if largest is None else min(factor, largest)
@@ -149,20 +149,20 @@ class SuperResolution(Stage[SuperResolutionConfig]):
 
     def _aim(self, height: int, width: int) -> tuple[int, int] | None:
         """Return the exact size that the options ask for, None if they leave it to the network."""
-        from henshin.resampling import fitted
+        from henshin.images.resizing import fitted
 
         if self.config.scale is not None:
             return round(height * self.config.scale), round(width * self.config.scale)
         return fitted(height, width, self.config.size) if self.config.size is not None else None
 
     def _exact(self, result: Picture | PictureError, height: int, width: int) -> Picture | PictureError:
-        from henshin.resampling import resample
+        from henshin.images.resizing import resample
 
         aim = self._aim(height, width)
         return result if aim is None or isinstance(result, PictureError) else resample(result, *aim)
 
     def _resampled(self, picture: Picture, factor: float) -> Picture:
-        from henshin.resampling import resample
+        from henshin.images.resizing import resample
 
         height, width = picture.shape[0], picture.shape[1]
         height, width = self._aim(height, width) or (round(height * factor), round(width * factor))
@@ -188,7 +188,7 @@ def _bared(result: Picture | PictureError, picture: Picture, scale: int) -> Pict
 
 def _checked_scale(model: Model) -> int:
     from henshin import HenshinError
-    from henshin.words import a
+    from henshin.text import a
 
     contract = model.contract
     if contract.kind != "translator" or contract.scale == 1:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from henshin import Context, Frame, PictureError, Stage, StageConfig, hookimpl
-from henshin.block_range import BlockRange
-from henshin.stage import ModelOption
+from henshin.api.stage import ModelOption
+from henshin.config.block_range import BlockRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ class Synthesis(Stage[SynthesisConfig]):
         """Put what is drawn of the latents of each crop or photo in its place; a frame that lacks some says which."""
         import numpy as np
 
-        from henshin.engine.zones import places, put
+        from henshin.api.placement import places, put
 
         styles: list[Latents] = []
         found = []

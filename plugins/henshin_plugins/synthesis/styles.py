@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from henshin.block_range import layers_of
+from henshin.config.block_range import layers_of
 from henshin.errors import HenshinError, PictureError
-from henshin.words import counted, listed
+from henshin.text import counted, listed
 
 if TYPE_CHECKING:
     import numpy.typing as npt

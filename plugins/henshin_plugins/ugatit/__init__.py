@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, model_validator
 
 from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, ScheduledConfig, UnpairedData, hookimpl
-from henshin.recipe import NetworkOption
+from henshin.api.recipe import NetworkOption
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

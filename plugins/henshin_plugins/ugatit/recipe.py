@@ -15,10 +15,9 @@ from torch.nn import functional as F
 
 from henshin.errors import HenshinError
 from henshin.train.data import open_domains, scaled
-from henshin.train.discriminators import frozen
-from henshin.train.ema import Average
 from henshin.train.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
-from henshin.train.schedule import set_rate
+from henshin.train.networks import Average, frozen
+from henshin.train.optim import set_rate
 from henshin_plugins.ugatit.network import Judges
 
 if TYPE_CHECKING:

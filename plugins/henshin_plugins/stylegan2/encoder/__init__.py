@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, ScheduledConfig, SetData
-from henshin.recipe import NetworkOption, StartName
+from henshin.api.recipe import NetworkOption, StartName
 from henshin_plugins.stylegan2 import StyleGan2Config
-from henshin_plugins.stylegan2.options import StyleChoice, misfit
+from henshin_plugins.stylegan2.config import StyleChoice, misfit
 
 if TYPE_CHECKING:
     from torch import nn

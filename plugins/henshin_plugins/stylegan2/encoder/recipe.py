@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from henshin.api.recipe import NetworkChoice
 from henshin.errors import HenshinError
-from henshin.recipe import NetworkChoice
-from henshin.train import perceptual
 from henshin.train.data import open_pictures, scaled
-from henshin.train.ema import Average
-from henshin.train.perceptual import Vgg19
-from henshin.train.schedule import set_rate
-from henshin.train.starting import read_start
-from henshin.train.style import mixed, normal, style_based
+from henshin.train.losses import Vgg19, perceptual
+from henshin.train.networks import Average
+from henshin.train.optim import set_rate
+from henshin.train.weights.loading import read_start
+from henshin_plugins.stylegan2.training import mixed, normal, style_based
 
 if TYPE_CHECKING:
     from henshin import Run

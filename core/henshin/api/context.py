@@ -1,0 +1,84 @@
+"""What a stage is given when it is opened."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from henshin.errors import MissingError
+from henshin.files import is_file
+from henshin.text import one_line
+
+if TYPE_CHECKING:
+    from henshin.models import ModelStore
+    from henshin.registry import Registry
+    from henshin.runtime import Device, Model, Network
+
+
+def user_cache() -> Path:
+    """Return the user's folder for what is costly to make: ``$HENSHIN_CACHE``, else the system's place for it."""
+    named = os.environ.get("HENSHIN_CACHE")
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("henshin")
+
+
+@dataclass(slots=True)
+class Context:
+    """Device, batch size, cache folder, log and registry; and the two ways to a network.
+
+    ``batch_size`` is None for "as many as suit the device". ``base`` is the folder of the pipeline's file, to which
+    model paths in it are relative.
+    """
+
+    device: Device
+    batch_size: int | None
+    cache_folder: Path
+    log: logging.Logger
+    registry: Registry
+    store: ModelStore
+    base: Path
+    opened: dict[Path, Network] = field(default_factory=dict)
+
+    @property
+    def cache(self) -> Path:
+        """The folder for what is costly to make; it is made when it is first asked for. Errors: MissingError."""
+        try:
+            self.cache_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MissingError(f"the cache folder {self.cache_folder} cannot be made: {one_line(error)}") from error
+        return self.cache_folder
+
+    def model(self, name: str, scale: float | None = None, tile: int | None = None) -> Model:
+        """Open an exported model by its name or path; of a multi-scale one the smallest that reaches ``scale``.
+
+        NAME stands for NAME-mapping and NAME-synthesis together, where these are what there is: a sampler.
+
+        ``tile`` is the side of the squares above whose area pictures are cut up; None leaves it to the device.
+        Errors: MissingError with what would be right.
+        """
+        from henshin.runtime import Model
+
+        found = self.store.find(name, self.base, scale)
+        mapping = None
+        if found.mapping is not None:
+            mapping = Model(found.mapping.contract, self.network(found.mapping.path))
+        return Model(found.contract, self.network(found.path), self.batch_size, tile, mapping)
+
+    def network(self, path: Path | str) -> Network:
+        """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.
+
+        ``path`` is relative to the pipeline's file, else to where we are.
+        """
+        from henshin.runtime import Network
+
+        beside = self.base / path
+        path = beside if is_file(beside) else Path(path)
+        if path not in self.opened:
+            self.opened[path] = Network(path, self.device)
+        return self.opened[path]

@@ -1,0 +1,213 @@
+"""The contract of a stage: one step of a pipeline, named in YAML by `use:`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from henshin.api.frame import Frame
+
+if TYPE_CHECKING:
+    from henshin.api.context import Context
+
+
+class StageConfig(BaseModel):
+    """The options of a stage as its user may write them: typed, bounded, described; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOption:
+    """Marks an option whose value names a model, so that a missing one is told before anything runs.
+
+    Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
+    ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "encoder", "detector"),
+    also as NAME of NAME-mapping and NAME-synthesis; ``enlarges`` says that it must give larger pictures than it takes;
+    others are refused beforehand. ``scale`` names the option beside it that says how many times larger: more than the
+    model offers is refused as well. ``trained`` says that the path of weights will do too, a training run's folder or a
+    .safetensors file, which the stage itself makes use of.
+    """
+
+    contract: bool = True
+    kind: str | None = None
+    enlarges: bool = False
+    scale: str | None = None
+    trained: bool = False
+
+
+ANY_MODEL = ModelOption()
+
+
+@dataclass(frozen=True, slots=True)
+class AmountOption:
+    """Marks an option that says how many results there are and nothing of what each is: changed, none is redone."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileOption:
+    """Marks an option whose value is the path of a file: what is in it counts, so work is redone when it changes.
+
+    That it is there is checked beforehand; with ``picture`` also that it can be read as one.
+    """
+
+    picture: bool = False
+
+
+ModelName = Annotated[str, ANY_MODEL]
+"""A model's name, or the path of an .onnx file (in a YAML relative to that file)."""
+
+TranslatorName = Annotated[str, ModelOption(kind="translator")]
+"""The same, of a model that turns pictures into pictures."""
+
+FileName = Annotated[str, FileOption()]
+"""The path of a file that a stage reads, relative to the pipeline's file: ``context.base / name``."""
+
+PictureName = Annotated[str, FileOption(picture=True)]
+"""The same, of a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Optional dependencies of a stage that are no extra of henshin's own.
+
+    ``install`` is what pip is to be told ("henshin-hayao[gpu]"), ``module`` what can be imported once that is there.
+    """
+
+    install: str
+    module: str
+
+
+ConfigT = TypeVar("ConfigT", bound=StageConfig)
+
+MYPY = False  # see henshin.api.generator
+
+Works = Literal["pictures", "frames", "source"]
+
+Zone = Literal["photos", "crops"]
+
+
+class Memory:
+    """What a stage had remembered; this one is empty, as where no record is kept.
+
+    It tells of the sources that were worked on in the same way and did not fail.
+    """
+
+    def earlier(self) -> Iterator[Remembered]:
+        """Yield it, in the order of the record. Read anew from the disk each time."""
+        return iter(())
+
+    def stands(self, source: str, input_hash: str) -> bool:  # noqa: ARG002
+        """Whether what became of a source with this content is there, or will be made again as it was by this run."""
+        return False
+
+    def key(self, source: str) -> str:
+        """Return how a ``frame.source`` is called here."""
+        return source
+
+
+NOTHING = Memory()
+
+
+class Stage(Generic[ConfigT]):
+    """One step of a pipeline.
+
+    A *pictures* stage sees pictures of any size: the crops between the stage that gives them and the one that ends
+    them, else whole photos; ``run`` returns as many, in the same order, each a picture, a ``PictureError`` (it failed)
+    or a ``Dropped`` (it is left out, and why). If a size changes, the engine scales what belongs to it (the frame's
+    alpha, or the face's matrix and mask).
+    A *frames* stage gets and returns frames; one may become several, or none (then it counts as skipped). To say why,
+    it returns the frame with its ``dropped`` set, or that of a face.
+    A *source* stage stands first and yields the frames itself.
+
+    ``needs``, ``gives`` and ``ends`` hold names of "faces", "crops" and "latents": what must be there before, what
+    is there after, and what no longer is; "latents:NAME" says which latents. ``extra`` names the optional dependencies
+    that the stage wants: "train" or "heic", for ``pip install 'henshin[train]'``, or an ``Extra`` of its own.
+    ``renames`` says that results are called otherwise than their sources: files in their way are then looked for when
+    they are written, not before anything runs. These five may be attributes of the class or properties that look at
+    ``self.config``.
+
+    ``zone`` is set from outside, before ``misplaced``, ``open`` and each ``run``: whether the pictures to come
+    are "crops" of faces or whole "photos". ``memory`` is set before ``open``: what ``frame.remember`` was given in
+    earlier runs.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[StageConfig]] = StageConfig
+    works_on: ClassVar[Works] = "pictures"
+    zone: Zone = "photos"
+    memory: Memory = NOTHING
+    if MYPY:
+
+        @property
+        def needs(self) -> frozenset[str]: ...  # noqa: D102
+        @property
+        def gives(self) -> frozenset[str]: ...  # noqa: D102
+        @property
+        def ends(self) -> frozenset[str]: ...  # noqa: D102
+        @property
+        def extra(self) -> str | Extra | None: ...  # noqa: D102
+        @property
+        def renames(self) -> bool: ...  # noqa: D102
+
+    else:
+        needs: Any = frozenset()
+        gives: Any = frozenset()
+        ends: Any = frozenset()
+        extra: Any = None
+        renames: Any = False
+
+    def __init__(self, config: ConfigT) -> None:
+        """Take the validated options; load nothing yet."""
+        self.config = config
+
+    def depends_on(self) -> Mapping[str, str]:
+        """Say on what else than options, models and files the results depend: {package: version}. Asked unopened."""
+        return {}
+
+    def misplaced(self) -> str | None:
+        """Say why it cannot stand where it does, or None. Asked unopened, with its ``zone`` set, before anything runs.
+
+        What ``needs``, ``gives`` and ``ends`` tell is not to be said again.
+        """
+        return None
+
+    def open(self, context: Context) -> None:
+        """Load models and heavy libraries. Called once, before the first batch."""
+
+    def run(self, items: Any) -> Any:
+        """Do the work on a list of pictures or of frames, as ``works_on`` says. One thread calls it.
+
+        Untyped here, so that a stage may say `list[Picture]` or `list[Frame]` and pass mypy --strict.
+        """
+        raise NotImplementedError(f"stage '{self.name}' has no run()")
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames of a source stage, always the same ones for the same options."""
+        raise NotImplementedError(f"stage '{self.name}' is no source")
+
+    def sources(self) -> Sequence[str] | None:
+        """Name the ``source`` of each frame that ``frames`` yields, if that is known without the work.
+
+        Then a run whose results are all there already does not do that work again. Asked unopened.
+        """
+        return None
+
+    def close(self) -> None:
+        """Give back what ``open`` took. Called once, whatever happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What ``frame.remember(value)`` was given in an earlier run: the frame ``name`` of ``source`` (a ``Memory.key``).
+
+    ``input_hash`` is that of the source's content then.
+    """
+
+    source: str
+    input_hash: str
+    name: str
+    value: str

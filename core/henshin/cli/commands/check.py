@@ -1,0 +1,81 @@
+"""`henshin check`, `henshin pipelines` and `henshin schema`: looking at pipelines without running any."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from henshin.cli.base import GroupedCommand, complain_of, option, plugin_option, registry_with, say
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("pipeline", nargs=-1, required=True)
+@option("--set", "overrides", multiple=True, metavar="STAGE.OPTION=VALUE", help="Change an option for this check.")
+@plugin_option
+def check(pipeline: tuple[str, ...], overrides: tuple[str, ...], plugin_files: tuple[Path, ...]) -> int:
+    """Say everything that is wrong with a PIPELINE (a file or the name of a ready one), and run nothing."""
+    from henshin.errors import HenshinError
+    from henshin.models import ModelStore
+    from henshin.pipeline import load
+
+    registry = registry_with(plugin_files)
+    store = ModelStore()
+    worst = 0
+    for one in pipeline:
+        try:
+            loaded = load(one, registry, store, overrides)
+        except HenshinError as error:
+            complain_of(error, "")
+            worst = _worse(worst, error.exit_code)
+        else:
+            click.echo(f"{loaded.path}: good: {' -> '.join(stage.name for stage in loaded.stages)}")
+    return worst
+
+
+def _worse(one: int, other: int) -> int:
+    """Choose between exit codes: a wrong pipeline (2) weighs more than a missing model (3)."""
+    return 2 if 2 in (one, other) else max(one, other)
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("name", required=False)
+def pipelines(name: str | None) -> None:
+    """List the ready pipelines, or print the file of the one called NAME, to be copied and changed.
+
+    Example: henshin pipelines selfie2anime > mine.yaml
+    """
+    if name is not None:
+        from henshin.pipeline import find
+
+        path = find(name)
+        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        say(f"from {path}")
+        return
+    from henshin.cli.output import table
+    from henshin.config.yaml_reader import load_yaml, to_python
+    from henshin.files import data_folder
+    from henshin.text import flat
+
+    rows = []
+    for path in sorted(data_folder("pipelines").glob("*.yaml")):
+        content = to_python(load_yaml(path))
+        rows.append((path.stem, flat(content.get("description", ""))))
+    for line in table(rows, indent=""):
+        click.echo(line)
+    say(f"in {data_folder('pipelines')}")
+
+
+@click.command(cls=GroupedCommand)
+@plugin_option
+def schema(plugin_files: tuple[Path, ...]) -> None:
+    """Print the JSON schema of a pipeline, with every stage and option that is registered.
+
+    An editor with a YAML language server completes and checks pipelines with it: save it as henshin.schema.json and
+    begin a pipeline with `# yaml-language-server: $schema=henshin.schema.json`.
+    """
+    from henshin.pipeline.schema import schema as pipeline_schema
+    from henshin.registry import build_registry
+
+    click.echo(json.dumps(pipeline_schema(build_registry(plugin_files)), indent=2))

@@ -1,0 +1,169 @@
+"""`henshin models`: what is at hand, what each says of itself, whether files are whole, fetching what is listed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from henshin.cli.base import GroupedCommand, Lazy, LazyGroup, complain, option, say
+
+if TYPE_CHECKING:
+    from henshin.models import Entry, Found, Listed
+
+_HOME = "henshin.cli.commands.models"
+COMMANDS = {
+    "list": Lazy(f"{_HOME}:list_models", "List all models, at hand or to be had.", "Commands"),
+    "show": Lazy(f"{_HOME}:show", "Print what a model says of itself.", "Commands"),
+    "verify": Lazy(f"{_HOME}:verify", "Compare files with the hashes that are listed.", "Commands"),
+    "pull": Lazy(f"{_HOME}:pull", "Download a listed model, checked by its hash; import it if need be.", "Commands"),
+}
+
+_OF_PICTURES = ("layout", "size_multiple", "scale", "reach", "maximum_size")
+"""Fields of a contract that say how pictures are taken: nothing to a model that takes none."""
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, invoke_without_command=True)
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List, show, verify and fetch models (without a command: list them).
+
+    A name is looked for in ./exported, in the user's folder ($HENSHIN_MODELS), and in what came with henshin.
+    """
+    if ctx.invoked_subcommand is None:
+        _list(as_json=False)
+
+
+@click.command(cls=GroupedCommand)
+@option("--json", "as_json", is_flag=True, help="Print names, files, contracts and problems as JSON.")
+def list_models(as_json: bool) -> None:
+    """List all models, at hand or to be had by `henshin models pull`."""
+    _list(as_json)
+
+
+def _list(as_json: bool) -> None:
+    from henshin.cli.output import table
+    from henshin.models import ModelStore
+
+    listed = ModelStore().list()
+    if as_json:
+        click.echo(json.dumps([_everything(one) for one in listed], indent=2))
+        return
+    rows = [(one.name, one.kind, _where(one), _about(one)) for one in listed]
+    for line in table([("NAME", "KIND", "FILE", "LICENCE"), *rows] if rows else [], indent=""):
+        click.echo(line)
+    if not listed:
+        say("henshin: no models here; `henshin export` makes one")
+
+
+def _where(one: Listed) -> str:
+    if one.path is not None:
+        return str(one.path)
+    needs = f"; needs henshin[{one.needs}]" if one.needs else ""
+    return f"(henshin models pull {one.name}{needs})"
+
+
+def _about(one: Listed) -> str:
+    if one.problem:
+        return f"unusable: {one.problem}"
+    return (one.contract.licence if one.contract else "") or (one.entry.licence if one.entry else "") or "not stated"
+
+
+def _everything(one: Listed) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "source": one.source,
+        "path": None if one.path is None else str(one.path),
+        "contract": None if one.contract is None else one.contract.model_dump(mode="json"),
+        "needs": one.needs,
+        "entry": None if one.entry is None else one.entry.model_dump(mode="json"),
+        "problem": one.problem,
+    }
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("name")
+def show(name: str) -> None:
+    """Print what the model NAME (or an .onnx file) says of itself: its contract, origin, data and licence.
+
+    Of a multi-scale NAME all that are here: NAME-x2, NAME-x3, ...
+    """
+    from henshin.errors import HenshinError, MissingError
+    from henshin.models import ModelStore
+
+    try:
+        store = ModelStore()
+        here = [one for one in store.full_names(name) if store.located(one) is not None]
+        family = [(found, store.entries.get(found.name)) for found in map(store.find, here or [name])]
+    except HenshinError as error:
+        raise MissingError(str(error)) from error  # exit code 3, as a run has it whatever is wrong with a model
+    for found, entry in family:
+        _show(found, entry)
+
+
+def _show(found: Found, entry: Entry | None) -> None:
+    from henshin.cli.output import size, table
+
+    click.echo(f"{found.name}: {found.path} ({size(found.path.stat().st_size)})")
+    values = found.contract.model_dump(mode="json")
+    if entry is not None and not values["description"]:
+        values["description"] = entry.description  # of models that were exported before contracts had one
+    beside = () if found.contract.kind == "translator" else _OF_PICTURES
+    rows = [
+        (key, value if isinstance(value, str) else json.dumps(value))
+        for key, value in values.items()
+        if value not in (None, "", {}) and key not in beside
+    ]
+    for line in table(rows):
+        click.echo(line)
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("names", nargs=-1)
+def verify(names: tuple[str, ...]) -> int:
+    """Compare the files of the models NAMES (default: all that are here and have a listed hash) with their hashes.
+
+    A multi-scale NAME stands for NAME-x2, NAME-x3, ...
+    """
+    from henshin.errors import HenshinError, MissingError
+    from henshin.models import ModelStore
+
+    store = ModelStore()
+    chosen = names or tuple(one.name for one in store.list() if one.entry is not None and one.path is not None)
+    if not chosen:
+        say("henshin: nothing to verify: no model that is here has a listed hash")
+    worst = 0
+    for name in (full for asked in chosen for full in store.full_names(asked)):
+        try:
+            click.echo(f"{name}: whole ({store.verify(name)})")
+        except HenshinError as error:
+            complain(str(error))
+            worst = MissingError.exit_code
+    return worst
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("names", nargs=-1, required=True)
+@option("-o", "--output", type=click.Path(path_type=Path), help="Folder to put it in; else the user's folder.")
+@option("--force", is_flag=True, help="Replace another file of the same name.")
+def pull(names: tuple[str, ...], output: Path | None, force: bool) -> None:
+    """Download the listed models NAMES from their public address; nothing is kept whose hash is not the listed one.
+
+    What is listed as weights for PyTorch is imported at once, which needs henshin[train]. A multi-scale NAME stands for
+    NAME-x2, NAME-x3, ...
+    """
+    from henshin.models import ModelStore
+
+    store = ModelStore()
+    for name in names:
+        entry, weights = store.entries.get(name), store.published(name)
+        if weights is not None and (entry is None or entry.url is None):
+            from henshin.cli.model_output import pull_weights
+
+            pull_weights(weights, output or store.user, force)
+            continue
+        for one in store.full_names(name):
+            click.echo(f"{one}: {store.pull(one, output, force)}")

@@ -1,0 +1,260 @@
+"""`henshin plugins`: what is registered, by whom, and what each takes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from henshin.cli.base import GroupedCommand, option, plugin_option, say
+from henshin.errors import HenshinError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from henshin.registry import Registry
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("name", required=False)
+@plugin_option
+@option("--markdown", is_flag=True, help="Print the reference of everything as a page of Markdown.")
+@option("--json", "as_json", is_flag=True, help="Print names, owners, options and problems as JSON.")
+def plugins(name: str | None, plugin_files: tuple[Path, ...], markdown: bool, as_json: bool) -> None:
+    """List stages, generators and recipes with their owners, or explain the one called NAME."""
+    from henshin.registry import build_registry
+
+    registry = build_registry(plugin_files)
+    if markdown:
+        click.echo(page(registry), nl=False)
+    elif as_json:
+        click.echo(json.dumps(_everything(registry), indent=2))
+    elif name:
+        _explain(registry, name)
+    else:
+        _list(registry)
+        for problem in registry.problems:
+            say(f"henshin: {problem}")
+
+
+def _kinds(registry: Registry) -> dict[str, dict[str, type[Any]]]:
+    kinds: dict[str, dict[str, type[Any]]] = {
+        "stages": dict(registry.stages),
+        "generators": dict(registry.generators),
+        "recipes": dict(registry.recipes),
+    }
+    return kinds
+
+
+def owner(registry: Registry, kind: str, name: str) -> str:
+    """Say which plugin registered a name, and where it came from."""
+    return str(registry.owners[kind.removesuffix("s"), name])
+
+
+def _list(registry: Registry) -> None:
+    from shutil import get_terminal_size
+
+    from henshin.cli.output import table
+
+    # Cut to the width of a terminal; whole where another program reads.
+    width = get_terminal_size().columns if sys.stdout.isatty() else 0
+    for kind, things in _kinds(registry).items():
+        click.echo(f"{kind.capitalize()}:")
+        rows = [(name, owner(registry, kind, name), summary(things[name])) for name in sorted(things)]
+        for line in table(rows, width=width) or ["  none"]:
+            click.echo(line)
+
+
+def _explain(registry: Registry, name: str) -> None:
+    from henshin.text import did_you_mean
+
+    kinds = _kinds(registry)
+    found = [(kind, things[name]) for kind, things in kinds.items() if name in things]
+    if not found:
+        names = [one for things in kinds.values() for one in things]
+        raise HenshinError(f"no stage, generator or recipe named '{name}'{did_you_mean(name, names)}")
+    for kind, thing in found:
+        click.echo(f"{name}: a {kind.removesuffix('s')} of {owner(registry, kind, name)}")
+        for line in [*story(thing).splitlines(), *order(thing)]:
+            click.echo(f"  {line}".rstrip())
+        for row in options(thing.Config):
+            click.echo(f"\n  {row.name}: {row.type} (default: {row.default})")
+            click.echo(click.wrap_text(row.description, 100, initial_indent="    ", subsequent_indent="    "))
+
+
+def _everything(registry: Registry) -> dict[str, Any]:
+
+    listing: dict[str, Any] = {
+        kind: {
+            name: {
+                "owner": owner(registry, kind, name),
+                "description": summary(thing),
+                "options": thing.Config.model_json_schema(),
+            }
+            for name, thing in sorted(things.items())
+        }
+        for kind, things in _kinds(registry).items()
+    }
+    return {**listing, "problems": list(registry.problems)}
+
+
+_BOUNDS = (
+    ("minimum", ">= {}"),
+    ("exclusiveMinimum", "> {}"),
+    ("maximum", "<= {}"),
+    ("exclusiveMaximum", "< {}"),
+    ("multipleOf", "a multiple of {}"),
+    ("minLength", "at least {} characters"),
+    ("maxLength", "at most {} characters"),
+    ("minItems", "at least {} items"),
+    ("maxItems", "at most {} items"),
+)
+
+_NUMBERS = ("integer", "number")
+
+_OF_UNIONS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+"""What pydantic calls the bounds of a union, which are those of its numbers."""
+
+
+@dataclass(frozen=True)
+class OptionText:
+    """One option as it is shown."""
+
+    name: str
+    type: str
+    default: str
+    description: str
+
+
+def options(config: type[BaseModel]) -> list[OptionText]:
+    """Describe the options of a Config, in the order in which it declares them, those of a table as `table.option`."""
+    schema = config.model_json_schema()
+    return list(_options(schema, schema.get("$defs", {}), ""))
+
+
+def _options(table: dict[str, Any], shared: dict[str, Any], prefix: str) -> Iterator[OptionText]:
+    required = set(table.get("required", ()))
+    for name, field in table.get("properties", {}).items():
+        inner = _resolved(field, shared)
+        yield OptionText(
+            name=f"{prefix}{name}",
+            type=_type(field, shared),
+            default="required" if name in required else _value(field.get("default", "computed")),
+            description=" ".join(field.get("description", inner.get("description", "")).split()),
+        )
+        yield from _options(inner, shared, f"{prefix}{name}.")
+
+
+def _resolved(field: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field itself where it only refers to one."""
+    return shared[field["$ref"].rsplit("/", 1)[-1]] if "$ref" in field else field
+
+
+def _value(value: Any) -> str:
+    """Write a value as a YAML takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
+    """Say the type of a field of a JSON schema in words: `integer, >= 8`, `"all" | "largest"`."""
+    field = _resolved(field, shared)
+    for several in ("anyOf", "oneOf"):
+        if several in field:
+            bounds = {_OF_UNIONS[key]: bound for key, bound in field.items() if key in _OF_UNIONS}
+            members = ({**bounds, **one} if one.get("type") in _NUMBERS else one for one in field[several])
+            return " or ".join(dict.fromkeys(_type(one, shared) for one in members))
+    if "enum" in field:
+        return ", ".join(_value(one) for one in field["enum"])
+    if "const" in field:
+        return _value(field["const"])
+    words = {"boolean": "true, false", "string": "text", "object": "table"}
+    text: str = words.get(field.get("type", ""), field.get("type", "anything"))
+    if text == "array":
+        text = f"list of {_type(field.get('items', {}), shared)}"
+    if text == "table" and isinstance(field.get("additionalProperties"), dict):
+        text = f"table of {_type(field['additionalProperties'], shared)}"
+    return f"{text}{_bounds(field)}"
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    """Say the bounds of a field, to stand after its type: ` 1 to 16`, ` > 0, <= 1`, ` (not empty)`."""
+    left = dict(field)
+    texts = []
+    if "minimum" in field and "maximum" in field:
+        texts.append(f"{_value(left.pop('minimum'))} to {_value(left.pop('maximum'))}")
+    if 1 in (left.get("minLength"), left.get("minItems")):
+        left = {key: bound for key, bound in left.items() if key not in ("minLength", "minItems")}
+        texts.append("not empty")
+    texts += [pattern.format(_value(left[key])) for key, pattern in _BOUNDS if key in left]
+    if not texts:
+        return ""
+    joined = ", ".join(texts)
+    return f" ({joined})" if joined[0].isalpha() else f" {joined}"
+
+
+def summary(thing: type[Any]) -> str:
+    """Give the first paragraph of a class's own docstring on one line, or the empty string."""
+    text = inspect.cleandoc(vars(thing).get("__doc__") or "")
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def story(thing: type[Any]) -> str:
+    """Give the whole of a class's own docstring."""
+    return inspect.cleandoc(vars(thing).get("__doc__") or "")
+
+
+def order(thing: type[Any]) -> list[str]:
+    """Say what a stage needs, gives and ends; nothing where that depends on its options."""
+    lines = []
+    for word in ("needs", "gives", "ends"):
+        names = getattr(thing, word, None)
+        if isinstance(names, frozenset) and names:
+            lines.append(f"{word} {', '.join(sorted(names))}")
+    works_on = getattr(thing, "works_on", None)
+    if works_on == "source":
+        lines.append("stands first, in the place of input files")
+    return lines
+
+
+def page(registry: Registry) -> str:
+    """Write the Markdown reference of everything that is registered."""
+    return "\n".join(_page(registry)).rstrip() + "\n"
+
+
+def _page(registry: Registry) -> Iterator[str]:
+    yield "# Stages, generators and recipes"
+    yield ""
+    yield "Made from the options' own definitions by `just docs`; changes belong there. `henshin plugins NAME` prints"
+    yield "one entry, also of a plugin that is not listed here."
+    kinds = (("Stages", registry.stages), ("Generators", registry.generators), ("Recipes", registry.recipes))
+    for heading, things in kinds:
+        yield ""
+        yield f"## {heading}"
+        for name in sorted(things):
+            yield from _section(name, things[name])
+
+
+def _section(name: str, thing: type[Any]) -> Iterator[str]:
+    yield ""
+    yield f"### {name}"
+    yield ""
+    yield story(thing)
+    facts = order(thing)
+    if facts:
+        yield ""
+        yield f"*{'; '.join(facts)}*"
+    rows = options(thing.Config)
+    if not rows:
+        return
+    yield ""
+    yield "| option | values | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for row in rows:
+        cells = (f"`{row.name}`", row.type, row.default, row.description)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

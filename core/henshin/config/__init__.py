@@ -1,0 +1,1 @@
+"""Configuration: YAML with line marks, validation against pydantic models, options and overrides."""

@@ -1,0 +1,264 @@
+"""pydantic's errors told as ours: one line each, with the place in the YAML and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from henshin.config.yaml_reader import Mark, Node, to_python
+from henshin.errors import Problem
+from henshin.text import did_you_mean, near_or_all, one_line, quoted
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+Path = tuple[str | int, ...]
+
+
+def validate(
+    config_class: type[ConfigT], node: Node, where: str, prefix: str = "", leave_out: Collection[str] = ()
+) -> tuple[ConfigT | None, list[Problem]]:
+    """Make a configuration from a YAML mapping, or say all that is wrong with it.
+
+    ``where`` names the file, ``prefix`` what the options belong to (a stage's name, or "" for a whole file);
+    ``leave_out`` are keys of the mapping that are no options (``use``). An option that came from elsewhere
+    (``--set``) is reported with its own place.
+    """
+    data = {key: to_python(child) for key, child in node.mapping.items() if key not in leave_out}
+    if not isinstance(node.value, dict) and node.value is not None:
+        what = f"{shown(to_python(node))} is not a mapping of options"
+        return None, [_problem(where, node.mark, prefix, what)]
+    try:
+        config = config_class.model_validate(data)
+    except ValidationError as error:
+        return None, _tell(error, config_class, node, where, prefix)
+    except Exception as error:  # a plugin's own validator that breaks must not look like a fault of the engine
+        return None, [_problem(where, node.mark, prefix, f"its checks failed: {one_line(error)}")]
+    problems = [
+        _problem(where, node.key_mark(key), label(prefix, (key,)), f"{shown(value)} is not a number")
+        for key, value in data.items()
+        if isinstance(value, bool) and type(getattr(config, key, None)) in (int, float)
+    ]
+    return (None if problems else config), problems
+
+
+def locate(node: Node, location: Sequence[str | int]) -> tuple[Path, Mark, Node]:
+    """Follow a path of keys and indices; return the part of it that is there, its place and its value.
+
+    Steps that are not there are passed over: pydantic also names the members of a union in its locations.
+    """
+    path: list[str | int] = []
+    mark = node.mark
+    for step in location:
+        if isinstance(step, str) and step in node.mapping:
+            mark, node = node.key_mark(step), node.mapping[step]
+        elif isinstance(step, int) and 0 <= step < len(node.items):
+            node = node.items[step]
+            mark = node.mark
+        else:
+            continue
+        path.append(step)
+    return tuple(path), mark, node
+
+
+def shown(value: object) -> str:
+    """Show a value as its user wrote it, short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "a mapping"
+    text = f"{value:.12g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _problem(where: str, mark: Mark, called: str, message: str) -> Problem:
+    return Problem(mark.where or where, mark.line, f"{called}: {message}" if called else message)
+
+
+def label(prefix: str, path: Path) -> str:
+    """Return how an option is called in a problem: ``stage.option``, ``data.size``, ``rows[1].x``, counted from 1."""
+    text = prefix
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step + 1}]"
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+def _tell(error: ValidationError, config_class: type[BaseModel], node: Node, where: str, prefix: str) -> list[Problem]:
+    """Turn pydantic's errors into problems: those of the members of one union become one."""
+    groups: dict[Path, list[tuple[Any, Mark]]] = {}
+    through_union: set[Path] = set()
+    for one in error.errors(include_url=False):
+        path, mark, _ = locate(node, one["loc"])
+        if one["type"] == "missing":
+            path = (*path, one["loc"][-1])
+        elif len(one["loc"]) > len(path):
+            through_union.add(path)
+        groups.setdefault(path, []).append((one, mark))
+    for path in [path for path in groups if path and _is_misspelt(path, groups, config_class)]:
+        del groups[path]
+    problems = []
+    for path, errors in groups.items():
+        deeper = any(other[: len(path)] == path and len(other) > len(path) for other in groups)
+        if not (deeper and path in through_union):
+            called = label(prefix, path)
+            problems.append(_problem(where, errors[0][1], called, _message(errors, config_class, path)))
+    return problems
+
+
+def _is_misspelt(path: Path, groups: Mapping[Path, Sequence[tuple[Any, Mark]]], config_class: type[BaseModel]) -> bool:
+    """Whether an option is missing only because its name is misspelt beside: that is told there."""
+    if {one["type"] for one, _ in groups[path]} != {"missing"}:
+        return False
+    meant = did_you_mean(str(path[-1]), [str(path[-1])])
+    return any(
+        other[:-1] == path[:-1]
+        and {one["type"] for one, _ in errors} == {"extra_forbidden"}
+        and _no_such_option(config_class, other).endswith(meant)
+        for other, errors in groups.items()
+        if other
+    )
+
+
+def _message(errors: Sequence[tuple[Any, Mark]], config_class: type[BaseModel], path: Path) -> str:
+    kinds = {one["type"] for one, _ in errors}
+    if "extra_forbidden" in kinds:
+        return _no_such_option(config_class, path)
+    if "missing" in kinds:
+        return _missing(config_class, path)
+    first = errors[0][0]
+    if len(errors) == 1:
+        what, right = _complaint(first)
+        if str(first["input"]).lower() == "none" and _may_be_null(config_class, path):
+            right = f"{right + ', or ' if right else 'for none write '}null"
+        return f"{what}; {right}" if right else what
+    rights = [right or what for what, right in map(_wish, (one for one, _ in errors))]
+    return f"{shown(first['input'])} is not right; {' or '.join(dict.fromkeys(rights))}"
+
+
+def _no_such_option(config_class: type[BaseModel], path: Path) -> str:
+    models = list(_models_at(config_class, path[:-1]))
+    names = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    return f"no such option{near_or_all(str(path[-1]), names)}" if names else "no such option; there are no options"
+
+
+def _missing(config_class: type[BaseModel], path: Path) -> str:
+    for model in _models_at(config_class, path[:-1]):
+        field = _field(model, str(path[-1]))
+        if field is not None and field.description:
+            return f"is missing; it must be given: {field.description}"
+    return "is missing; it must be given"
+
+
+_NOUNS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "list": "a list",
+    "tuple": "a list",
+    "set": "a list",
+    "frozen_set": "a list",
+    "dict": "a mapping",
+    "mapping": "a mapping",
+    "model": "a mapping of options",
+    "model_attributes": "a mapping of options",
+    "path": "a path",
+    "finite_number": "a finite number",
+}
+
+# What is wrong, and what would be right; the words in braces come from pydantic.
+_BOUNDS = {
+    "greater_than_equal": ("is too small", "at least {ge}"),
+    "greater_than": ("is too small", "more than {gt}"),
+    "less_than_equal": ("is too large", "at most {le}"),
+    "less_than": ("is too large", "less than {lt}"),
+    "multiple_of": ("does not fit", "a multiple of {multiple_of}"),
+    "string_too_short": ("is too short", "at least {min_length} characters"),
+    "string_too_long": ("is too long", "at most {max_length} characters"),
+    "string_pattern_mismatch": ("does not fit", "a text that matches {pattern}"),
+    "too_short": ("has too few items", "at least {min_length}"),
+    "too_long": ("has too many items", "at most {max_length}"),
+    "literal_error": ("is not known", "{expected}"),
+    "enum": ("is not known", "{expected}"),
+}
+
+
+def _complaint(error: Any) -> tuple[str, str]:
+    """Return what is wrong with one value, and what would be right ("" where that is said already)."""
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind in ("value_error", "assertion_error"):
+        return str(context.get("error", error["msg"])), ""
+    # NaN fails whichever bound is looked at first; --set gives it as a text
+    if value != value or (kind.startswith(("greater_than", "less_than")) and str(value).strip().lower() == "nan"):
+        return "nan is not a number", ""
+    if kind in _BOUNDS:
+        what, right = _BOUNDS[kind]
+        context = {key: shown(bound) if isinstance(bound, float) else bound for key, bound in context.items()}
+        return f"{shown(value)} {what}", right.format(**context) + _near_choice(kind, value, context)
+    noun = _noun(kind)
+    if noun and value is None:
+        return "has no value", f"{noun} is wanted"
+    if noun:
+        hint = "put it in quotes" if noun == "a text" and isinstance(value, int | float) else ""
+        return f"{shown(value)} is not {noun}", hint
+    return error["msg"][:1].lower() + error["msg"][1:], ""
+
+
+def _wish(error: Any) -> tuple[str, str]:
+    """Return what one member of a union would have taken."""
+    what, right = _complaint(error)
+    return what, _noun(error["type"]) or right
+
+
+def _noun(kind: str) -> str:
+    for ending in ("_type", "_parsing", "_from_float", "_parsing_size", ""):
+        if kind.endswith(ending) and kind.removesuffix(ending) in _NOUNS:
+            return _NOUNS[kind.removesuffix(ending)]
+    return ""
+
+
+def _near_choice(kind: str, value: object, context: dict[str, Any]) -> str:
+    from henshin.text import did_you_mean
+
+    if kind not in ("literal_error", "enum") or not isinstance(value, str):
+        return ""
+    choices = str(context["expected"]).replace(" or ", ", ").split(", ")
+    return did_you_mean(value, [choice.strip("'") for choice in choices])
+
+
+def _may_be_null(config_class: type[BaseModel], path: Path) -> bool:
+    fields = [_field(model, str(path[-1])) for model in _models_at(config_class, path[:-1])] if path else []
+    return any(field is not None and NoneType in get_args(field.annotation) for field in fields)
+
+
+def _field(model: type[BaseModel], key: str) -> Any:
+    for name, field in model.model_fields.items():
+        if key in (name, field.alias):
+            return field
+    return None
+
+
+def _models_at(config_class: type[BaseModel], path: Path) -> Iterator[type[BaseModel]]:
+    """Yield the models that may stand at a path of keys (indices stay within the same annotation)."""
+    models = [config_class]
+    for step in path:
+        if isinstance(step, str):
+            fields = [_field(model, step) for model in models]
+            models = [inner for field in fields if field is not None for inner in models_in(field.annotation)]
+    yield from models
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a value of this type may be or hold."""
+    if get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from models_in(argument)

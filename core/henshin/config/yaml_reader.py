@@ -1,0 +1,301 @@
+"""YAML read as values that know their lines, without running anything and within limits.
+
+Plain words mean what YAML 1.2's core schema says: ``1e-4`` is a number, ``true`` and ``false`` are the only booleans
+(``on``, ``yes``, ``no`` stay texts), ``012`` is twelve, a date stays a text. A merge key (``<<: *base``) works; a
+duplicate key and an unknown tag are problems; ``!!str``, ``!!int``, ``!!float``, ``!!bool`` and ``!!null`` are known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from henshin.errors import PipelineError, Problem
+from henshin.text import flat, quoted
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 10_000
+MAX_DEPTH = 64
+
+Plain = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place: a line (from 1) of the file, or of what ``where`` names instead of it ("--set")."""
+
+    line: int | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A value with its place. A mapping also keeps the place of each key in ``keys``. Nodes are never changed."""
+
+    mark: Mark
+    value: Plain | list[Node] | dict[str, Node]
+    keys: dict[str, Mark] = field(default_factory=dict)
+
+    @property
+    def mapping(self) -> dict[str, Node]:
+        """The entries of a mapping; empty for anything else."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def items(self) -> list[Node]:
+        """The items of a list; empty for anything else."""
+        return self.value if isinstance(self.value, list) else []
+
+    def key_mark(self, key: str) -> Mark:
+        """Return the place of a key, or of the whole mapping when it has no such key."""
+        return self.keys.get(key, self.mark)
+
+
+def to_python(node: Node) -> Any:
+    """Return the plain lists, dicts and scalars of a node."""
+    if isinstance(node.value, dict):
+        return {key: to_python(child) for key, child in node.value.items()}
+    if isinstance(node.value, list):
+        return [to_python(child) for child in node.value]
+    return node.value
+
+
+def load_yaml(path: Path, where: str | None = None, problems: list[Problem] | None = None) -> Node:
+    """Read a YAML file whose top level is a mapping.
+
+    ``where`` names the file in problems (default: the path). What is wrong but lets the rest be understood (a
+    duplicate key, an unknown tag) is added to ``problems`` when that is given.
+
+    Errors: PipelineError with all that is wrong: unreadable, too big, not UTF-8, not YAML, not a mapping.
+    """
+    where = str(path) if where is None else where
+    found: list[Problem] = []
+    root = parse(_text(path, where), where, found)
+    if not isinstance(root.value, dict):
+        what = "the file is empty" if root.value is None else f"the file holds {kind_of(root.value)}"
+        raise PipelineError([Problem(where, root.mark.line, f"{what}; 'key: value' lines are wanted")])
+    if found and problems is None:
+        raise PipelineError(found)
+    if problems is not None:
+        problems += found
+    return root
+
+
+def parse(text: str, where: str, problems: list[Problem], lines: bool = True) -> Node:
+    """Turn the text of one YAML value into a Node; ``lines=False`` marks everything with ``where`` alone.
+
+    Errors: PipelineError for what cannot be parsed; other problems are added to ``problems``.
+    """
+    try:
+        root = _Loader(text).get_single_node()
+    except yaml.YAMLError as error:
+        line, message = _syntax(error, text)
+        raise PipelineError([Problem(where, line if lines else None, message)]) from error
+    if root is None:
+        return Node(Mark(1 if lines else None, None if lines else where), None)
+    return _Builder(where, problems, lines).build(root)[0]
+
+
+def kind_of(value: object) -> str:
+    """Name the kind of a value as a user of YAML would."""
+    kinds = ((bool, "true or false"), (dict, "a mapping"), (list, "a list"), (str, "a text"), (int | float, "a number"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "nothing")
+
+
+def _text(path: Path, where: str) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PipelineError([Problem(where, None, f"cannot be read: {error.strerror or error}")]) from error
+    if len(data) > MAX_BYTES:
+        raise PipelineError([Problem(where, None, f"is larger than {MAX_BYTES // 1024} KiB")])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise PipelineError([Problem(where, line, "is not UTF-8 text; save it as UTF-8")]) from error
+
+
+def _syntax(error: yaml.YAMLError, text: str) -> tuple[int | None, str]:
+    """Return the line and one line of words for what PyYAML cannot parse."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return text.count("\n", 0, error.position) + 1, "holds a character that is not allowed in YAML"
+    mark = getattr(error, "problem_mark", None)
+    said = flat(getattr(error, "problem", None) or error)
+    context = getattr(error, "context", None)
+    if isinstance(error, yaml.composer.ComposerError) and not context:
+        message = said
+    else:
+        message = f"not valid YAML: {said}" + (f" ({context})" if context else "")
+    if "'\\t'" in said:
+        message += "; indent with spaces, not tabs"
+    return (None if mark is None else mark.line + 1), message
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's composer with YAML 1.2's core schema and with limits. Nothing is ever constructed."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.depth = 0
+        self.count = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        self.count += 1
+        if self.depth > MAX_DEPTH or self.count > MAX_NODES:
+            raise yaml.composer.ComposerError(None, None, _too_much(self.depth), self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _too_much(depth: int) -> str:
+    if depth > MAX_DEPTH:
+        return f"is nested more than {MAX_DEPTH} levels deep"
+    return f"holds more than {MAX_NODES} values (aliases counted each time)"
+
+
+_PREFIX = "tag:yaml.org,2002:"
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+."),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
+def _integer(text: str) -> int:
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+def _float(text: str) -> float:
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _string(text: str) -> str:
+    """Join the halves of a character that JSON writes as two escapes; half a one alone is a ValueError."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
+_SCALARS: dict[str, Callable[[str], Plain]] = {
+    _PREFIX + "str": _string,
+    _PREFIX + "merge": str,
+    _PREFIX + "int": lambda text: _integer(text.lower()),
+    _PREFIX + "float": lambda text: _float(text.lower()),
+    _PREFIX + "bool": lambda text: {"true": True, "false": False}[text.lower()],
+    _PREFIX + "null": lambda _: None,
+}
+_COLLECTIONS = (_PREFIX + "map", _PREFIX + "seq")
+
+
+class _Builder:
+    """Turns PyYAML's graph into Nodes: each anchor once, counted as often as it is used."""
+
+    def __init__(self, where: str, problems: list[Problem], lines: bool) -> None:
+        self.where = where
+        self.problems = problems
+        self.lines = lines
+        self.done: dict[int, tuple[Node, int, int]] = {}
+        self.open: set[int] = set()
+
+    def build(self, source: yaml.Node) -> tuple[Node, int, int]:
+        """Return the Node with the number of values and of levels in it, aliases counted each time."""
+        key = id(source)
+        if key in self.open:
+            raise PipelineError([Problem(self.where, self.mark(source).line, "an anchor holds an alias of itself")])
+        if key not in self.done:
+            self.open.add(key)
+            self.done[key] = self.fresh(source)
+            self.open.remove(key)
+            _, count, depth = self.done[key]
+            if count > MAX_NODES or depth > MAX_DEPTH:
+                raise PipelineError([Problem(self.where, self.mark(source).line, _too_much(depth))])
+        return self.done[key]
+
+    def fresh(self, source: yaml.Node) -> tuple[Node, int, int]:
+        mark = self.mark(source)
+        if source.tag not in _SCALARS and source.tag not in _COLLECTIONS:
+            tag = source.tag.replace(_PREFIX, "!!")
+            self.tell(mark, f"the tag {tag} is not allowed; write the plain value")
+            return Node(mark, None), 1, 1
+        if isinstance(source, yaml.MappingNode):
+            return self.mapping(source, mark)
+        if isinstance(source, yaml.SequenceNode):
+            built = [self.build(child) for child in source.value]
+            return Node(mark, [node for node, _, _ in built]), *_measure(built)
+        return Node(mark, self.scalar(source, mark)), 1, 1
+
+    def mapping(self, source: yaml.MappingNode, mark: Mark) -> tuple[Node, int, int]:
+        own = Node(mark, {}, {})
+        merged = Node(mark, {}, {})
+        built = []
+        for key_source, value_source in source.value:
+            key_mark = self.mark(key_source)
+            value = self.build(value_source)
+            built.append(value)
+            key = self.key(key_source, key_mark)
+            if key is None:
+                continue
+            if key_source.tag == _PREFIX + "merge":
+                self.merge(merged, value[0], key_mark)
+            elif key in own.mapping:
+                place = f" (first on line {own.keys[key].line})" if self.lines else ""
+                self.tell(key_mark, f"the key '{key}' is here twice{place}")
+            else:
+                own.mapping[key] = value[0]
+                own.keys[key] = key_mark
+        node = Node(mark, {**merged.mapping, **own.mapping}, {**merged.keys, **own.keys})
+        return node, *_measure(built)
+
+    def key(self, source: yaml.Node, mark: Mark) -> str | None:
+        if not isinstance(source, yaml.ScalarNode):
+            self.tell(mark, "a key must be a word, not a list or a mapping")
+            return None
+        try:
+            return _string(source.value)
+        except ValueError:
+            self.tell(mark, f"the key {quoted(source.value, 40)} holds half a character")
+            return None
+
+    def merge(self, into: Node, value: Node, mark: Mark) -> None:
+        """Take over the entries of one mapping or of a list of them; the first to name a key has it."""
+        parts = value.items or [value]
+        if not all(isinstance(part.value, dict) for part in parts):
+            self.tell(mark, "'<<' takes an alias of a mapping, or a list of such aliases")
+            return
+        for part in parts:
+            for key, child in part.mapping.items():
+                into.mapping.setdefault(key, child)
+                into.keys.setdefault(key, part.key_mark(key))
+
+    def scalar(self, source: yaml.Node, mark: Mark) -> Plain:
+        try:
+            return _SCALARS[source.tag](source.value)
+        except (ValueError, KeyError):
+            tag = source.tag.replace(_PREFIX, "!!")
+            self.tell(mark, f"{quoted(source.value, 40)} cannot be read as {tag}")
+            return None
+
+    def mark(self, source: yaml.Node) -> Mark:
+        return Mark(source.start_mark.line + 1) if self.lines else Mark(None, self.where)
+
+    def tell(self, mark: Mark, message: str) -> None:
+        self.problems.append(Problem(self.where, mark.line, message))
+
+
+def _measure(built: list[tuple[Node, int, int]]) -> tuple[int, int]:
+    return 1 + sum(count for _, count, _ in built), 1 + max((depth for _, _, depth in built), default=0)

@@ -1,0 +1,165 @@
+"""How sources enter a run: what is to be done about each, and its first frame."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from henshin import images
+from henshin.api.frame import Frame
+from henshin.api.placement import check_frame
+from henshin.engine.preparation.input_files import Source
+from henshin.engine.preparation.prepare import Prepared, content_hash
+from henshin.engine.record.manifest import Entry, hash_text
+from henshin.engine.report.summary import Status
+from henshin.engine.stages.runner import Job, Stages
+from henshin.errors import HenshinError, PictureError
+from henshin.text import one_line
+
+if TYPE_CHECKING:
+    from henshin.api.stage import Stage
+
+log = logging.getLogger("henshin")
+
+
+@dataclass(slots=True, eq=False)
+class Loaded:
+    """One source as it enters: with a job, or with a verdict (and its entry) when there is nothing to do."""
+
+    source: Source
+    job: Job | None = None
+    verdict: Status | None = None
+    entry: Entry | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes it holds; 0 when there is nothing to do."""
+        return self.job.size if self.job is not None else 0
+
+
+class Intake:
+    """Reads files, or takes what a source stage makes, and leaves out what is finished."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+
+    def load(self, source: Source) -> Loaded:
+        """Read one file, unless there is nothing to do about it. Called in threads."""
+        if source.key in self.prepared.existing:
+            return Loaded(source, verdict="existing")
+        start = perf_counter()
+        job = Job(source, content_hash(source))
+        finished = self._finished(source, job)
+        if finished is not None:
+            return finished
+        try:
+            decoded = images.read(source.path)
+        except PictureError as error:
+            job.fail("read", PictureError(error.reason))
+        except Exception as error:
+            log.info("reading %s", source.path, exc_info=True)
+            job.fail("read", PictureError(one_line(error)))
+        else:
+            job.alpha, job.notes = decoded.alpha, tuple(decoded.metadata.notes)
+            job.size = decoded.picture.nbytes + (decoded.alpha.nbytes if decoded.alpha is not None else 0)
+            job.frames = [
+                Frame(
+                    source=str(source.path),
+                    name=self.prepared.names.predicted(source),
+                    picture=decoded.picture,
+                    alpha=decoded.alpha,
+                    metadata=decoded.metadata,
+                    decoded=decoded.picture,
+                )
+            ]
+        job.seconds = perf_counter() - start
+        return Loaded(source, job)
+
+    def _finished(self, source: Source, job: Job) -> Loaded | None:
+        entry = self.prepared.finished(source, job.input_hash)
+        if entry is None:
+            return None
+        return Loaded(source, verdict="failed" if entry.status == "failed" else "up to date", entry=entry)
+
+    def made(self, stages: Stages, limit: int | None, open_stages: Callable[[], None]) -> Generator[Loaded, None, None]:
+        """Yield what a source stage makes. It is called in this thread: a stage knows only one.
+
+        Where the stage can tell beforehand what it is going to make, and all of that is finished, it makes nothing.
+        """
+        stage, label = stages.stages[0], stages.labels[0]
+        finished = self._all_finished(stage, limit)
+        if finished is not None:
+            yield from finished
+            return
+        open_stages()
+        frames = _begun(stage, label)
+        number = 0
+        try:
+            while limit is None or number < limit:
+                number += 1
+                start = perf_counter()
+                try:
+                    frame = next(frames)
+                except StopIteration:
+                    return
+                except HenshinError:
+                    raise
+                except (Exception, SystemExit) as error:
+                    log.info("stage '%s' failed", label, exc_info=True)
+                    raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
+                finally:
+                    stages.seconds[label] += perf_counter() - start
+                if not isinstance(frame, Frame):
+                    raise HenshinError(f"stage '{label}' yielded a {type(frame).__name__} instead of a frame")
+                yield self._taken_in(frame, label)
+                del frame
+        finally:
+            if isinstance(frames, Generator):
+                frames.close()
+
+    def _all_finished(self, stage: Stage[Any], limit: int | None) -> list[Loaded] | None:
+        """Return the verdicts on all that a source stage would make, None if anything is to be done (or unknown)."""
+        names = stage.sources()
+        if names is None:
+            return None
+        found = []
+        for name in list(names)[:limit]:
+            finished = self._finished(_made_up(name, name), Job(_made_up(name, name), hash_text(name)))
+            if finished is None:
+                return None
+            found.append(finished)
+        return found
+
+    def _taken_in(self, frame: Frame, label: str) -> Loaded:
+        source = _made_up(frame.source, frame.name)
+        job = Job(source, hash_text(frame.source), [frame])
+        finished = self._finished(source, job)
+        if finished is not None:
+            return finished
+        check_frame(frame)
+        if frame.error is not None:
+            job.fail(label, frame.error)
+        elif frame.picture is not None:
+            job.size = max(1, frame.picture.nbytes)
+        job.alpha = frame.alpha
+        return Loaded(source, job)
+
+
+def _begun(stage: Stage[Any], label: str) -> Iterator[Any]:
+    """Call ``frames()``: where that is no generator function, its work may begin at once. Errors: HenshinError."""
+    try:
+        return iter(stage.frames())
+    except HenshinError:
+        raise
+    except (Exception, SystemExit) as error:
+        log.info("stage '%s' failed", label, exc_info=True)
+        raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
+
+
+def _made_up(name: str, output: str) -> Source:
+    """Return the source of a frame that no file held."""
+    return Source(Path(name), output, name, "")

@@ -1,0 +1,1 @@
+"""What is resolved before a run: input files, output names, fingerprints."""

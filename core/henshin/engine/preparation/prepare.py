@@ -1,0 +1,253 @@
+"""All that is settled before anything runs: what is worked on, under which names, and whether it may be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from henshin.api.stage import Memory, Remembered
+from henshin.engine.options import RunOptions
+from henshin.engine.preparation.fingerprint import fingerprint
+from henshin.engine.preparation.input_files import Listing, Source, list_inputs
+from henshin.engine.preparation.outputs import Names, Target, path_key
+from henshin.engine.record.manifest import Entry, Manifest, hash_file
+from henshin.errors import HenshinError
+from henshin.text import listed
+
+if TYPE_CHECKING:
+    from henshin.models import ModelStore
+    from henshin.pipeline import Pipeline
+    from henshin.registry import Registry
+
+
+SHOWN = 3
+
+
+@dataclass
+class Prepared:
+    """What a run is going to do. ``existing`` holds the keys of sources left alone under ``--on-existing skip``.
+
+    ``inherited`` holds what the record says of photos that were moved since, by their new keys; ``inputs`` the real
+    paths of all inputs.
+    """
+
+    target: Target
+    manifest: Manifest
+    names: Names
+    fingerprint: str
+    listing: Listing
+    sources: list[Source]
+    retry_failed: bool = False
+    existing: set[str] = field(default_factory=set)
+    inherited: dict[str, Entry] = field(default_factory=dict)
+    inputs: frozenset[str] = frozenset()
+    _standing: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def last(self, source: Source) -> Entry | None:
+        """Return the record's entry of a source, or that of the same photo at the place where it was before."""
+        return self.manifest.last(source.key) or self.inherited.get(source.key)
+
+    def finished(self, source: Source, input_hash: str) -> Entry | None:
+        """Return the record's entry of a source if nothing is to be done about it: same input, work and outputs."""
+        entry = self.last(source)
+        if entry is None or (entry.input_hash, entry.fingerprint) != (input_hash, self.fingerprint):
+            return None
+        if entry.status == "failed":
+            return None if self.retry_failed else entry
+        if not all(drop.instead is None or self.stands(drop.instead, drop.instead_hash) for drop in entry.dropped):
+            return None
+        return entry if all(self.manifest.is_whole(output) for output in entry.outputs) else None
+
+    def key(self, source: str) -> str:
+        """Return the key of a ``frame.source`` of this run."""
+        return os.path.abspath(source) if self.sources else source  # noqa: PTH100
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of this run's sources."""
+        return frozenset(source.key for source in self.sources)
+
+    def stands(self, key: str, input_hash: str | None) -> bool:
+        """Whether what became of a source with this content is there, or will be made again as it was by this run.
+
+        The answer does not change while the run goes on.
+        """
+        known = self._standing.get((key, input_hash or ""))
+        if known is None:
+            known = self._standing[key, input_hash or ""] = self._look(key, input_hash)
+        return known
+
+    def _look(self, key: str, input_hash: str | None) -> bool:
+        entry = self.manifest.last(key)
+        if entry is None or entry.status == "failed":
+            return False
+        if (entry.input_hash, entry.fingerprint) != (input_hash, self.fingerprint):
+            return False
+        if key in self.keys:
+            return content_hash(Source.at(Path(key), "")) == input_hash
+        return all(self.manifest.is_whole(output) for output in entry.outputs)
+
+    def renamed(self) -> dict[str, str]:
+        """Return the sources whose outputs would have met others under their plain names, with the names they get."""
+        return {
+            str(source.path): self.names.predicted(source) + self.target.expected_suffix(source)
+            for source in self.sources
+            if self.names.is_renamed(source)
+        }
+
+    def is_foreign(self, relative: str) -> bool:
+        """Whether a file lies at this place of the output folder that no run of henshin wrote."""
+        return os.path.lexists(self.target.folder / relative) and not self.manifest.is_ours(relative)
+
+    def is_input(self, relative: str) -> bool:
+        """Whether this place of the output folder is that of an input, by whatever links it is reached."""
+        return _real(self.target.folder / relative) in self.inputs
+
+
+def content_hash(source: Source) -> str:
+    """Return the hash of a source's file, or "" where it cannot be read: reading it will say why."""
+    try:
+        return hash_file(source.path)
+    except OSError:
+        return ""
+
+
+def list_sources(pipeline: Pipeline, inputs: Sequence[Path | str], target: Target) -> Listing:
+    """Return the listing of a run's pictures. Errors: HenshinError, also when there are none."""
+    if pipeline.source is not None:
+        if inputs:
+            raise HenshinError(
+                f"pipeline '{pipeline.name}' makes its own pictures ('{pipeline.source.name}') and takes no input"
+            )
+        return Listing()
+    listing = list_inputs(inputs, target.record)
+    if not listing.sources:
+        raise HenshinError(_nothing(inputs, listing))
+    if target.stem is not None:
+        listing.sources = [replace(source, relative=target.stem + source.suffix) for source in listing.sources]
+    return listing
+
+
+def _nothing(inputs: Sequence[Path | str], listing: Listing) -> str:
+    names = listed([f"'{item}'" for item in inputs], SHOWN)
+    if listing.unreadable:
+        folder, reason = listing.unreadable[0]
+        return f"no pictures in {names}: '{folder}' {reason}"
+    others = f" ({listing.non_pictures} other file{'s' * (listing.non_pictures != 1)})" if listing.non_pictures else ""
+    results = f"; '{listing.left_out[0]}' holds results and is left out" if listing.left_out else ""
+    return f"no pictures in {names}{others}{results}"
+
+
+def prepare(
+    pipeline: Pipeline,
+    listing: Listing,
+    target: Target,
+    options: RunOptions,
+    manifest: Manifest,
+    *,
+    store: ModelStore,
+    registry: Registry,
+) -> Prepared:
+    """Name all outputs and look at what is in their place already. Writes nothing.
+
+    Errors: HenshinError when an output would be one of the inputs, or when files are in the way that no run wrote and
+    ``on_existing`` is "error".
+    """
+    suffixes = {source.key: target.expected_suffix(source) for source in listing.sources}
+    inputs = frozenset(_real(source.path) for source in listing.sources)
+
+    def inherits(owner: str, source: Source) -> bool:
+        entry = manifest.last(owner)
+        return entry is not None and not os.path.lexists(owner) and entry.input_hash == content_hash(source)
+
+    names = Names(
+        listing.sources,
+        lambda source: suffixes[source.key],
+        manifest.owner,
+        _inside(inputs, target.folder),
+        inherits,
+    )
+    sources = listing.sources if options.limit is None else listing.sources[: options.limit]
+    expected = {source.key: names.predicted(source) + suffixes[source.key] for source in sources}
+    prepared = Prepared(
+        target,
+        manifest,
+        names,
+        fingerprint(pipeline, target.write, store, registry),
+        listing,
+        sources,
+        options.retry_failed,
+        inputs=inputs,
+    )
+    for key, relative in expected.items():
+        # A name that is another source's was only given because it is inherited.
+        owner = manifest.owner(path_key(relative))
+        entry = manifest.last(owner) if owner is not None else None
+        if entry is not None:
+            prepared.inherited[key] = entry
+    if not any(stage.renames for stage in pipeline.stages):
+        _look_for_strangers(prepared, expected, options)
+    return prepared
+
+
+def _look_for_strangers(prepared: Prepared, expected: dict[str, str], options: RunOptions) -> None:
+    """Note, or refuse, files that no run wrote and that stand where results are to go."""
+    in_the_way = {key: relative for key, relative in expected.items() if prepared.is_foreign(relative)}
+    if options.on_existing == "skip":
+        prepared.existing = set(in_the_way)
+    elif options.on_existing != "overwrite" and in_the_way:
+        raise HenshinError(_refusal(prepared.target, list(in_the_way.values())))
+
+
+def _refusal(target: Target, paths: list[str]) -> str:
+    if target.stem is not None:
+        return (
+            f"'{target.shown}' exists already, and of a single output file no record is kept that would say whose it "
+            "is; nothing was run. Say --on-existing overwrite to replace it, or give another name with -o"
+        )
+    many = len(paths) > 1
+    shown = ", ".join(f"'{path}'" for path in paths[:SHOWN])
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return (
+        f"{shown}{more} {'exist' if many else 'exists'} in '{target.folder}' already, and no run of henshin is "
+        f"known to have written {'them' if many else 'it'}; nothing was run. "
+        "Say --on-existing overwrite or --on-existing skip, or give another place with -o"
+    )
+
+
+def _real(path: Path) -> str:
+    """Return a file's path with the links on the way to it resolved, but not the file itself if it is one."""
+    return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
+
+
+def _inside(inputs: Iterable[str], folder: Path) -> list[str]:
+    """Return the keys of inputs (real paths) that lie in the output folder: these are never written over."""
+    root = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
+    return [path_key(path[len(root) :].replace(os.sep, "/")) for path in inputs if path.startswith(root)]
+
+
+class RecordMemory(Memory):
+    """The memory of one stage: of sources that ended well, under the fingerprint of this run."""
+
+    def __init__(self, prepared: Prepared, label: str) -> None:
+        self.prepared = prepared
+        self.label = label
+
+    def earlier(self) -> Iterator[Remembered]:
+        """Yield it, in the order of the record."""
+        for entry, known in self.prepared.manifest.remembered(self.label):
+            if entry.fingerprint == self.prepared.fingerprint and entry.status != "failed":
+                for name, value in known:
+                    yield Remembered(entry.source, entry.input_hash, name, value)
+
+    def stands(self, source: str, input_hash: str) -> bool:
+        """Whether what became of a source with this content is there, or will be made again as it was by this run."""
+        return self.prepared.stands(source, input_hash)
+
+    def key(self, source: str) -> str:
+        """Return the key of a ``frame.source``."""
+        return self.prepared.key(source)

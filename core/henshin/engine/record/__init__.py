@@ -1,0 +1,1 @@
+"""The record of a run: `OUT/.henshin/run.jsonl`."""

@@ -1,0 +1,1 @@
+"""What a run tells its caller: progress, summary, dropped pictures."""

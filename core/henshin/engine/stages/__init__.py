@@ -1,0 +1,1 @@
+"""Stages over frames: jobs of pictures, batches, failures isolated."""

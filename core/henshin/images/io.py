@@ -1,0 +1,102 @@
+"""Reading a picture: what is checked before any pixel is decoded. The decoder itself loads Pillow, and loads last."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from henshin.api.frame import Metadata, Picture
+from henshin.errors import PictureError
+from henshin.images.formats import FORMATS, WriteOptions, reader_of
+
+MOST_PIXELS = 500_000_000
+"""Larger pictures are refused: a file of a few bytes can claim any size, and 500 megapixels already fill 1.5 GB.
+The same ends what stages may make of a picture: 125 megapixels can still be doubled, 55 be enlarged three times."""
+
+
+@dataclass(slots=True, eq=False)
+class Decoded:
+    """A picture as read: ``picture`` (H, W, 3) uint8 RGB in sRGB, upright, C-contiguous, read-only.
+
+    ``alpha`` is (H, W) uint8, read-only, or None; ``metadata`` what else the file held, and the reader's notes.
+    """
+
+    picture: Picture
+    alpha: Picture | None
+    metadata: Metadata
+
+
+def read(path: Path) -> Decoded:
+    """Read a picture of any format. Content decides what it is; the suffix only where content cannot.
+
+    EXIF orientation is applied, colour profiles are converted to sRGB, 16-bit, gray, CMYK, palette and float
+    pixels become 8-bit RGB, the first frame of an animation is taken. What was decided on the way is in
+    ``metadata.notes``. Errors: PictureError with the reason; a picture that is cut off is never half read.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            raise PictureError("not a file, but a folder, pipe or device")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise PictureError(f"cannot be opened: {error.strerror or error}") from error
+    if found.st_size == 0:
+        raise PictureError("empty file (0 bytes)")
+    fmt = reader_of(path)
+    if fmt is None:
+        promised = FORMATS.get(path.suffix.lower())
+        reason = f"not the {promised} picture that its suffix promises, nor any other" if promised else "no picture"
+        raise PictureError(f"{reason} that henshin can read")
+
+    from henshin.images.decoding import decode
+
+    return decode(path, fmt)
+
+
+def encode(picture: Picture, alpha: Picture | None, metadata: Metadata, fmt: str, options: WriteOptions) -> bytes:
+    """Make the whole file of a picture.
+
+    ``picture`` is (H, W, 3) uint8 sRGB, ``alpha`` (H, W) uint8 or None, ``fmt`` what ``output_format`` gave. EXIF
+    is kept byte for byte (maker notes and position included) but for orientation 1, the size written, and no
+    thumbnail; XMP and resolution are kept where the format has a place; "strip" leaves these out. The profile
+    always describes the pixels: with ``colour="srgb"`` sRGB (none at all where the input had none), with "keep"
+    that of the input, to which the pixels are converted back. Where a format has no alpha the picture is laid on
+    white. What could not be kept is added to ``metadata.notes``. Errors: PictureError.
+    """
+    from henshin.images.encoding import encode_picture
+
+    return encode_picture(picture, alpha, metadata, fmt, options)
+
+
+def copied_as(metadata: Metadata, options: WriteOptions) -> str | None:
+    """Name the format as which the file of a picture that nothing changed may be copied, byte for byte.
+
+    That is the file's own, whether it could be written or not, and whatever its colours: its own profile describes
+    its own pixels. None where the options ask for another format, and where metadata are to go of a file that cannot
+    be searched for them; of one that can, ``only_picture`` says whether there are any.
+    """
+    own = {"MPO": "JPEG"}.get(metadata.format or "", metadata.format)
+    if options.format not in (None, own):
+        return None
+    return own if options.metadata == "keep" or own in ("JPEG", "PNG", "WEBP") else None
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: to a hidden file in the same folder, then renamed over ``path``.
+
+    The folder must exist. Errors: OSError (a full disk, no permission), with nothing left behind and an older
+    file at ``path`` untouched.
+    """
+    # A short name of its own: the output's name may already be as long as the file system allows.
+    beside = path.with_name(f".henshin-{secrets.token_hex(8)}.part")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+        os.replace(beside, path)  # noqa: PTH105
+    except BaseException:  # an interrupt too must leave nothing behind
+        beside.unlink(missing_ok=True)
+        raise

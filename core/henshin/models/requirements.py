@@ -1,0 +1,88 @@
+"""Whether a model is what an option wants: at hand, of the right kind, one that enlarges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from henshin.api.stage import ModelOption
+from henshin.errors import HenshinError, WrongModelError
+from henshin.models.store import HALVES, paired
+from henshin.models.trained_weights import trained_at, weights_in
+from henshin.text import a, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from henshin.models.contract import Contract
+    from henshin.models.store import ModelStore
+
+
+def problem(store: ModelStore, name: str, base: Path | None, option: ModelOption) -> HenshinError | None:
+    """Return why a model cannot be the value of an option, or None. Loads neither the network nor ONNX Runtime.
+
+    MissingError: it is not at hand, or its file is unsound. WrongModelError: it may not be looked at, or is no such
+    model as is wanted. Those that would be right are named.
+    """
+    try:
+        weights = trained_at(name, base) if option.trained else None
+        if weights is not None:
+            weights_in(weights)
+            return None
+        if not store.knows(name):
+            return store.unknown(name, fitting(store, option))
+        entry = store.entries.get(name)
+        if entry is not None and entry.kind == "detector":
+            wrong = misfit(name, "detector", None, option)
+        elif option.contract:
+            halves = store.halves(name, base)
+            founds = [store.find(_wanted(name, halves, option), base)] if halves else store.family(name, base)
+            contracts = [(found.name, found.contract) for found in founds]
+            wrong = next(filter(None, (misfit(full, own.kind, own, option) for full, own in contracts)), None)
+        else:
+            own = store.contract(name, base)
+            wrong = None if own is None else misfit(name, own.kind, own, option)
+        if wrong is None and not option.contract:
+            store.file(name, base)
+    except HenshinError as error:
+        return error
+    return None if wrong is None else WrongModelError(f"{wrong}{_there_are(fitting(store, option))}")
+
+
+def misfit(name: str, kind: str, contract: Contract | None, option: ModelOption) -> str | None:
+    """Say what a model of this kind is and what is wanted instead, or None if it will do."""
+    if option.kind is not None and option.kind != kind:
+        return f"'{name}' is {a(kind)}, and {a(option.kind)} is wanted"
+    if option.enlarges and contract is not None and contract.scale == 1:
+        return f"'{name}' keeps the size of pictures, and a model that enlarges them is wanted"
+    return None
+
+
+def too_far(name: str, scales: Sequence[int], scale: float) -> WrongModelError | None:
+    """Say that a model that enlarges by ``scales`` does not enlarge by ``scale``, for that is above all of them."""
+    if not scales or scale <= max(scales):
+        return None
+    *others, last = sorted(scales)
+    offered = f"{', '.join(map(str, others))} or {last}" if others else str(last)
+    return WrongModelError(f"'{name}' enlarges {offered} times, not {scale:g} times")
+
+
+def fitting(store: ModelStore, option: ModelOption) -> list[str]:
+    """Return the names of the models, here or for download, that an option takes."""
+    sound = [one for one in store.list() if one.problem is None]
+    fit = [one.name for one in sound if misfit(one.name, one.kind, one.contract, option) is None]
+    if option.kind in ("sampler", *HALVES):
+        pairs = paired(one.name for one in sound)
+        halves = {f"{name}-{option.kind}" for name in pairs}
+        fit = [name for name in fit if name not in halves] + pairs
+    return sorted(fit)
+
+
+def _wanted(name: str, halves: tuple[str, ...], option: ModelOption) -> str:
+    """Return which of the models that NAME stands for an option takes: one half, or both as a sampler."""
+    return halves[HALVES.index(option.kind)] if option.kind in HALVES else name
+
+
+def _there_are(names: Iterable[str]) -> str:
+    names = list(names)
+    return f"; there are: {listed(names)}" if names else "; there are none"

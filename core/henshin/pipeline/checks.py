@@ -1,0 +1,215 @@
+"""What is checked between stages and around them: what one gives to the next, missing models, missing packages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from henshin.api.stage import FileOption, ModelOption, Stage
+from henshin.config.options import Where, marked
+from henshin.config.validation import label, locate
+from henshin.config.yaml_reader import Mark, Node
+from henshin.errors import PictureError, Problem, WrongModelError
+from henshin.files import barred, is_file, is_folder
+from henshin.registry.checks import extra_of, flow_problem, static
+from henshin.text import did_you_mean, listed, one_line
+
+if TYPE_CHECKING:
+    from henshin.models import ModelStore
+
+
+@dataclass(slots=True)
+class Step:
+    """One stage of a pipeline while it is checked.
+
+    ``cls`` is None when no stage has its name, ``stage`` when its options are wrong.
+    """
+
+    label: str
+    node: Node
+    cls: type[Stage[Any]] | None = None
+    stage: Stage[Any] | None = None
+
+    def trait(self, name: str) -> Any:
+        """Return ``needs``, ``works_on`` and the like; None where only right options could tell."""
+        if self.stage is not None:
+            return getattr(self.stage, name)
+        return None if self.cls is None else static(self.cls, name)[1]
+
+    def flow(self, name: str) -> frozenset[str] | None:
+        """Return ``needs``, ``gives`` or ``ends``; None where it cannot be known."""
+        value = self.trait(name)
+        return None if value is None or flow_problem(value) else frozenset(value)
+
+    def problem(self, where: str, message: str, mark: Mark | None = None, missing: bool = False) -> Problem:
+        """Return a problem at this stage, or at a place within it."""
+        mark = mark or self.node.key_mark("use")
+        return Problem(mark.where or where, mark.line, message, missing)
+
+    def option_problem(self, where: str, path: Where, message: str, missing: bool = False) -> Problem:
+        """Return a problem with the value of one of its options."""
+        mark = locate(self.node, path)[1] if path[0] in self.node.mapping else None
+        return self.problem(where, f"{label(self.label, path)}: {message}", mark, missing)
+
+
+def trait_problems(step: Step, where: str) -> list[Problem]:
+    """Say what is wrong with what a stage computes from its options: the fault of its plugin, told at its line."""
+    problems = []
+    for name in ("needs", "gives", "ends"):
+        try:
+            wrong = flow_problem(step.trait(name)) if step.stage is not None else None
+        except Exception as error:
+            wrong = f"cannot be told: {one_line(error)}"
+            step.stage = None
+        if wrong:
+            problems.append(step.problem(where, f"{step.label}: the plugin's '{name}' {wrong}"))
+    return problems
+
+
+def extra_problems(step: Step, where: str) -> list[Problem]:
+    """Say which optional dependencies a stage wants and lacks, with the command that installs them."""
+    extra = extra_of(step.trait("extra"))
+    if extra is None or find_spec(extra.module) is not None:
+        return []
+    message = f"{step.label} needs {extra.module}, which is not installed; run: pip install '{extra.install}'"
+    return [step.problem(where, message, missing=True)]
+
+
+def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> list[Problem]:
+    """Say which of the models that a stage names are not there."""
+    problems = []
+    if step.stage is not None:
+        for path, name, option in marked(step.stage.config, ModelOption):
+            wrong = store.problem(name, base, option)
+            if wrong is not None:
+                missing = not isinstance(wrong, WrongModelError)
+                problems.append(step.option_problem(where, path, str(wrong), missing))
+                continue
+            asked = None if option.scale is None else getattr(step.stage.config, option.scale, None)
+            too_far = None if asked is None else store.scale_problem(name, asked, base)
+            if too_far is not None:
+                problems.append(step.option_problem(where, (str(option.scale),), str(too_far)))
+    return problems
+
+
+def file_problems(step: Step, where: str, base: Path) -> list[Problem]:
+    """Say which of the files that a stage names are not there, or are no pictures where pictures are wanted."""
+    problems = []
+    if step.stage is not None:
+        for path, name, option in marked(step.stage.config, FileOption):
+            wrong = _file_problem(base / Path(name).expanduser(), option.picture)
+            if wrong:
+                problems.append(step.option_problem(where, path, wrong))
+    return problems
+
+
+def _file_problem(file: Path, picture: bool) -> str | None:
+    if not is_file(file):
+        return barred(file) or (f"'{file}' is a folder" if is_folder(file) else f"there is no file '{file}'")
+    if picture:
+        from henshin.images import read
+
+        try:
+            read(file)
+        except PictureError as error:
+            return f"'{file}': {error.reason}"
+    return None
+
+
+def chain_problems(steps: Sequence[Step], where: str, enders: Sequence[str]) -> list[Problem]:
+    """Check that every stage finds what it needs, that a source stands first and that no crops are left over.
+
+    A stage that is unknown may give and end anything: what hangs on it is not reported. ``enders`` are the names of
+    the stages that end crops.
+    """
+    chain = _Chain(where)
+    for position, step in enumerate(steps):
+        chain.source(step, position)
+        chain.follow(step)
+    return chain.problems + chain.left_over(enders)
+
+
+class _Chain:
+    """Which flows are there after the stages seen so far: the step that gave them, None if ended, unsure if unknown."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.problems: list[Problem] = []
+        self.given: dict[str, Step] = {}
+        self.ended: dict[str, Step] = {}
+        self.unsure: set[str] = set()
+
+    def source(self, step: Step, position: int) -> None:
+        if step.trait("works_on") == "source" and position > 0:
+            message = f"{step.label} makes pictures from nothing, so it must be the first stage, and the only such one"
+            self.problems.append(step.problem(self.where, message))
+
+    def follow(self, step: Step) -> None:
+        needs, gives, ends = (step.flow(name) for name in ("needs", "gives", "ends"))
+        for flow in sorted(needs or ()):
+            self.need(step, flow)
+        self.place(step)
+        self.end(step, ends)
+        self.give(step, gives)
+
+    def need(self, step: Step, flow: str) -> None:
+        kind, _, name = flow.partition(":")
+        there = self.of_kind(kind)
+        if kind in self.unsure or flow in there or kind in there or (there and not name):
+            return
+        if there:
+            named = [one.partition(":")[2] for one in there]
+            near = did_you_mean(name, named)
+            reason = f"needs {kind} '{name}', and those before it are called: {listed(named)}{near}"
+        elif kind in self.ended:
+            reason = f"needs {kind}, and {self.ended[kind].label} before it has ended them"
+        else:
+            reason = f"needs {kind}, and no stage before it gives any"
+        self.problems.append(step.problem(self.where, f"{step.label} {reason}"))
+
+    def of_kind(self, kind: str) -> list[str]:
+        """What is there of "latents": itself, where a stage does not say which it gives, or "latents:NAME"."""
+        return [flow for flow in self.given if flow.partition(":")[0] == kind]
+
+    def place(self, step: Step) -> None:
+        """Ask a stage whether it can stand here, where it is known what it will see."""
+        if step.stage is None or "crops" in self.unsure:
+            return
+        step.stage.zone = "crops" if "crops" in self.given else "photos"
+        try:
+            wrong = step.stage.misplaced()
+        except Exception as error:
+            wrong = f"the plugin's 'misplaced' cannot be told: {one_line(error)}"
+        if wrong:
+            self.problems.append(step.problem(self.where, f"{step.label}: {wrong}"))
+
+    def end(self, step: Step, ends: frozenset[str] | None) -> None:
+        if ends is None:
+            self.unsure |= {"faces", "crops", "latents"}
+        for flow in ends or ():
+            there = [flow] if ":" in flow else self.of_kind(flow)
+            lost = [one for one in there if self.given.pop(one, None) is not None]
+            if lost or flow in self.unsure:  # what nobody gave is not ended either
+                self.ended[flow] = step
+            self.unsure.discard(flow)
+
+    def give(self, step: Step, gives: frozenset[str] | None) -> None:
+        if gives is None:
+            self.unsure |= {"faces", "crops", "latents"}
+        for flow in gives or ():
+            if flow == "crops" and flow in self.given and flow not in self.unsure:
+                message = f"{step.label} gives crops while those of {self.given[flow].label} are still open"
+                self.problems.append(step.problem(self.where, message))
+            self.given[flow] = step
+            self.unsure.discard(flow)
+
+    def left_over(self, enders: Sequence[str]) -> list[Problem]:
+        step = self.given.get("crops")
+        if step is None or "crops" in self.unsure:
+            return []
+        hint = f"; end with {listed(enders).replace(', ', ' or ')}" if enders else ""
+        message = f"the crops of {step.label} are never put back or written{hint}"
+        return [step.problem(self.where, message)]

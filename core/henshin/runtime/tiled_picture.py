@@ -1,0 +1,124 @@
+"""One picture on its way through a translator: what is fed, where each result goes, what it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from henshin.images.resizing import fitted, resample
+from henshin.runtime.onnx_model import blend, padded, ramp
+from henshin.runtime.tiling import Span, Window, smallest_side, up, windows
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from henshin.api.frame import Picture
+    from henshin.errors import PictureError
+    from henshin.models import Contract
+
+RESCUE_SIDE = 32
+"""A network that reflects inside itself fails on a picture of a few pixels: it is tried again, padded to this."""
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A picture with its windows. ``size`` is its own height and width, ``inner`` what the network is to see of it.
+
+    Between the two lies the reduction above a maximum size; between ``inner`` and ``source`` the padding. ``too_big``:
+    the network ran out of memory on a window; ``hopeless``: there is none for the result. ``band`` is what the windows
+    above drew where those of the row at work take over.
+    """
+
+    index: int
+    picture: Picture
+    size: tuple[int, int]
+    inner: tuple[int, int]
+    least: int
+    source: Picture
+    windows: list[Window]
+    target: Picture | None = None
+    band: Picture | None = None
+    error: PictureError | None = None
+    too_big: bool = False
+    hopeless: bool = False
+
+    @property
+    def rescuable(self) -> bool:
+        """Whether the picture is so small that padding it may let the network take it. That gives no memory."""
+        if self.too_big or self.hopeless:
+            return False
+        return self.least < RESCUE_SIDE and min(self.source.shape[:2]) < RESCUE_SIDE
+
+    def cut(self, window: Window) -> Picture:
+        """Return the view of the source that this window covers."""
+        rows, columns = window.rows, window.columns
+        return self.source[rows.start : rows.start + rows.size, columns.start : columns.start + columns.size]
+
+    def paste(self, window: Window, result: npt.NDArray[Any], scale: int) -> None:
+        """Put what is used of one window's result where it belongs, blended into its neighbours'.
+
+        Windows must come row by row, each row from left to right. What only padding was for is left out.
+        """
+        if self.target is None:
+            height, width = self.inner
+            self.target = np.empty((height * scale, width * scale, 3), np.uint8)
+        rows, columns = window.rows, window.columns
+        top, left = rows.low * scale, columns.low * scale
+        place = self.target[top : rows.high * scale, left : columns.high * scale]
+        if rows.fade and columns.start == 0:
+            # Sideways this row of windows is blended first, in place; what the row above it drew is kept aside.
+            self.band = self.target[top : top + rows.fade * scale].copy()
+        piece = result[top - rows.start * scale :, left - columns.start * scale :][: place.shape[0], : place.shape[1]]
+        fade = columns.fade * scale
+        place[:, fade:] = piece[:, fade:]
+        if fade:
+            blend(place[:, :fade], piece[:, :fade], ramp(fade)[:, None])
+        if self.band is not None and columns.start + columns.size == self.source.shape[1]:
+            drawn = self.target[top : top + len(self.band)].copy()
+            self.target[top : top + len(self.band)] = self.band
+            blend(self.target[top : top + len(self.band)], drawn, ramp(rows.fade * scale)[:, None, None])
+            self.band = None
+
+    def finished(self, scale: int) -> Picture:
+        """Undo the reduction: (H * scale, W * scale, 3)."""
+        assert self.target is not None
+        return resample(self.target, self.size[0] * scale, self.size[1] * scale)
+
+    def next_side(self, reach: int, multiple: int) -> int | None:
+        """Return the side of a window with a quarter of the pixels, after memory was short; None at the smallest."""
+        height, width = self.windows[0].shape
+        side = max(up(isqrt(height * width) // 2, multiple), smallest_side(reach, multiple))
+        return side if side * side < height * width else None
+
+
+def prepared(
+    index: int, picture: Picture, contract: Contract, side: int, fixed: tuple[int, int] | None, least: int
+) -> Work:
+    """Plan one picture: reduce it if it is above the maximum, pad it to the size multiple, cut it into windows.
+
+    ``side`` bounds a window of a network with finite reach; ``fixed`` is the only size the network takes, if it has
+    one; ``least`` is what each side is padded to at least.
+    """
+    size = (picture.shape[0], picture.shape[1])
+    inner = inner_size(*size, contract, fixed)
+    small = resample(picture, *inner)
+    height, width = (up(max(length, least), contract.size_multiple) for length in inner)
+    source = padded(small, height, width) if fixed is None else small
+    if fixed is None and isinstance(contract.reach, int):
+        pieces = windows(height, width, side, contract.reach, contract.size_multiple, contract.maximum_size)
+    else:
+        pieces = [Window(Span(0, source.shape[0], 0, source.shape[0]), Span(0, source.shape[1], 0, source.shape[1]))]
+    return Work(index, picture, size, inner, least, source, pieces)
+
+
+def inner_size(height: int, width: int, contract: Contract, fixed: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the height and width that the network is to see of a picture, before padding."""
+    if fixed is not None:
+        return fixed
+    longest = contract.whole_limit
+    if longest is None or max(height, width) <= longest:
+        return height, width
+    return fitted(height, width, longest)

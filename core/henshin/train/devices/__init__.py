@@ -1,0 +1,1 @@
+"""Devices of a training: precision, several processes, compilation."""

@@ -1,0 +1,8 @@
+"""Export: a trained network becomes an ONNX model that passed its parity check."""
+
+from __future__ import annotations
+
+from henshin.train.export.exporter import export
+from henshin.train.export.models import Written, members, write_all
+
+__all__ = ["Written", "export", "members", "write_all"]

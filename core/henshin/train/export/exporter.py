@@ -1,0 +1,290 @@
+"""From a trained network to a model: uint8 in, uint8 out, with a contract, and checked against PyTorch or not written.
+
+The exporter alone wraps a network: permute, scale, network, clamp, round (of a sampler only what follows the network,
+for it takes noise as it is). What stands in `exported/` therefore runs
+with no Python code of ours around it.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from henshin.api.generator import Generator, Kind
+from henshin.errors import HenshinError
+from henshin.models import METADATA_KEY, Contract
+from henshin.text import a, one_line
+from henshin.train.export.latent_parts import (
+    Styles,
+    check_latents,
+    latent_shape_of,
+    part_of,
+    side_seen,
+    trials_of,
+    weights_beside,
+)
+from henshin.train.export.onnx_graph import write_graph
+from henshin.train.export.parity import Parity, check_parity, picture_trials, square_trials
+from henshin.train.weights.weight_files import hash_of_tensors
+
+
+class Translator(nn.Module):
+    """A float network behind uint8 pictures: (N, H, W, 3) uint8 RGB -> (N, H * scale, W * scale, 3) uint8 RGB."""
+
+    def __init__(self, network: nn.Module, value_range: tuple[float, float], bgr: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.low, self.span = value_range[0], value_range[1] - value_range[0]
+        self.bgr = bgr
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Permute, scale, network, clamp, round."""
+        x = pictures.permute(0, 3, 1, 2).to(torch.float32) * (self.span / 255) + self.low
+        if self.bgr:
+            x = x.flip(1)
+        return self.shown(self.network(x))
+
+    def shown(self, y: Tensor) -> Tensor:
+        """What a network gave, (N, 3, H, W) in its range, as pictures (N, H, W, 3) uint8 RGB."""
+        y = (y - self.low) * (255 / self.span)
+        if self.bgr:
+            y = y.flip(1)
+        return y.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+class Encoder(Translator):
+    """A float network behind square uint8 pictures: (N, S, S, 3) uint8 RGB -> latents (N, L, D), fp32."""
+
+    def shown(self, y: Tensor) -> Tensor:
+        """What the network gave."""
+        return y
+
+
+class Sampler(Translator):
+    """A float network before which stands nothing: latents (N, *latent_shape) float32 -> (N, H, W, 3) uint8 RGB."""
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Network, scale, clamp, round."""
+        return self.shown(self.network(latents))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is exported: the generator, its trained network, and what is to be said of them.
+
+    `part` is "" for the whole network, else the one of `Generator.parts` that becomes a model of its own.
+    """
+
+    generator: Generator[Any]
+    network: nn.Module
+    preferred_size: int | None
+    origin: str
+    data: str
+    licence: str
+    description: str = ""
+    part: str = ""
+
+
+def export(
+    source: Source,
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    *,
+    fp16: bool = False,
+    weights: bool = False,
+    tell: Callable[[Parity], None] | None = None,
+) -> Contract:
+    """Write `path` (and `.safetensors` beside it with `weights`), if it draws what PyTorch draws.
+
+    Translators are checked on `pictures`, (H, W, 3) uint8, at two sizes and two batch sizes, encoders on squares of
+    them; samplers on noise. `fp16` stores the weights in half the space; the arithmetic stays fp32, and parity is
+    that of the rounded weights. `tell` is told how far the two are apart.
+    Errors: HenshinError, with nothing written, when a value differs by more than one grey level, or a latent's by
+    more than `parity.STYLES`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        made = make(source, path.stem, Path(folder) / "model.onnx", pictures, fp16)
+        place({path: made}, weights)
+    if tell is not None:
+        tell(made.parity)
+    return made.contract
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A model that has passed its check and is not in its place yet: the file, what it says, what it was made of.
+
+    `whole` is what the weights say of themselves, which are always those of the whole network.
+    """
+
+    file: Path
+    contract: Contract
+    parity: Parity
+    network: nn.Module
+    whole: Contract
+
+
+def make(source: Source, name: str, side: Path, pictures: Sequence[np.ndarray], fp16: bool = False) -> Made:
+    """Export to the file `side` a model that calls itself `name`, and check it. Errors: those of `export`."""
+    generator, part = source.generator, source.part
+    network = source.network.eval().cpu().float()
+    drawing = network
+    if fp16:
+        drawing = without_batch_norm(network)
+        rounded(drawing)
+    wrapped = wrapped_part(generator, drawing, part)
+    shape = None if generator.kind == "translator" else latent_shape_of(generator, drawing, part)
+    size = None
+    if generator.kind == "encoder":
+        size = side_seen(source)
+        check_latents(wrapped, generator.name, size, shape)
+    elif shape is not None and part != "mapping":
+        size = size_drawn(wrapped, generator.name, shape)
+    contract = describe(source, name, network, size, shape)
+    write_graph(wrapped, side, contract, fp16)
+    if generator.kind == "encoder":
+        trials = square_trials(pictures, size or 0)
+    elif shape is None:
+        trials = picture_trials(pictures, generator.size_multiple, source.preferred_size)
+    else:
+        trials = trials_of(generator, drawing, part)
+    whole = describe(replace(source, part=""), weights_beside(side.with_stem(name), part).stem, network, size)
+    return Made(side, contract, check_parity(wrapped, side, list(trials), fp16), network, whole)
+
+
+def wrapped_part(generator: Generator[Any], network: nn.Module, part: str) -> nn.Module:
+    """A network, or one part of it, as it is exported. Errors: HenshinError for a kind that cannot be."""
+    if part == "mapping":
+        return Styles(part_of(generator, network, part)).eval()
+    kinds = {"translator": Translator, "sampler": Sampler, "encoder": Encoder}
+    if generator.kind not in kinds or part not in ("", "synthesis"):
+        what = f"has a part '{part}'" if part else f"is {a(generator.kind)}"
+        raise HenshinError(
+            f"'{generator.name}' {what}; translators, samplers and encoders are exported, and the parts mapping and "
+            "synthesis"
+        )
+    drawing = part_of(generator, network, part) if part else network
+    return kinds[generator.kind](drawing, generator.value_range, generator.channel_order == "BGR").eval()
+
+
+def place(models: Mapping[Path, Made], weights: bool = False, enter: Callable[[], None] | None = None) -> None:
+    """Copy finished models to their paths, each with its weights beside it if wanted: all are whole, or none is there.
+
+    Of a network of two parts the weights are always there, NAME.safetensors beside both: what mixes or inverts such
+    networks rebuilds them.
+
+    `enter` is called when all are copied to the side and before the first takes its name; an error of it is an end.
+    Errors: HenshinError when they cannot be written.
+    """
+    arrived: list[tuple[Path, Path]] = []
+    try:
+        for path, made in models.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(".onnx.part")
+            arrived.append((part, path))
+            shutil.copyfile(made.file, part)
+            file = weights_beside(path, made.contract.part)
+            if (weights or made.contract.part) and file not in [whole for _, whole in arrived]:
+                beside = file.with_suffix(".safetensors.part")
+                arrived.append((beside, file))
+                tensors = {name: tensor.contiguous() for name, tensor in made.network.state_dict().items()}
+                save_file(tensors, beside, {METADATA_KEY: made.whole.to_json()})
+                shutil.copymode(part, beside)  # safetensors makes files that only their owner can read
+        if enter is not None:
+            enter()
+        for part, whole in arrived:
+            part.replace(whole)
+    except (OSError, SafetensorError) as error:
+        where = next(iter(models)).parent if not arrived else arrived[-1][1]
+        reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
+        raise HenshinError(f"{where}: cannot be written: {reason}") from error
+    finally:
+        for part, _ in arrived:
+            with suppress(OSError):
+                part.unlink()
+
+
+@torch.inference_mode()
+def size_drawn(wrapped: nn.Module, name: str, shape: tuple[int, ...]) -> int:
+    """Side of the pictures that a sampler draws. Errors: HenshinError when it draws none."""
+    drawn = wrapped(torch.zeros(2, *shape))
+    if drawn.ndim != 4 or drawn.shape[0] != 2 or drawn.shape[3] != 3:
+        raise HenshinError(f"'{name}' turns two latents into {tuple(drawn.shape)}, which is no two pictures")
+    return int(max(drawn.shape[1:3]))
+
+
+def describe(
+    source: Source, name: str, network: nn.Module, drawn: int | None = None, latents: tuple[int, ...] | None = None
+) -> Contract:
+    """The contract of a model: all that its generator says of itself, and where it comes from.
+
+    `drawn` is the size of a sampler's pictures, which is the only one it has; `latents` the shape of what a part takes.
+    """
+    g = source.generator
+    kinds: dict[str, Kind] = {"mapping": "mapping", "synthesis": "synthesis"}
+    return Contract(
+        name=name,
+        generator=g.name,
+        config=g.config.model_dump(mode="json"),
+        part=source.part,
+        kind=kinds.get(source.part, g.kind),
+        value_range=g.value_range,
+        channel_order=g.channel_order,
+        size_multiple=g.size_multiple,
+        scale=g.scale,
+        reach=g.reach,
+        maximum_size=g.maximum_size,
+        preferred_size=drawn or source.preferred_size,
+        latent_shape=latents or g.latent_shape,
+        description=source.description,
+        origin=source.origin,
+        data=source.data,
+        licence=source.licence,
+        weights_sha256=hash_of(network),
+    )
+
+
+def hash_of(network: nn.Module) -> str:
+    """SHA-256 over the names and bytes of all tensors, in the order of their names."""
+    return hash_of_tensors(network.state_dict())
+
+
+@torch.no_grad()
+def rounded(network: nn.Module) -> None:
+    """Round every weight to what fp16 can hold. Errors: HenshinError for a weight beyond its range."""
+    for name, parameter in network.named_parameters():
+        half = parameter.half()
+        if not torch.isfinite(half).all():
+            raise HenshinError(f"weight '{name}' does not fit into fp16; export without --fp16")
+        parameter.copy_(half.float())
+
+
+def without_batch_norm(network: nn.Module) -> nn.Module:
+    """A copy with each batch norm that follows a convolution in a Sequential made part of it, or the network itself.
+
+    PyTorch's exporter does this too, after which the weights are no longer those that were rounded.
+    """
+    if not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
+        return network
+    network = copy.deepcopy(network)
+    for parent in network.modules():
+        if isinstance(parent, nn.Sequential):
+            for i, (layer, norm) in enumerate(pairwise(list(parent))):
+                if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
+                    parent[i] = fuse_conv_bn_eval(layer, norm, isinstance(layer, nn.ConvTranspose2d))
+                    parent[i + 1] = nn.Identity()
+    return network

@@ -1,0 +1,1 @@
+"""The training loop: launching, stopping and resuming a run."""

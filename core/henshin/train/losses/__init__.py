@@ -1,0 +1,53 @@
+"""Losses: pure functions of tensors, and the frozen networks behind some of them."""
+
+from __future__ import annotations
+
+from henshin.train.losses.functional import (
+    GanLoss,
+    colour_loss,
+    content_loss,
+    cycle_loss,
+    discriminator_loss,
+    edge_promoting_loss,
+    feature_matching_loss,
+    gatys_style_loss,
+    generator_loss,
+    gram,
+    grayscale_style_loss,
+    identity_loss,
+    patch_nce_loss,
+    pixel_loss,
+    r1_penalty,
+    score_loss,
+    style_loss,
+    total_variation_loss,
+)
+from henshin.train.losses.landmarks import LandmarkNet, landmark_loss, landmark_network
+from henshin.train.losses.perceptual import Vgg19, apart, energies
+
+__all__ = [
+    "GanLoss",
+    "LandmarkNet",
+    "Vgg19",
+    "apart",
+    "colour_loss",
+    "content_loss",
+    "cycle_loss",
+    "discriminator_loss",
+    "edge_promoting_loss",
+    "energies",
+    "feature_matching_loss",
+    "gatys_style_loss",
+    "generator_loss",
+    "gram",
+    "grayscale_style_loss",
+    "identity_loss",
+    "landmark_loss",
+    "landmark_network",
+    "patch_nce_loss",
+    "pixel_loss",
+    "r1_penalty",
+    "score_loss",
+    "style_loss",
+    "total_variation_loss",
+]

@@ -1,0 +1,1 @@
+"""Super-resolution: patches to train on, and validation."""

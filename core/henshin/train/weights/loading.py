@@ -1,0 +1,110 @@
+"""Weights that a run begins with: those of another run, or of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from henshin.api.recipe import NetworkChoice
+from henshin.errors import HenshinError, MissingError
+from henshin.models import ModelStore
+from henshin.models.trained_weights import RUN_FILE, SUFFIX, trained_at
+from henshin.registry import Registry
+from henshin.train.export.exporter import Source
+from henshin.train.export.latent_parts import weights_beside
+from henshin.train.weights import checkpoint
+from henshin.train.weights.from_published import Wanted, from_published
+from henshin.train.weights.from_run import described_run, from_run
+from henshin.train.weights.state_dict import misfit
+from henshin.train.weights.weight_files import check_whole, contract_of, read_groups
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """A generator, its tensors, and what else a run's last checkpoint holds; `place` is where they were found."""
+
+    place: Path
+    choice: NetworkChoice
+    tensors: dict[str, Tensor]
+    states: dict[str, Any]
+
+    def put(self, network: nn.Module) -> None:
+        """Give a network these weights. Errors: HenshinError that names the tensors that do not fit."""
+        fill(network, self.tensors, str(self.place), f"generator '{self.choice.use}'")
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor], where: str, whose: str) -> None:
+    """Give a network all of its tensors. Errors: HenshinError that begins with `where` and names those that differ."""
+    problem = misfit(network.state_dict(), tensors, whose)
+    if problem:
+        raise HenshinError(f"{where}: {problem}")
+    network.load_state_dict(tensors)
+
+
+def read_start(place: Path, choice: NetworkChoice | None, registry: Registry) -> Start:
+    """What a run published, or a .safetensors file holds. `choice` is the generator that it must be, if that is said.
+
+    Errors: HenshinError when there is nothing to begin with, or a file does not say of which generator it is.
+    """
+    if place.is_dir():
+        return _of_run(place, choice)
+    contract = contract_of(place)
+    if choice is None and (contract is None or contract.generator is None):
+        raise HenshinError(f"{place}: does not say of which generator it is; say it: generator: {{use: NAME, ...}}")
+    if choice is None and contract is not None and contract.generator is not None:
+        choice = NetworkChoice(use=contract.generator, **contract.config)
+    assert choice is not None
+    registry.generator(choice.use)
+    tensors = read_groups(place)[0].tensors
+    check_whole(place, contract, tensors)
+    return Start(place, choice, tensors, {})
+
+
+def _of_run(folder: Path, choice: NetworkChoice | None) -> Start:
+    run, found = described_run(folder / RUN_FILE), checkpoint.found(folder / "checkpoints")
+    published = run["publish"].get("")
+    if not found or published is None:
+        raise HenshinError(f"{folder}: this run has no checkpoint, or no network to begin with")
+    states = checkpoint.load(found[-1])
+    prefix = published["prefix"]
+    tensors = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in states.get(published["state"], {}).items()
+        if name.startswith(prefix)
+    }
+    return Start(folder, choice or NetworkChoice(use=published["generator"], **published["config"]), tensors, states)
+
+
+def rebuilt(name: str, registry: Registry, store: ModelStore, base: Path | None = None) -> Source:
+    """The generator and network of a model (by its NAME.safetensors), of such a file, or of a run's last checkpoint.
+
+    `name` is a model's name, or a path, relative to `base` or else to where we are.
+    Errors: MissingError when it is not there, or has no weights beside it; HenshinError when they do not fit.
+    """
+    place = trained_at(name, base)
+    if place is not None:
+        return from_run(place, registry) if place.is_dir() else from_published(place, registry, Wanted())
+    if name.endswith(SUFFIX):
+        raise MissingError(f"there is no file of weights {name}")
+    path = weights_of(name, store, base)
+    said, own = store.find(name, base).contract.weights_sha256, contract_of(path)
+    if said and own is not None and own.weights_sha256 not in (None, said):
+        raise HenshinError(f"the weights beside '{name}' ({path}) are those of another network; export it again")
+    return from_published(path, registry, Wanted())
+
+
+def weights_of(name: str, store: ModelStore, base: Path | None = None) -> Path:
+    """The file with the weights of a model, NAME.safetensors: beside NAME.onnx, or its mapping and synthesis.
+
+    Errors: those of `ModelStore.find`; MissingError when the model is there and its weights are not.
+    """
+    found = store.find(name, base)
+    path = weights_beside(found.path, found.contract.part if found.mapping is None else "synthesis")
+    if not path.is_file():
+        raise MissingError(
+            f"model '{name}' has no weights beside it ({path}); export or import it again with --keep-weights"
+        )
+    return path

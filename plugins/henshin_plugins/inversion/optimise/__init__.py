@@ -1,0 +1,1 @@
+"""Optimisation of latents; the part of inversion that needs torch."""

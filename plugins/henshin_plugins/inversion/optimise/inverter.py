@@ -1,0 +1,293 @@
+"""Inversion by optimisation: many pictures in one batch, each for itself (Abdal et al. 2019, Karras et al. 2020).
+
+The losses of all rows of a batch are summed, and no layer of the network mixes rows, so the gradient of each is its
+own; Adam works number by number. What a row becomes therefore does not depend on the others; on a CPU not by a bit
+(`henshin_plugins.inversion.optimise.frozen`), so that hundreds of steps do not lead two batches apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from henshin.errors import HenshinError, PictureError
+from henshin.train.devices.fabric import fast_at_bf16
+from henshin.train.export.exporter import Sampler, Source, hash_of
+from henshin.train.losses import Vgg19, apart, energies
+from henshin.train.optim import set_rate, up_and_down
+from henshin.train.weights.loading import rebuilt
+from henshin_plugins.inversion.cache import Inverted
+from henshin_plugins.inversion.optimise.directions import directions
+from henshin_plugins.inversion.optimise.frozen import rows_times, settled
+from henshin_plugins.inversion.optimise.rows import Rows, normalise, only, structure
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from henshin import Context, Picture
+    from henshin_plugins.inversion import InversionConfig
+
+LOOK = 10
+"""Steps between two looks at who is done: each waits for the GPU."""
+FADED = 0.75
+"""Part of the steps after which the jitter is gone."""
+SAMPLED = 4096
+"""Noise vectors from which the deviation of styles, and the noise nearest to the mean style, are taken."""
+MEASURED = 2
+"""Changes whenever the directions of the same network would be others."""
+SECONDS = 10.0
+"""Between two lines of progress."""
+
+
+def network_of(config: InversionConfig, context: Context) -> Source:
+    """The network of the model, by its weights. Errors: HenshinError when it is no StyleGAN2."""
+    source = rebuilt(config.model, context.registry, context.store, context.base)
+    network: Any = source.network
+    parts = (getattr(network, "mapping", None), getattr(network, "synthesis", None))
+    if None in parts or not hasattr(parts[0], "mean") or not hasattr(parts[1], "latent_shape"):
+        raise HenshinError(f"inversion.model: '{config.model}' has no mapping and synthesis; a StyleGAN2 is wanted")
+    return source
+
+
+Guesses = Sequence["npt.NDArray[np.float32]"]
+"""A latent (L, D) for each picture, where its first start begins."""
+
+
+class Inverter:
+    """Finds latents. `identity` is the hash of its network and of how that is used, `size` the side of pictures.
+
+    What is measured once of a network is kept in the folder `cache`.
+    """
+
+    def __init__(
+        self, config: InversionConfig, source: Source, device: str, log: logging.Logger, cache: Path | None = None
+    ) -> None:
+        self.config, self.log = config, log
+        self.device = torch.device(device)
+        g = source.generator
+        network: Any = source.network.eval().requires_grad_(False).float()
+        self.identity = f"{g.name} {g.config.model_dump_json()} {hash_of(network)} {g.value_range} {g.channel_order}"
+        self.network = settled(network.to(self.device))
+        self.synthesis = self.network.synthesis
+        dtype = torch.bfloat16 if self._in_bf16() else torch.float32
+        self.quick = settled(network.synthesis, dtype)
+        self.layers, self.latent = self.synthesis.latent_shape
+        self.size = int(self.synthesis(torch.zeros(1, self.layers, self.latent, device=self.device)).shape[2])
+        self.sampler = Sampler(self.synthesis, g.value_range, g.channel_order == "BGR")
+        self.vgg = settled(Vgg19(config.layers, activated=True).to(self.device), dtype) if config.alpha else None
+        self.deviation, self.middle = self._sampled()
+        self.turned = self._turned(cache) if config.turned and config.space != "z" and config.steps else None
+
+    def __call__(self, pictures: Sequence[Picture], guesses: Guesses | None = None) -> list[Inverted | PictureError]:
+        """Invert pictures (size, size, 3) uint8, `batch` of them at once; fewer where memory does not suffice."""
+        results: list[Inverted | PictureError] = []
+        count = self.config.batch
+        while len(results) < len(pictures):
+            part = pictures[len(results) : len(results) + count]
+            begun = perf_counter()
+            try:
+                near = None if guesses is None else guesses[len(results) : len(results) + count]
+                found = self.inverted(self._scaled(part), near)
+            except torch.OutOfMemoryError:
+                if len(part) == 1:
+                    raise
+                count = len(part) // 2
+                self.log.info("inversion: %d faces at once, for memory is short", count)
+                continue
+            results += found
+            self._tell(f"{len(results)} of {len(pictures)}", found, perf_counter() - begun)
+        return results
+
+    def inverted(self, targets: Tensor, guesses: Guesses | None = None) -> list[Inverted | PictureError]:
+        """Invert pictures (N, 3, size, size), RGB in [-1, 1], all in one batch."""
+        starts = self.config.starts
+        done = self._optimised(targets.to(self.device), guesses)
+        results: list[Inverted | PictureError] = []
+        for face in range(len(targets)):
+            rows = [done[face * starts + start] for start in range(starts)]
+            whole = [row for row in rows if not isinstance(row, PictureError)]
+            broken = [row for row in rows if isinstance(row, PictureError)]
+            results.append(min(whole, key=lambda row: row.loss) if whole else broken[0])
+        return results
+
+    # -- The loop ----------------------------------------------------------------------------------------------------
+
+    def _optimised(self, targets: Tensor, guesses: Guesses | None) -> dict[int, Inverted | PictureError]:
+        """Every start of every picture, to its end: {row: what was found}."""
+        c = self.config
+        randoms = [np.random.default_rng([c.seed, start]) for start in range(c.starts)]
+        rows, sought = self._begin(targets, randoms, guesses)
+        steps = torch.optim.Adam(sought, c.learning_rate, (c.beta1, c.beta2))
+        done: dict[int, Inverted | PictureError] = {}
+        told = perf_counter()
+        for step in range(c.steps + 1):
+            styles = self._styles(rows.base, sought[0]) + self._jitter(step, randoms)[rows.start]
+            noises = sought[1:]
+            loss = self.losses(self._drawn(self.quick, styles, noises), rows, noises)
+            rows.learn(step, loss.detach(), styles.detach(), [one.detach() for one in noises])
+            if step == c.steps:
+                break
+            set_rate(c.learning_rate * up_and_down(step, c.steps, c.ramp_up, c.ramp_down), steps)
+            steps.zero_grad()
+            torch.autograd.backward(loss.sum())
+            steps.step()
+            normalise(noises)
+            if (step + 1) % LOOK == 0:
+                leave = rows.broken | (rows.since < step - (c.patience or c.steps) + 1)
+                if bool(leave.any()):
+                    done |= self._end(rows.only(leave), step + 1)
+                    rows, sought = rows.only(~leave), only(steps, ~leave)
+                    if not len(rows.number):
+                        return done
+                if perf_counter() - told > SECONDS:
+                    told = perf_counter()
+                    mean = float(rows.best.mean())
+                    self.log.info(
+                        "inversion: step %d of %d, %d at work, mean loss %.4f", step + 1, c.steps, len(rows.best), mean
+                    )
+        return done | self._end(rows, c.steps)
+
+    def losses(self, drawn: Tensor, rows: Rows, noises: Sequence[Tensor] = ()) -> Tensor:
+        """What is minimised for pictures (N, 3, S, S): (N,).
+
+        The perceptual part is the mean square apart of features over their own mean square, averaged over the layers.
+        """
+        alpha = self.config.alpha
+        loss = (1 - alpha) * (drawn - rows.target).square().mean((1, 2, 3))
+        if self.vgg is not None:
+            loss = loss + alpha * apart(self.vgg(drawn), rows.seen, rows.energy)
+        for noise in noises:
+            loss = loss + self.config.noise_weight * structure(noise)
+        return loss
+
+    def _begin(
+        self, targets: Tensor, randoms: list[np.random.Generator], guesses: Guesses | None = None
+    ) -> tuple[Rows, list[Tensor]]:
+        """The rows, and what is sought: latents (R, ...), counted from where they begin, then noise for each layer."""
+        c = self.config
+        first = torch.stack([self._first(start, rng) for start, rng in enumerate(randoms)])
+        base = first.repeat(len(targets), 1, 1)
+        if guesses is not None:
+            base[:: c.starts] = self._guessed(guesses)
+        sought = [torch.zeros_like(base)]
+        if c.noise == "optimised":
+            for fixed in self.synthesis.noises():
+                drawn = [torch.from_numpy(rng.standard_normal(fixed.shape, np.float32)) for rng in randoms]
+                sought.append(torch.cat(drawn).to(self.device).repeat(len(targets), 1, 1, 1))
+        normalise(sought[1:])
+        with torch.no_grad():
+            seen = self.vgg(targets) if self.vgg is not None else []
+        energy = energies(seen) if seen else targets.new_ones(len(targets), 0)
+        repeated = [one.repeat_interleave(c.starts, 0) for one in (targets, energy, *seen)]
+        rows = Rows.fresh(c.starts, base, self.layers, repeated[0], repeated[2:], repeated[1], sought[1:])
+        return rows, [one.requires_grad_() for one in sought]
+
+    @torch.no_grad()
+    def _end(self, rows: Rows, steps: int) -> dict[int, Inverted | PictureError]:
+        """What became of rows that are done. Those whose loss was no number once are errors."""
+        raw = self._raw(self.synthesis, rows.styles, rows.noises)
+        mse = (self._signed(raw) - rows.target).square().mean((1, 2, 3))  # in fp32, whatever the steps were in
+        drawn = self.sampler.shown(raw).cpu().numpy()
+        numbers = zip(rows.number.tolist(), rows.broken.tolist(), mse.tolist(), rows.best.tolist(), strict=True)
+        return {
+            number: PictureError("the inversion came to values that are not finite; try a lower learning_rate")
+            if broken
+            else Inverted(rows.styles[i].cpu().numpy(), np.ascontiguousarray(drawn[i]), apart, loss, steps)
+            for i, (number, broken, apart, loss) in enumerate(numbers)
+        }
+
+    # -- Latents, styles, pictures -----------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _sampled(self) -> tuple[float, Tensor]:
+        """The deviation of styles, root of the mean squared distance from their mean; the z nearest to the mean."""
+        z = torch.from_numpy(np.random.default_rng(0).standard_normal((SAMPLED, self.latent), np.float32))
+        z = z.to(self.device)
+        w = self.network.mapping(z)
+        apart = (w - self.network.mapping.mean).square().sum(1)
+        return float(apart.mean().sqrt()), z[apart.argmin()][None]
+
+    def _turned(self, cache: Path | None) -> Tensor:
+        """The directions along which latents are sought: (L, D, D), or (1, D, D) of a style for all layers."""
+        name = hashlib.sha256(f"{MEASURED} {self.identity}".encode()).hexdigest()
+        file = None if cache is None else cache / f"directions-{name}.npy"
+        shape = (self.layers, self.latent)
+        found = directions(self.network, shape, self.device, lambda text: self.log.info("inversion: %s", text), file)
+        return found[:-1] if self.config.space == "w+" else found[-1:]
+
+    @torch.no_grad()
+    def _first(self, start: int, rng: np.random.Generator) -> Tensor:
+        """Where a start begins: (L, D), or (1, D) in z and w."""
+        c = self.config
+        z = torch.from_numpy(rng.standard_normal((1, self.latent), np.float32)).to(self.device)
+        at_mean = c.start == "mean" and start == 0
+        if c.space == "z":
+            return self.middle if at_mean else z
+        w: Tensor = self.network.mapping.mean[None] if at_mean else self.network.mapping(z)
+        return w if c.space == "w" else w.expand(self.layers, -1)
+
+    def _guessed(self, guesses: Guesses) -> Tensor:
+        """Guesses (N, L, D) as latents: of a style for all layers the mean of theirs, (N, 1, D)."""
+        found = torch.from_numpy(np.stack(guesses)).to(self.device)
+        return found if self.config.space == "w+" else found.mean(1, keepdim=True)
+
+    def _styles(self, base: Tensor, sought: Tensor) -> Tensor:
+        """Styles (R, L, D) of latents (R, L or 1, D) that are counted from a base."""
+        if self.turned is not None:
+            pairs = zip(sought.unbind(1), self.turned, strict=True)
+            sought = torch.stack([rows_times(one, matrix) for one, matrix in pairs], 1)
+        latents = base + sought
+        w: Tensor = self.network.mapping(latents[:, 0])[:, None] if self.config.space == "z" else latents
+        return w.expand(-1, self.layers, -1)
+
+    def _jitter(self, step: int, randoms: list[np.random.Generator]) -> Tensor:
+        """Noise on the styles of each start, (starts, 1 or L, D); the same for every picture."""
+        c = self.config
+        left = max(0.0, 1 - step / (FADED * c.steps)) if c.jitter and c.steps else 0.0
+        if not left:
+            return torch.zeros(c.starts, 1, 1, device=self.device)
+        shape = (self.layers if c.space == "w+" else 1, self.latent)
+        drawn = np.stack([rng.standard_normal(shape, np.float32) for rng in randoms])
+        return torch.from_numpy(drawn).to(self.device) * (self.deviation * c.jitter * left**2)
+
+    def _raw(self, synthesis: Any, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
+        drawn: Tensor = synthesis(styles, noises) if noises else synthesis(styles)
+        return drawn
+
+    def _drawn(self, synthesis: Any, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
+        """Pictures (N, 3, S, S), RGB in about [-1, 1]."""
+        return self._signed(self._raw(synthesis, styles, noises))
+
+    def _signed(self, raw: Tensor) -> Tensor:
+        """What a network draws as RGB in about [-1, 1]."""
+        drawn = (raw - self.sampler.low) * (2 / self.sampler.span) - 1
+        return drawn.flip(1) if self.sampler.bgr else drawn
+
+    def _scaled(self, pictures: Sequence[Picture]) -> Tensor:
+        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
+
+    def _in_bf16(self) -> bool:
+        precision = self.config.precision
+        return precision == "bf16" or (precision == "auto" and fast_at_bf16(self.device.type == "cuda"))
+
+    def _tell(self, how_far: str, found: Sequence[Inverted | PictureError], seconds: float) -> None:
+        whole = [one for one in found if isinstance(one, Inverted)]
+        if whole:
+            mse = [one.mse for one in whole]
+            most = max(one.steps for one in whole)
+            self.log.info(
+                "inversion: %s faces, MSE %.4f to %.4f after %d steps, %.1f s",
+                how_far,
+                min(mse),
+                max(mse),
+                most,
+                seconds,
+            )

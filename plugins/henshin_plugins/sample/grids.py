@@ -1,0 +1,166 @@
+"""Figures of samplers: a grid, a table of mixed styles, strips from one picture to another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from henshin.config.block_range import layers_of
+from henshin.errors import HenshinError, PictureError
+from henshin.images.io import MOST_PIXELS
+from henshin.images.resizing import fitted, resample
+from henshin.runtime.latents import numbered_noise, style_shape
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from henshin import Model
+    from henshin.api.frame import Picture
+    from henshin_plugins.sample import SampleConfig
+
+    Floats = npt.NDArray[np.float32]
+
+
+class Table:
+    """Pictures of one size, side by side and one above the other on white; an empty place stays white."""
+
+    def __init__(self, rows: int, columns: int, gap: int, cell: int | None) -> None:
+        self.rows, self.columns, self.gap, self.cell = rows, columns, gap, cell
+        self.page: Picture | None = None
+
+    def put(self, row: int, column: int, picture: Picture) -> None:
+        """Show a picture (H, W, 3) uint8, at the size of the cells."""
+        height, width = (
+            picture.shape[:2] if self.cell is None else fitted(picture.shape[0], picture.shape[1], self.cell)
+        )
+        if self.page is None:
+            self.page = np.full((*self.size(height, width), 3), 255, np.uint8)
+        top, left = row * (height + self.gap), column * (width + self.gap)
+        self.page[top : top + height, left : left + width] = resample(picture, height, width)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width with pictures of these."""
+        return self.rows * (height + self.gap) - self.gap, self.columns * (width + self.gap) - self.gap
+
+
+def check(config: SampleConfig, model: Model) -> None:
+    """Errors: HenshinError when this model has not what the figure is made of, or the figure would be too large."""
+    name = config.model
+    if config.layout == "mixing":
+        if model.mapping is None:
+            raise HenshinError(f"sample.layout: mixing is of styles, and '{name}' has no mapping; grid and between do")
+        _lent(config, model)
+    if config.space == "w" and model.mapping is None:
+        raise HenshinError(f"sample.space: w is made by a mapping, and '{name}' has none; z would do")
+    side = config.cell or model.contract.preferred_size
+    if side is not None:
+        height, width = _table(config).size(side, side)
+        if height * width > MOST_PIXELS:
+            most = f"{MOST_PIXELS // 1_000_000} megapixels are the most"
+            raise HenshinError(f"sample.layout: this {config.layout} would be {width} x {height}, and {most}")
+
+
+def figure(config: SampleConfig, model: Model) -> Picture | PictureError:
+    """Draw the figure of a layout, (H, W, 3) uint8; a picture that fails is named by its place in it."""
+    table = _table(config)
+    try:
+        {"grid": _grid, "mixing": _mixing, "between": _between}[config.layout](config, model, table)
+    except PictureError as error:
+        return error
+    assert table.page is not None
+    return table.page
+
+
+def spherical(start: Floats, end: Floats, count: int) -> Floats:
+    """Go from one noise (D,) to another by even angles, ends included: (count, D), all about as long as noise is.
+
+    White 2016, "Sampling Generative Networks". Where both have one direction, or opposite ones, it goes straight.
+    """
+    long, longer = float(np.linalg.norm(start)), float(np.linalg.norm(end))
+    angle = float(np.arccos(np.clip(float(start @ end) / max(long * longer, 1e-12), -1, 1)))
+    if np.sin(angle) < 1e-3:
+        return straight(start, end, count)
+    t = np.linspace(0, 1, count)[:, None]
+    directions = (np.sin((1 - t) * angle) * start / long + np.sin(t * angle) * end / longer) / np.sin(angle)
+    return _with_ends(directions * ((1 - t) * long + t * longer), start, end)
+
+
+def straight(start: Floats, end: Floats, count: int) -> Floats:
+    """Go from one array to another of its shape in even steps, ends included: (count, ...)."""
+    t = np.linspace(0, 1, count).reshape(-1, *[1] * start.ndim)
+    return _with_ends((1 - t) * start + t * end, start, end)
+
+
+def _with_ends(along: npt.NDArray[np.float64], start: Floats, end: Floats) -> Floats:
+    """Put the very ends where rounding may have moved them: they are pictures that are known by their numbers."""
+    made = along.astype(np.float32)
+    made[0], made[-1] = start, end
+    return made
+
+
+def _table(config: SampleConfig) -> Table:
+    columns = min(config.columns, config.count)
+    rows, columns = {
+        "grid": (-(-config.count // columns), columns),
+        "mixing": (config.rows + 1, config.columns + 1),
+        "between": (config.rows, config.steps),
+    }[config.layout]
+    return Table(rows, columns, config.gap, config.cell)
+
+
+def _grid(config: SampleConfig, model: Model, table: Table) -> None:
+    size = model.samples_at_once
+    for first in range(0, config.count, size):
+        numbers = range(first, min(first + size, config.count))
+        for number, drawn in zip(numbers, model.sample(_noise(config, model, numbers), config.truncation), strict=True):
+            row, column = divmod(number, table.columns)
+            table.put(row, column, _sound(drawn, row, column))
+
+
+def _mixing(config: SampleConfig, model: Model, table: Table) -> None:
+    styles = model.styles(_noise(config, model, range(config.columns + config.rows)), config.truncation)
+    above, beside = styles[: config.columns], styles[config.columns :]
+    lent = np.zeros((1, styles.shape[1], 1), bool)
+    lent[:, _lent(config, model)] = True
+    _put_row(model, table, 0, 1, above)
+    for row, style in enumerate(beside, 1):
+        _put_row(model, table, row, 0, np.concatenate([style[None], np.where(lent, style, above)]))
+
+
+def _between(config: SampleConfig, model: Model, table: Table) -> None:
+    by_styles = config.space == "w" or (config.space is None and model.mapping is not None)
+    for row in range(config.rows):
+        ends = _noise(config, model, (2 * row, 2 * row + 1))
+        if by_styles:
+            start, end = model.styles(ends, config.truncation)
+            _put_row(model, table, row, 0, straight(start, end, config.steps))
+        else:
+            _put_row(model, table, row, 0, spherical(ends[0], ends[1], config.steps), config.truncation)
+
+
+def _put_row(model: Model, table: Table, row: int, column: int, latents: Floats, truncation: float = 1.0) -> None:
+    """Draw latents side by side, from a column on."""
+    for number, drawn in enumerate(model.sample(latents, truncation), column):
+        table.put(row, number, _sound(drawn, row, number))
+
+
+def _sound(drawn: Picture | PictureError, row: int, column: int) -> Picture:
+    if isinstance(drawn, PictureError):
+        raise PictureError(f"row {row + 1}, column {column + 1}: {drawn.reason}")
+    return drawn
+
+
+def _noise(config: SampleConfig, model: Model, numbers: range | tuple[int, ...]) -> Floats:
+    (length,) = model.contract.latent_shape or (0,)
+    return numbered_noise(config.seed, numbers, length)
+
+
+def _lent(config: SampleConfig, model: Model) -> list[int]:
+    """Return the rows of w+ that are the left column's. Errors: HenshinError for blocks that are not there."""
+    shape = style_shape(model) or (0, 0)
+    try:
+        blocks = layers_of(shape[0], model.contract.config.get("form") == "adain")
+        return [layer for number in config.mix.numbers(len(blocks)) for layer in blocks[number - 1]]
+    except HenshinError as error:
+        raise HenshinError(f"sample.mix: '{config.model}': {error}") from error

@@ -1,0 +1,159 @@
+"""What runs of the recipes `stylegan2` and `stylegan2-freeze` may say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from henshin import NetworkChoice, Recipe, ScheduledConfig, SetData
+from henshin.api.recipe import NetworkOption, StartName
+
+if TYPE_CHECKING:
+    from henshin import Run
+
+SIZE = 256
+StyleChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None, plain=True)]
+Change = Literal["blit", "geometry", "tone", "colour", "translation", "cutout"]
+
+
+def misfit(option: tuple[str, ...], value: int, message: str) -> ValidationError:
+    """What is wrong with an option beside others, so that it is told with that option's own line."""
+    wrong = PydanticCustomError("value_error", "{value} {message}", {"value": value, "message": message})
+    return ValidationError.from_exception_data(option[0], [{"type": wrong, "loc": option, "input": value}])
+
+
+class GameConfig(ScheduledConfig):
+    """What both recipes share. Defaults are the paper's, with adaptive augmentation (Karras et al., NeurIPS 2020)."""
+
+    data: SetData = Field(description="The pictures to learn from, and their size.")
+    batch: int = Field(32, ge=2, le=4096, description="Pictures a step.")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's, with betas (0, 0.99).")
+    decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
+    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
+    r1: float | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="Weight gamma of the penalty on the discriminator's slope at real pictures; without it, 0.0002 * "
+        "size^2 / batch.",
+    )
+    r1_every: int = Field(
+        16, ge=1, le=1000, description="Steps between two of these penalties, of as much more weight."
+    )
+    path_weight: float = Field(
+        2.0, ge=0, le=1000, description="Weight of the penalty on uneven path lengths; 0: none, an eighth faster."
+    )
+    path_every: int = Field(4, ge=1, le=1000, description="Steps between two of these penalties.")
+    path_shrink: int = Field(2, ge=1, le=64, description="They take a batch of this part.")
+    path_decay: float = Field(0.01, gt=0, le=1, description="How fast the mean path length follows.")
+    mixing: float = Field(0.9, ge=0, le=1, description="Pictures that are drawn in two styles, changed at some layer.")
+    average: float = Field(
+        10_000,
+        ge=0,
+        le=10**9,
+        description="Pictures after which a weight counts half in the exported running average; 0: the last ones.",
+    )
+    augment: tuple[Change, ...] = Field(
+        ("blit", "geometry", "tone"),
+        description="What the discriminator's pictures undergo, with a chance that follows how sure it is; []: none.",
+    )
+    augment_start: float = Field(0.0, ge=0, le=1, description="That chance at the start.")
+    augment_most: float = Field(0.8, ge=0, le=1, description="That chance at most.")
+    augment_target: float = Field(
+        0.6, ge=-1, le=1, description="Mean sign of the scores of real pictures above which the chance rises."
+    )
+    augment_pictures: int = Field(
+        500_000, ge=1, le=10**9, description="Real pictures over which it would rise from 0 to 1."
+    )
+
+    @property
+    def gamma(self) -> float:
+        """The weight of R1."""
+        return 0.0002 * self.data.size**2 / self.batch if self.r1 is None else self.r1
+
+    @property
+    def averaging(self) -> float:
+        """Decay of the running average, a step."""
+        return float(0.5 ** (self.batch / self.average)) if self.average else 0.0
+
+
+class StyleGan2RunConfig(GameConfig):
+    """A training from the start."""
+
+    generator: StyleChoice = Field(
+        NetworkChoice(use="stylegan2"), description="A sampler with a mapping and a synthesis."
+    )
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> StyleGan2RunConfig:
+        if self.generator.use == "stylegan2":
+            drawn = self.generator.options.get("size", SIZE)
+            if isinstance(drawn, int) and drawn != self.data.size:
+                if "size" in self.data.model_fields_set:
+                    raise misfit(
+                        ("data", "size"), self.data.size, f"is not what the generator draws; generator.size is {drawn}"
+                    )
+                raise misfit(
+                    ("generator", "size"), drawn, f"is not what the discriminator sees; data.size is {self.data.size}"
+                )
+        return self
+
+
+class FreezeConfig(GameConfig):
+    """Fine-tuning of the final blocks alone (FreezeG), against a discriminator whose first layers stay (FreezeD)."""
+
+    start: StartName = Field(
+        description="What to begin with: a run's folder, which brings its discriminator, or a model's .safetensors."
+    )
+    generator: StyleChoice | None = Field(
+        None, description="The generator of which `start` holds the weights; only for a file that does not say it."
+    )
+    blocks: int = Field(4, ge=1, le=9, description="Final blocks of the synthesis that learn, k; the others stay.")
+    judge_frozen: int | None = Field(
+        None,
+        ge=0,
+        le=8,
+        description="Blocks of the discriminator that stay, from the largest pictures on; without it 2, or none where "
+        "`start` brings no discriminator.",
+    )
+    batch: int = Field(8, ge=2, le=4096, description="Pictures a step.")
+    steps: int | None = Field(50_000, ge=1, le=10**9, description="Steps of training; null: by `epochs`.")
+
+    @model_validator(mode="after")
+    def _blocks_are_there(self) -> FreezeConfig:
+        size = self.data.size
+        most = size.bit_length() - 2
+        if self.blocks > most:
+            raise misfit(("blocks",), self.blocks, f"is too many; pictures of {size} px are drawn by {most} blocks")
+        if (self.judge_frozen or 0) >= most:
+            told = f"is too many; the discriminator of {size} px has {most - 1} blocks"
+            raise misfit(("judge_frozen",), self.judge_frozen or 0, told)
+        return self
+
+
+class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
+    """A style-based sampler against one discriminator, with lazy R1, path lengths and adaptive augmentation."""
+
+    name = "stylegan2"
+    Config = StyleGan2RunConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.stylegan2.recipe import train
+
+        train(self.config, run)
+
+
+class StyleGan2FreezeRecipe(Recipe[FreezeConfig]):
+    """A trained style-based sampler, of which the final blocks learn other pictures."""
+
+    name = "stylegan2-freeze"
+    Config = FreezeConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.stylegan2.recipe import tune
+
+        tune(self.config, run)
