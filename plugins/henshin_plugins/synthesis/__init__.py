@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+if TYPE_CHECKING:
     Latents = npt.NDArray[np.float32]
 
 LatentsName = Annotated[str, Field(min_length=1, max_length=100)]
