@@ -26,10 +26,10 @@ from henshin.images import read
 from henshin.images.resizing import resample
 from henshin.registry import build_registry
 from henshin.testing import context
-from henshin.train.export.exporter import Source
 from henshin.train.losses import Vgg19, apart, energies
-from henshin_plugins.inversion import InversionConfig
+from henshin.train.weights.trained_network import Source
 from henshin_plugins.inversion.cache import Inverted
+from henshin_plugins.inversion.config import InversionConfig
 from henshin_plugins.inversion.optimise.inverter import Inverter, network_of
 
 SHARES = (30, 15, 10, 5, 3, 2, 1)

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from henshin.models import read_contract
 from henshin.registry import build_registry
 from henshin.runtime import Device, Model, Network
-from henshin.train.export.exporter import Source
 from henshin.train.weights.from_published import Wanted, from_published
+from henshin.train.weights.trained_network import Source
 
 MEAN = torch.tensor([0.4488, 0.4371, 0.4040])
 

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from support_stylegan2 import TINY, drawn, published, styles
 
-from henshin.train.export.exporter import Source
-from henshin_plugins.inversion import InversionConfig
+from henshin.train.weights.trained_network import Source
+from henshin_plugins.inversion.config import InversionConfig
 from henshin_plugins.inversion.optimise.inverter import Inverter
-from henshin_plugins.stylegan2 import StyleGan2, StyleGan2Config
+from henshin_plugins.stylegan2 import StyleGan2
+from henshin_plugins.stylegan2.config import StyleGan2Config
 
 WEIGHTS = published(**TINY, seed=3)
 LOG = logging.getLogger("henshin.testing.stages")

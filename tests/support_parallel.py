@@ -10,7 +10,7 @@ PLUGIN = '''\
 import hashlib, json
 from henshin import Recipe, RecipeConfig, hookimpl
 from henshin.errors import HenshinError
-from henshin_plugins.cyclegan import CycleGanConfig
+from henshin_plugins.cyclegan.config import CycleGanConfig
 
 class Watched(Recipe[CycleGanConfig]):
     """CycleGAN, after one step of a network whose gradient is known, with a look at all weights at the end."""

@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel, Field, field_validator
 
 from henshin.api.hookspecs import hookimpl
-from henshin.api.stage import ModelName, Stage, StageConfig
+from henshin.api.stage import Stage, StageConfig
+from henshin.config.options import ModelName
 from henshin.errors import MissingError, PipelineError
 from henshin.pipeline import Pipeline, load
 from henshin.registry import Registry

@@ -6,7 +6,8 @@ STRANGER = '''\
 from typing import Annotated
 from henshin import (FolderName, FolderNames, Generator, GeneratorConfig, NetworkChoice, PairedData, Recipe,
                      RecipeConfig, SamplerChoice, hookimpl)
-from henshin.api.recipe import FolderOption, NetworkOption
+from henshin.config.options import FolderOption
+from henshin.api.recipe import NetworkOption
 from pydantic import BaseModel, Field
 
 class HayaoConfig(GeneratorConfig):

@@ -16,11 +16,13 @@ from henshin.errors import HenshinError, MissingError  # noqa: E402
 from henshin.models import METADATA_KEY, Contract, ModelStore  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import context  # noqa: E402
-from henshin.train.export.exporter import Source  # noqa: E402
+from henshin.train.weights import rebuilt  # noqa: E402
 from henshin.train.weights.blending import Swap, blended, read_blend  # noqa: E402
-from henshin.train.weights.loading import rebuilt  # noqa: E402
-from henshin_plugins.dcgan import DcganNetwork, DcganNetworkConfig  # noqa: E402
-from henshin_plugins.stylegan2 import StyleGan2, StyleGan2Config  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
+from henshin_plugins.dcgan.config import DcganNetworkConfig  # noqa: E402
+from henshin_plugins.stylegan2 import StyleGan2  # noqa: E402
+from henshin_plugins.stylegan2.config import StyleGan2Config  # noqa: E402
 
 BLOCKS = StyleGan2(StyleGan2Config(size=16)).blocks()
 

@@ -18,7 +18,8 @@ from henshin.errors import HenshinError, WrongWeightsError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
 from henshin.runtime import Model  # noqa: E402
 from henshin.train.export import members, write_all  # noqa: E402
-from henshin_plugins.carn import Carn, CarnConfig  # noqa: E402
+from henshin_plugins.carn import Carn  # noqa: E402
+from henshin_plugins.carn.config import CarnConfig  # noqa: E402
 
 
 def built(tensors, **options):
@@ -203,7 +204,7 @@ def measured(network: Model, folder: Path, scale: int) -> float:
 
 
 def the_listed_weights_are(path: Path) -> None:
-    from henshin.engine.record.manifest import hash_file
+    from henshin.files import hash_file
 
     listed = ModelStore().weights["carn-m-ahn"]
     assert (hash_file(path), path.stat().st_size) == (listed.sha256, listed.size)

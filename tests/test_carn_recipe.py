@@ -19,11 +19,20 @@ from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.data.preprocessing import reduced  # noqa: E402
 from henshin.train.export import members  # noqa: E402
-from henshin.train.super_resolution.patches import Damage, Patches, blurred, cut, damages, open_patches, spoilt  # noqa: E402
+from henshin.train.super_resolution.patches import (  # noqa: E402
+    Damage,
+    Patches,
+    blurred,
+    cut,
+    damages,
+    open_patches,
+    spoilt,
+)
 from henshin.train.super_resolution.validation import distance, scales_of  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
-from henshin_plugins.carn import SuperResolution, SuperResolutionConfig  # noqa: E402
+from henshin_plugins.carn import SuperResolution  # noqa: E402
+from henshin_plugins.carn.config import SuperResolutionConfig  # noqa: E402
 
 SCALES = (2, 3, 4)
 

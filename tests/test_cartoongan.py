@@ -18,16 +18,14 @@ from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.runtime import Device, Model, Network  # noqa: E402
 from henshin.testing import check_generator, picture  # noqa: E402
-from henshin.train.config.run_config import (  # noqa: E402
-    RunOptions,
-    load_run,
-)
+from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
-from henshin.train.export.exporter import Source  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.losses import content_loss, gram, score_loss, style_loss  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
-from henshin_plugins.cartoongan import Cartoon, CartoonConfig, CartoonGanConfig  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin_plugins.cartoongan import Cartoon  # noqa: E402
+from henshin_plugins.cartoongan.config import CartoonConfig, CartoonGanConfig  # noqa: E402
 from henshin_plugins.cartoongan.network import CartoonGenerator, CartoonJudge  # noqa: E402
 
 REGISTRY = build_registry()
@@ -276,7 +274,7 @@ def test_epochs_and_steps_of_the_beginning():
 
 @pytest.mark.parametrize("crop", ["middle", "random"])
 def test_the_smoothed_set_is_what_the_stage_makes_of_each_training_picture(tmp_path, crop):
-    from henshin.api.recipe import UnpairedData
+    from henshin.api.training_data import UnpairedData
     from henshin.train.data import open_pictures, through
 
     domains(tmp_path, size=48)

@@ -16,7 +16,7 @@ from support_cli import run
 
 from henshin.cli import main, run_pipeline
 from henshin.cli.app import COMMANDS
-from henshin.cli.commands.run import spread_inputs
+from henshin.cli.options import spread_inputs
 
 # -- Words ----------------------------------------------------------------------------------------------------------
 

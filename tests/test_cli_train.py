@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from henshin.cli import main, run_pipeline
-from henshin.cli.commands.train import duration
+from henshin.cli.options import duration
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("45s", 45), ("9m", 540), ("1.5h", 5400), ("30", 30)])

@@ -15,15 +15,14 @@ from support_runtime import model_of, translated
 from support_stages import context_in
 
 from henshin import PictureError
-from henshin.api.frame import Metadata, picture_problem
 from henshin.api.placement import checked
-from henshin.cli.model_output import default_folder
-from henshin.files import CHECKOUT
+from henshin.files import CHECKOUT, user_folder
 from henshin.images import WriteOptions, encode
+from henshin.images.picture import Metadata, picture_problem
 from henshin.models import Entry
-from henshin.models.store import user_folder
-from henshin.pipeline.loading import PipelineFile
+from henshin.pipeline.schema import PipelineFile
 from henshin.text import name_problem
+from henshin.train.export.models import default_folder
 
 NO_PICTURES = [
     (None, "a NoneType; a picture is"),

@@ -16,7 +16,7 @@ from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
-from henshin_plugins.cyclegan import CycleGanConfig  # noqa: E402
+from henshin_plugins.cyclegan.config import CycleGanConfig  # noqa: E402
 from henshin_plugins.cyclegan.network import ResNetGenerator  # noqa: E402
 from henshin_plugins.cyclegan.recipe import mixes, translated  # noqa: E402
 

@@ -17,14 +17,12 @@ from torch.nn import functional as F  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import check_generator  # noqa: E402
-from henshin.train.config.run_config import (  # noqa: E402
-    RunOptions,
-    load_run,
-)
+from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.networks import Average  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
-from henshin_plugins.dcgan import DcganNetwork, DcganNetworkConfig  # noqa: E402
+from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
+from henshin_plugins.dcgan.config import DcganNetworkConfig  # noqa: E402
 from henshin_plugins.dcgan.network import DcganGenerator, DcganJudge  # noqa: E402
 from henshin_plugins.dcgan.recipe import cross_entropy, fixed_noise, settle, spherical, strips  # noqa: E402
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from henshin import Generator, GeneratorConfig, PictureError
-from henshin.api.stage import ModelOption
+from henshin.config.options import ModelOption
 from henshin.errors import HenshinError
 from henshin.models import ModelStore
 from henshin.models.requirements import problem
 from henshin.runtime import Device, Model, Network
 from henshin.testing import check_generator
 from henshin.train.export import export
-from henshin.train.export.exporter import Source
+from henshin.train.weights.trained_network import Source
 
 nn: Any = pytest.importorskip("torch").nn
 SIDE = 8
@@ -87,7 +87,7 @@ def test_batches_change_nothing(model: Model) -> None:
 
 
 def test_a_picture_on_which_it_fails_fails_alone(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from henshin.runtime.session import NetworkError
+    from henshin.runtime import NetworkError
 
     given = pictures(4)
     run = Network.run

@@ -20,10 +20,10 @@ from henshin.runtime import Device, Model, Network  # noqa: E402
 from henshin.testing import check_generator  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
-from henshin.train.export.exporter import Source  # noqa: E402
 from henshin.train.networks import make_generator  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
 from henshin_plugins.stylegan2.encoder import StyleGan2Encoder, StyleGan2EncoderRecipe  # noqa: E402
 
 TINY = {"size": 32, "width": 4, "maximum_width": 8, "latent": 8, "mapping_layers": 2}

@@ -13,12 +13,14 @@ import pytest
 from support_engine import Bench, Crop, Faces, Invert, Uncrop
 from support_onnx import box, invert
 
-from henshin.api.frame import Face, Frame, Metadata
+from henshin.api.frame import Face, Frame
 from henshin.api.placement import zones
 from henshin.api.stage import Stage, StageConfig
 from henshin.engine.preparation.input_files import Source
-from henshin.engine.stages.runner import Job, Stages
+from henshin.engine.stages.job import Job
+from henshin.engine.stages.runner import Stages
 from henshin.errors import HenshinError
+from henshin.images.picture import Metadata
 
 
 def job(colour: int = 9, size: tuple[int, int] = (8, 12)) -> Job:

@@ -15,7 +15,8 @@ from henshin.api.frame import Face, Frame
 from henshin.api.placement import put, resized, zones
 from henshin.api.stage import Stage, StageConfig
 from henshin.engine.preparation.input_files import Source
-from henshin.engine.stages.runner import Job, Stages
+from henshin.engine.stages.job import Job
+from henshin.engine.stages.runner import Stages
 from henshin.errors import MissingError, PictureError
 
 

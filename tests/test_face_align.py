@@ -17,8 +17,9 @@ from support_face import EXAMPLES, frame, picture, placed, smooth
 from support_stages import opened
 
 from henshin import Face
-from henshin_plugins.face import FaceAlign, FaceAlignConfig
+from henshin_plugins.face import FaceAlign
 from henshin_plugins.face.align import align
+from henshin_plugins.face.config import FaceAlignConfig
 from henshin_plugins.face.geometry import TEMPLATE, apply, invert, similarity, template
 from henshin_plugins.face.warp import warp
 

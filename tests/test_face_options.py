@@ -13,7 +13,7 @@ from support_stages import context_in
 from henshin import PipelineError
 from henshin.pipeline import load
 from henshin.registry import build_registry
-from henshin_plugins.face import FaceDetectConfig
+from henshin_plugins.face.config import FaceDetectConfig
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from support_face import frame, placed, smooth
 from support_stages import opened
 
 from henshin import Face
-from henshin_plugins.face import FaceAlignConfig, PasteBack, PasteBackConfig, SplitFaces
+from henshin_plugins.face import PasteBack, SplitFaces
 from henshin_plugins.face.align import align
+from henshin_plugins.face.config import FaceAlignConfig, PasteBackConfig
 from henshin_plugins.face.geometry import apply
 from henshin_plugins.face.paste import paste
 

@@ -12,14 +12,15 @@ from safetensors.torch import save_file  # noqa: E402
 from support_carn import drawn, imported, model, published  # noqa: E402
 
 from henshin.cli import main  # noqa: E402
-from henshin.cli.model_output import free_paths  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
 from henshin.models.index import read_index  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
 from henshin.train.export import members, write_all  # noqa: E402
-from henshin_plugins.carn import Carn, CarnConfig  # noqa: E402
+from henshin.train.export.models import free_paths  # noqa: E402
+from henshin_plugins.carn import Carn  # noqa: E402
+from henshin_plugins.carn.config import CarnConfig  # noqa: E402
 
 TINY = {"width": 8, "scales": (2, 3)}
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from henshin.api.frame import Metadata
 from henshin.images import WriteOptions, encode, output_format, read
 from henshin.images.exif import renew_exif, renew_xmp
+from henshin.images.picture import Metadata
 
 PLAIN = WriteOptions()
 WITH_EXIF = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"]

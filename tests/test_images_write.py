@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from henshin.api.frame import Metadata
 from henshin.errors import PictureError
 from henshin.images import WRITABLE, WriteOptions, copied_as, encode, output_format, read, write_bytes
+from henshin.images.picture import Metadata
 
 PLAIN = WriteOptions()
 LOSSLESS = ("PNG", "TIFF", "BMP")

@@ -24,7 +24,8 @@ from henshin.testing import picture  # noqa: E402
 from henshin.train.export.parity import photo_like  # noqa: E402
 from henshin.train.weights.from_published import Wanted, from_published, importable  # noqa: E402
 from henshin.train.weights.weight_files import read_groups  # noqa: E402
-from henshin_plugins.cartoongan import Cartoon, CartoonConfig  # noqa: E402
+from henshin_plugins.cartoongan import Cartoon  # noqa: E402
+from henshin_plugins.cartoongan.config import CartoonConfig  # noqa: E402
 
 REGISTRY = build_registry()
 WEIGHTS = published()

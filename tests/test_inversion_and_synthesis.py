@@ -16,8 +16,10 @@ from henshin import Face, Frame  # noqa: E402
 from henshin.cli import main  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin_plugins.face import SplitFaces  # noqa: E402
-from henshin_plugins.inversion import Inversion, InversionConfig  # noqa: E402
-from henshin_plugins.synthesis import Synthesis, SynthesisConfig  # noqa: E402
+from henshin_plugins.inversion import Inversion  # noqa: E402
+from henshin_plugins.inversion.config import InversionConfig  # noqa: E402
+from henshin_plugins.synthesis import Synthesis  # noqa: E402
+from henshin_plugins.synthesis.config import SynthesisConfig  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,10 @@ from henshin import Frame, Generator, GeneratorConfig, HenshinError  # noqa: E40
 from henshin.models import METADATA_KEY  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin.train.export import export  # noqa: E402
-from henshin.train.export.exporter import Source, describe  # noqa: E402
-from henshin_plugins.inversion import Inversion, InversionConfig  # noqa: E402
+from henshin.train.export.exporter import describe  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin_plugins.inversion import Inversion  # noqa: E402
+from henshin_plugins.inversion.config import InversionConfig  # noqa: E402
 from henshin_plugins.inversion.optimise.inverter import Inverter  # noqa: E402
 
 

@@ -20,11 +20,13 @@ from henshin import Face, Frame, HenshinError  # noqa: E402
 from henshin.cli import main, run_pipeline  # noqa: E402
 from henshin.models import METADATA_KEY  # noqa: E402
 from henshin.testing import context  # noqa: E402
-from henshin.train.export.exporter import Source, describe  # noqa: E402
+from henshin.train.export.exporter import describe  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
 from henshin.train.weights.weight_files import hash_of_tensors  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
-from henshin_plugins.inversion import Inversion, InversionConfig  # noqa: E402
+from henshin_plugins.inversion import Inversion  # noqa: E402
 from henshin_plugins.inversion.cache import Kept  # noqa: E402
+from henshin_plugins.inversion.config import InversionConfig  # noqa: E402
 from henshin_plugins.inversion.optimise.inverter import Inverter  # noqa: E402
 
 # ---- the stage

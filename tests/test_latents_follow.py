@@ -15,7 +15,8 @@ from support_pipeline import Loader, stage_class, wrong
 from henshin import Dropped, Face, Frame, Stage, StageConfig
 from henshin.api.hookspecs import hookimpl
 from henshin.registry import Registry
-from henshin_plugins.face import FaceAlign, FaceAlignConfig, PasteBack, PasteBackConfig, SplitFaces
+from henshin_plugins.face import FaceAlign, PasteBack, SplitFaces
+from henshin_plugins.face.config import FaceAlignConfig, PasteBackConfig
 
 
 class Number(Stage[StageConfig]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from conftest import ROOT
 from henshin.testing import check_plugin
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CORE = ROOT / "core" / "henshin"
 PLUGINS: dict[str, str] = PROJECT["project"]["entry-points"]["henshin"]
 
 
@@ -20,20 +22,29 @@ def contract(words: str) -> dict[str, Any]:
     return found
 
 
-def test_the_ground_floor_is_all_of_core_but_training_and_the_command_line() -> None:
-    core = ROOT / "core" / "henshin"
-    modules = {path.stem for path in core.glob("*.py")} | {path.parent.name for path in core.glob("*/__init__.py")}
-    above = {"__init__", "cli", "train"}
-    assert above <= modules
-    wanted = {f"henshin.{name}" for name in modules - above}
-    assert set(contract("ground floor")["source_modules"]) == wanted
-
-
-def test_only_three_kinds_of_modules_of_a_plugin_may_be_heavy() -> None:
-    ignored = contract("may import torch")["ignore_imports"]
-    assert {rule.split(" ->")[0] for rule in ignored} == {
-        f"henshin_plugins.{depth}.{name}" for depth in ("*", "*.*") for name in ("network", "recipe", "optimise")
+def rooms(folder: Path) -> set[str]:
+    """The modules and packages that lie directly in a folder."""
+    return {path.stem for path in folder.glob("*.py")} - {"__init__"} | {
+        path.parent.name for path in folder.glob("*/__init__.py")
     }
+
+
+@pytest.mark.parametrize(("words", "folder"), [("core", ""), ("training", "train"), ("the engine", "engine")])
+def test_every_room_has_its_floor(words: str, folder: str) -> None:
+    layers = contract(f"Rooms of {words}")["layers"]
+    assert {room.strip() for layer in layers for room in layer.split("|")} == rooms(CORE / folder)
+
+
+def test_what_lies_below_training_may_import_no_torch() -> None:
+    wanted = {f"henshin.{name}" for name in rooms(CORE) - {"cli", "train"}}
+    assert set(contract("Below training")["source_modules"]) == wanted
+
+
+def test_folders_hold_few_modules() -> None:
+    folders = {path.parent for path in CORE.rglob("*.py")}
+    full = {str(folder): count for folder in folders if (count := len(list(folder.glob("*.py"))) - 1) > 14}
+    assert full == {}
+    assert len(list(CORE.glob("*.py"))) - 1 <= 6
 
 
 def test_every_plugin_folder_is_an_entry_point() -> None:
@@ -48,10 +59,10 @@ def test_a_plugin_registers_alone_describes_its_options_and_is_light(module: str
 
 
 def test_no_file_has_grown_too_long() -> None:
-    """About 300 lines: one room each."""
+    """A file is one thing, of 80 to 350 lines."""
     files = [path for folder in ("core", "plugins", "tests", "bench") for path in (ROOT / folder).rglob("*.py")]
     assert len(files) > 100
-    long = {str(path.relative_to(ROOT)): lines for path in files if (lines := len(path.read_text().splitlines())) > 320}
+    long = {str(path.relative_to(ROOT)): lines for path in files if (lines := len(path.read_text().splitlines())) > 350}
     assert long == {}
 
 

@@ -16,6 +16,7 @@ from henshin.cli import main
 from henshin.engine.preparation.input_files import list_inputs
 from henshin.errors import HenshinError
 from henshin.models import ModelStore
+from henshin.models.catalogue import list_models
 from henshin.pipeline import find
 
 
@@ -104,7 +105,7 @@ def test_a_model_or_pipeline_in_a_locked_folder_is_told(locked: Path, tmp_path: 
 @pytest.mark.parametrize("below", ["", "deep"])
 def test_locked_folders_of_models_hold_nothing_and_that_is_told(locked: Path, tmp_path: Path, below: str) -> None:
     store = ModelStore(local=locked / below, user=locked / below, packaged=tmp_path / "models")
-    assert store.list() == []
+    assert list_models(store) == []
     with pytest.raises(HenshinError, match=r"no model named 'x'.*cannot be read: Permission denied"):
         store.find("x")
 

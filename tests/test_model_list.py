@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from henshin.errors import HenshinError
-from henshin.models import Entry, list_models
+from henshin.models import Entry, add_to_index
 from henshin.models.index import read_index
 
 A, B = "a" * 64, "b" * 64
@@ -48,7 +48,7 @@ models:
 
 def test_comments_around_a_replaced_entry_stay(tmp_path: Path) -> None:
     path = listing(tmp_path, COMMENTED)
-    list_models(tmp_path, [entry("one", 9)])
+    add_to_index(tmp_path, [entry("one", 9)])
     own = COMMENTED[COMMENTED.index("  - name: one") : COMMENTED.index("\n  # above two")]
     mine = f"  - name: one\n    file: one.onnx\n    sha256: {B}\n    size: 9\n"
     assert path.read_text() == COMMENTED.replace(own, mine)
@@ -57,7 +57,7 @@ def test_comments_around_a_replaced_entry_stay(tmp_path: Path) -> None:
 def test_an_entry_is_added_and_replaced(tmp_path: Path) -> None:
     path = listing(tmp_path, COMMENTED)
     for size in (5, 6):
-        list_models(tmp_path, [entry("new", size, "x: 'y' #z")])
+        add_to_index(tmp_path, [entry("new", size, "x: 'y' #z")])
     assert [(one.name, one.size) for one in read_index(tmp_path).models] == [("one", 1), ("two", 2), ("new", 6)]
     assert read_index(tmp_path).models[2].description == "x: 'y' #z"
     assert path.read_text().startswith(COMMENTED)
@@ -69,7 +69,7 @@ def test_an_entry_is_added_and_replaced(tmp_path: Path) -> None:
 def test_the_files_own_indentation_is_kept(tmp_path: Path, dash: int, name: str) -> None:
     lines = ["- name: one", "  file: one.onnx", f"  sha256: {A}", "  size: 1"]
     path = listing(tmp_path, "models:\n" + "".join(f"{' ' * dash}{line}\n" for line in lines))
-    list_models(tmp_path, [entry(name)])
+    add_to_index(tmp_path, [entry(name)])
     assert (name, 5) in [(one.name, one.size) for one in read_index(tmp_path).models]
     assert {len(line) - len(line.lstrip()) for line in path.read_text().splitlines() if "- name" in line} == {dash}
 
@@ -78,7 +78,7 @@ def test_the_files_own_indentation_is_kept(tmp_path: Path, dash: int, name: str)
 def test_the_first_entry(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         listing(tmp_path, text)
-    list_models(tmp_path, [entry("new")])
+    add_to_index(tmp_path, [entry("new")])
     assert [one.name for one in read_index(tmp_path).models] == ["new"]
     assert (tmp_path / "models.yaml").read_text().startswith(text or "models:\n")
 
@@ -95,7 +95,7 @@ def test_the_first_entry(tmp_path: Path, text: str | None) -> None:
 def test_a_list_in_another_style_is_refused_and_left_alone(tmp_path: Path, text: str, name: str) -> None:
     path = listing(tmp_path, text)
     with pytest.raises(HenshinError, match=rf"models\.yaml: '{name}' cannot be entered"):
-        list_models(tmp_path, [entry(name)])
+        add_to_index(tmp_path, [entry(name)])
     assert path.read_text() == text
     assert [file.name for file in tmp_path.iterdir()] == ["models.yaml"]
 
@@ -113,7 +113,7 @@ def test_a_list_of_weights_beside_the_models_stays(tmp_path: Path, place: str, n
     weights = f"weights:\n  - name: w\n    file: w.pth\n    sha256: {A}\n    size: 1\n    scales: [2]\n    url: http://x/w.pth\n"
     text = {"before": weights + models, "after": models + weights, "alone": weights}[place]
     path = listing(tmp_path, text)
-    list_models(tmp_path, [entry(name), entry("last")])
+    add_to_index(tmp_path, [entry(name), entry("last")])
     index = read_index(tmp_path)
     assert [one.models for one in index.weights] == [("w-x2",)]
     assert [one.name for one in index.models] == list(
@@ -127,6 +127,6 @@ def test_of_several_entries_all_are_entered_or_none(tmp_path: Path) -> None:
     text = f"models:\n  - name: one\n    {rest}  -\n    name: two\n    {rest}"
     path = listing(tmp_path, text)
     with pytest.raises(HenshinError, match="'two' cannot be entered"):
-        list_models(tmp_path, [entry("one"), entry("two")])
+        add_to_index(tmp_path, [entry("one"), entry("two")])
     assert path.read_text() == text
     assert [file.name for file in tmp_path.iterdir()] == ["models.yaml"]

@@ -15,11 +15,13 @@ import support_onnx as tiny
 import yaml
 from onnx import helper
 
-from henshin.engine.record.manifest import hash_file
 from henshin.errors import HenshinError, MissingError
+from henshin.files import hash_file, user_folder
 from henshin.models import METADATA_KEY, Contract, ModelStore, read_contract
+from henshin.models.catalogue import list_models
+from henshin.models.download import pull
 from henshin.models.onnx_metadata import input_types, read_metadata
-from henshin.models.store import user_folder
+from henshin.models.requirements import model_problem
 
 
 @pytest.fixture
@@ -122,9 +124,9 @@ def test_a_layout_that_is_not_the_networks_is_told_before_anything_runs(
         store.find("foreign.onnx", tmp_path)
     assert str(caught.value).startswith(str(beside))
     assert "\n" not in str(caught.value)
-    assert said.split("'")[1] in str(store.problem(str(path)))
+    assert said.split("'")[1] in str(model_problem(store, str(path)))
     beside.write_text(json.dumps({**sidecar, "layout": "nchw_float"}))
-    assert store.problem(str(path)) is None
+    assert model_problem(store, str(path)) is None
 
 
 def test_a_layout_of_floats_is_wrong_for_a_network_of_bytes(tmp_path: Path) -> None:
@@ -184,8 +186,8 @@ def test_a_missing_model_is_told_with_near_names(store: ModelStore, tmp_path: Pa
     tiny.invert(tmp_path / "user/selfie2anime.onnx")
     with pytest.raises(MissingError, match="no model named 'selfie2anme'; did you mean 'selfie2anime'"):
         store.find("selfie2anme")
-    assert store.problem("selfie2anime") is None
-    assert "did you mean 'selfie2anime'" in str(store.problem("selfie2anme"))
+    assert model_problem(store, "selfie2anime") is None
+    assert "did you mean 'selfie2anime'" in str(model_problem(store, "selfie2anme"))
 
 
 def test_a_model_that_can_be_had_is_told_with_the_command(store: ModelStore, tmp_path: Path) -> None:
@@ -206,13 +208,13 @@ def test_the_smallest_of_a_multi_scale_model_that_suffices(store: ModelStore, tm
     assert store.scales("carn-m") == {2: "carn-m-x2", 3: "carn-m-x3", 4: "carn-m-x4"}
     assert store.scales("carn-m-x3") == {3: "carn-m-x3"}
     assert store.scales("carn") == {}
-    assert store.problem("carn-m") is None
+    assert model_problem(store, "carn-m") is None
 
 
 def test_a_list_that_is_wrong_is_told_in_one_line(store: ModelStore, tmp_path: Path) -> None:
     listed(tmp_path / "user", "m", "../m.onnx", b"x", licens="MIT")
     with pytest.raises(HenshinError, match=r"user.models\.yaml: ") as caught:
-        store.list()
+        list_models(store)
     assert "models.0.file: cannot name a file or folder" in str(caught.value)
     assert "did you mean 'licence'" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -225,7 +227,7 @@ def test_the_list_of_models(store: ModelStore, tmp_path: Path) -> None:
     detector = tiny.foreign_float(tmp_path / "packaged/detector_v2.onnx").read_bytes()
     listed(tmp_path / "packaged", "detector", "detector_v2.onnx", detector, kind="detector")
     listed(tmp_path / "packaged", "far", "far.onnx", b"x", url="https://example.invalid/far.onnx")
-    rows = {row.name: row for row in store.list()}
+    rows = {row.name: row for row in list_models(store)}
     assert list(rows) == ["both", "detector", "far", "mute"]
     assert (rows["both"].source, rows["both"].path) == ("user", tmp_path / "user/both.onnx")
     assert (rows["detector"].kind, rows["detector"].problem) == ("detector", None)
@@ -248,13 +250,13 @@ def test_a_model_is_pulled_and_verified(store: ModelStore, tmp_path: Path) -> No
     origin = tiny.invert(tmp_path / "web/m.onnx")
     listed(tmp_path / "packaged", "m", "m.onnx", origin.read_bytes(), url=origin.as_uri())
     seen: list[tuple[int, int]] = []
-    path = store.pull("m", progress=lambda done, whole: seen.append((done, whole)))
+    path = pull(store, "m", progress=lambda done, whole: seen.append((done, whole)))
     assert path == tmp_path / "user/m.onnx"
     assert seen[-1] == (origin.stat().st_size, origin.stat().st_size)
     assert store.verify("m") == store.find("m").path == path
     assert hash_file(path) == hash_file(origin)
     stamp = path.stat().st_mtime_ns
-    assert store.pull("m") == path
+    assert pull(store, "m") == path
     assert path.stat().st_mtime_ns == stamp
     assert [file.name for file in (tmp_path / "user").iterdir()] == ["m.onnx"]
 
@@ -262,9 +264,9 @@ def test_a_model_is_pulled_and_verified(store: ModelStore, tmp_path: Path) -> No
     with pytest.raises(HenshinError, match="its sha256 is"):
         store.verify("m")
     with pytest.raises(HenshinError, match="--force"):
-        store.pull("m")
+        pull(store, "m")
     assert path.read_bytes() == b"mine"
-    store.pull("m", force=True)
+    pull(store, "m", force=True)
     store.verify("m")
 
 
@@ -274,7 +276,7 @@ def test_what_is_not_what_is_listed_is_not_kept(store: ModelStore, tmp_path: Pat
     origin.write_bytes(came)
     listed(tmp_path / "packaged", "m", "m.onnx", b"right", url=origin.as_uri())
     with pytest.raises(HenshinError, match="nothing was kept"):
-        store.pull("m")
+        pull(store, "m")
     assert list((tmp_path / "user").iterdir()) == []
 
 
@@ -283,11 +285,11 @@ def test_without_network_pulling_fails_in_one_line(store: ModelStore, tmp_path: 
     listed(tmp_path / "packaged", "gone", "gone.onnx", b"x", url=(tmp_path / "gone.onnx").as_uri())
     for name in ("m", "gone"):
         with pytest.raises(MissingError, match=f"model '{name}': .* cannot be reached") as caught:
-            store.pull(name)
+            pull(store, name)
         assert "\n" not in str(caught.value)
         assert str(caught.value).endswith(f"a copy that you have goes to {tmp_path / 'user' / f'{name}.onnx'}")
     with pytest.raises(MissingError, match="no model named 'n' can be downloaded"):
-        store.pull("n")
+        pull(store, "n")
 
 
 def test_the_packaged_list_is_sound_and_its_files_are_whole() -> None:
@@ -313,7 +315,8 @@ def test_checking_a_model_loads_neither_numpy_nor_a_runtime(tmp_path: Path) -> N
     code = f"""
 import sys
 from henshin.models import ModelStore
-assert ModelStore().problem({str(path)!r}) is None
+from henshin.models.requirements import model_problem
+assert model_problem(ModelStore(), {str(path)!r}) is None
 print([name for name in ("numpy", "PIL", "onnxruntime", "onnx") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,9 +15,9 @@ from PIL import Image
 from henshin import Stage
 from henshin.cli import run_pipeline
 from henshin.cli.base import registry_with
-from henshin.config.overrides import labels
 from henshin.files import data_folder
 from henshin.pipeline import checks
+from henshin.pipeline.loading import labels
 
 FILES = sorted(data_folder("pipelines").glob("*.yaml"))
 
@@ -116,7 +116,7 @@ def test_results_depend_neither_on_the_batch_nor_on_the_order(
     """From files to files: photos of equal size with several faces each, a model that looks at whole crops."""
     from support_onnx import centred
 
-    from henshin.runtime.session import Network
+    from henshin.runtime import Network
 
     centred(stand_in / "selfie2anime.onnx", preferred_size=64)
     photos = tmp_path / "photos"

@@ -19,7 +19,7 @@ from henshin.train.export import export  # noqa: E402
 from henshin.train.losses import discriminator_loss  # noqa: E402
 from henshin.train.networks import make_judge  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
-from henshin_plugins.pix2pix import Pix2PixConfig  # noqa: E402
+from henshin_plugins.pix2pix.config import Pix2PixConfig  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from PIL import Image, ImageFilter, ImageOps
 from henshin.cli import run_pipeline
 from henshin.files import data_folder
 from henshin.registry import build_registry
-from henshin_plugins.filters import BordersConfig
 from henshin_plugins.filters.borders import margins
+from henshin_plugins.filters.config import BordersConfig
 
 PAGE = ROOT / "docs" / "preparing.md"
 

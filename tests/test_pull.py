@@ -18,10 +18,11 @@ torch = pytest.importorskip("torch")
 import support_onnx as tiny  # noqa: E402
 from support_carn import published  # noqa: E402
 
-from henshin.api.stage import ModelOption  # noqa: E402
 from henshin.cli import main  # noqa: E402
+from henshin.config.options import ModelOption  # noqa: E402
 from henshin.errors import MissingError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
+from henshin.models.catalogue import list_models  # noqa: E402
 from henshin.models.requirements import fitting  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
@@ -103,7 +104,7 @@ def test_listed_weights_become_models(place, capsys):
         f"Weights by nobody: {place.address}/w.pth, sha256 {hashlib.sha256(data).hexdigest()}"
     )
     assert (found.contract.licence, found.contract.scale) == ("MIT", 3)
-    assert [(one.name, one.source) for one in store.list() if one.name.startswith("sharp")] == [
+    assert [(one.name, one.source) for one in list_models(store) if one.name.startswith("sharp")] == [
         ("sharp-x2", "user"),
         ("sharp-x3", "user"),
     ]
@@ -126,7 +127,7 @@ def test_before_they_are_pulled_everything_says_how_they_are_had(place, capsys):
         line.split()[0] == "sharp" and "(henshin models pull sharp; needs henshin[train])" in line and "MIT" in line
         for line in capsys.readouterr().out.splitlines()
     )
-    (listed,) = [one for one in ModelStore().list() if one.name == "sharp"]
+    (listed,) = [one for one in list_models(ModelStore()) if one.name == "sharp"]
     assert (listed.source, listed.path, listed.needs) == ("download", None, "train")
     for name in ("sharp", "sharp-x3"):
         assert main(["models", "show", name]) == 3

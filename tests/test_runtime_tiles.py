@@ -159,7 +159,8 @@ def test_tiled_carn_is_what_untiled_carn_is(tmp_path: Path, rng: np.random.Gener
     """With wild weights, so that every pixel sees as far as it can."""
     torch = pytest.importorskip("torch")
     from henshin.train.export.exporter import Translator
-    from henshin_plugins.carn import Carn, CarnConfig
+    from henshin_plugins.carn import Carn
+    from henshin_plugins.carn.config import CarnConfig
 
     torch.manual_seed(scale)
     generator = Carn(CarnConfig.model_validate({"width": 4, "group": 2, "scales": (scale,)}))
@@ -232,7 +233,7 @@ def test_when_memory_ends_within_a_picture_it_goes_on_in_smaller_tiles(
 def test_what_would_be_too_large_for_a_picture_fails_before_the_work(
     tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("henshin.images.io.MOST_PIXELS", 10_000)
+    monkeypatch.setattr("henshin.images.picture.MOST_PIXELS", 10_000)
     model = tiled(tiny.enlarge(tmp_path / "m.onnx", 4), 64)
     shapes = spied(model)
     large, small = pictures_of(rng, (30, 21), (25, 25))

@@ -17,9 +17,10 @@ from support_sampler import LENGTH, SIDE, expected, sampler
 
 from henshin.cli import main, run_pipeline
 from henshin.errors import HenshinError, PictureError
-from henshin.runtime.session import Network, OutOfMemoryError
+from henshin.runtime import Network, OutOfMemoryError
 from henshin.testing import check_stage
-from henshin_plugins.sample import Sample, SampleConfig
+from henshin_plugins.sample import Sample
+from henshin_plugins.sample.config import SampleConfig
 
 
 @pytest.fixture

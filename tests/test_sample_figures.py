@@ -17,7 +17,8 @@ from support_sampler import LENGTH, MEAN, SIDE, expected, expected_of_styles, in
 from henshin.cli import run_pipeline
 from henshin.errors import HenshinError
 from henshin.testing import check_stage
-from henshin_plugins.sample import Sample, SampleConfig
+from henshin_plugins.sample import Sample
+from henshin_plugins.sample.config import SampleConfig
 
 GAP = 4
 ROWS = 6

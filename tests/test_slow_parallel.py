@@ -15,10 +15,7 @@ from support_train import different, domains, last_state, run_yaml  # noqa: E402
 
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.config.run_config import (  # noqa: E402
-    RunOptions,
-    load_run,
-)
+from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
 from henshin.train.loop.launch import Ended, train, train_on_many  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
 

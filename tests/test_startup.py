@@ -77,7 +77,7 @@ def test_listing_plugins_builds_no_options_and_reads_the_metadata_once() -> None
         "real, read = m.PathDistribution.read_text, []\n"
         "m.PathDistribution.read_text = lambda self, name: (read.append(name), real(self, name))[1]\n"
         f"{command('plugins')}\n"
-        "from henshin_plugins.face import FaceDetectConfig\n"
+        "from henshin_plugins.face.config import FaceDetectConfig\n"
         "assert not FaceDetectConfig.__pydantic_complete__\n"
         "assert read.count('METADATA') <= 2, read.count('METADATA')"
     )

@@ -9,7 +9,8 @@ from support_stylegan2 import TINY, drawn, filtered, kernel, modulated, publishe
 
 from henshin.testing import check_generator  # noqa: E402
 from henshin.train.networks.stylegan2_layers import Blur, EqualLinear, ModulatedConv, Upsample  # noqa: E402
-from henshin_plugins.stylegan2 import StyleGan2, StyleGan2Config  # noqa: E402
+from henshin_plugins.stylegan2 import StyleGan2  # noqa: E402
+from henshin_plugins.stylegan2.config import StyleGan2Config  # noqa: E402
 
 WEIGHTS = published(**TINY)
 MEAN = torch.linspace(-1, 1, TINY["latent"])

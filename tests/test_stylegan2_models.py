@@ -12,17 +12,20 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 from support_stylegan2 import TINY, drawn, published, styles  # noqa: E402
 
-from henshin.api.stage import ModelOption  # noqa: E402
 from henshin.cli import main, run_pipeline  # noqa: E402
+from henshin.config.options import ModelOption  # noqa: E402
 from henshin.errors import HenshinError, WrongWeightsError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
+from henshin.models.requirements import model_problem  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin.train.export import members  # noqa: E402
-from henshin.train.export.exporter import Source, make  # noqa: E402
+from henshin.train.export.exporter import make  # noqa: E402
+from henshin.train.weights import rebuilt  # noqa: E402
 from henshin.train.weights.from_published import Wanted, from_published  # noqa: E402
-from henshin.train.weights.loading import rebuilt  # noqa: E402
-from henshin_plugins.stylegan2 import StyleGan2, StyleGan2Config  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin_plugins.stylegan2 import StyleGan2  # noqa: E402
+from henshin_plugins.stylegan2.config import StyleGan2Config  # noqa: E402
 
 WEIGHTS = published(**TINY)
 MEAN = torch.linspace(-1, 1, TINY["latent"])
@@ -167,13 +170,13 @@ def test_the_stage_draws_by_both_under_one_name(models, tmp_path, monkeypatch):
 def test_what_is_wrong_with_halves_is_told(models, tmp_path):
     store = ModelStore(user=models)
     wanted = ModelOption(kind="sampler")
-    assert store.problem("face", None, wanted) is None
+    assert model_problem(store, "face", None, wanted) is None
     assert "'face-synthesis' is a synthesis, and a sampler is wanted" in str(
-        store.problem("face-synthesis", None, wanted)
+        model_problem(store, "face-synthesis", None, wanted)
     )
-    assert "face" in str(store.problem("face-synthesis", None, wanted)).split("there are: ")[1].split(", ")
+    assert "face" in str(model_problem(store, "face-synthesis", None, wanted)).split("there are: ")[1].split(", ")
     (tmp_path / "half-synthesis.onnx").write_bytes((models / "face-synthesis.onnx").read_bytes())
-    assert "no model named 'half'" in str(ModelStore(user=tmp_path).problem("half", None, wanted))
+    assert "no model named 'half'" in str(model_problem(ModelStore(user=tmp_path), "half", None, wanted))
     (tmp_path / "half-mapping.onnx").write_bytes((models / "face-synthesis.onnx").read_bytes())
     with pytest.raises(
         HenshinError, match=r"half-mapping\.onnx: is a synthesis, and by its name it would be a mapping"

@@ -17,7 +17,8 @@ from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
-from henshin_plugins.stylegan2.config import StyleGan2Recipe, StyleGan2RunConfig  # noqa: E402
+from henshin_plugins.stylegan2 import StyleGan2Recipe  # noqa: E402
+from henshin_plugins.stylegan2.config import StyleGan2RunConfig  # noqa: E402
 
 NETWORK = "{use: stylegan2, size: 32, width: 4, maximum_width: 8, latent: 8, mapping_layers: 2}"
 SHORT = {"r1_every": 3, "path_every": 2, "augment_pictures": 40, "augment_start": 0.3, "sheet_every": 100}

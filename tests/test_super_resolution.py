@@ -139,7 +139,7 @@ def test_a_scale_that_the_model_does_not_offer_is_told_with_those_that_it_does(
 def test_what_would_be_larger_than_pictures_may_be_is_told_before_the_work(
     folder: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, options: Any
 ) -> None:
-    monkeypatch.setattr("henshin.images.io.MOST_PIXELS", 100_000)
+    monkeypatch.setattr("henshin.images.picture.MOST_PIXELS", 100_000)
     stage = opened(SuperResolution, folder, **options)
     shapes = [spied(model) for model in stage.models.values()]  # type: ignore[attr-defined]
     results = stage.run([noise(rng, 250, 240), noise(rng, 20, 2)])

@@ -20,7 +20,8 @@ from henshin.config.block_range import layers_of
 from henshin.errors import PipelineError
 from henshin.models import ModelStore
 from henshin.pipeline import load
-from henshin_plugins.synthesis import Synthesis, SynthesisConfig
+from henshin_plugins.synthesis import Synthesis
+from henshin_plugins.synthesis.config import SynthesisConfig
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ pytest.importorskip("torch")
 
 from support_data import scenes
 
-from henshin.api.context import user_cache
 from henshin.errors import MissingError
+from henshin.files import user_cache
 from henshin.train.data import cache
 from henshin.train.data.cache import INDEX, PIXELS, decoded, prune
 from henshin.train.data.folders import pictures_in

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from support_data import Reader, scenes  # noqa: E402
 
-from henshin.api.recipe import PairedData, SetData, UnpairedData  # noqa: E402
+from henshin.api.training_data import PairedData, SetData, UnpairedData  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402

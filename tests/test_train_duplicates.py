@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 from support_data import Reader, scenes
 
-from henshin.api.recipe import PairedData, SetData
+from henshin.api.training_data import PairedData, SetData
 from henshin.images.perceptual_hash import hashes
 from henshin.train.data import open_pairs, open_pictures
 from henshin.train.data.duplicates import NEAR, groups, near_pairs, same

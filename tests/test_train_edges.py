@@ -15,13 +15,10 @@ torch = pytest.importorskip("torch")
 from PIL import Image  # noqa: E402
 from support_train import curves, domains  # noqa: E402
 
-from henshin.api.recipe import UnpairedData  # noqa: E402
+from henshin.api.training_data import UnpairedData  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.data import (  # noqa: E402
-    open_pictures,
-    through,
-)
+from henshin.train.data import open_pictures, through  # noqa: E402
 from henshin.train.data.stage_transform import configured  # noqa: E402
 from henshin_plugins.cartoongan.edge_promotion import PromotedAsDrawn, canny, promoted, widened  # noqa: E402
 

@@ -17,16 +17,14 @@ from henshin.models import read_contract  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.runtime import Device, Model, Network  # noqa: E402
 from henshin.testing import picture  # noqa: E402
-from henshin.train.config.run_config import (  # noqa: E402
-    RunOptions,
-    load_run,
-)
+from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
-from henshin.train.export.exporter import Source  # noqa: E402
 from henshin.train.export.parity import check_parity  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights import from_run as publish  # noqa: E402
-from henshin_plugins.cyclegan import ResNet, ResNetConfig  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin_plugins.cyclegan import ResNet  # noqa: E402
+from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
 
 PICTURES = [picture(120, 90, seed) for seed in range(3)]
 

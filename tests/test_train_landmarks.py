@@ -14,12 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from henshin.errors import HenshinError, MissingError  # noqa: E402
-from henshin.train.losses import (  # noqa: E402
-    LandmarkNet,
-    landmark_loss,
-    landmark_network,
-    landmarks,
-)
+from henshin.train.losses import LandmarkNet, landmark_loss, landmark_network, landmarks  # noqa: E402
 
 FACE = (169, 67, 277, 207)
 """Where the face of examples/astronaut.jpg is, in 512 x 512 pixels."""

@@ -9,10 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from henshin.train.data import (  # noqa: E402
-    ImagePool,
-    augment,
-)
+from henshin.train.data import ImagePool, augment  # noqa: E402
 from henshin.train.data.augmentation import colour, cutout, translation  # noqa: E402
 from henshin.train.losses import (  # noqa: E402
     cycle_loss,

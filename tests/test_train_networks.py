@@ -12,7 +12,8 @@ from torch import nn  # noqa: E402
 
 from henshin.testing import check_generator  # noqa: E402
 from henshin.train.networks import MultiScale, PatchGan, Plain, make_judge, mean_score  # noqa: E402
-from henshin_plugins.cyclegan import ResNet, ResNetConfig  # noqa: E402
+from henshin_plugins.cyclegan import ResNet  # noqa: E402
+from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
 from henshin_plugins.cyclegan.network import ResNetGenerator  # noqa: E402
 
 

@@ -17,9 +17,10 @@ from henshin.errors import HenshinError
 from henshin.models import read_contract
 from henshin.registry import build_registry
 from henshin.train.config.run_config import load_run
+from henshin.train.export.parity import held_pictures
 from henshin.train.networks import make_generator
 from henshin.train.weights import checkpoint
-from henshin.train.weights.from_run import from_run, held_pictures
+from henshin.train.weights.from_run import from_run
 
 NETWORK = {"width": 4, "blocks": 1}
 

@@ -18,10 +18,7 @@ from support_train import domains, run_yaml  # noqa: E402
 from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
 from henshin.errors import HenshinError, MissingError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.config.run_config import (  # noqa: E402
-    RunOptions,
-    load_run,
-)
+from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
 from henshin.train.data import ImagePool  # noqa: E402
 from henshin.train.data.folders import split  # noqa: E402
 from henshin.train.devices.fabric import make_fabric  # noqa: E402

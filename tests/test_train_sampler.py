@@ -18,12 +18,15 @@ from henshin.runtime import Device, Model, Network  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
-from henshin.train.export.exporter import Source, without_batch_norm  # noqa: E402
+from henshin.train.export.exporter import without_batch_norm  # noqa: E402
 from henshin.train.export.onnx_graph import examples  # noqa: E402
 from henshin.train.export.parity import Parity, noise_trials, picture_trials  # noqa: E402
 from henshin.train.weights.from_run import without_places  # noqa: E402
-from henshin_plugins.cyclegan import ResNet, ResNetConfig  # noqa: E402
-from henshin_plugins.dcgan import DcganNetwork, DcganNetworkConfig  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin_plugins.cyclegan import ResNet  # noqa: E402
+from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
+from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
+from henshin_plugins.dcgan.config import DcganNetworkConfig  # noqa: E402
 
 
 def source(**options: object) -> Source:

@@ -15,10 +15,7 @@ from support_train import domains, run_yaml  # noqa: E402
 from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import Registry, build_registry  # noqa: E402
-from henshin.train.config.run_config import (  # noqa: E402
-    RunOptions,
-    load_run,
-)
+from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from henshin.api.stage import ModelOption
 from henshin.cli import run_pipeline
+from henshin.config.options import ModelOption
 from henshin.engine.preparation.fingerprint import fingerprint
 from henshin.errors import HenshinError
 from henshin.images import WriteOptions

@@ -14,15 +14,13 @@ from torch.nn import functional as F  # noqa: E402
 
 from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.config.run_config import (  # noqa: E402
-    RunOptions,
-    load_run,
-)
+from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
-from henshin.train.export.exporter import Source  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
-from henshin_plugins.ugatit import UGatIt, UGatItConfig  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin_plugins.ugatit import UGatIt  # noqa: E402
+from henshin_plugins.ugatit.config import UGatItConfig  # noqa: E402
 from henshin_plugins.ugatit.network import AttentiveJudge, UGatItGenerator  # noqa: E402
 from henshin_plugins.ugatit.recipe import attention_loss  # noqa: E402
 

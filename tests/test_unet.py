@@ -12,7 +12,7 @@ from henshin.models import read_contract  # noqa: E402
 from henshin.runtime import Device, Model, Network  # noqa: E402
 from henshin.testing import check_generator, picture  # noqa: E402
 from henshin.train.export import export  # noqa: E402
-from henshin.train.export.exporter import Source  # noqa: E402
+from henshin.train.weights.trained_network import Source  # noqa: E402
 from henshin_plugins.unet import UNet, UNetConfig  # noqa: E402
 from henshin_plugins.unet.network import UNetGenerator  # noqa: E402
 

@@ -10,24 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
-    from henshin.api.frame import Dropped, Face, Frame, Metadata, Picture
+    from henshin.api.frame import Dropped, Face, Frame
     from henshin.api.generator import Generator, GeneratorConfig
     from henshin.api.hookspecs import hookimpl
-    from henshin.api.recipe import (
-        FolderName,
-        FolderNames,
-        NetworkChoice,
-        PairedData,
-        Recipe,
-        RecipeConfig,
-        Run,
-        SamplerChoice,
-        ScheduledConfig,
-        SetData,
-        UnpairedData,
-    )
-    from henshin.api.stage import FileName, ModelName, PictureName, Stage, StageConfig, TranslatorName
+    from henshin.api.recipe import NetworkChoice, Recipe, RecipeConfig, Run, SamplerChoice, ScheduledConfig
+    from henshin.api.stage import Stage, StageConfig
+    from henshin.api.training_data import PairedData, SetData, UnpairedData
+    from henshin.config.options import FileName, FolderName, FolderNames, ModelName, PictureName, TranslatorName
     from henshin.errors import HenshinError, MissingError, PictureError, PipelineError
+    from henshin.images.picture import Metadata, Picture
     from henshin.runtime import Model
 
 
@@ -42,28 +33,28 @@ _HOME = {
     "Dropped": "api.frame",
     "Face": "api.frame",
     "Frame": "api.frame",
-    "Metadata": "api.frame",
-    "Picture": "api.frame",
+    "Metadata": "images.picture",
+    "Picture": "images.picture",
     "Generator": "api.generator",
     "GeneratorConfig": "api.generator",
     "hookimpl": "api.hookspecs",
     "Degradation": "api.training_data",
     "PatchData": "api.training_data",
-    "FolderName": "api.recipe",
-    "FolderNames": "api.recipe",
+    "FolderName": "config.options",
+    "FolderNames": "config.options",
     "NetworkChoice": "api.recipe",
     "SamplerChoice": "api.recipe",
-    "PairedData": "api.recipe",
+    "PairedData": "api.training_data",
     "ScheduledConfig": "api.recipe",
-    "SetData": "api.recipe",
+    "SetData": "api.training_data",
     "Recipe": "api.recipe",
     "RecipeConfig": "api.recipe",
-    "UnpairedData": "api.recipe",
+    "UnpairedData": "api.training_data",
     "Model": "runtime",
-    "FileName": "api.stage",
-    "ModelName": "api.stage",
-    "PictureName": "api.stage",
-    "TranslatorName": "api.stage",
+    "FileName": "config.options",
+    "ModelName": "config.options",
+    "PictureName": "config.options",
+    "TranslatorName": "config.options",
     "Stage": "api.stage",
     "StageConfig": "api.stage",
     "Run": "api.recipe",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 from typing import Literal
@@ -61,3 +62,37 @@ def data_folder(kind: Kind) -> Path:
     if not own.is_dir() and is_checkout(CHECKOUT) and PACKAGE == CHECKOUT / "core" / "henshin":
         return CHECKOUT / kind
     return own
+
+
+def user_cache() -> Path:
+    """Return the user's folder for what is costly to make: ``$HENSHIN_CACHE``, else the system's place for it."""
+    named = os.environ.get("HENSHIN_CACHE")
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("henshin")
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal. Errors: OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of a text, for a source that is no file: its name says what its content depends on."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+FOLDER_VARIABLE = "HENSHIN_MODELS"
+
+
+def user_folder() -> Path:
+    """Return the user's folder of models: ``$HENSHIN_MODELS``, else the system's place for henshin's data."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("henshin", appauthor=False) / "models"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,19 +12,9 @@ from henshin.files import is_file
 from henshin.text import one_line
 
 if TYPE_CHECKING:
+    from henshin.api.generator import GeneratorRegistry
     from henshin.models import ModelStore
-    from henshin.registry import Registry
     from henshin.runtime import Device, Model, Network
-
-
-def user_cache() -> Path:
-    """Return the user's folder for what is costly to make: ``$HENSHIN_CACHE``, else the system's place for it."""
-    named = os.environ.get("HENSHIN_CACHE")
-    if named:
-        return Path(named).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("henshin")
 
 
 @dataclass(slots=True)
@@ -40,7 +29,7 @@ class Context:
     batch_size: int | None
     cache_folder: Path
     log: logging.Logger
-    registry: Registry
+    registry: GeneratorRegistry
     store: ModelStore
     base: Path
     opened: dict[Path, Network] = field(default_factory=dict)

@@ -11,7 +11,8 @@ from henshin.errors import PictureError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from henshin.api.frame import Face, Floats, Frame, Picture
+    from henshin.api.frame import Face, Frame
+    from henshin.images.picture import Floats, Picture
 
 Policy = Literal["copy", "skip", "fail", "whole"]
 POLICY = (

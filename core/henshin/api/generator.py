@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Kind = Literal["translator", "sampler", "mapping", "synthesis", "encoder"]
-ChannelOrder = Literal["RGB", "BGR"]
+    from henshin.models.contract import ChannelOrder, Kind
+
+
 Reach = int | Literal["global"]
 
 MYPY = False
@@ -117,3 +118,17 @@ class Generator(Generic[NetworkConfigT]):
         missing, too many or of another shape; it is told when no other generator knows the file.
         """
         return None
+
+
+class GeneratorRegistry(Protocol):
+    """Generators, and the recipes that train them, by name."""
+
+    @property
+    def generators(self) -> Mapping[str, type[Generator[Any]]]:
+        """All generators that are registered."""
+
+    def generator(self, name: str) -> type[Generator[Any]]:
+        """Return the generator class of this name. Errors: HenshinError with what would be right."""
+
+    def recipe(self, name: str) -> type[Any]:
+        """Return the recipe class of this name. Errors: HenshinError with what would be right."""

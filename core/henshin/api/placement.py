@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from henshin.api.frame import Dropped, Face, Frame, Metadata, Picture, picture_problem
+from henshin.api.frame import Dropped, Face, Frame
 from henshin.errors import PictureError
+from henshin.images.picture import Metadata, Picture, picture_problem
 
 if TYPE_CHECKING:
     from henshin.api.stage import Stage

@@ -7,44 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from henshin.api.generator import Kind
-from henshin.config.options import Where, marked, within
+from henshin.api.generator import GeneratorRegistry
+from henshin.api.training_data import PictureData
+from henshin.config.options import Where, within
+from henshin.models.contract import Kind
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import Tensor, nn
 
-    from henshin.api.frame import Picture
-    from henshin.registry import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class FolderOption:
-    """Marks an option of a recipe whose value is a folder, relative to the run's YAML.
-
-    That it is there is checked before anything runs; with ``pictures`` also that it holds some. A model says of it
-    its last name alone, for where pictures lie is nobody's business.
-    """
-
-    pictures: bool = True
-
-
-FolderName = Annotated[str, FolderOption()]
-"""A folder of pictures that a recipe reads; ``run.folders(value)`` gives its path."""
-FolderNames = FolderName | Annotated[tuple[FolderName, ...], Field(min_length=1)]
-"""One such folder, or a list of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartOption:
-    """Marks an option that names weights to begin with; that they are there is checked before anything runs."""
-
-
-StartName = Annotated[str, StartOption()]
-"""A run's folder, or a .safetensors file, relative to the run's YAML; ``run.place(value)`` gives its path."""
+    from henshin.api.stage import Stage
+    from henshin.images.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,95 +80,6 @@ SamplerChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=Non
 """A generator that draws pictures from noise."""
 
 
-class FolderData(BaseModel):
-    """What every kind of training data has in common: folders of pictures, of which some are held out."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-    apart: ClassVar[bool] = False
-    """Are the folders of one option sets of their own, each with its held-out pictures?"""
-
-    flip: bool = Field(True, description="Mirror each picture with an even chance.")
-    duplicates: Literal["report", "drop", "ignore"] = Field(
-        "report",
-        description="Near-duplicates: list them, or `drop` all but one; of a held-out picture, those in training.",
-    )
-    hold_out: int = Field(
-        100,
-        ge=0,
-        le=1_000_000,
-        description="Pictures of each folder option, chosen by the hash of their names, never trained on.",
-    )
-
-    @property
-    def side(self) -> int:
-        """Shorter side at which pictures are kept, pixels; 0 where each keeps its own size."""
-        return 0
-
-    def folder_options(self) -> dict[str, str | tuple[str, ...]]:
-        """The options that name folders of pictures, with their values: `{"a": "photos", "b": "drawings"}`."""
-        found = marked(self, FolderOption)
-        own = (path for path, _, mark in found if mark.pictures and not any(isinstance(key, str) for key in path[1:]))
-        return {name: getattr(self, name) for name in dict.fromkeys(str(path[0]) for path in own)}
-
-
-class PictureData(FolderData):
-    """Training data whose pictures are all brought to one size."""
-
-    size: int = Field(256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
-    crop: Literal["middle", "random"] = Field(
-        "middle",
-        description="`middle`: the middle square of each picture, brought to `size`; `random`: brought to `load`, and "
-        "another square of `size` cut out at each draw.",
-    )
-    load: int | None = Field(
-        None,
-        ge=32,
-        le=4096,
-        description="Side to which the shorter side of each picture is brought before a random crop, pixels; without "
-        "it, `size` * 286 / 256.",
-    )
-    small: Literal["enlarge", "skip", "fail"] = Field(
-        "enlarge", description="What becomes of pictures whose shorter side is below `size`."
-    )
-
-    @field_validator("load")
-    @classmethod
-    def _holds_the_crop(cls, load: int | None, info: ValidationInfo) -> int | None:
-        size = info.data.get("size", 0)
-        if load is not None and load < size:
-            raise ValueError(f"{load} is too small; at least {size}, the size of the crop")
-        if load is not None and info.data.get("crop") == "middle":
-            raise ValueError("goes with crop: random; the middle square is brought to size")
-        return load
-
-    @property
-    def side(self) -> int:
-        """Shorter side at which pictures are kept, pixels."""
-        if self.crop == "middle":
-            return self.size
-        return self.load or round(self.size * 286 / 256)
-
-
-class UnpairedData(PictureData):
-    """Two sets of pictures that need not correspond."""
-
-    a: FolderNames = Field(description="Folder, or folders, of the domain to translate from (photos).")
-    b: FolderNames = Field(description="Folder, or folders, of the domain to translate to (drawings).")
-
-
-class PairedData(PictureData):
-    """Pairs of pictures: a file below `a` and the one of the same relative name, without suffix, below `b`."""
-
-    a: FolderNames = Field(description="Folder, or folders, of the pictures to translate from.")
-    b: FolderNames = Field(description="Folder, or folders, of what each of them should become.")
-
-
-class SetData(PictureData):
-    """One set of pictures, for networks that draw from noise."""
-
-    pictures: FolderNames = Field(description="Folder, or folders, of the pictures to learn from.")
-
-
 class ScheduledConfig(RecipeConfig):
     """A recipe that goes over its pictures epoch by epoch: how long, and how fast."""
 
@@ -225,6 +112,17 @@ class ScheduledConfig(RecipeConfig):
         return rate * min(1.0, (length - step) / max(length * self.decay, 1.0))
 
 
+class PluginRegistry(GeneratorRegistry, Protocol):
+    """Generators, recipes and stages by name."""
+
+    @property
+    def stages(self) -> Mapping[str, type[Stage[Any]]]:
+        """All stages that are registered."""
+
+    def stage(self, name: str) -> type[Stage[Any]]:
+        """Return the stage class of this name. Errors: HenshinError with what would be right."""
+
+
 class Run(Protocol):
     """What a recipe is given: one run, its device and precision, its checkpoints and its log.
 
@@ -232,11 +130,14 @@ class Run(Protocol):
     ``folder`` is the run's own. A recipe reads: build, prepare, track, ``while run.step():`` draw, learn, log.
     """
 
-    registry: Registry
     device: torch.device
     folder: Path
     steps: int
     rng: np.random.Generator
+
+    @property
+    def registry(self) -> PluginRegistry:
+        """The plugins of this run."""
 
     def say(self, line: str, /) -> None:
         """Tell the user a line."""

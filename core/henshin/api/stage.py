@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,56 +18,6 @@ class StageConfig(BaseModel):
     """The options of a stage as its user may write them: typed, bounded, described; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOption:
-    """Marks an option whose value names a model, so that a missing one is told before anything runs.
-
-    Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
-    ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "encoder", "detector"),
-    also as NAME of NAME-mapping and NAME-synthesis; ``enlarges`` says that it must give larger pictures than it takes;
-    others are refused beforehand. ``scale`` names the option beside it that says how many times larger: more than the
-    model offers is refused as well. ``trained`` says that the path of weights will do too, a training run's folder or a
-    .safetensors file, which the stage itself makes use of.
-    """
-
-    contract: bool = True
-    kind: str | None = None
-    enlarges: bool = False
-    scale: str | None = None
-    trained: bool = False
-
-
-ANY_MODEL = ModelOption()
-
-
-@dataclass(frozen=True, slots=True)
-class AmountOption:
-    """Marks an option that says how many results there are and nothing of what each is: changed, none is redone."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileOption:
-    """Marks an option whose value is the path of a file: what is in it counts, so work is redone when it changes.
-
-    That it is there is checked beforehand; with ``picture`` also that it can be read as one.
-    """
-
-    picture: bool = False
-
-
-ModelName = Annotated[str, ANY_MODEL]
-"""A model's name, or the path of an .onnx file (in a YAML relative to that file)."""
-
-TranslatorName = Annotated[str, ModelOption(kind="translator")]
-"""The same, of a model that turns pictures into pictures."""
-
-FileName = Annotated[str, FileOption()]
-"""The path of a file that a stage reads, relative to the pipeline's file: ``context.base / name``."""
-
-PictureName = Annotated[str, FileOption(picture=True)]
-"""The same, of a picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
     from henshin.registry import Registry
 
+
 INTERRUPTED = 130
+
 UNEXPECTED = 70
 """Exit code of an error that henshin did not foresee (EX_SOFTWARE of sysexits.h); 1 says "some pictures failed"."""
-_VERBOSE = "Details, and tracebacks of errors; -vv: also the times of each picture."
+
+
 CANNOT_TELL = 74
 """Exit code where stdout cannot be written: a full disk behind `> file` (EX_IOERR of sysexits.h)."""
+
 TERMINATED = 143
 """What shells say of a program that SIGTERM ended: 128 + 15."""
+
 READER_GONE = 141
 """What shells say of a program whose reader left: 128 + SIGPIPE."""
 
@@ -41,14 +46,6 @@ class Voice:
     """How much is said: -1 quiet, 0 usual, 1 or more details and tracebacks."""
 
     level: int = 0
-
-
-class GroupedOption(click.Option):
-    """An option that stands under a heading of its own in the help."""
-
-    def __init__(self, *args: Any, heading: str = "Options", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.heading = heading
 
 
 class GroupedCommand(click.Command):
@@ -116,41 +113,6 @@ class LazyGroup(click.Group):
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
-
-
-def option(*names: str, heading: str = "Options", **settings: Any) -> Callable[[F], F]:
-    """Add an option under a heading."""
-    return click.option(*names, cls=GroupedOption, heading=heading, **settings)
-
-
-def _set_voice(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
-    voice = ctx.ensure_object(Voice)
-    if value:
-        if voice.level:
-            raise click.UsageError("-q and -v exclude each other", ctx)
-        voice.level = -1 if parameter.name == "quiet" else int(value)
-
-
-def voiced(command: F) -> F:
-    """Add `-v` and `-q`; the command reads them with ``click.get_current_context().ensure_object(Voice)``."""
-    settings: dict[str, Any] = {"expose_value": False, "callback": _set_voice, "heading": "What is said"}
-    quiet = option("-q", "--quiet", is_flag=True, help="Only failures.", **settings)
-    verbose = option("-v", "--verbose", count=True, help=_VERBOSE, **settings)
-    return verbose(quiet(command))
-
-
-def plugin_option(command: F) -> F:
-    """Add `--plugin FILE`, handed on as ``plugin_files``."""
-    from pathlib import Path
-
-    return option(
-        "--plugin",
-        "plugin_files",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        metavar="FILE",
-        help="A plugin that is not installed: a Python file. May be given several times.",
-    )(command)
 
 
 def say(line: str, *, err: bool = True) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.api.stage import ModelOption
 from henshin.cli.base import registry_with, say
 from henshin.cli.output import amount
+from henshin.config.options import ModelOption
 from henshin.errors import HenshinError, MissingError
 from henshin.files import exists
 from henshin.text import did_you_mean, listed

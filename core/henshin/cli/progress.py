@@ -17,7 +17,7 @@ from henshin.files import is_file
 from henshin.text import counted
 
 if TYPE_CHECKING:
-    from henshin.engine.report.summary import Status, Summary
+    from henshin.engine import Status, Summary
     from henshin.train.loggers.logger import Progress
     from henshin.train.loop.launch import Voice
 

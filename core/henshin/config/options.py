@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 MarkT = TypeVar("MarkT")
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
 Where = tuple[str | int, ...]
 
 
@@ -103,3 +106,80 @@ def _inside(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[An
         of_item = arguments[1] if len(arguments) == 2 else of
         for key, item in value.items():
             yield from (((key, *rest), one, own) for rest, one, own in _marked_in(of_item, item, kind, mark, of))
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOption:
+    """Marks an option of a recipe whose value is a folder, relative to the run's YAML.
+
+    That it is there is checked before anything runs; with ``pictures`` also that it holds some. A model says of it
+    its last name alone, for where pictures lie is nobody's business.
+    """
+
+    pictures: bool = True
+
+
+FolderName = Annotated[str, FolderOption()]
+"""A folder of pictures that a recipe reads; ``run.folders(value)`` gives its path."""
+
+FolderNames = FolderName | Annotated[tuple[FolderName, ...], Field(min_length=1)]
+"""One such folder, or a list of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOption:
+    """Marks an option that names weights to begin with; that they are there is checked before anything runs."""
+
+
+StartName = Annotated[str, StartOption()]
+"""A run's folder, or a .safetensors file, relative to the run's YAML; ``run.place(value)`` gives its path."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOption:
+    """Marks an option whose value names a model, so that a missing one is told before anything runs.
+
+    Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
+    ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "encoder", "detector"),
+    also as NAME of NAME-mapping and NAME-synthesis; ``enlarges`` says that it must give larger pictures than it takes;
+    others are refused beforehand. ``scale`` names the option beside it that says how many times larger: more than the
+    model offers is refused as well. ``trained`` says that the path of weights will do too, a training run's folder or a
+    .safetensors file, which the stage itself makes use of.
+    """
+
+    contract: bool = True
+    kind: str | None = None
+    enlarges: bool = False
+    scale: str | None = None
+    trained: bool = False
+
+
+ANY_MODEL = ModelOption()
+
+
+@dataclass(frozen=True, slots=True)
+class AmountOption:
+    """Marks an option that says how many results there are and nothing of what each is: changed, none is redone."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileOption:
+    """Marks an option whose value is the path of a file: what is in it counts, so work is redone when it changes.
+
+    That it is there is checked beforehand; with ``picture`` also that it can be read as one.
+    """
+
+    picture: bool = False
+
+
+ModelName = Annotated[str, ANY_MODEL]
+"""A model's name, or the path of an .onnx file (in a YAML relative to that file)."""
+
+TranslatorName = Annotated[str, ModelOption(kind="translator")]
+"""The same, of a model that turns pictures into pictures."""
+
+FileName = Annotated[str, FileOption()]
+"""The path of a file that a stage reads, relative to the pipeline's file: ``context.base / name``."""
+
+PictureName = Annotated[str, FileOption(picture=True)]
+"""The same, of a picture."""

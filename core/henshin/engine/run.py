@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from henshin.api.context import Context, user_cache
+from henshin.api.context import Context
 from henshin.engine.execution.loop import Session
 from henshin.engine.options import RunOptions
 from henshin.engine.preparation.input_files import Listing
@@ -18,6 +18,7 @@ from henshin.engine.record.manifest import Manifest
 from henshin.engine.report.dropped import Samples, tell_dropped
 from henshin.engine.report.summary import Failure, Reporter, Summary
 from henshin.engine.stages.runner import Stages
+from henshin.files import user_cache
 
 if TYPE_CHECKING:
     from henshin.models import ModelStore

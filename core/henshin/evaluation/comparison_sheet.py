@@ -18,8 +18,8 @@ from henshin.errors import HenshinError
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
-    from henshin.api.frame import Picture
     from henshin.evaluation.datasets import Case
+    from henshin.images.picture import Picture
 
 MOST_PIXELS = 100_000_000
 """Of a whole sheet: 300 MB while it is drawn."""
@@ -226,8 +226,8 @@ class Sheet:
 
     def save(self, path: Path) -> None:
         """Write the sheet, whole or not at all. Errors: HenshinError when it cannot be written."""
-        from henshin.api.frame import Metadata
         from henshin.images import WriteOptions, encode, output_format, write_bytes
+        from henshin.images.picture import Metadata
 
         data = encode(self.draw(), None, Metadata(), output_format(None, path.suffix), WriteOptions())
         try:

@@ -11,8 +11,8 @@ from henshin.errors import HenshinError, PictureError
 from henshin.text import listed
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Picture
     from henshin.engine.preparation.input_files import Source
+    from henshin.images.picture import Picture
 
 Kind = Literal["reduced", "paired", "plain"]
 
@@ -53,8 +53,8 @@ class Case:
         """
         if self.kind != "reduced":
             return self.path
-        from henshin.api.frame import Metadata
         from henshin.images import WriteOptions, encode, write_bytes
+        from henshin.images.picture import Metadata
 
         given, _ = self.load()
         path = folder / f"{self.name}.png"

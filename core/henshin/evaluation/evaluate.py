@@ -11,10 +11,10 @@ from henshin.errors import HenshinError, PictureError
 from henshin.text import one_line
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Picture
     from henshin.evaluation.comparison_sheet import Sheet
     from henshin.evaluation.datasets import Case, PictureSet
     from henshin.evaluation.methods import Method
+    from henshin.images.picture import Picture
 
 Ended = Callable[[str, "str | None"], None]
 """Called with a case's name and why it failed (None: it did not), once for each case."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from henshin.errors import HenshinError, MissingError, PictureError, TerminatedError
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Picture
     from henshin.engine import RunOptions, Summary
     from henshin.evaluation.datasets import Case
+    from henshin.images.picture import Picture
     from henshin.models import ModelStore
     from henshin.registry import Registry
     from henshin.runtime import Device, Model, Network
@@ -196,8 +196,7 @@ class ByPipeline:
 
         1 where no option says it. Errors: those of ``check``.
         """
-        from henshin.api.stage import ModelOption
-        from henshin.config.options import marks_of
+        from henshin.config.options import ModelOption, marks_of
 
         if any(SCALE_MARK in one for one in self.overrides):
             return None

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from henshin.images.containers import only_picture
 from henshin.images.formats import FORMATS, WRITABLE, WriteOptions, format_of, is_picture, output_format, suffix_for
-from henshin.images.io import MOST_PIXELS, Decoded, copied_as, encode, read, write_bytes
+from henshin.images.io import copied_as, encode, read, write_bytes
+from henshin.images.picture import MOST_PIXELS, Decoded
 
 __all__ = [
     "FORMATS",

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from henshin.api.frame import Metadata
 from henshin.errors import PictureError
 from henshin.images.colour import to_srgb
 from henshin.images.containers import has_whole_pixels, is_lossless_webp
 from henshin.images.exif import adobe_rgb, as_stored
-from henshin.images.io import MOST_PIXELS, Decoded
+from henshin.images.picture import MOST_PIXELS, Decoded, Metadata
 from henshin.text import flat
 
 # Pillow warns from this number on and refuses twice as many, inside a file too (the pictures of an icon).

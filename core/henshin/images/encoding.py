@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from henshin.api.frame import Metadata, Picture, picture_problem
 from henshin.errors import PictureError
 from henshin.images import colour
 from henshin.images.colour import from_srgb, is_srgb
 from henshin.images.exif import EXIF_PREFIX, as_stored, renew_exif, renew_xmp
 from henshin.images.formats import WriteOptions
+from henshin.images.picture import Metadata, Picture, picture_problem
 from henshin.text import flat
 
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536, "HEIF": 16_384}

@@ -5,28 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from henshin.api.frame import Metadata, Picture
 from henshin.errors import PictureError
 from henshin.images.formats import FORMATS, WriteOptions, reader_of
+from henshin.images.picture import Metadata, Picture
 
-MOST_PIXELS = 500_000_000
-"""Larger pictures are refused: a file of a few bytes can claim any size, and 500 megapixels already fill 1.5 GB.
-The same ends what stages may make of a picture: 125 megapixels can still be doubled, 55 be enlarged three times."""
-
-
-@dataclass(slots=True, eq=False)
-class Decoded:
-    """A picture as read: ``picture`` (H, W, 3) uint8 RGB in sRGB, upright, C-contiguous, read-only.
-
-    ``alpha`` is (H, W) uint8, read-only, or None; ``metadata`` what else the file held, and the reader's notes.
-    """
-
-    picture: Picture
-    alpha: Picture | None
-    metadata: Metadata
+if TYPE_CHECKING:
+    from henshin.images.picture import Decoded
 
 
 def read(path: Path) -> Decoded:

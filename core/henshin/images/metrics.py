@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Picture
+    from henshin.images.picture import Picture
 
 Plane = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from henshin.errors import PictureError
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Picture
+    from henshin.images.picture import Picture
 
 Filter = Literal["lanczos", "bicubic", "bilinear", "box", "nearest"]
 
@@ -41,7 +41,7 @@ def fitted(height: int, width: int, longest: int) -> tuple[int, int]:
 
 def larger_than_pictures(height: int, width: int, new_height: int, new_width: int) -> PictureError | None:
     """Say that a picture would become one that henshin itself could not read again, or None."""
-    from henshin.images.io import MOST_PIXELS
+    from henshin.images.picture import MOST_PIXELS
 
     if new_height * new_width <= max(MOST_PIXELS, height * width):
         return None

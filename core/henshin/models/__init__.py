@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from henshin.models.catalogue import Listed
 from henshin.models.contract import CONTRACT_VERSION, METADATA_KEY, SIDECAR_SUFFIX, Contract, read_contract
-from henshin.models.index import INDEX_NAME, Entry, Index, Weights, list_models
+from henshin.models.index import INDEX_NAME, Entry, Index, Weights, add_to_index
 from henshin.models.store import Found, ModelStore
 
 __all__ = [
@@ -19,6 +19,6 @@ __all__ = [
     "Listed",
     "ModelStore",
     "Weights",
-    "list_models",
+    "add_to_index",
     "read_contract",
 ]

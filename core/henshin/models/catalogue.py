@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from henshin.errors import HenshinError
 from henshin.models.index import Weights
+from henshin.models.store import Location
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from henshin.models.index import Entry
     from henshin.models.store import ModelStore
 
-Source = Literal["exported", "user", "packaged", "download"]
+Source = Location | Literal["download"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Listed:
         return "train" if isinstance(self.entry, Weights) else None
 
 
-def listing(store: ModelStore) -> Sequence[Listed]:
+def list_models(store: ModelStore) -> Sequence[Listed]:
     """Return every model that is at hand or can be downloaded, by name; of equal names the one that is used."""
     listed: dict[str, Listed] = {}
     for source, folder in store.folders.items():

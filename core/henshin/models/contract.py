@@ -8,16 +8,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from henshin.api.generator import ChannelOrder, Kind
 from henshin.errors import HenshinError
 from henshin.files import is_file
 from henshin.models.onnx_metadata import input_types, read_metadata
 from henshin.text import a, near_or_all
 
 CONTRACT_VERSION = 1
+
 METADATA_KEY = "henshin"
 """The key of the ONNX metadata under which the contract lies, as JSON."""
+
 SIDECAR_SUFFIX = ".henshin.json"
+
 FLOATS = ("float", "float16", "double")
 """The types of values of which the layout "nchw_float" may be, in ONNX Runtime's words."""
 
@@ -195,3 +197,8 @@ def sidecars(path: Path) -> tuple[Path, Path]:
 
 def _named(contract: Contract, path: Path) -> Contract:
     return contract if contract.name else contract.model_copy(update={"name": path.stem})
+
+
+Kind = Literal["translator", "sampler", "mapping", "synthesis", "encoder"]
+
+ChannelOrder = Literal["RGB", "BGR"]

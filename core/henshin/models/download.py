@@ -11,15 +11,39 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 from henshin.errors import HenshinError, MissingError
+from henshin.files import exists, hash_file
+from henshin.text import near_or_all
 
 if TYPE_CHECKING:
     from henshin.models.index import Entry, Weights
+    from henshin.models.store import ModelStore
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that have come so far and those that there will be."""
 
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0
+
+
+def pull(
+    store: ModelStore, name: str, output: Path | None = None, force: bool = False, progress: Progress | None = None
+) -> Path:
+    """Download a listed model to ``output`` (a folder), else to the user's folder, checked by its hash.
+
+    One that is there already and whole is left as it is. Errors: MissingError when there is no such model, no
+    address or no network; HenshinError when another file has its name, or what came is not what is listed.
+    """
+    entry = store.entries.get(name)
+    if entry is None:
+        with_address = [*(other.name for other in store.entries.values() if other.url), *store.weights]
+        raise MissingError(f"no model named '{name}' can be downloaded{near_or_all(name, with_address)}")
+    target = (output or store.user) / entry.file
+    if exists(target) and not force:
+        if hash_file(target) == entry.sha256:
+            return target
+        raise HenshinError(f"{target}: another file has this name; --force replaces it")
+    fetch(entry, target, progress)
+    return target
 
 
 def fetch(entry: Entry | Weights, target: Path, progress: Progress | None = None, instead: str = "") -> None:

@@ -109,7 +109,7 @@ def _index(root: Node, path: Path) -> Index:
         raise HenshinError(f"{path}: {explained(error, known)}") from error
 
 
-def list_models(folder: Path, entries: Sequence[Entry]) -> None:
+def add_to_index(folder: Path, entries: Sequence[Entry]) -> None:
     """Put entries into a folder's models.yaml, each in the place of one of the same name or at the end; all or none.
 
     What else stands in the file, comments included, stays as it is.

@@ -5,20 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from henshin.api.stage import ModelOption
+from henshin.config.options import ANY_MODEL, ModelOption
 from henshin.errors import HenshinError, WrongModelError
+from henshin.models.catalogue import list_models
 from henshin.models.store import HALVES, paired
 from henshin.models.trained_weights import trained_at, weights_in
 from henshin.text import a, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from henshin.models.catalogue import list_models
     from henshin.models.contract import Contract
-    from henshin.models.store import ModelStore
+from henshin.models.store import ModelStore
 
 
-def problem(store: ModelStore, name: str, base: Path | None, option: ModelOption) -> HenshinError | None:
+def model_problem(
+    store: ModelStore, name: str, base: Path | None = None, option: ModelOption = ANY_MODEL
+) -> HenshinError | None:
     """Return why a model cannot be the value of an option, or None. Loads neither the network nor ONNX Runtime.
 
     MissingError: it is not at hand, or its file is unsound. WrongModelError: it may not be looked at, or is no such
@@ -58,8 +62,12 @@ def misfit(name: str, kind: str, contract: Contract | None, option: ModelOption)
     return None
 
 
-def too_far(name: str, scales: Sequence[int], scale: float) -> WrongModelError | None:
-    """Say that a model that enlarges by ``scales`` does not enlarge by ``scale``, for that is above all of them."""
+def scale_problem(store: ModelStore, name: str, scale: float, base: Path | None = None) -> WrongModelError | None:
+    """Return why a model cannot enlarge pictures ``scale`` times, with what it can, or None.
+
+    Less than it does is no problem: its result is reduced. Errors: those of ``ModelStore.find``, for a path.
+    """
+    scales = list(store.scales(name, base))
     if not scales or scale <= max(scales):
         return None
     *others, last = sorted(scales)
@@ -69,7 +77,7 @@ def too_far(name: str, scales: Sequence[int], scale: float) -> WrongModelError |
 
 def fitting(store: ModelStore, option: ModelOption) -> list[str]:
     """Return the names of the models, here or for download, that an option takes."""
-    sound = [one for one in store.list() if one.problem is None]
+    sound = [one for one in list_models(store) if one.problem is None]
     fit = [one.name for one in sound if misfit(one.name, one.kind, one.contract, option) is None]
     if option.kind in ("sampler", *HALVES):
         pairs = paired(one.name for one in sound)

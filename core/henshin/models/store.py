@@ -7,22 +7,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from henshin.api.stage import ANY_MODEL, ModelOption
-from henshin.engine.record.manifest import hash_file
 from henshin.errors import HenshinError, MissingError, WrongModelError
-from henshin.files import barred, data_folder, exists, is_file, is_folder
+from henshin.files import barred, data_folder, hash_file, is_file, is_folder, user_folder
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
 from henshin.models.index import INDEX_NAME, Entry, Weights, read_index
 from henshin.text import a, near_or_all
 
-if TYPE_CHECKING:
-    from henshin.models.catalogue import Listed, Source
-    from henshin.models.download import Progress
-
-
-FOLDER_VARIABLE = "HENSHIN_MODELS"
+Location = Literal["exported", "user", "packaged"]
+"""The folders in which models are looked for, first to last."""
 
 SUFFIX = ".onnx"
 
@@ -47,12 +41,13 @@ class ModelStore:
     """Looks for models in ``./exported``, the user's folder, and what came with the package, in this order.
 
     ``local``, ``user`` and ``packaged`` replace these three folders. The user's is ``$HENSHIN_MODELS``, else
-    ``models`` in the folder for data that the system gives henshin. Nothing is ever downloaded but by ``pull``.
+    ``models`` in the folder for data that the system gives henshin. Nothing is ever downloaded here; that is what
+    ``henshin.models.download`` does.
     """
 
     def __init__(self, *, local: Path | None = None, user: Path | None = None, packaged: Path | None = None) -> None:
         self.user = user or user_folder()
-        self.folders: dict[Source, Path] = {
+        self.folders: dict[Location, Path] = {
             "exported": local or Path.cwd() / "exported",
             "user": self.user,
             "packaged": packaged or data_folder("exported"),
@@ -114,8 +109,7 @@ class ModelStore:
         return dict(sorted((int(match[2]), match[0]) for match in matches))
 
     def halves(self, name: str, base: Path | None = None) -> tuple[str, ...]:
-        """Return (NAME-mapping, NAME-synthesis) when ``name`` stands for these two; see ``henshin.models.store``."""
-
+        """Return (NAME-mapping, NAME-synthesis) when ``name`` stands for these two; see ``halves``."""
         return halves(self, name, base)
 
     def family(self, name: str, base: Path | None = None) -> Sequence[Found]:
@@ -163,21 +157,6 @@ class ModelStore:
             return MissingError(f"model '{name}' is listed, but its file {entry.file} is not there")
         return self.unknown(name, self._names())
 
-    def problem(self, name: str, base: Path | None = None, option: ModelOption = ANY_MODEL) -> HenshinError | None:
-        """Return why a model cannot be the value of an option (``henshin.models.requirements``), or None."""
-        from henshin.models.requirements import problem
-
-        return problem(self, name, base, option)
-
-    def scale_problem(self, name: str, scale: float, base: Path | None = None) -> HenshinError | None:
-        """Return why a model cannot enlarge pictures ``scale`` times, with what it can, or None.
-
-        Less than it does is no problem: its result is reduced. Errors: those of ``find``, for a path.
-        """
-        from henshin.models.requirements import too_far
-
-        return too_far(name, list(self.scales(name, base)), scale)
-
     def contract(self, name: str, base: Path | None = None) -> Contract | None:
         """Return what is known of a network: the contract in or beside its file, or in the list; None if it has none.
 
@@ -202,34 +181,6 @@ class ModelStore:
         family = self.scales(match[1]) if (match := _SCALED.fullmatch(name)) else {}
         right = f"; there are: {', '.join(family.values())}" if family else near_or_all(name, choices)
         return MissingError("; ".join([f"no model named '{name}'{right}", *unseen]))
-
-    def list(self) -> Sequence[Listed]:
-        """Return every model that is at hand or can be downloaded, by name; of equal names the one that is used."""
-        from henshin.models.catalogue import listing
-
-        return listing(self)
-
-    def pull(
-        self, name: str, output: Path | None = None, force: bool = False, progress: Progress | None = None
-    ) -> Path:
-        """Download a listed model to ``output`` (a folder), else to the user's folder, checked by its hash.
-
-        One that is there already and whole is left as it is. Errors: MissingError when there is no such model, no
-        address or no network; HenshinError when another file has its name, or what came is not what is listed.
-        """
-        from henshin.models.download import fetch
-
-        entry = self.entries.get(name)
-        if entry is None:
-            with_address = [*(other.name for other in self.entries.values() if other.url), *self.weights]
-            raise MissingError(f"no model named '{name}' can be downloaded{near_or_all(name, with_address)}")
-        target = (output or self.user) / entry.file
-        if exists(target) and not force:
-            if hash_file(target) == entry.sha256:
-                return target
-            raise HenshinError(f"{target}: another file has this name; --force replaces it")
-        fetch(entry, target, progress)
-        return target
 
     def verify(self, name: str) -> Path:
         """Check a model's file against the hash in the list and return its path.
@@ -279,16 +230,6 @@ class ModelStore:
             for path in sorted(folder.iterdir()):
                 if path.name in called or (path.suffix == SUFFIX and not path.name.startswith(".")):
                     yield called.get(path.name, path.stem)
-
-
-def user_folder() -> Path:
-    """Return the user's folder of models: ``$HENSHIN_MODELS``, else the system's place for henshin's data."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    from platformdirs import user_data_path
-
-    return user_data_path("henshin", appauthor=False) / "models"
 
 
 def is_path(name: str) -> bool:

@@ -8,12 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from henshin.api.stage import FileOption, ModelOption, Stage
-from henshin.config.options import Where, marked
+from henshin.api.stage import Stage
+from henshin.config.options import FileOption, ModelOption, Where, marked
 from henshin.config.validation import label, locate
 from henshin.config.yaml_reader import Mark, Node
 from henshin.errors import PictureError, Problem, WrongModelError
 from henshin.files import barred, is_file, is_folder
+from henshin.models.requirements import model_problem, scale_problem
 from henshin.registry.checks import extra_of, flow_problem, static
 from henshin.text import did_you_mean, listed, one_line
 
@@ -83,13 +84,13 @@ def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> lis
     problems = []
     if step.stage is not None:
         for path, name, option in marked(step.stage.config, ModelOption):
-            wrong = store.problem(name, base, option)
+            wrong = model_problem(store, name, base, option)
             if wrong is not None:
                 missing = not isinstance(wrong, WrongModelError)
                 problems.append(step.option_problem(where, path, str(wrong), missing))
                 continue
             asked = None if option.scale is None else getattr(step.stage.config, option.scale, None)
-            too_far = None if asked is None else store.scale_problem(name, asked, base)
+            too_far = None if asked is None else scale_problem(store, name, asked, base)
             if too_far is not None:
                 problems.append(step.option_problem(where, (str(option.scale),), str(too_far)))
     return problems

@@ -7,51 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
 from henshin.api.stage import Stage
-from henshin.config.overrides import labels, override_stages, uses_of
+from henshin.config.overrides import WHERE, parse_override, with_value
 from henshin.config.validation import shown, validate
 from henshin.config.yaml_reader import Node, load_yaml, to_python
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.files import barred, data_folder, exists, is_folder
 from henshin.pipeline.checks import Step, chain_problems, extra_problems, file_problems, model_problems, trait_problems
-from henshin.pipeline.schema import schema
+from henshin.pipeline.schema import PipelineFile
 from henshin.registry.checks import static
-from henshin.text import did_you_mean, name_problem, one_line
+from henshin.text import did_you_mean, near_or_all, one_line
 
 if TYPE_CHECKING:
     from henshin.models import ModelStore
     from henshin.registry import Registry
-
-__all__ = ["Pipeline", "PipelineFile", "find", "load", "schema"]
-
-
-class PipelineFile(BaseModel):
-    """The top level of a pipeline's YAML."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str | None = Field(None, min_length=1, description="What the pipeline is called; default: the file's name.")
-    description: str = Field("", description="What it does, in a sentence.")
-    stages: list[Any] = Field(min_length=1, description="The stages, each `use: NAME` with its options.")
-
-    @field_validator("stages", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        if not isinstance(value, dict | str):
-            return value
-        use = value.get("use") if isinstance(value, dict) else value
-        raise ValueError(f"is no list; write '- use: {use if isinstance(use, str) else 'NAME'}'")
-
-    @field_validator("name")
-    @classmethod
-    def _can_name_a_folder(cls, name: str | None) -> str | None:
-        """Results go to ./henshin-out/NAME by default, so the name must not lead anywhere else."""
-        problem = None if name is None else name_problem(name)
-        if problem:
-            raise ValueError(f"{name!r} {problem}")
-        return name
 
 
 @dataclass(slots=True)
@@ -191,3 +160,65 @@ def _in_order(unread: Sequence[Problem], problems: Sequence[Problem]) -> list[Pr
     lines = {problem.line for problem in unread}
     told = [*unread, *(one for one in problems if one.line is None or one.line not in lines)]
     return sorted(dict.fromkeys(told), key=lambda one: (one.where == "--set", one.line or 0))
+
+
+def labels(uses: Sequence[str | None]) -> list[str]:
+    """Return what each stage is called: its name, or NAME#1, NAME#2, ... where a name comes more than once."""
+    named: list[str] = []
+    for position, use in enumerate(uses):
+        if use is None:
+            named.append(f"stage {position + 1}")
+        elif uses.count(use) > 1:
+            named.append(f"{use}#{uses[: position + 1].count(use)}")
+        else:
+            named.append(use)
+    return named
+
+
+def uses_of(stages: Sequence[Node]) -> list[str | None]:
+    """Return what each stage of a pipeline says after ``use:``; None where it says no text."""
+    said = [stage.mapping["use"].value if "use" in stage.mapping else None for stage in stages]
+    return [use if isinstance(use, str) else None for use in said]
+
+
+def override_stages(root: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:
+    """Return a pipeline with each ``STAGE.OPTION=VALUE`` put over it; what is wrong with one goes to ``problems``.
+
+    STAGE is a stage's name, NAME#2 for the second of this name, or a position counted from 1.
+    """
+    for text in overrides:
+        try:
+            root = _override(root, text)
+        except PipelineError as error:
+            problems += error.problems
+    return root
+
+
+def _override(root: Node, text: str) -> Node:
+    path, value = parse_override(text)
+    if len(path) < 2:
+        raise PipelineError([Problem(WHERE, None, f"'{text}' is not of the form stage.option=value")])
+    stages = root.mapping["stages"].items if "stages" in root.mapping else []
+    position = _position(uses_of(stages), path[0])
+    if path[1] == "use":
+        raise PipelineError([Problem(WHERE, None, f"'{text}' would make another stage of it; change the file instead")])
+    if not isinstance(stages[position].value, dict):
+        raise PipelineError([Problem(WHERE, None, f"stage {position + 1} has no options")])
+    changed = [*stages[:position], with_value(stages[position], path[1:], value), *stages[position + 1 :]]
+    listing = Node(root.mapping["stages"].mark, changed)
+    return Node(root.mark, {**root.mapping, "stages": listing}, root.keys)
+
+
+def _position(uses: Sequence[str | None], address: str) -> int:
+    """Return which stage an address means. Errors: PipelineError saying how to address it."""
+    known = labels(uses)
+    if address in known:
+        return known.index(address)
+    if address.isdecimal() and 1 <= int(address) <= len(uses):
+        return int(address) - 1
+    first = f"{address}#1"
+    if first in known:
+        several = " or ".join(f"'{one}'" for one in known if one.rpartition("#")[0] == address)
+        raise PipelineError([Problem(WHERE, None, f"there is more than one stage '{address}'; say {several}")])
+    near = near_or_all(address, [label for label, use in zip(known, uses, strict=True) if use])
+    raise PipelineError([Problem(WHERE, None, f"this pipeline has no stage '{address}'{near}")])

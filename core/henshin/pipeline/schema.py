@@ -5,18 +5,21 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.errors import PydanticUserError
+
+from henshin.text import name_problem
 
 if TYPE_CHECKING:
     from henshin.api.stage import Stage
     from henshin.registry import Registry
+
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema(registry: Registry) -> dict[str, Any]:
     """Return the JSON schema of a pipeline with every registered stage, told apart by the constant in ``use``."""
-    from henshin.pipeline.loading import PipelineFile
 
     whole = PipelineFile.model_json_schema()
     definitions: dict[str, Any] = {}
@@ -55,3 +58,30 @@ def _definitions(name: str, cls: type[Stage[Any]]) -> dict[str, Any]:
         "required": ["use", *options.get("required", [])],
     }
     return {name: stage, **{f"{name}.{key}": value for key, value in inner.items()}}
+
+
+class PipelineFile(BaseModel):
+    """The top level of a pipeline's YAML."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str | None = Field(None, min_length=1, description="What the pipeline is called; default: the file's name.")
+    description: str = Field("", description="What it does, in a sentence.")
+    stages: list[Any] = Field(min_length=1, description="The stages, each `use: NAME` with its options.")
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, dict | str):
+            return value
+        use = value.get("use") if isinstance(value, dict) else value
+        raise ValueError(f"is no list; write '- use: {use if isinstance(use, str) else 'NAME'}'")
+
+    @field_validator("name")
+    @classmethod
+    def _can_name_a_folder(cls, name: str | None) -> str | None:
+        """Results go to ./henshin-out/NAME by default, so the name must not lead anywhere else."""
+        problem = None if name is None else name_problem(name)
+        if problem:
+            raise ValueError(f"{name!r} {problem}")
+        return name

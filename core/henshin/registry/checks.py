@@ -10,10 +10,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from henshin.api.generator import ChannelOrder, Generator, GeneratorConfig, Kind
+from henshin.api.generator import Generator, GeneratorConfig
 from henshin.api.recipe import Recipe, RecipeConfig
 from henshin.api.stage import Extra, Stage, StageConfig, Works
 from henshin.config.validation import models_in
+from henshin.models.contract import ChannelOrder, Kind
 from henshin.text import flat
 
 FLOWS = frozenset({"faces", "crops", "latents"})

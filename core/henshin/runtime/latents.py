@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from henshin.api.frame import picture_problem
 from henshin.errors import HenshinError, PictureError
+from henshin.images.picture import picture_problem
 from henshin.images.resizing import resample
 from henshin.runtime.session import NetworkError, OutOfMemoryError
 from henshin.text import a
@@ -17,17 +17,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from henshin.api.frame import Picture
-    from henshin.runtime.model import Model
+    from henshin.images.picture import Picture
+    from henshin.runtime.onnx_model import OnnxModel
     from henshin.runtime.session import Network
 
 
 _MEAN = "mean_style"
 """The output of a mapping that gives the mean style, (D,) or (L, D), whatever the noise."""
-
-_BATCH_PIXELS = {"cpu": 4 * 256 * 256, "cuda": 16 * 256 * 256}
-"""Pixels drawn in one batch, when the user names no batch size. The many small layers of a sampler are run faster
-together, also on a CPU."""
 
 
 def numbered_noise(seed: int, numbers: Iterable[int], length: int) -> npt.NDArray[np.float32]:
@@ -39,7 +35,7 @@ def numbered_noise(seed: int, numbers: Iterable[int], length: int) -> npt.NDArra
     return np.stack(drawn).astype(np.float32)
 
 
-def sample(model: Model, latents: npt.NDArray[np.float32], truncation: float = 1.0) -> list[Picture | PictureError]:
+def sample(model: OnnxModel, latents: npt.NDArray[np.float32], truncation: float = 1.0) -> list[Picture | PictureError]:
     """Draw a picture from each latent; see ``Model.sample``."""
     contract = model.contract
     if contract.kind not in ("sampler", "synthesis"):
@@ -71,7 +67,7 @@ def sample(model: Model, latents: npt.NDArray[np.float32], truncation: float = 1
     return results
 
 
-def styles(mapping: Model, noise: npt.NDArray[np.float32], truncation: float = 1.0) -> npt.NDArray[np.float32]:
+def styles(mapping: OnnxModel, noise: npt.NDArray[np.float32], truncation: float = 1.0) -> npt.NDArray[np.float32]:
     """Turn noise (N, D) into styles (N, L, D); see ``Model.styles``."""
     contract, network = mapping.contract, mapping.network
     if contract.kind != "mapping":
@@ -86,7 +82,7 @@ def styles(mapping: Model, noise: npt.NDArray[np.float32], truncation: float = 1
     return mean + (made - mean) * np.float32(truncation)
 
 
-def style_shape(model: Model) -> tuple[int, ...] | None:
+def style_shape(model: OnnxModel) -> tuple[int, ...] | None:
     """Return the shape (L, D) of the styles that a synthesis takes, or a sampler with a mapping; None if it is open."""
     sides = model.network.inputs[0].shape[1:]
     fixed = tuple(side for side in sides if isinstance(side, int))
@@ -100,18 +96,7 @@ def check_pair(mapping: Network, synthesis: Network) -> None:
         raise HenshinError(f"{synthesis.path.name} takes styles {takes}, and {mapping.path.name} gives {gives}")
 
 
-def at_once(model: Model, asked: int | None) -> int:
-    """Say how many latents go into one batch: as many as the network fixes, the user says, or suit the device."""
-    fixed = model.network.inputs[0].shape[0]
-    if isinstance(fixed, int):
-        return fixed
-    if asked is not None:
-        return asked
-    side = model.contract.preferred_size or 64
-    return max(1, _BATCH_PIXELS.get(model.network.device.kind, _BATCH_PIXELS["cpu"]) // side**2)
-
-
-def _drawn(model: Model, batch: npt.NDArray[np.float32]) -> list[Picture]:
+def _drawn(model: OnnxModel, batch: npt.NDArray[np.float32]) -> list[Picture]:
     """Run one batch; a network that takes only one size of batch gets the last latent several times."""
     count = len(batch)
     fixed = model.network.inputs[0].shape[0]
@@ -126,7 +111,7 @@ def _drawn(model: Model, batch: npt.NDArray[np.float32]) -> list[Picture]:
     return [np.ascontiguousarray(picture) for picture in pictures[:count]]
 
 
-def encode(model: Model, pictures: Sequence[Picture]) -> list[npt.NDArray[np.float32] | PictureError]:
+def encode(model: OnnxModel, pictures: Sequence[Picture]) -> list[npt.NDArray[np.float32] | PictureError]:
     """Guess a latent from each picture; see ``Model.encode``."""
     contract = model.contract
     if contract.kind != "encoder":
@@ -150,7 +135,7 @@ def encode(model: Model, pictures: Sequence[Picture]) -> list[npt.NDArray[np.flo
     return results
 
 
-def side_of(model: Model) -> int:
+def side_of(model: OnnxModel) -> int:
     """Side of an encoder's pictures: the only one its network takes, else the preferred one. Errors: HenshinError."""
     shape = model.network.inputs[0].shape
     fixed = shape[1 if model.contract.layout == "nhwc_uint8" else 2] if len(shape) == 4 else None
@@ -171,7 +156,7 @@ def _square(picture: Picture, name: str, side: int) -> Picture | PictureError:
         return error
 
 
-def _guessed(model: Model, batch: Picture) -> list[npt.NDArray[np.float32] | PictureError]:
+def _guessed(model: OnnxModel, batch: Picture) -> list[npt.NDArray[np.float32] | PictureError]:
     """Run one batch (N, side, side, 3); a network that takes only one size of batch gets the last several times."""
     count, contract = len(batch), model.contract
     fixed = model.network.inputs[0].shape[0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from henshin.api.frame import picture_problem
 from henshin.errors import HenshinError, PictureError
+from henshin.images.picture import picture_problem
 from henshin.images.resizing import too_large
-from henshin.models.contract import layout_problem
+from henshin.runtime.onnx_model import OnnxModel
 from henshin.runtime.session import Network, NetworkError, OutOfMemoryError
 from henshin.runtime.tiling import BUDGET, smallest_side, up, usual_side
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from henshin.api.frame import Picture
+    from henshin.images.picture import Picture
     from henshin.models import Contract
     from henshin.runtime.session import AfterRun
     from henshin.runtime.tiled_picture import Work
@@ -37,8 +37,8 @@ anew takes 0.4 seconds for a gigabyte, a fortieth of the work on so many pixels.
 _log = logging.getLogger("henshin.runtime")
 
 
-class Model:
-    """An exported network and what it says of itself.
+class Model(OnnxModel):
+    """An exported network with its contract: what translates pictures, draws them from latents or encodes them.
 
     ``batch_size`` None means what suits the device: 1 on the CPU, where more only costs cache, and on a GPU as many
     as 16 pictures of 256 x 256 pixels would fill. A batch that does not fit into memory is halved. ``tile`` is the side
@@ -56,21 +56,12 @@ class Model:
         tile: int | None = None,
         mapping: Model | None = None,
     ) -> None:
-        self.contract = contract
-        self.network = network
-        self.mapping = mapping
-        self._batch_size = batch_size
+        super().__init__(contract, network, batch_size, mapping)
         self._fitting: dict[tuple[int, int], int] = {}
-        ports = [(network.inputs, contract.input, "input"), (network.outputs, contract.output, "output")]
-        self._input, self._output = (_port(network, *port) for port in ports)
-        problem = layout_problem(contract, self._input.type.removeprefix("tensor(").removesuffix(")"))
-        if problem:
-            raise HenshinError(f"{network.path}: {problem}")
         if mapping is not None:
             from henshin.runtime.latents import check_pair
 
             check_pair(mapping.network, network)
-        self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
         self._side = self._first_side(tile)
 
     def translate(self, pictures: Sequence[Picture]) -> list[Picture | PictureError]:
@@ -139,26 +130,6 @@ class Model:
         from henshin.runtime.latents import styles
 
         return styles(self.mapping or self, noise, truncation)
-
-    @property
-    def samples_at_once(self) -> int:
-        """How many latents go into one batch of ``sample``, and pictures into one of ``encode``."""
-        from henshin.runtime.latents import at_once
-
-        return at_once(self, self._batch_size)
-
-    def run(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Run one raw batch, as it is: a translator's or encoder's (N, H, W, 3) uint8, or latents.
-
-        Nothing is padded, tiled or divided. Errors: NetworkError, OutOfMemoryError.
-        """
-        from henshin.runtime.onnx_model import fed, taken
-
-        gives_pictures = self.contract.kind in ("translator", "sampler", "synthesis")
-        if self.contract.takes_pictures:
-            array = fed(array, self.contract, self._input.type)
-        result = self.network.run({self._input.name: array})[self._output.name]
-        return taken(result, self.contract) if gives_pictures else result
 
     def describe(self) -> str:
         """Say in one line what runs this model and what becomes of large pictures: for the plan of a run."""
@@ -299,22 +270,3 @@ class Model:
             self._side = side
             _log.info("model '%s': tiles of %d pixels, for memory is short", self.contract.name, side)
         return True
-
-
-def _port(network: Network, ports: Any, name: str | None, what: str) -> Any:
-    if name is None:
-        return ports[0]
-    for port in ports:
-        if port.name == name:
-            return port
-    names = ", ".join(port.name for port in ports)
-    raise HenshinError(f"{network.path}: its contract names {what} '{name}', but it has: {names}")
-
-
-def _fixed(shape: tuple[int | str | None, ...], contract: Contract) -> tuple[int | None, tuple[int, int] | None]:
-    """Return the only batch and the only height and width that a network takes, each None where it may vary."""
-    if contract.kind != "translator" or len(shape) != 4:
-        return None, None
-    height, width = shape[1:3] if contract.layout == "nhwc_uint8" else shape[2:4]
-    batch = shape[0] if isinstance(shape[0], int) else None
-    return batch, ((height, width) if isinstance(height, int) and isinstance(width, int) else None)

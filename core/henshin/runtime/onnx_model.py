@@ -1,44 +1,90 @@
-"""What is done to the arrays of pictures on their way into a network and out of it."""
+"""An exported network with its contract: its ports, its batch size, and one raw batch through it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+from henshin.errors import HenshinError
+from henshin.models.contract import layout_problem
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Picture
+    import numpy.typing as npt
+
+    from henshin.images.picture import Picture
     from henshin.models import Contract
+    from henshin.runtime.session import Network, Port
 
-_FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_FLOATS = {"tensor(float16)": "float16", "tensor(double)": "float64"}
 
-
-def padded(picture: Picture, height: int, width: int) -> Picture:
-    """Lengthen a picture below and to the right by reflection; by its edge where it is too short to be reflected."""
-    for axis, length in ((0, height), (1, width)):
-        missing = length - picture.shape[axis]
-        if missing > 0:
-            pairs = [(0, 0)] * 3
-            pairs[axis] = (0, missing)
-            mode = "reflect" if missing < picture.shape[axis] else "edge"
-            picture = np.pad(picture, pairs, mode=mode)  # type: ignore[call-overload]
-    return picture
+_BATCH_PIXELS = {"cpu": 4 * 256 * 256, "cuda": 16 * 256 * 256}
+"""Pixels drawn in one batch, when the user names no batch size. The many small layers of a sampler are run faster
+together, also on a CPU."""
 
 
-def fed(pictures: Picture, contract: Contract, port_type: str) -> npt.NDArray[Any]:
-    """Turn a batch (N, H, W, 3) uint8 into what the network's layout wants."""
+class OnnxModel:
+    """A network and its contract, run one raw batch at a time.
+
+    ``mapping`` is the network that turns noise into the latents which this one takes, for a sampler of two models.
+    Errors: HenshinError when the contract names an input or output that the network does not have, or another layout.
+    """
+
+    def __init__(
+        self, contract: Contract, network: Network, batch_size: int | None = None, mapping: OnnxModel | None = None
+    ) -> None:
+        self.contract = contract
+        self.network = network
+        self.mapping = mapping
+        self._batch_size = batch_size
+        self._input = _port(network, network.inputs, contract.input, "input")
+        self._output = _port(network, network.outputs, contract.output, "output")
+        problem = layout_problem(contract, self._input.type.removeprefix("tensor(").removesuffix(")"))
+        if problem:
+            raise HenshinError(f"{network.path}: {problem}")
+        self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
+
+    @property
+    def samples_at_once(self) -> int:
+        """Number of latents in one batch of a sampler, and of pictures in one batch of an encoder.
+
+        As many as the network fixes, the user asks for, or suit the device.
+        """
+        fixed = self.network.inputs[0].shape[0]
+        if isinstance(fixed, int):
+            return fixed
+        if self._batch_size is not None:
+            return self._batch_size
+        side = self.contract.preferred_size or 64
+        return max(1, _BATCH_PIXELS.get(self.network.device.kind, _BATCH_PIXELS["cpu"]) // side**2)
+
+    def run(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one raw batch, as it is: a translator's or encoder's (N, H, W, 3) uint8, or latents.
+
+        Nothing is padded, tiled or divided. Errors: NetworkError, OutOfMemoryError.
+        """
+        gives_pictures = self.contract.kind in ("translator", "sampler", "synthesis")
+        if self.contract.takes_pictures:
+            array = preprocess(array, self.contract, self._input.type)
+        result = self.network.run({self._input.name: array})[self._output.name]
+        return postprocess(result, self.contract) if gives_pictures else result
+
+
+def preprocess(pictures: Picture, contract: Contract, port_type: str) -> npt.NDArray[Any]:
+    """Turn a batch (N, H, W, 3) uint8 into the array that the network's layout takes."""
+    import numpy as np
+
     if contract.layout == "nhwc_uint8":
         return np.ascontiguousarray(pictures)
     low, high = contract.value_range
     if contract.channel_order == "BGR":
         pictures = pictures[..., ::-1]
     values = pictures.transpose(0, 3, 1, 2).astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
-    return np.ascontiguousarray(values, dtype=_FLOATS.get(port_type, np.float32))
+    return np.ascontiguousarray(values, dtype=_FLOATS.get(port_type, "float32"))
 
 
-def taken(result: npt.NDArray[Any], contract: Contract) -> npt.NDArray[Any]:
-    """Turn what a network of this layout gave into a batch (N, H, W, 3) uint8."""
+def postprocess(result: npt.NDArray[Any], contract: Contract) -> npt.NDArray[Any]:
+    """Turn the output of a network of this layout into a batch (N, H, W, 3) uint8."""
+    import numpy as np
+
     if contract.layout == "nhwc_uint8":
         return result
     low, high = contract.value_range
@@ -47,18 +93,20 @@ def taken(result: npt.NDArray[Any], contract: Contract) -> npt.NDArray[Any]:
     return np.ascontiguousarray(pictures[..., ::-1] if contract.channel_order == "BGR" else pictures)
 
 
-def ramp(length: int) -> npt.NDArray[np.uint16]:
-    """Return the shares, in 256ths, with which something new comes in over ``length`` pixels: (length,), rising."""
-    return ((2 * np.arange(length) + 1) * 128 // length).astype(np.uint16)
+def _port(network: Network, ports: list[Port], name: str | None, what: str) -> Port:
+    if name is None:
+        return ports[0]
+    for port in ports:
+        if port.name == name:
+            return port
+    names = ", ".join(port.name for port in ports)
+    raise HenshinError(f"{network.path}: its contract names {what} '{name}', but it has: {names}")
 
 
-def blend(old: Picture, new: Picture, share: npt.NDArray[np.uint16]) -> None:
-    """Mix ``new`` into ``old`` (H, W, 3) uint8, in place: 256ths, (..., 1) or as long as what is mixed, or longer.
-
-    Where both are the same nothing changes, whatever the share.
-    """
-    share = share[: old.shape[0]] if share.ndim == 3 else share[: old.shape[1]]
-    mixed = new.astype(np.uint16) * share
-    mixed += old.astype(np.uint16) * (256 - share)
-    mixed += 128
-    old[...] = mixed >> 8
+def _fixed(shape: tuple[int | str | None, ...], contract: Contract) -> tuple[int | None, tuple[int, int] | None]:
+    """Return the only batch and the only height and width that a network takes, each None where it may vary."""
+    if contract.kind != "translator" or len(shape) != 4:
+        return None, None
+    height, width = shape[1:3] if contract.layout == "nhwc_uint8" else shape[2:4]
+    batch = shape[0] if isinstance(shape[0], int) else None
+    return batch, ((height, width) if isinstance(height, int) and isinstance(width, int) else None)

@@ -7,17 +7,16 @@ from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from henshin.images.resizing import fitted, resample
-from henshin.runtime.onnx_model import blend, padded, ramp
 from henshin.runtime.tiling import Span, Window, smallest_side, up, windows
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from henshin.api.frame import Picture
     from henshin.errors import PictureError
+    from henshin.images.picture import Picture
     from henshin.models import Contract
+
 
 RESCUE_SIDE = 32
 """A network that reflects inside itself fails on a picture of a few pixels: it is tried again, padded to this."""
@@ -122,3 +121,32 @@ def inner_size(height: int, width: int, contract: Contract, fixed: tuple[int, in
     if longest is None or max(height, width) <= longest:
         return height, width
     return fitted(height, width, longest)
+
+
+def padded(picture: Picture, height: int, width: int) -> Picture:
+    """Lengthen a picture below and to the right by reflection; by its edge where it is too short to be reflected."""
+    for axis, length in ((0, height), (1, width)):
+        missing = length - picture.shape[axis]
+        if missing > 0:
+            pairs = [(0, 0)] * 3
+            pairs[axis] = (0, missing)
+            mode = "reflect" if missing < picture.shape[axis] else "edge"
+            picture = np.pad(picture, pairs, mode=mode)  # type: ignore[call-overload]
+    return picture
+
+
+def ramp(length: int) -> npt.NDArray[np.uint16]:
+    """Return the shares, in 256ths, with which something new comes in over ``length`` pixels: (length,), rising."""
+    return ((2 * np.arange(length) + 1) * 128 // length).astype(np.uint16)
+
+
+def blend(old: Picture, new: Picture, share: npt.NDArray[np.uint16]) -> None:
+    """Mix ``new`` into ``old`` (H, W, 3) uint8, in place: 256ths, (..., 1) or as long as what is mixed, or longer.
+
+    Where both are the same nothing changes, whatever the share.
+    """
+    share = share[: old.shape[0]] if share.ndim == 3 else share[: old.shape[1]]
+    mixed = new.astype(np.uint16) * share
+    mixed += old.astype(np.uint16) * (256 - share)
+    mixed += 128
+    old[...] = mixed >> 8

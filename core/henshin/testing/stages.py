@@ -26,10 +26,11 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from henshin.api.frame import Dropped, Frame, Picture, picture_problem
+from henshin.api.frame import Dropped, Frame
 from henshin.api.placement import frame_problem
 from henshin.engine.preparation.outputs import output_problem
 from henshin.errors import HenshinError, PictureError
+from henshin.images.picture import Picture, picture_problem
 from henshin.registry import Registry, build_registry
 from henshin.testing.generators import check_generator, configured
 from henshin.text import one_line

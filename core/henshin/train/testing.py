@@ -38,7 +38,8 @@ from henshin.train.export.parity import noise_trials, photo_folders, picture_tri
 from henshin.train.loop.launch import train
 from henshin.train.loop.run import TrainingRun
 from henshin.train.weights import checkpoint
-from henshin.train.weights.from_run import described_run, from_run
+from henshin.train.weights.from_run import from_run
+from henshin.train.weights.run_folder import described_run
 
 __all__ = ["check_recipe"]
 

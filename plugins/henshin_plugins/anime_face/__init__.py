@@ -7,67 +7,16 @@ modules beside this one.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, model_validator
-
-from henshin import Frame, Stage, StageConfig, hookimpl
-from henshin.api.face_selection import CHOICE, POLICY, Choice, Policy, none_left
-from henshin.api.stage import ModelOption
+from henshin import Frame, Stage, hookimpl
+from henshin.api.face_selection import none_left
+from henshin_plugins.anime_face.config import AnimeFaceDetectConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self
 
     from henshin import Context
-
-
-class AnimeFaceDetectConfig(StageConfig):
-    """Options of `anime_face_detect`."""
-
-    model: Annotated[str, ModelOption(contract=False, kind="detector")] = Field(
-        "lbpcascade-animeface",
-        description="A cascade of local binary patterns: its name in the list of models, or the path of an .xml as "
-        "OpenCV 3 and 4 write them.",
-    )
-    minimum_score: float = Field(
-        0.5,
-        ge=0.0,
-        lt=1.0,
-        description="Least score of a face: 0.5 finds nearly all that look at us, 0.35 more that lean or turn away and "
-        "more that are none.",
-    )
-    minimum_size: int | Literal["auto"] = Field(
-        "auto",
-        ge=12,
-        le=16384,
-        description="Least side of a face, with its hair, in pixels; 'auto': 4 % of the picture's shorter side, at "
-        "least 24. The larger, the faster.",
-    )
-    maximum_faces: int | None = Field(
-        None, ge=1, le=10_000, description="Of all faces keep at most so many, the largest ones."
-    )
-    faces: Choice = Field("all", description=CHOICE)
-    scale_factor: float = Field(
-        1.2, ge=1.02, le=1.5, description="How much larger each size is than the last that is looked for."
-    )
-    step: int = Field(
-        2,
-        ge=1,
-        le=4,
-        description="Every how many pixels to look, where a face has 24; 1 takes four times as long.",
-    )
-    look_again: bool = Field(
-        True,
-        description="Where none is found, look within a border for one that fills the picture or is cut off by it.",
-    )
-    without_faces: Policy = Field("copy", description=POLICY)
-
-    @model_validator(mode="after")
-    def _no_idle_option(self) -> Self:
-        if self.maximum_faces is not None and self.faces != "all":
-            raise ValueError(f"maximum_faces needs faces: all; '{self.faces}' is one face")
-        return self
 
 
 class AnimeFaceDetect(Stage[AnimeFaceDetectConfig]):

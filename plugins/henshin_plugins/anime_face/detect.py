@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Picture
-    from henshin_plugins.anime_face import AnimeFaceDetectConfig
+    from henshin_plugins.anime_face.config import AnimeFaceDetectConfig
     from henshin_plugins.anime_face.lbp_cascade import Cascade
 
     Array: TypeAlias = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from henshin.train.super_resolution.validation import Watched, scales_of
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.carn import SuperResolutionConfig
+    from henshin_plugins.carn.config import SuperResolutionConfig
 
 
 def train(config: SuperResolutionConfig, run: Run) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from henshin import Generator, GeneratorConfig, NetworkChoice, Recipe, ScheduledConfig, UnpairedData, hookimpl
+from henshin import Generator, Recipe, hookimpl
+from henshin_plugins.cartoongan.config import CartoonConfig, CartoonGanConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,24 +13,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from henshin import Run
-
-
-class CartoonConfig(GeneratorConfig):
-    """The paper's network: 11.130 M parameters at width 64 with 8 blocks."""
-
-    width: int = Field(64, ge=4, le=256, description="Channels of the first layer; each of two halvings doubles them.")
-    blocks: int = Field(8, ge=1, le=32, description="Residual blocks.")
-    upsample: Literal["transposed", "resize"] = Field(
-        "transposed", description="The paper's transposed convolution, or nearest resize + convolution (no chequers)."
-    )
-    output: Literal["tanh", "linear"] = Field("tanh", description="What follows the last convolution.")
-    borders: Literal["reflect", "zeros"] = Field(
-        "reflect",
-        description="What halvings and doublings see beyond a picture's border; the authors' networks: zeros.",
-    )
-    epsilon: float = Field(
-        1e-5, gt=0, le=1e-2, description="Added to the variance by instance norm; the authors' networks: 1e-9."
-    )
 
 
 class Cartoon(Generator[CartoonConfig]):
@@ -54,115 +35,6 @@ class Cartoon(Generator[CartoonConfig]):
         from henshin_plugins.cartoongan.network import recognised
 
         return recognised(tensors)
-
-
-# fmt: off
-Layer = Literal[
-    "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4",
-    "conv4_1", "conv4_2", "conv4_3", "conv4_4", "conv5_1", "conv5_2", "conv5_3", "conv5_4",
-]
-"""The convolutions of VGG-19."""
-# fmt: on
-
-
-class Smoothing(BaseModel):
-    """Options of the stage `edge_promote`, where they should differ from its own defaults."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    low: float | None = Field(default=None, ge=0, le=2040, description="Canny: a weaker gradient is no edge.")
-    high: float | None = Field(default=None, ge=0, le=2040, description="Canny: a stronger gradient starts an edge.")
-    dilate: int | None = Field(default=None, ge=1, le=63, description="Side of the square by which edges are widened.")
-    kernel: int | None = Field(default=None, ge=3, le=63, description="Side of the Gaussian kernel in pixels, odd.")
-    sigma: float | None = Field(default=None, gt=0, le=30, description="Standard deviation of the Gaussian in pixels.")
-
-
-class CartoonGanConfig(ScheduledConfig):
-    """Defaults are the paper's, where it says them."""
-
-    generator: NetworkChoice = Field(NetworkChoice(use="cartoongan"), description="The translator.")
-    data: UnpairedData = Field(description="Photos (a) and cartoons (b), and their size.")
-    decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
-    initialise_epochs: int = Field(
-        10,
-        ge=0,
-        le=1_000_000,
-        description="Epochs at the beginning, of all, in which the generator learns from content alone.",
-    )
-    initialise_steps: int | None = Field(
-        None, ge=0, le=10**9, description="The same in steps, in place of `initialise_epochs`."
-    )
-    pixel_weight: float = Field(
-        0.0,
-        ge=0,
-        le=1e4,
-        description="Weight, at that beginning only, of the L1 between pixels, for colours; not of the paper.",
-    )
-    gan: Literal["vanilla", "lsgan", "hinge"] = Field("vanilla", description="Adversarial loss; vanilla is BCE.")
-    content_weight: float = Field(
-        10.0,
-        ge=0,
-        le=1e4,
-        description="Weight of the content loss, of features of pictures in [0, 1], over an adversarial 1.",
-    )
-    content_layer: Layer = Field("conv4_4", description="Layer of VGG-19 that says what is to be seen.")
-    style_weight: float = Field(
-        0.0,
-        ge=0,
-        le=1e6,
-        description="Weight of the style loss, Gram matrices of features on 0 to 255; not of the paper.",
-    )
-    style_layers: tuple[Layer, ...] | None = Field(
-        None,
-        min_length=1,
-        max_length=16,
-        description="Layers of VGG-19 whose Gram matrices are the style, such as [conv1_1, conv2_1, conv3_1, conv4_1] "
-        "(Gatys et al. 2016); without it, that of the content.",
-    )
-    colour_weight: float = Field(
-        0.0,
-        ge=0,
-        le=1e4,
-        description="Weight, after that beginning, of the colour reconstruction loss (AnimeGAN: Chen et al. 2020), for "
-        "the photo's colours; not of the paper.",
-    )
-    smooth_weight: float = Field(
-        1.0,
-        ge=0,
-        le=1e4,
-        description="Weight of edge-smoothed cartoons in the discriminator's loss; 0 leaves them out.",
-    )
-    smooth: Smoothing = Field(Smoothing(), description="How edges are smoothed.")
-    smooth_at: Literal["start", "draw"] = Field(
-        "start",
-        description="When: all cartoons once at the start, which takes their memory a second time; or each batch as it "
-        "is drawn, on the training's device.",
-    )
-    judge_width: int = Field(32, ge=8, le=256, description="Channels of the discriminator's first layer.")
-    judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminator.")
-    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
-    augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
-        (), description="Differentiable augmentation of what the discriminator sees, for small data (paper: none)."
-    )
-    average: float = Field(
-        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
-    )
-
-    @property
-    def manner(self) -> tuple[Layer, ...]:
-        """The layers whose Gram matrices are the style."""
-        return self.style_layers or (self.content_layer,)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """All layers of VGG-19 that are looked at, each once."""
-        return tuple(dict.fromkeys((self.content_layer, *(self.manner if self.style_weight else ()))))
-
-    def beginning(self, pictures: int) -> int:
-        """Steps that the generator learns from content alone."""
-        if self.initialise_steps is not None:
-            return self.initialise_steps
-        return self.initialise_epochs * self.epoch(pictures)
 
 
 class CartoonGan(Recipe[CartoonGanConfig]):

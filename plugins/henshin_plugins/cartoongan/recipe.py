@@ -32,7 +32,7 @@ from henshin_plugins.cartoongan.network import CartoonJudge
 if TYPE_CHECKING:
     from henshin import Run
     from henshin.train.data import Pictures
-    from henshin_plugins.cartoongan import CartoonGanConfig
+    from henshin_plugins.cartoongan.config import CartoonGanConfig
 
 
 def train(config: CartoonGanConfig, run: Run) -> None:

@@ -13,7 +13,8 @@ from henshin.images import read
 from henshin.images.resizing import Filter, resample
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Frame, Picture
+    from henshin.api.frame import Frame
+    from henshin.images.picture import Picture
 
 
 def put_before(frame: Frame, filters: Sequence[Filter], *, row: bool, gap: int) -> None:

@@ -21,7 +21,7 @@ from henshin.train.optim import constant_then_linear, set_rate
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.cut import CutConfig
+    from henshin_plugins.cut.config import CutConfig
 
 
 class Heads(nn.Module):

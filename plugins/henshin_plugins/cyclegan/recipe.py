@@ -26,7 +26,7 @@ from henshin.train.optim import set_rate
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.cyclegan import CycleGanConfig
+    from henshin_plugins.cyclegan.config import CycleGanConfig
 
 SHOWN = 4
 """Pictures of each domain on a sample sheet."""

@@ -20,7 +20,7 @@ from henshin_plugins.dcgan.network import DcganJudge
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.dcgan import DcganConfig
+    from henshin_plugins.dcgan.config import DcganConfig
 
 SETTLE_EVERY = 4
 """Steps between two looks of the averaged network at its own activations: as good as each step, and cheaper."""

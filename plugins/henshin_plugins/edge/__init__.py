@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from henshin.api.context import Context
-    from henshin.api.frame import Picture
+    from henshin.images.picture import Picture
 
 
 class EdgePromoteConfig(StageConfig):

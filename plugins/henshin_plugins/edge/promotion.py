@@ -14,7 +14,7 @@ from kornia_rs import imgproc
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from henshin.api.frame import Floats, Picture
+    from henshin.images.picture import Floats, Picture
 
 STRIP = 32
 """Rows that are blurred at a time: the working set stays in the processor's cache, whatever the picture's size."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Face, Picture
-    from henshin.api.frame import Floats
-    from henshin_plugins.face import FaceAlignConfig
+    from henshin.images.picture import Floats
+    from henshin_plugins.face.config import FaceAlignConfig
     from henshin_plugins.face.geometry import Array
 
 LEAST_SIDE = 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,21 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin import Context, Face, Picture
-    from henshin_plugins.face import FaceDetectConfig
+    from henshin_plugins.face.config import FaceDetectConfig
+    from henshin_plugins.face.second_pass import Detector
+
 
 SHARE_OF_SIDE = 0.024
+
 LEAST_SIZE = 24
+
 DOUBLE = 0.5
 """Faces that share more of their union are one: a turned face may be found twice before it is seen upright."""
-
-
-class Detector(Protocol):
-    """What MTCNN and YuNet have in common. `minimum_score` is the one that suits the detector."""
-
-    minimum_score: float
-
-    def find(self, pictures: Sequence[Picture], sizes: Sequence[int], score: float) -> list[list[Face]]:
-        """Return the faces of each picture that reach `score`, given the least side of a face in each."""
 
 
 class Finder:

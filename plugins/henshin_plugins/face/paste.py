@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin import Face, Picture
-    from henshin_plugins.face import PasteBackConfig
+    from henshin_plugins.face.config import PasteBackConfig
     from henshin_plugins.face.geometry import Array
     from henshin_plugins.face.integral_image import Pixels
 

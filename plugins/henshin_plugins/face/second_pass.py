@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
@@ -26,20 +26,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin import Picture
-    from henshin_plugins.face.detect import Detector
     from henshin_plugins.face.geometry import Array
 
+
 ANGLES = {"tilted": (0, -35, 35), "turned": (0, -35, 35, 90, -90, 180)}
+
 QUARTERS = {"tilted": (0,), "turned": (0, 1, 2, 3)}
 """By how many quarters, counter-clockwise, a doubtful face is turned to see how it is upright."""
+
 LONGEST = 256
+
 GROW = 1.75
+
 SHARE_OF_SIDE = 0.2
+
 MUCH = 12.0
 """Degrees by which a face must lean to be looked at again upright: landmarks of leaning faces are poor, and one that
 leans by 45 may seem to lean by 14."""
+
 WINDOW, CANVAS = 2.5, 192
 """What is seen then: so many sides of its box, in a picture of so many pixels at most."""
+
 SURER = 0.35
 """A face is turned by quarters if that leaves at most so much of what its score lacks to 1."""
 
@@ -188,3 +195,12 @@ def _back(face: Face, matrix: Array) -> Face:
     half = math.sqrt(abs(np.linalg.det(matrix[:, :2])) * float((high - low).prod())) / 2
     box = np.concatenate([centre - half, centre + half]).astype(np.float32)
     return Face(box, face.score, apply(matrix, marks_of(face)).astype(np.float32))
+
+
+class Detector(Protocol):
+    """What MTCNN and YuNet have in common. `minimum_score` is the one that suits the detector."""
+
+    minimum_score: float
+
+    def find(self, pictures: Sequence[Picture], sizes: Sequence[int], score: float) -> list[list[Face]]:
+        """Return the faces of each picture that reach `score`, given the least side of a face in each."""

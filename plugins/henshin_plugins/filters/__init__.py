@@ -6,28 +6,19 @@ the modules beside this one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from henshin.api.frame import Dropped
 from henshin.api.hookspecs import hookimpl
-from henshin.api.stage import Stage, StageConfig
+from henshin.api.stage import Stage
+from henshin_plugins.filters.config import BordersConfig, DropBlurredConfig, DropDuplicatesConfig, DropTinyConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin.api.context import Context
-    from henshin.api.frame import Frame, Picture
-
-
-class DropTinyConfig(StageConfig):
-    """Options of `drop_tiny`."""
-
-    minimum: int = Field(64, ge=1, le=16384, description="Least shorter side in pixels.")
-    longest: float | None = Field(
-        None, ge=1, le=1000, description="Also drop what is longer than so many times its shorter side; null: nothing."
-    )
+    from henshin.api.frame import Frame
+    from henshin.images.picture import Picture
 
 
 class DropTiny(Stage[DropTinyConfig]):
@@ -51,25 +42,6 @@ class DropTiny(Stage[DropTinyConfig]):
         if self.config.longest is not None and long > self.config.longest * short:
             return Dropped("long", f"{width}x{height} pixels, at most 1:{self.config.longest:g} wanted")
         return picture
-
-
-class DropBlurredConfig(StageConfig):
-    """Options of `drop_blurred`."""
-
-    maximum: float = Field(
-        1.7,
-        ge=0.3,
-        le=5,
-        description="Greatest width of the sharper edges, pixels: 0.5 is sharp to the pixel, 1.7 suits photos of "
-        "phones, 1.3 drawings and good photos.",
-    )
-    size: int = Field(
-        256,
-        ge=32,
-        le=4096,
-        description="A larger picture is measured as if it had so many pixels on its shorter side: the size at which "
-        "the set will be used.",
-    )
 
 
 class DropBlurred(Stage[DropBlurredConfig]):
@@ -96,24 +68,6 @@ class DropBlurred(Stage[DropBlurredConfig]):
         if width > self.config.maximum:
             return Dropped("blurred", f"edges {width:.2f} px wide, at most {self.config.maximum:g} wanted")
         return picture
-
-
-class BordersConfig(StageConfig):
-    """Options of `borders`."""
-
-    action: Literal["drop", "trim"] = Field("drop", description="Leave such pictures out, or cut the borders off.")
-    colour: Literal["dark", "any"] = Field(
-        "dark", description="Black and nearly black borders, or those of any colour."
-    )
-    minimum: float = Field(
-        0.01, ge=0, le=0.5, description="Least width of a border, as a share of the picture's side; narrower ones stay."
-    )
-    tolerance: int = Field(
-        12,
-        ge=0,
-        le=64,
-        description="Grey levels by which a border may differ from its colour, as compression makes it.",
-    )
 
 
 class Borders(Stage[BordersConfig]):
@@ -149,22 +103,6 @@ class Borders(Stage[BordersConfig]):
         for frame in items:
             check(frame, self.config)
         return items
-
-
-class DropDuplicatesConfig(StageConfig):
-    """Options of `drop_duplicates`."""
-
-    distance: int = Field(
-        10, ge=0, le=11, description="Most bits of 64 in which the perceptual hashes of near-duplicates differ."
-    )
-    difference: float = Field(
-        0.25,
-        ge=0,
-        le=2,
-        description="Most that their thumbnails may differ, in standard deviations of the picture: two copies differ "
-        "by 0.2 at most, two pictures of the same character by 0.3 and more.",
-    )
-    mirrored: bool = Field(True, description="Mirrored copies count as well.")
 
 
 class DropDuplicates(Stage[DropDuplicatesConfig]):

@@ -10,8 +10,9 @@ import numpy as np
 from henshin.api.frame import Dropped
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Frame, Picture
-    from henshin_plugins.filters import BordersConfig
+    from henshin.api.frame import Frame
+    from henshin.images.picture import Picture
+    from henshin_plugins.filters.config import BordersConfig
 
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
 

@@ -14,9 +14,10 @@ from henshin.images.perceptual_hash import THUMB, Bands, differences, hashes
 from henshin.images.resizing import resample
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Face, Frame, Picture
+    from henshin.api.frame import Face, Frame
     from henshin.api.stage import Memory
-    from henshin_plugins.filters import DropDuplicatesConfig
+    from henshin.images.picture import Picture
+    from henshin_plugins.filters.config import DropDuplicatesConfig
 
 COLOURS = 8
 """Side of the thumbnails whose colours are compared."""

@@ -9,7 +9,7 @@ import numpy as np
 from henshin.images.resizing import resample
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Picture
+    from henshin.images.picture import Picture
 
     Array = np.ndarray[Any, np.dtype[np.float32]]
     Mask = np.ndarray[Any, np.dtype[np.bool_]]

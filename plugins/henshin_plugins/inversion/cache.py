@@ -18,7 +18,7 @@ from henshin.text import one_line
 
 if TYPE_CHECKING:
     from henshin import Picture
-    from henshin_plugins.inversion import InversionConfig
+    from henshin_plugins.inversion.config import InversionConfig
 
 _METHOD = 3
 """Changes whenever the same options would find something else."""

@@ -18,7 +18,7 @@ from henshin.train.optim import set_rate
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.pix2pix import Pix2PixConfig
+    from henshin_plugins.pix2pix.config import Pix2PixConfig
 
 SHOWN = 6
 """Pairs on a sample sheet."""

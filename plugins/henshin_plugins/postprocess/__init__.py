@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from henshin.api.hookspecs import hookimpl
-from henshin.api.stage import PictureName, Stage, StageConfig
+from henshin.api.stage import Stage, StageConfig
+from henshin.config.options import PictureName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
     from henshin.api.context import Context
-    from henshin.api.frame import Picture
+    from henshin.images.picture import Picture
 
 
 class PostprocessConfig(StageConfig):

@@ -9,7 +9,7 @@ from kornia_rs import imgproc
 from PIL import Image, ImageEnhance, ImageFilter
 
 if TYPE_CHECKING:
-    from henshin.api.frame import Floats, Picture
+    from henshin.images.picture import Floats, Picture
 
 MOST_GAIN = 3.0
 """A match stretches or squeezes no channel by more: a nearly flat picture would turn into its own noise."""

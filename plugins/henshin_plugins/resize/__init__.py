@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from henshin.api.frame import Frame, Picture
+    from henshin.api.frame import Frame
+    from henshin.images.picture import Picture
 
 
 class ResizeConfig(StageConfig):

@@ -2,99 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationInfo, field_validator
-
-from henshin import Context, Frame, HenshinError, PictureError, Stage, StageConfig, hookimpl
-from henshin.api.stage import AmountOption, ModelOption
-from henshin.config.block_range import BlockRange
-from henshin.text import name_problem
+from henshin import Context, Frame, HenshinError, PictureError, Stage, hookimpl
+from henshin_plugins.sample.config import DIGITS, SampleConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from henshin import Model, Picture
-
-_DIGITS = 6
-_USES = {
-    "count": ("pictures", "grid"),
-    "columns": ("grid", "mixing"),
-    "rows": ("mixing", "between"),
-    "steps": ("between",),
-    "space": ("between",),
-    "mix": ("mixing",),
-    "cell": ("grid", "mixing", "between"),
-    "gap": ("grid", "mixing", "between"),
-}
-"""The layouts in which an option has a say."""
-
-
-class SampleConfig(StageConfig):
-    """Which model, how many pictures, from which noise, and how they are laid out."""
-
-    model: Annotated[str, ModelOption(kind="sampler")] = Field(
-        description="A sampler: its name, or the path of an .onnx file; NAME is NAME-mapping and NAME-synthesis."
-    )
-    layout: Literal["pictures", "grid", "mixing", "between"] = Field(
-        default="pictures",
-        description="One file for each picture; or one figure, NAME-LAYOUT: all pictures in a grid; a table that mixes "
-        "the styles of its top row and left column; strips that go from one picture to another.",
-    )
-    count: Annotated[int, AmountOption()] = Field(
-        default=64,
-        ge=1,
-        le=10**_DIGITS,
-        description="How many pictures (layouts pictures and grid); more of them leave the others as they are.",
-    )
-    seed: int = Field(
-        default=0, ge=0, le=2**63 - 1, description="Another seed, other pictures; number i depends on seed and i alone."
-    )
-    truncation: float = Field(
-        default=1.0,
-        gt=0,
-        le=1,
-        description="Below 1 pictures come closer to the model's mean one, less varied, with some models cleaner "
-        "and with others paler: how far styles go from their mean, or, without a mapping, a factor on the noise.",
-    )
-    columns: int = Field(
-        default=8, ge=1, le=256, description="grid: pictures side by side; mixing: pictures in the top row."
-    )
-    rows: int = Field(default=4, ge=1, le=256, description="mixing: pictures in the left column; between: strips.")
-    steps: int = Field(default=8, ge=2, le=256, description="between: pictures of a strip, its two ends included.")
-    space: Literal["z", "w"] | None = Field(
-        default=None,
-        description="between: along the sphere of the noise (z), or straight from style to style (w); null: w where "
-        "the model has a mapping, else z.",
-    )
-    mix: BlockRange = Field(
-        default=BlockRange.model_validate({"from": 1, "to": 2}),
-        description="mixing: {from: 1, to: 2} takes blocks 1 to 2 from the left column, which are those of 4 and 8 "
-        "pixels and of what is coarse, and the others from the top row; `last: 2` names the final ones.",
-    )
-    cell: int | None = Field(
-        default=None, ge=8, le=4096, description="Side of a picture in a figure, in pixels; null: as it is drawn."
-    )
-    gap: int = Field(default=4, ge=0, le=512, description="White pixels between the pictures of a figure.")
-    name: str = Field(
-        default="sample", description="Beginning of the names: NAME-000000, NAME-000001, ..., or NAME-grid."
-    )
-
-    @field_validator("name")
-    @classmethod
-    def _a_name(cls, value: str) -> str:
-        problem = name_problem(value)
-        if problem:
-            raise ValueError(problem)
-        return value
-
-    @field_validator(*_USES)
-    @classmethod
-    def _has_a_say(cls, value: object, info: ValidationInfo) -> object:
-        layout, uses = info.data.get("layout"), _USES[str(info.field_name)]
-        if layout is not None and layout not in uses:
-            raise ValueError(f"is for layout {' or '.join(uses)}, and this one is '{layout}'")
-        return value
 
 
 class Sample(Stage[SampleConfig]):
@@ -133,7 +49,7 @@ class Sample(Stage[SampleConfig]):
         """Name what will be drawn."""
         if self.config.layout != "pictures":
             return [f"{self.config.name}-{self.config.layout}"]
-        return [f"{self.config.name}-{number:0{_DIGITS}d}" for number in range(self.config.count)]
+        return [f"{self.config.name}-{number:0{DIGITS}d}" for number in range(self.config.count)]
 
     def frames(self) -> Iterator[Frame]:
         """Draw and give the pictures one by one, or the figure; what a batch is changes none of them."""

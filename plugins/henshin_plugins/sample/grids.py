@@ -8,7 +8,7 @@ import numpy as np
 
 from henshin.config.block_range import layers_of
 from henshin.errors import HenshinError, PictureError
-from henshin.images.io import MOST_PIXELS
+from henshin.images import MOST_PIXELS
 from henshin.images.resizing import fitted, resample
 from henshin.runtime.latents import numbered_noise, style_shape
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Model
-    from henshin.api.frame import Picture
-    from henshin_plugins.sample import SampleConfig
+    from henshin.images.picture import Picture
+    from henshin_plugins.sample.config import SampleConfig
 
     Floats = npt.NDArray[np.float32]
 

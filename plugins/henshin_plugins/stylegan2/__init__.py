@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from henshin import Generator, GeneratorConfig, Recipe, hookimpl
-from henshin_plugins.stylegan2.config import StyleGan2FreezeRecipe, StyleGan2Recipe
+from henshin import Generator, Recipe, hookimpl
+from henshin_plugins.stylegan2.config import FreezeConfig, StyleGan2Config, StyleGan2RunConfig
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-
-class StyleGan2Config(GeneratorConfig):
-    """Defaults are the paper's networks at 256 pixels, of 512 channels up to 64 pixels, then 256 and 128."""
-
-    size: Literal[8, 16, 32, 64, 128, 256, 512, 1024] = Field(256, description="Side of the pictures, pixels.")
-    latent: int = Field(512, ge=1, le=4096, description="Numbers of noise that one picture is drawn from; those of w.")
-    mapping_layers: int = Field(8, ge=1, le=32, description="Layers from noise z to style w.")
-    width: int = Field(
-        512, ge=1, le=4096, description="Channels at 64 pixels; each doubling halves them, each halving doubles them."
-    )
-    maximum_width: int = Field(512, ge=1, le=4096, description="Channels at any size, at most.")
-    form: Literal["stylegan2", "adain"] = Field(
-        "stylegan2", description="adain: the first StyleGAN's, which normalises activations in place of weights."
-    )
-    noise: Literal["fixed", "none"] = Field(
-        "fixed", description="What the layers' noise is outside of training: one that is part of the weights, or none."
-    )
+    from henshin import Run
 
 
 class StyleGan2(Generator[StyleGan2Config]):
@@ -88,3 +70,29 @@ def henshin_recipes() -> list[type[Recipe[Any]]]:
     from henshin_plugins.stylegan2.encoder import StyleGan2EncoderRecipe
 
     return [StyleGan2Recipe, StyleGan2FreezeRecipe, StyleGan2EncoderRecipe]
+
+
+class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
+    """A style-based sampler against one discriminator, with lazy R1, path lengths and adaptive augmentation."""
+
+    name = "stylegan2"
+    Config = StyleGan2RunConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.stylegan2.recipe import train
+
+        train(self.config, run)
+
+
+class StyleGan2FreezeRecipe(Recipe[FreezeConfig]):
+    """A trained style-based sampler, of which the final blocks learn other pictures."""
+
+    name = "stylegan2-freeze"
+    Config = FreezeConfig
+
+    def train(self, run: Run) -> None:
+        """Train until the run ends."""
+        from henshin_plugins.stylegan2.recipe import tune
+
+        tune(self.config, run)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from henshin import NetworkChoice, Recipe, ScheduledConfig, SetData
-from henshin.api.recipe import NetworkOption, StartName
-
-if TYPE_CHECKING:
-    from henshin import Run
+from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, SetData
+from henshin.api.recipe import NetworkOption
+from henshin.config.options import StartName
 
 SIZE = 256
+
 StyleChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None, plain=True)]
+
 Change = Literal["blit", "geometry", "tone", "colour", "translation", "cutout"]
 
 
@@ -133,27 +133,19 @@ class FreezeConfig(GameConfig):
         return self
 
 
-class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
-    """A style-based sampler against one discriminator, with lazy R1, path lengths and adaptive augmentation."""
+class StyleGan2Config(GeneratorConfig):
+    """Defaults are the paper's networks at 256 pixels, of 512 channels up to 64 pixels, then 256 and 128."""
 
-    name = "stylegan2"
-    Config = StyleGan2RunConfig
-
-    def train(self, run: Run) -> None:
-        """Train until the run ends."""
-        from henshin_plugins.stylegan2.recipe import train
-
-        train(self.config, run)
-
-
-class StyleGan2FreezeRecipe(Recipe[FreezeConfig]):
-    """A trained style-based sampler, of which the final blocks learn other pictures."""
-
-    name = "stylegan2-freeze"
-    Config = FreezeConfig
-
-    def train(self, run: Run) -> None:
-        """Train until the run ends."""
-        from henshin_plugins.stylegan2.recipe import tune
-
-        tune(self.config, run)
+    size: Literal[8, 16, 32, 64, 128, 256, 512, 1024] = Field(256, description="Side of the pictures, pixels.")
+    latent: int = Field(512, ge=1, le=4096, description="Numbers of noise that one picture is drawn from; those of w.")
+    mapping_layers: int = Field(8, ge=1, le=32, description="Layers from noise z to style w.")
+    width: int = Field(
+        512, ge=1, le=4096, description="Channels at 64 pixels; each doubling halves them, each halving doubles them."
+    )
+    maximum_width: int = Field(512, ge=1, le=4096, description="Channels at any size, at most.")
+    form: Literal["stylegan2", "adain"] = Field(
+        "stylegan2", description="adain: the first StyleGAN's, which normalises activations in place of weights."
+    )
+    noise: Literal["fixed", "none"] = Field(
+        "fixed", description="What the layers' noise is outside of training: one that is part of the weights, or none."
+    )

@@ -16,7 +16,7 @@ from henshin.train.data import Adaptive, open_pictures
 from henshin.train.losses import generator_loss, r1_penalty, score_loss
 from henshin.train.networks import Average
 from henshin.train.optim import set_rate
-from henshin.train.weights.loading import fill, read_start
+from henshin.train.weights import fill, read_start
 from henshin_plugins.stylegan2.discriminator import StyleJudge, first_blocks
 from henshin_plugins.stylegan2.training import PathLength, Shown, final_blocks, lazily, mixed, normal, style_based
 

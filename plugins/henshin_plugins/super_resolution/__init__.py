@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from henshin import Context, Picture, PictureError, Stage, StageConfig, hookimpl
-from henshin.api.stage import ModelOption
+from henshin.config.options import ModelOption
+from henshin.models.requirements import scale_problem
 
 if TYPE_CHECKING:
     from typing import Self
@@ -95,7 +96,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
             model = context.model(config.model, factor, config.tile)
             self.models[_checked_scale(model)] = model
             context.log.info("super_resolution: %s on %s", model.contract.name, model.describe())
-        problem = config.scale and context.store.scale_problem(config.model, config.scale, context.base)
+        problem = config.scale and scale_problem(context.store, config.model, config.scale, context.base)
         if problem:
             raise type(problem)(f"super_resolution.scale: {problem}")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Frame, Model
-    from henshin_plugins.synthesis import SynthesisConfig
+    from henshin_plugins.synthesis.config import SynthesisConfig
 
     Latents = npt.NDArray[np.float32]
 

@@ -22,7 +22,7 @@ from henshin_plugins.ugatit.network import Judges
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.ugatit import UGatItRecipeConfig
+    from henshin_plugins.ugatit.config import UGatItRecipeConfig
 
 
 def attention_loss(source: Tensor, target: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from henshin.cli.base import GroupedCommand, option, plugin_option
+from henshin.cli.base import GroupedCommand
+from henshin.cli.options import option, plugin_option
 from henshin.errors import HenshinError
 
 if TYPE_CHECKING:
@@ -63,14 +64,15 @@ def blend(
     henshin blend faces anime --from 3 --to 6 --share 0.25,0.5,0.75,1 --name soft
     """
     from henshin.cli.base import registry_with
-    from henshin.cli.commands.train import need_training
+    from henshin.cli.options import need_training
 
     need_training()
     registry = registry_with(plugin_files)
-    from henshin.cli.model_output import check_name, default_folder, tell_of, write_models
+    from henshin.cli.model_output import tell_of
     from henshin.models import ModelStore
+    from henshin.train.export.models import check_name, default_folder, write_models
+    from henshin.train.weights import rebuilt
     from henshin.train.weights.blending import blended, read_blend
-    from henshin.train.weights.loading import rebuilt
 
     check_name(name)
     if len(sources) == 1 and sources[0].endswith((".yaml", ".yml")):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from henshin.cli.base import GroupedCommand, complain_of, option, plugin_option, registry_with, say
+from henshin.cli.base import GroupedCommand, complain_of, registry_with, say
+from henshin.cli.options import option, plugin_option
 
 
 @click.command(cls=GroupedCommand)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, option, plugin_option, registry_with
-
-if TYPE_CHECKING:
-    from henshin.train.export.exporter import Source
+from henshin.cli.base import GroupedCommand, registry_with
+from henshin.cli.model_output import network_of
+from henshin.cli.options import option, plugin_option
 
 _LAYOUT, _SAYS = "What the weights are, where it cannot be told", "What the model says of itself"
 
@@ -58,12 +57,13 @@ def import_weights(
 
     Example: henshin import Hayao_net_G_float.pth --name hayao
     """
-    from henshin.cli.commands.train import need_training
+    from henshin.cli.options import need_training
 
     need_training()
     registry = registry_with(plugin_files)
-    from henshin.cli.model_output import check_name, options_of, pictures_below, tell_of, write_models
-    from henshin.models.store import user_folder
+    from henshin.cli.model_output import options_of, pictures_below, tell_of
+    from henshin.files import user_folder
+    from henshin.train.export.models import check_name, write_models
     from henshin.train.weights.from_published import Wanted, from_published
 
     check_name(name or file.stem)
@@ -72,9 +72,3 @@ def import_weights(
     folder = output or user_folder()
     written = write_models(source, name or file.stem, folder, shown, force=force, fp16=fp16, keep_weights=keep_weights)
     tell_of(written, f"imported ({network_of(source)})")
-
-
-def network_of(source: Source) -> str:
-    """Say which network it is: the generator, and its options where they are not the usual ones."""
-    changed = source.generator.config.model_dump(exclude_defaults=True)
-    return "".join([source.generator.name, *(f", {key}: {value}" for key, value in changed.items())])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, Lazy, LazyGroup, complain, option, say
+from henshin.cli.base import GroupedCommand, Lazy, LazyGroup, complain, say
+from henshin.cli.options import option
 
 if TYPE_CHECKING:
     from henshin.models import Entry, Found, Listed
@@ -46,8 +47,9 @@ def list_models(as_json: bool) -> None:
 def _list(as_json: bool) -> None:
     from henshin.cli.output import table
     from henshin.models import ModelStore
+    from henshin.models.catalogue import list_models as all_models
 
-    listed = ModelStore().list()
+    listed = all_models(ModelStore())
     if as_json:
         click.echo(json.dumps([_everything(one) for one in listed], indent=2))
         return
@@ -130,9 +132,10 @@ def verify(names: tuple[str, ...]) -> int:
     """
     from henshin.errors import HenshinError, MissingError
     from henshin.models import ModelStore
+    from henshin.models.catalogue import list_models as all_models
 
     store = ModelStore()
-    chosen = names or tuple(one.name for one in store.list() if one.entry is not None and one.path is not None)
+    chosen = names or tuple(one.name for one in all_models(store) if one.entry is not None and one.path is not None)
     if not chosen:
         say("henshin: nothing to verify: no model that is here has a listed hash")
     worst = 0
@@ -156,6 +159,7 @@ def pull(names: tuple[str, ...], output: Path | None, force: bool) -> None:
     NAME-x2, NAME-x3, ...
     """
     from henshin.models import ModelStore
+    from henshin.models.download import pull as download
 
     store = ModelStore()
     for name in names:
@@ -166,4 +170,4 @@ def pull(names: tuple[str, ...], output: Path | None, force: bool) -> None:
             pull_weights(weights, output or store.user, force)
             continue
         for one in store.full_names(name):
-            click.echo(f"{one}: {store.pull(one, output, force)}")
+            click.echo(f"{one}: {download(store, one, output, force)}")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, option, plugin_option, say
+from henshin.cli.base import GroupedCommand, say
+from henshin.cli.options import option, plugin_option
 from henshin.errors import HenshinError
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from henshin import __version__
-from henshin.cli.base import GroupedCommand, Voice, complain, option, plugin_option, registry_with, say, voiced
+from henshin.cli.base import Voice, complain, registry_with, say
+from henshin.cli.options import RunCommand, batch_size, device, option, plugin_option, voiced
 from henshin.cli.output import amount, passed_over, table
 
 if TYPE_CHECKING:
@@ -160,55 +161,6 @@ def _short(value: Any) -> str:
 
 
 _WHERE, _HOW, _AGAIN, _SAID = "Where networks run", "How results are written", "What is there already", "What is said"
-
-
-class RunCommand(GroupedCommand):
-    """Takes several paths after one `-i`, as a shell leaves them where it expands `-i photos/*.jpg`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the `-i` before each of its paths, then parse as usual."""
-        return super().parse_args(ctx, spread_inputs(args))
-
-
-def spread_inputs(words: list[str]) -> list[str]:
-    """Turn `-i a b -o c` into `-i a -i b -o c`: every word up to the next option belongs to the `-i`."""
-    spread: list[str] = []
-    taking = False
-    for position, word in enumerate(words):
-        if word == "--":
-            return spread + words[position:]
-        if word in ("-i", "--input"):
-            taking = True
-            spread.append("-i")
-        elif word.startswith("-") and word != "-":
-            taking = word.startswith("--input=")
-            spread.append(word)
-        else:
-            if taking and spread[-1] != "-i":
-                spread.append("-i")
-            spread.append(word)
-    return spread
-
-
-def batch_size(ctx: click.Context, parameter: click.Parameter, value: str) -> int | None:
-    """Read `auto` (None) or a number of at least 1."""
-    if value == "auto":
-        return None
-    if not value.isdigit() or int(value) < 1:
-        raise click.BadParameter(f"'{value}' is neither 'auto' nor a number >= 1", ctx, parameter)
-    return int(value)
-
-
-def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Read `auto`, `cpu`, `cuda` or `cuda:N`."""
-    from henshin.errors import HenshinError
-    from henshin.runtime import parse_device
-
-    try:
-        parse_device(value)
-    except HenshinError as error:
-        raise click.BadParameter(str(error), ctx, parameter) from error
-    return value
 
 
 @click.command(cls=RunCommand, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -8,13 +8,28 @@ from typing import Any
 
 import click
 
-from henshin.cli.base import say
+from henshin.cli.base import Voice, say
 from henshin.cli.comparison import check_page, entered, is_pipeline, networks_of, save, told
+from henshin.cli.options import (
+    CELL_SIDE,
+    ROW_COUNT,
+    SCALE,
+    SETTINGS,
+    RunCommand,
+    option,
+    overrides_option,
+    plugin_option,
+    voiced,
+    where_networks_run,
+)
 from henshin.cli.output import amount
 from henshin.errors import HenshinError
 
+_NOISE = "Samplers"
+
 CELL = 256
 """Pixels of a cell, where nobody says how many; samplers' are as large as what they draw."""
+
 ROWS = {"pictures": 16, "samplers": 8}
 
 
@@ -112,7 +127,60 @@ def _called(names: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
 
 def _only_for(asked: dict[str, Any], options: Sequence[str], what: str) -> None:
     """Errors: click.UsageError when one of these was given."""
-    for option in options:
-        if asked[option] not in (None, ()):
-            called = {"inputs": "-i"}.get(option, f"--{option}")
+    for name in options:
+        if asked[name] not in (None, ()):
+            called = {"inputs": "-i"}.get(name, f"--{name}")
             raise click.UsageError(f"{called} is for {what}", click.get_current_context())
+
+
+@click.command(cls=RunCommand, context_settings=SETTINGS)
+@click.argument("methods", nargs=-1, metavar="[MODEL|PIPELINE]...")
+@option(
+    "-i", "--input", "inputs", multiple=True, metavar="PATH...", help="Files, folders (with all below them), globs."
+)
+@option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("sheet.png"), show_default=True, help="A picture."
+)
+@option("--scale", type=SCALE, metavar="N", help="How many times larger; else as far as all go, 1 if nothing enlarges.")
+@option("--rows", type=ROW_COUNT, help="How many pictures: the first ones.  [default: 16; samplers: 8]")
+@option(
+    "--cell",
+    type=CELL_SIDE,
+    help="Longest side of what is shown of each.  [default: 256; samplers: their own, 128 to 256]",
+)
+@option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="TEXT",
+    help="What stands above a column; one for each, or one more, for the input.",
+)
+@option("--captions/--no-captions", default=True, help="Say the name and size of each picture.  [default: yes]")
+@option("--seed", type=click.IntRange(0, 2**63 - 1), heading=_NOISE, help="Another one, other pictures.  [default: 0]")
+@option(
+    "--truncation",
+    type=click.FloatRange(0, 1, min_open=True),
+    heading=_NOISE,
+    help="Below 1 nearer to the mean picture.  [default: 1]",
+)
+@overrides_option
+@plugin_option
+@option("--force", is_flag=True, help="Replace a file of that name.")
+@where_networks_run
+@voiced
+@click.pass_context
+def sheet(ctx: click.Context, /, **asked: Any) -> int:
+    """Draw side by side what models and pipelines make of the same pictures, or of the same noise.
+
+    A row for each picture: as it is, then by each MODEL or PIPELINE, whole and at one size. Where they enlarge: by
+    whole pixels, Lanczos, bicubic, and each of them, and of a picture that is larger than its cell the part with the
+    most detail is shown. Where all are samplers there is no -i: a row for each noise, as `sample` numbers them, a
+    column for each model.
+
+    \b
+    Examples: henshin sheet selfie2anime cartoons.yaml -i faces/ -o faces.png
+              henshin sheet carn-m -i faces/ --scale 4 -o enlarged.png
+              henshin sheet faces faces-fin1 faces-fin2 --truncation 0.7 --label g --label "k = 1" --label "k = 2"
+    """
+
+    return drawn(asked, ctx.ensure_object(Voice).level)

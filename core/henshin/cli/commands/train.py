@@ -1,35 +1,24 @@
-"""`henshin train` and `henshin export`: where running and training meet. PyTorch loads only when it is used."""
+"""`henshin train`: train a network as a run's YAML says. PyTorch loads only when it is used."""
 
 from __future__ import annotations
 
-import re
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import INTERRUPTED, GroupedCommand, Voice, option, plugin_option, registry_with, say, voiced
-from henshin.cli.commands.run import device
+from henshin.cli.base import INTERRUPTED, GroupedCommand, Voice, registry_with, say
+from henshin.cli.options import device, duration, need_training, option, plugin_option, voiced
 
-_TRAINING = ("torch", "onnx", "onnxscript", "safetensors", "lightning_fabric")
-_WATCHING = ("tensorboard", "matplotlib")
 if TYPE_CHECKING:
     from henshin.registry import Registry
     from henshin.train.config.run_config import RunOptions, RunPlan
 
-_WHERE, _LONG, _SAYS = "Where it runs", "How long", "What the model says of itself"
 
+_WATCHING = ("tensorboard", "matplotlib")
 
-def duration(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """Read `45s`, `9m`, `2h`, `1.5h`, or a number of seconds."""
-    if value is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip())
-    if match is None or float(match[1]) <= 0:
-        raise click.BadParameter(f"'{value}' is no time; say 45s, 9m or 2h", ctx, parameter)
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+_WHERE, _LONG = "Where it runs", "How long"
 
 
 @click.command(cls=GroupedCommand)
@@ -116,62 +105,3 @@ def _trained(plan: RunPlan, folder: Path, registry: Registry, options: RunOption
         return start(plan, folder, registry, options, told.say, told.show).interrupted
     finally:
         told.close()
-
-
-@click.command(cls=GroupedCommand)
-@click.argument("run_folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
-@option("--name", help="Name of the model; else that of the run's folder or of the weights' file.")
-@option("-o", "--output", type=click.Path(path_type=Path), help="Folder; else ./exported in a checkout, or the user's.")
-@option("--force", is_flag=True, help="Replace a model of the same name.")
-@option("--generator", help="Without RUN: the name of a generator plugin.", heading="Weights from elsewhere")
-@option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="OPTION=VALUE",
-    help="An option of that generator: width=32; a run's are known.",
-    heading="Weights from elsewhere",
-)
-@option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Its weights, in a .safetensors file.",
-    heading="Weights from elsewhere",
-)
-@option("--size", type=click.IntRange(min=1), help="Side of its training pictures; else the run's own.")
-@option(
-    "--pictures",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Photos for the parity check; else the run's own, or some that are made for it. A sampler wants none.",
-)
-@option("--fp16", is_flag=True, help="Store the weights in half the space; the arithmetic stays fp32.")
-@option("--keep-weights", is_flag=True, help="Also write NAME.safetensors, for stages that need gradients.")
-@option("--description", default="", help="What it draws, for the list of models.", heading=_SAYS)
-@option("--data", default="", help="On what data it was trained.", heading=_SAYS)
-@option("--licence", "--license", default="", help="Licence of the weights.", heading=_SAYS)
-@plugin_option
-def export(run_folder: Path | None, plugin_files: tuple[Path, ...], **asked: Any) -> None:
-    """Turn a trained network into a model: an ONNX file that describes itself.
-
-    Nothing is written unless it draws as PyTorch does, within one grey level. A network of several scales gives a model
-    for each: NAME-x2, NAME-x3, ...
-
-    Examples: henshin export runs/mine --name mine, or
-    henshin export --generator resnet --weights FILE.safetensors --pictures photos/
-    """
-    need_training()
-    registry = registry_with(plugin_files)
-    from henshin.cli.model_output import export_model, tell_of
-
-    tell_of(export_model(run_folder, registry, **asked), "exported")
-
-
-def need_training(*others: str, what: str = "training and export need") -> None:
-    """Check that the packages of training are installed. Errors: MissingError with the command to install them."""
-    from henshin.errors import MissingError
-
-    for package in (*_TRAINING, *others):
-        if find_spec(package) is None:
-            raise MissingError(f"{what} {package}: pip install 'henshin[train]'")

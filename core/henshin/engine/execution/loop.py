@@ -18,7 +18,8 @@ from henshin.engine.execution.writer import Saver, StoppedError, Written
 from henshin.engine.options import RunOptions
 from henshin.engine.preparation.prepare import Prepared
 from henshin.engine.report.summary import Reporter, Summary, network_name
-from henshin.engine.stages.runner import Job, Stages, bytes_held
+from henshin.engine.stages.job import Job
+from henshin.engine.stages.runner import Stages, bytes_held
 from henshin.errors import TerminatedError
 
 if TYPE_CHECKING:

@@ -14,10 +14,12 @@ from henshin.api.frame import Frame
 from henshin.api.placement import check_frame
 from henshin.engine.preparation.input_files import Source
 from henshin.engine.preparation.prepare import Prepared, content_hash
-from henshin.engine.record.manifest import Entry, hash_text
+from henshin.engine.record.manifest import Entry
 from henshin.engine.report.summary import Status
-from henshin.engine.stages.runner import Job, Stages
+from henshin.engine.stages.job import Job
+from henshin.engine.stages.runner import Stages
 from henshin.errors import HenshinError, PictureError
+from henshin.files import hash_text
 from henshin.text import one_line
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from henshin.engine.preparation.input_files import Source
 from henshin.engine.preparation.prepare import Prepared
 from henshin.engine.record.manifest import Drop, Ending, Entry, Output
 from henshin.engine.report.summary import Failure, Reporter, Status, Summary
-from henshin.engine.stages.runner import Job
+from henshin.engine.stages.job import Job
 from henshin.files import exists
 
 

@@ -14,7 +14,7 @@ from henshin.api.frame import Frame
 from henshin.engine.options import OnExisting
 from henshin.engine.preparation.prepare import Prepared
 from henshin.engine.record.manifest import Output
-from henshin.engine.stages.runner import Job
+from henshin.engine.stages.job import Job
 from henshin.errors import HenshinError, PictureError
 
 STOPPING = frozenset(

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin import __version__
-from henshin.api.stage import AmountOption, FileOption, ModelOption
-from henshin.config.options import marked
-from henshin.engine.record.manifest import hash_file
+from henshin.config.options import AmountOption, FileOption, ModelOption, marked
 from henshin.errors import HenshinError
-from henshin.files import is_file
+from henshin.files import hash_file, is_file
 from henshin.models.trained_weights import trained_at, weights_in
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from henshin.engine.options import RunOptions
 from henshin.engine.preparation.fingerprint import fingerprint
 from henshin.engine.preparation.input_files import Listing, Source, list_inputs
 from henshin.engine.preparation.outputs import Names, Target, path_key
-from henshin.engine.record.manifest import Entry, Manifest, hash_file
+from henshin.engine.record.manifest import Entry, Manifest
 from henshin.errors import HenshinError
+from henshin.files import hash_file
 from henshin.text import listed
 
 if TYPE_CHECKING:

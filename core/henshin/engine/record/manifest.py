@@ -7,7 +7,6 @@ written down as seen from there ("../photos/x.jpg"), so that both may be moved t
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,7 +18,7 @@ from typing import Any, Literal
 
 from henshin.engine.record.jsonl import LineFile, lines, locked
 from henshin.errors import HenshinError
-from henshin.files import exists
+from henshin.files import exists, hash_file
 
 FOLDER = ".henshin"
 
@@ -206,17 +205,6 @@ class Manifest:
             record.file.close()
             raise HenshinError(f"another run is at work in '{folder}'; wait for it, or give another folder with -o")
         return record
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal. Errors: OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_text(text: str) -> str:
-    """Return the SHA-256 of a text, for a source that is no file: its name says what its content depends on."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 Ending = Literal["done", "skipped", "failed"]

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from henshin.api.frame import Picture
 from henshin.engine.preparation.prepare import Prepared
 from henshin.engine.record.manifest import FOLDER, Drop, Entry
 from henshin.engine.report.summary import Summary
 from henshin.files import exists
+from henshin.images.picture import Picture
 from henshin.text import counted
 
 if TYPE_CHECKING:

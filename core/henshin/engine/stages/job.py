@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-from henshin.api.frame import Dropped, Face, Frame, Picture
+from henshin.api.frame import Dropped, Face, Frame
+from henshin.engine.preparation.input_files import Source
 from henshin.engine.record.manifest import Drop
-
-if TYPE_CHECKING:
-    from henshin.engine.stages.runner import Job
+from henshin.errors import PictureError
+from henshin.images.picture import Picture
 
 Show = Callable[[str, Drop, Picture, Picture | None], None]
 """Called with the content hash of a source, what was dropped of it and how that looked."""
@@ -69,3 +69,33 @@ def _note(
     drop = Drop(label, dropped.kind, dropped.reason, frame.name, dropped.instead)
     job.dropped.append(drop)
     show(job.input_hash, drop, *shown)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One source at work: the frames that have become of it, and what is known of it.
+
+    ``alpha`` is the one its file had, ``notes`` what its reader said. ``stage`` is where it failed or was left out.
+    ``faces`` counts those that were found, None before any stage looked for them. ``size`` is the bytes of its decoded
+    picture. ``dropped`` is what stages left out of it (``instead`` as a ``frame.source`` still), ``remembered`` what
+    they want written down.
+    """
+
+    source: Source
+    input_hash: str
+    frames: list[Frame] = field(default_factory=list)
+    alpha: Picture | None = None
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    size: int = 1
+    faces: int | None = None
+    stage: str | None = None
+    errors: list[PictureError] = field(default_factory=list)
+    dropped: list[Drop] = field(default_factory=list)
+    remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def fail(self, stage: str, error: PictureError) -> None:
+        """Note the first failure of this source; its frames have theirs."""
+        if self.stage is None:
+            self.stage = stage
+        self.errors.append(error)

@@ -5,57 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from henshin.api.frame import Frame, Picture
+from henshin.api.frame import Frame
 from henshin.api.placement import Place, check_frame, frame_problem, picture_at, places, put, zones
 from henshin.api.stage import NOTHING, Memory
-from henshin.config.overrides import labels
-from henshin.engine.preparation.input_files import Source
-from henshin.engine.record.manifest import Drop
 from henshin.engine.stages.job import Show, sweep
 from henshin.errors import HenshinError, MissingError, PictureError
+from henshin.images.picture import Picture
+from henshin.pipeline.loading import labels
 from henshin.registry.checks import extra_of
 from henshin.text import flat, one_line
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
     from henshin.api.stage import Stage
+    from henshin.engine.stages.job import Job
 
 
 log = logging.getLogger("henshin")
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One source at work: the frames that have become of it, and what is known of it.
-
-    ``alpha`` is the one its file had, ``notes`` what its reader said. ``stage`` is where it failed or was left out.
-    ``faces`` counts those that were found, None before any stage looked for them. ``size`` is the bytes of its decoded
-    picture. ``dropped`` is what stages left out of it (``instead`` as a ``frame.source`` still), ``remembered`` what
-    they want written down.
-    """
-
-    source: Source
-    input_hash: str
-    frames: list[Frame] = field(default_factory=list)
-    alpha: Picture | None = None
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    size: int = 1
-    faces: int | None = None
-    stage: str | None = None
-    errors: list[PictureError] = field(default_factory=list)
-    dropped: list[Drop] = field(default_factory=list)
-    remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-
-    def fail(self, stage: str, error: PictureError) -> None:
-        """Note the first failure of this source; its frames have theirs."""
-        if self.stage is None:
-            self.stage = stage
-        self.errors.append(error)
 
 
 class Stages:

@@ -10,16 +10,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from henshin.api.generator import Generator
-from henshin.api.recipe import (
-    FolderData,
-    FolderOption,
-    NetworkChoice,
-    NetworkOption,
-    PairedData,
-    RecipeConfig,
-    StartOption,
-)
-from henshin.config.options import Where, marked, within
+from henshin.api.recipe import NetworkChoice, NetworkOption, RecipeConfig
+from henshin.api.training_data import FolderData, PairedData
+from henshin.config.options import FolderOption, StartOption, Where, marked, within
 from henshin.config.validation import label, locate, validate
 from henshin.config.yaml_reader import Node
 from henshin.errors import HenshinError, Problem

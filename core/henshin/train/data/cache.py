@@ -23,8 +23,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from henshin import __version__
-from henshin.api.context import user_cache
 from henshin.errors import MissingError
+from henshin.files import user_cache
 from henshin.text import one_line
 from henshin.train.data.preprocessing import Crop, Fitted, kept_size, load_fitted
 

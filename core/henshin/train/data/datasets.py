@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from henshin.api.recipe import PairedData, PictureData, Run, UnpairedData
+from henshin.api.recipe import Run
+from henshin.api.training_data import PairedData, PictureData, UnpairedData
 from henshin.errors import HenshinError
 from henshin.train.data.cache import Decoded
 from henshin.train.data.duplicates import same

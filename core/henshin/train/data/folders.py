@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from henshin.api.recipe import FolderOption
-from henshin.config.options import Where
+from henshin.config.options import FolderOption, Where
 from henshin.errors import HenshinError
 from henshin.images import is_picture
 

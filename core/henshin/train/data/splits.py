@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from henshin.api.recipe import FolderData, PictureData, Run
+from henshin.api.recipe import Run
+from henshin.api.training_data import FolderData, PictureData
 from henshin.errors import HenshinError
 from henshin.train.data.cache import Decoded, decoded
 from henshin.train.data.duplicates import groups

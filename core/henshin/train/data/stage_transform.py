@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from henshin.api.context import Context, user_cache
+from henshin.api.context import Context
 from henshin.api.recipe import Run
 from henshin.api.stage import Stage
 from henshin.config.validation import validate
 from henshin.config.yaml_reader import parse
 from henshin.errors import HenshinError, PictureError, PipelineError
+from henshin.files import user_cache
 from henshin.models import ModelStore
 from henshin.runtime import Device
 from henshin.train.data.datasets import Pictures

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,22 +24,18 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from henshin.api.generator import Generator, Kind
+from henshin.api.generator import Generator
 from henshin.errors import HenshinError
 from henshin.models import METADATA_KEY, Contract
+from henshin.models.contract import Kind
 from henshin.text import a, one_line
-from henshin.train.export.latent_parts import (
-    Styles,
-    check_latents,
-    latent_shape_of,
-    part_of,
-    side_seen,
-    trials_of,
-    weights_beside,
-)
+from henshin.train.export.latent_parts import Styles, check_latents, latent_shape_of, part_of, side_seen, trials_of
 from henshin.train.export.onnx_graph import write_graph
 from henshin.train.export.parity import Parity, check_parity, picture_trials, square_trials
-from henshin.train.weights.weight_files import hash_of_tensors
+from henshin.train.weights.trained_network import hash_of, weights_beside
+
+if TYPE_CHECKING:
+    from henshin.train.weights.trained_network import Source
 
 
 class Translator(nn.Module):
@@ -80,23 +76,6 @@ class Sampler(Translator):
     def forward(self, latents: Tensor) -> Tensor:
         """Network, scale, clamp, round."""
         return self.shown(self.network(latents))
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is exported: the generator, its trained network, and what is to be said of them.
-
-    `part` is "" for the whole network, else the one of `Generator.parts` that becomes a model of its own.
-    """
-
-    generator: Generator[Any]
-    network: nn.Module
-    preferred_size: int | None
-    origin: str
-    data: str
-    licence: str
-    description: str = ""
-    part: str = ""
 
 
 def export(
@@ -256,11 +235,6 @@ def describe(
         licence=source.licence,
         weights_sha256=hash_of(network),
     )
-
-
-def hash_of(network: nn.Module) -> str:
-    """SHA-256 over the names and bytes of all tensors, in the order of their names."""
-    return hash_of_tensors(network.state_dict())
 
 
 @torch.no_grad()

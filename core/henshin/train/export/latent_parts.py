@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from henshin.text import a
 from henshin.train.export.parity import Trial, noise_trials
 
 if TYPE_CHECKING:
-    from henshin.train.export.exporter import Source
+    from henshin.train.weights.trained_network import Source
 
 
 class Styles(nn.Module):
@@ -99,8 +98,3 @@ def trials_of(generator: Generator[Any], network: nn.Module, part: str) -> Itera
         with torch.inference_mode():
             styles = mapping(torch.from_numpy(trial.batch))
         yield Trial(np.ascontiguousarray(styles.numpy()), f"the styles of {trial.words}")
-
-
-def weights_beside(path: Path, part: str) -> Path:
-    """Where the weights of a model's whole network lie: NAME.safetensors, also of NAME-mapping and NAME-synthesis."""
-    return path.with_name(f"{path.stem.removesuffix(f'-{part}') if part else path.stem}.safetensors")

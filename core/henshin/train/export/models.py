@@ -6,16 +6,19 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from henshin.engine.record.manifest import hash_file
 from henshin.errors import HenshinError
-from henshin.models import INDEX_NAME, Contract, Entry, list_models
-from henshin.train.export.exporter import Made, Source, make, place
+from henshin.files import hash_file, is_checkout, user_folder
+from henshin.models import INDEX_NAME, Contract, Entry, add_to_index
+from henshin.text import listed, name_problem
+from henshin.train.export.exporter import Made, make, place
 from henshin.train.export.parity import Parity
 from henshin.train.networks import make_generator_of
-from henshin.train.weights.from_run import loaded
+from henshin.train.weights.state_dict import loaded
+from henshin.train.weights.trained_network import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def _enter(made: Mapping[Path, Made]) -> None:
     """Put models into the lists of their folders, with sizes and hashes."""
     for folder in dict.fromkeys(path.parent for path in made):
         if (folder / INDEX_NAME).is_file():
-            list_models(folder, [_entry(path, one) for path, one in made.items() if path.parent == folder])
+            add_to_index(folder, [_entry(path, one) for path, one in made.items() if path.parent == folder])
 
 
 def _entry(path: Path, made: Made) -> Entry:
@@ -90,3 +93,50 @@ def _entry(path: Path, made: Made) -> Entry:
         data=made.contract.data,
         licence=made.contract.licence,
     )
+
+
+def check_name(name: str | None) -> None:
+    """Say what is wrong with a name that is given, before any work. Errors: HenshinError."""
+    problem = None if name is None else name_problem(name)
+    if problem:
+        raise HenshinError(f"'{name}' {problem}")
+
+
+def write_models(
+    source: Source, name: str, folder: Path, shown: list[Any], *, force: bool, fp16: bool, keep_weights: bool
+) -> list[Written]:
+    """Export what a network gives, NAME or NAME-x2, NAME-mapping, ..., all or none, enter it into the folder's list.
+
+    Errors: HenshinError for a name that is none, or taken without ``force``; those of ``family.write_all``.
+    """
+
+    check_name(name)
+    sources = members(source)
+    paths = free_paths(name, list(sources), folder, force)
+    chosen = dict(zip(paths, sources.values(), strict=True))
+    return write_all(chosen, shown, fp16=fp16, weights=keep_weights)
+
+
+def free_paths(name: str, suffixes: Sequence[str], folder: Path, force: bool) -> list[Path]:
+    """Where the models of this name go. Errors: HenshinError when one is there already, without ``force``.
+
+    Of a network of one scale the name may say so itself: both NAME and NAME-x2 give NAME-x2.
+    """
+    if len(suffixes) == 1:
+        name = name.removesuffix(suffixes[0])
+    paths = [folder / f"{name}{suffix}.onnx" for suffix in suffixes]
+    plain = folder / f"{name}.onnx"
+    taken = [path for path in paths if path.exists()]
+    if taken and (not force or any(path.is_dir() for path in taken)):
+        also = f"; so are {listed(path.name for path in taken[1:])}" if taken[1:] else ""
+        raise HenshinError(f"{taken[0]}: a model of this name is there already{also}; give another --name, or --force")
+    if plain not in paths and plain.exists():
+        raise HenshinError(
+            f"{plain}: is there, and '{name}' would go on to mean it and not {paths[0].name}; give another --name"
+        )
+    return paths
+
+
+def default_folder() -> Path:
+    """`./exported` inside a checkout of the project, else the user's folder of models."""
+    return Path("exported") if is_checkout(Path()) else user_folder()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,16 @@ import torch
 from PIL import Image
 from torch import nn
 
-from henshin.api.frame import Picture
-from henshin.errors import HenshinError
+from henshin.api.generator import GeneratorRegistry
+from henshin.config.options import FolderOption, marked_values
+from henshin.errors import HenshinError, PictureError
+from henshin.images import read
+from henshin.images.picture import Picture
+from henshin.models.trained_weights import RUN_FILE
 from henshin.runtime import Device, Network
+from henshin.train.data.folders import as_folders, by_option, pictures_in, split
+from henshin.train.weights.from_run import Unknown, config_of
+from henshin.train.weights.run_folder import described_run
 
 STYLES, STYLES_FP16 = 1e-4, 5e-3
 """By how much of the largest the values of a mapping or encoder may differ; with weights in fp16 the exporter rounds
@@ -181,3 +189,36 @@ def _field(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     field: np.ndarray = np.fft.irfft2(noise / frequency**1.4, (height, width))
     field /= field.std()
     return field
+
+
+def held_pictures(folder: Path, registry: GeneratorRegistry, count: int = 3) -> list[np.ndarray]:
+    """Some pictures that a run held out of its training, for the parity check; none if they are gone.
+
+    They are those of the first option that the recipe marks as a folder of pictures.
+    """
+    run = described_run(folder / RUN_FILE)
+    values = run["config"]
+    config = config_of(run["recipe"], registry) or Unknown
+    found = by_option(one for one in marked_values(config, values, FolderOption) if one[2].pictures)
+    for where, (names, _) in found.items():
+        try:
+            folders = as_folders(names, Path(run["base"]))
+        except HenshinError:
+            return []
+        beside = reduce(lambda inner, key: inner[key], where[:-1], values)
+        hold_out = beside.get("hold_out", 0)
+        files = pictures_in(folders)
+        held = split(files, hold_out if isinstance(hold_out, int) else 0)[1] or files
+        return pictures_of(held[:count])
+    return []
+
+
+def pictures_of(files: Sequence[Path]) -> list[np.ndarray]:
+    """The pictures of these files, those that can be read."""
+    found = []
+    for file in files:
+        try:
+            found.append(read(file).picture)
+        except PictureError:
+            continue
+    return found

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from henshin.api.frame import Picture
+from henshin.images.picture import Picture
 
 Row = Tensor | Sequence[Picture]
 """A row of a sheet: a tensor (N, 3, H, W) in [-1, 1], or pictures (H, W, 3) uint8 of any sizes."""

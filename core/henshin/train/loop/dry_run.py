@@ -16,7 +16,8 @@ import yaml
 from PIL import Image
 from torch import Tensor, nn
 
-from henshin.api.recipe import FolderData, NetworkChoice, PictureData, Run
+from henshin.api.recipe import NetworkChoice, Run
+from henshin.api.training_data import FolderData, PictureData
 from henshin.errors import HenshinError
 from henshin.registry import Registry
 from henshin.train.config.run_config import RunOptions, RunPlan

@@ -8,14 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from henshin.api.generator import Generator
+from henshin.api.generator import Generator, GeneratorRegistry
 from henshin.config.validation import validate
 from henshin.config.yaml_reader import parse
 from henshin.errors import PipelineError
-from henshin.registry import Registry
 
 
-def make_generator(registry: Registry, name: str, options: Mapping[str, Any]) -> Generator[Any]:
+def make_generator(registry: GeneratorRegistry, name: str, options: Mapping[str, Any]) -> Generator[Any]:
     """A generator plugin with its options. Errors: HenshinError for an unknown name or a wrong option."""
     return make_generator_of(registry.generator(name), options)
 

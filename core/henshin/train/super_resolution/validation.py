@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from henshin.api.frame import Picture
+from henshin.api.generator import GeneratorRegistry
 from henshin.api.recipe import NetworkChoice
 from henshin.images.metrics import luma, psnr, shaved
-from henshin.registry import Registry
+from henshin.images.picture import Picture
 from henshin.train.data import scaled
 from henshin.train.loggers.image_grid import pixels
 from henshin.train.networks import make_generator
@@ -32,7 +32,7 @@ EQUAL = 100.0
 """PSNR of what is equal, in place of infinity, which no curve can show."""
 
 
-def scales_of(registry: Registry, choice: NetworkChoice) -> dict[int, tuple[int, ...]]:
+def scales_of(registry: GeneratorRegistry, choice: NetworkChoice) -> dict[int, tuple[int, ...]]:
     """The scales of a generator, with what its network wants to be called with besides pictures.
 
     A network of several scales takes the one that is wanted; another takes pictures alone.

@@ -19,9 +19,8 @@ from henshin.config.block_range import BlockRange
 from henshin.config.validation import validate
 from henshin.config.yaml_reader import load_yaml
 from henshin.errors import HenshinError, PipelineError, Problem
-from henshin.train.export.exporter import Source
-from henshin.train.weights.from_run import loaded
-from henshin.train.weights.state_dict import misfit
+from henshin.train.weights.state_dict import loaded, misfit
+from henshin.train.weights.trained_network import Source
 
 HALF = 0.5
 

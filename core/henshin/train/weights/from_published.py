@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
-from henshin.api.generator import Generator
-from henshin.engine.record.manifest import hash_file
+from henshin.api.generator import Generator, GeneratorRegistry
 from henshin.errors import HenshinError, WrongWeightsError
-from henshin.registry import Registry
+from henshin.files import hash_file
 from henshin.text import listed, one_line
-from henshin.train.export.exporter import Source
 from henshin.train.networks import make_generator
-from henshin.train.weights.from_run import UNSTATED, loaded
+from henshin.train.weights.state_dict import loaded
+from henshin.train.weights.trained_network import UNSTATED, Source
 from henshin.train.weights.weight_files import Group, check_whole, contract_of, parts, read_groups, told
 
 
@@ -46,7 +47,7 @@ class Match:
     tensors: dict[str, Tensor]
 
 
-def from_published(path: Path, registry: Registry, wanted: Wanted) -> Source:
+def from_published(path: Path, registry: GeneratorRegistry, wanted: Wanted) -> Source:
     """The network of published weights, ready to be exported. Errors: HenshinError, with what was found."""
     contract = contract_of(path)
     groups = read_groups(path)
@@ -69,7 +70,7 @@ def from_published(path: Path, registry: Registry, wanted: Wanted) -> Source:
     )
 
 
-def importable(registry: Registry) -> dict[str, type[Generator[Any]]]:
+def importable(registry: GeneratorRegistry) -> dict[str, type[Generator[Any]]]:
     """The generators that know how their weights are published."""
     own = Generator.recognise.__func__  # type: ignore[attr-defined]
     return {
@@ -79,7 +80,7 @@ def importable(registry: Registry) -> dict[str, type[Generator[Any]]]:
     }
 
 
-def _match(path: Path, groups: list[Group], registry: Registry, wanted: Wanted) -> Match:
+def _match(path: Path, groups: list[Group], registry: GeneratorRegistry, wanted: Wanted) -> Match:
     """The one network of the file that one generator knows, or the one that was asked for."""
     if wanted.generator is not None:
         registry.generator(wanted.generator)
@@ -171,3 +172,28 @@ def _ambiguous(found: list[Match]) -> str:
 
 def _origin(path: Path) -> str:
     return f"weights of {path.name}" + ("" if path.is_dir() else f", sha256 {hash_file(path)}")
+
+
+def from_weights(
+    name: str,
+    options: dict[str, Any],
+    file: Path,
+    registry: GeneratorRegistry,
+    size: int | None,
+    data: str,
+    licence: str,
+) -> Source:
+    """A generator by its name with weights from a safetensors file. Errors: HenshinError."""
+    generator = make_generator(registry, name, options)
+    try:
+        tensors = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise HenshinError(f"{file}: cannot be read as safetensors ({error})") from error
+    return Source(
+        generator,
+        loaded(generator, tensors, str(file)),
+        size,
+        f"weights of {file.name}",
+        data or UNSTATED,
+        licence or UNSTATED,
+    )

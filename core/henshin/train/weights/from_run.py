@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import numpy as np
-import torch
 from pydantic import BaseModel, Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from henshin.api.generator import Generator
-from henshin.api.recipe import FolderOption, PictureData, RecipeConfig, SetData, StartOption, UnpairedData
-from henshin.api.stage import FileOption, ModelOption
-from henshin.config.options import Where, marked_values
+from henshin.api.generator import GeneratorRegistry
+from henshin.api.recipe import RecipeConfig
+from henshin.api.training_data import PictureData, SetData, UnpairedData
+from henshin.config.options import FileOption, FolderOption, ModelOption, StartOption, Where, marked_values
 from henshin.config.validation import models_in
-from henshin.errors import HenshinError, PictureError
-from henshin.images import read
+from henshin.errors import HenshinError
 from henshin.models.trained_weights import RUN_FILE
-from henshin.registry import Registry
-from henshin.text import one_line
-from henshin.train.data.folders import as_folders, by_option, pictures_in, split
-from henshin.train.export.exporter import Source
 from henshin.train.networks import make_generator
 from henshin.train.weights import checkpoint
-from henshin.train.weights.state_dict import misfit
+from henshin.train.weights.run_folder import described_run
+from henshin.train.weights.state_dict import loaded
+from henshin.train.weights.trained_network import UNSTATED, Source
 
-UNSTATED = "not stated"
 
-
-def from_run(folder: Path, registry: Registry, data: str = "", licence: str = "", size: int | None = None) -> Source:
+def from_run(
+    folder: Path, registry: GeneratorRegistry, data: str = "", licence: str = "", size: int | None = None
+) -> Source:
     """The network that a run published, with the weights of its last checkpoint. Errors: HenshinError.
 
     The model's preferred size is `size`, else what the recipe published, else the side of the run's pictures.
@@ -68,16 +60,6 @@ def from_run(folder: Path, registry: Registry, data: str = "", licence: str = ""
     )
 
 
-def described_run(file: Path) -> dict[str, Any]:
-    """What a run's run.json says. Errors: HenshinError when it is damaged."""
-    try:
-        run = json.loads(file.read_text())
-        whole = {name: run[name] for name in ("recipe", "config", "publish", "base")}
-        return {**whole, "precision": run.get("precision", "auto")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error
-
-
 class AnyData(UnpairedData, SetData):
     """The options for folders that data of any kind has."""
 
@@ -88,12 +70,13 @@ class Unknown(RecipeConfig):
     data: AnyData = Field(description="Its pictures.")
 
 
-def config_of(recipe: str, registry: Registry) -> type[BaseModel] | None:
+def config_of(recipe: str, registry: GeneratorRegistry) -> type[BaseModel] | None:
     """The options of a recipe; None where its plugin is gone."""
     try:
-        return registry.recipe(recipe).Config
+        found: type[BaseModel] = registry.recipe(recipe).Config
     except HenshinError:
         return None
+    return found
 
 
 def without_places(value: Any, config: type[BaseModel] | None) -> Any:
@@ -135,77 +118,3 @@ def trained_size(values: Any, config: type[BaseModel]) -> int | None:
             if isinstance(size, int):
                 return size
     return None
-
-
-def from_weights(
-    name: str, options: dict[str, Any], file: Path, registry: Registry, size: int | None, data: str, licence: str
-) -> Source:
-    """A generator by its name with weights from a safetensors file. Errors: HenshinError."""
-    generator = make_generator(registry, name, options)
-    try:
-        tensors = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise HenshinError(f"{file}: cannot be read as safetensors ({error})") from error
-    return Source(
-        generator,
-        loaded(generator, tensors, str(file)),
-        size,
-        f"weights of {file.name}",
-        data or UNSTATED,
-        licence or UNSTATED,
-    )
-
-
-def loaded(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where: str) -> torch.nn.Module:
-    """The network of a generator with these weights.
-
-    Errors: HenshinError that names those that do not fit, or that hold NaN or infinity, with which nothing is drawn.
-    """
-    network = generator.build()
-    problem = misfit(network.state_dict(), tensors, f"generator '{generator.name}'") or _not_finite(tensors)
-    if problem:
-        raise HenshinError(f"{where}: {problem}")
-    network.load_state_dict(tensors)
-    return network
-
-
-def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
-    """What is wrong with weights that a diverged training left; parity would not tell, for NaN is drawn alike."""
-    broken = [name for name, tensor in sorted(tensors.items()) if not bool(torch.isfinite(tensor).all())]
-    if not broken:
-        return None
-    more = f", and so do {len(broken) - 1} more" if len(broken) > 1 else ""
-    return f"tensor '{broken[0]}' holds values that are not finite{more}"
-
-
-def held_pictures(folder: Path, registry: Registry, count: int = 3) -> list[np.ndarray]:
-    """Some pictures that a run held out of its training, for the parity check; none if they are gone.
-
-    They are those of the first option that the recipe marks as a folder of pictures.
-    """
-    run = described_run(folder / RUN_FILE)
-    values = run["config"]
-    config = config_of(run["recipe"], registry) or Unknown
-    found = by_option(one for one in marked_values(config, values, FolderOption) if one[2].pictures)
-    for where, (names, _) in found.items():
-        try:
-            folders = as_folders(names, Path(run["base"]))
-        except HenshinError:
-            return []
-        beside = reduce(lambda inner, key: inner[key], where[:-1], values)
-        hold_out = beside.get("hold_out", 0)
-        files = pictures_in(folders)
-        held = split(files, hold_out if isinstance(hold_out, int) else 0)[1] or files
-        return pictures_of(held[:count])
-    return []
-
-
-def pictures_of(files: Sequence[Path]) -> list[np.ndarray]:
-    """The pictures of these files, those that can be read."""
-    found = []
-    for file in files:
-        try:
-            found.append(read(file).picture)
-        except PictureError:
-            continue
-    return found

@@ -8,17 +8,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from henshin.api.generator import GeneratorRegistry
 from henshin.api.recipe import NetworkChoice
 from henshin.errors import HenshinError, MissingError
 from henshin.models import ModelStore
 from henshin.models.trained_weights import RUN_FILE, SUFFIX, trained_at
-from henshin.registry import Registry
-from henshin.train.export.exporter import Source
-from henshin.train.export.latent_parts import weights_beside
 from henshin.train.weights import checkpoint
 from henshin.train.weights.from_published import Wanted, from_published
-from henshin.train.weights.from_run import described_run, from_run
-from henshin.train.weights.state_dict import misfit
+from henshin.train.weights.from_run import from_run
+from henshin.train.weights.run_folder import described_run
+from henshin.train.weights.state_dict import fill
+from henshin.train.weights.trained_network import Source, weights_beside
 from henshin.train.weights.weight_files import check_whole, contract_of, read_groups
 
 
@@ -36,15 +36,7 @@ class Start:
         fill(network, self.tensors, str(self.place), f"generator '{self.choice.use}'")
 
 
-def fill(network: nn.Module, tensors: dict[str, Tensor], where: str, whose: str) -> None:
-    """Give a network all of its tensors. Errors: HenshinError that begins with `where` and names those that differ."""
-    problem = misfit(network.state_dict(), tensors, whose)
-    if problem:
-        raise HenshinError(f"{where}: {problem}")
-    network.load_state_dict(tensors)
-
-
-def read_start(place: Path, choice: NetworkChoice | None, registry: Registry) -> Start:
+def read_start(place: Path, choice: NetworkChoice | None, registry: GeneratorRegistry) -> Start:
     """What a run published, or a .safetensors file holds. `choice` is the generator that it must be, if that is said.
 
     Errors: HenshinError when there is nothing to begin with, or a file does not say of which generator it is.
@@ -78,7 +70,7 @@ def _of_run(folder: Path, choice: NetworkChoice | None) -> Start:
     return Start(folder, choice or NetworkChoice(use=published["generator"], **published["config"]), tensors, states)
 
 
-def rebuilt(name: str, registry: Registry, store: ModelStore, base: Path | None = None) -> Source:
+def rebuilt(name: str, registry: GeneratorRegistry, store: ModelStore, base: Path | None = None) -> Source:
     """The generator and network of a model (by its NAME.safetensors), of such a file, or of a run's last checkpoint.
 
     `name` is a model's name, or a path, relative to `base` or else to where we are.

@@ -11,6 +11,7 @@ from typing import Any
 
 from henshin.errors import HenshinError
 from henshin.models.trained_weights import RUN_FILE
+from henshin.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +106,13 @@ def _put(folder: Path, whole: Mapping[str, Any]) -> None:
     side = folder / f".{RUN_FILE}.part"
     side.write_text(json.dumps(whole, indent=2) + "\n")
     side.replace(folder / RUN_FILE)
+
+
+def described_run(file: Path) -> dict[str, Any]:
+    """What a run's run.json says. Errors: HenshinError when it is damaged."""
+    try:
+        run = json.loads(file.read_text())
+        whole = {name: run[name] for name in ("recipe", "config", "publish", "base")}
+        return {**whole, "precision": run.get("precision", "auto")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error

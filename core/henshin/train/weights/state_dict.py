@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from henshin.api.generator import Generator
+from henshin.errors import HenshinError
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -78,3 +82,33 @@ def fitted(tensors: Mapping[str, Tensor], names: Mapping[str, str], network: nn.
     if {name: value.shape for name, value in ours.items()} != {name: value.shape for name, value in expected.items()}:
         return None
     return {name: value.to(expected[name].dtype) for name, value in ours.items()}
+
+
+def loaded(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where: str) -> torch.nn.Module:
+    """The network of a generator with these weights.
+
+    Errors: HenshinError that names those that do not fit, or that hold NaN or infinity, with which nothing is drawn.
+    """
+    network = generator.build()
+    problem = misfit(network.state_dict(), tensors, f"generator '{generator.name}'") or _not_finite(tensors)
+    if problem:
+        raise HenshinError(f"{where}: {problem}")
+    network.load_state_dict(tensors)
+    return network
+
+
+def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    """What is wrong with weights that a diverged training left; parity would not tell, for NaN is drawn alike."""
+    broken = [name for name, tensor in sorted(tensors.items()) if not bool(torch.isfinite(tensor).all())]
+    if not broken:
+        return None
+    more = f", and so do {len(broken) - 1} more" if len(broken) > 1 else ""
+    return f"tensor '{broken[0]}' holds values that are not finite{more}"
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor], where: str, whose: str) -> None:
+    """Give a network all of its tensors. Errors: HenshinError that begins with `where` and names those that differ."""
+    problem = misfit(network.state_dict(), tensors, whose)
+    if problem:
+        raise HenshinError(f"{where}: {problem}")
+    network.load_state_dict(tensors)

@@ -20,10 +20,11 @@ from torch import Tensor
 
 from henshin.errors import HenshinError, PictureError
 from henshin.train.devices.fabric import fast_at_bf16
-from henshin.train.export.exporter import Sampler, Source, hash_of
+from henshin.train.export.exporter import Sampler
 from henshin.train.losses import Vgg19, apart, energies
 from henshin.train.optim import set_rate, up_and_down
-from henshin.train.weights.loading import rebuilt
+from henshin.train.weights import rebuilt
+from henshin.train.weights.trained_network import Source, hash_of
 from henshin_plugins.inversion.cache import Inverted
 from henshin_plugins.inversion.optimise.directions import directions
 from henshin_plugins.inversion.optimise.frozen import rows_times, settled
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Context, Picture
-    from henshin_plugins.inversion import InversionConfig
+    from henshin_plugins.inversion.config import InversionConfig
 
 LOOK = 10
 """Steps between two looks at who is done: each waits for the GPU."""

@@ -17,12 +17,12 @@ from henshin.train.data import open_pictures, scaled
 from henshin.train.losses import Vgg19, perceptual
 from henshin.train.networks import Average
 from henshin.train.optim import set_rate
-from henshin.train.weights.loading import read_start
+from henshin.train.weights import read_start
 from henshin_plugins.stylegan2.training import mixed, normal, style_based
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.stylegan2.encoder import EncoderRunConfig
+    from henshin_plugins.stylegan2.encoder.config import EncoderRunConfig
 
 SAMPLED = 4096
 """Styles that their deviation is taken of."""

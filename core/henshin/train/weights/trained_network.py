@@ -1,0 +1,42 @@
+"""A trained network: its generator, its weights and its origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from henshin.api.generator import Generator
+from henshin.train.weights.weight_files import hash_of_tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is exported: the generator, its trained network, and what is to be said of them.
+
+    `part` is "" for the whole network, else the one of `Generator.parts` that becomes a model of its own.
+    """
+
+    generator: Generator[Any]
+    network: nn.Module
+    preferred_size: int | None
+    origin: str
+    data: str
+    licence: str
+    description: str = ""
+    part: str = ""
+
+
+def hash_of(network: nn.Module) -> str:
+    """SHA-256 over the names and bytes of all tensors, in the order of their names."""
+    return hash_of_tensors(network.state_dict())
+
+
+def weights_beside(path: Path, part: str) -> Path:
+    """Where the weights of a model's whole network lie: NAME.safetensors, also of NAME-mapping and NAME-synthesis."""
+    return path.with_name(f"{path.stem.removesuffix(f'-{part}') if part else path.stem}.safetensors")
+
+
+UNSTATED = "not stated"

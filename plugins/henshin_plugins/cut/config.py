@@ -1,0 +1,88 @@
+"""Options of the recipe `cut`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from henshin import NetworkChoice, RecipeConfig, UnpairedData
+from henshin.api.recipe import NetworkOption
+
+Side = Annotated[int, Field(ge=32, le=1024, multiple_of=4)]
+
+Step = Annotated[int, Field(ge=1, le=100_000_000)]
+
+
+class CutConfig(RecipeConfig):
+    """Defaults are those that draw faces on small hardware; the paper's are named where they differ."""
+
+    generator: Annotated[NetworkChoice, NetworkOption(plain=True)] = Field(
+        description="A translator with `features` and `trace`, as `resnet` has them."
+    )
+    data: UnpairedData = Field(description="The two sets of pictures, and their size.")
+    steps: int = Field(20_000, ge=1, le=100_000_000, description="Steps of training.")
+    batch: int = Field(4, ge=1, le=1024, description="Pictures of each domain a step (paper: 1).")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's, of the generator.")
+    decay: float = Field(0.4, ge=0, le=1, description="Last part of the steps, over which the rate falls to zero.")
+    judge_rate: float = Field(
+        2.0,
+        gt=0,
+        le=100,
+        description="Discriminators' learning rate over the generator's (Heusel et al. 2017; paper: 1).",
+    )
+    grow: dict[Side, Step] = Field(
+        {}, description="`{64: 3000, 96: 8000}`: pictures are 64 px until step 3000, 96 until 8000, then of full size."
+    )
+    gan: Literal["lsgan", "hinge", "vanilla"] = Field("hinge", description="Adversarial loss (paper: lsgan).")
+    scales: int = Field(
+        2, ge=1, le=4, description="Discriminators, each at half the size of the one before (paper: 1)."
+    )
+    judge_width: int = Field(48, ge=8, le=512, description="Channels of a discriminator's first layer (paper: 64).")
+    judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels.")
+    judge_norm: Literal["instance", "spectral", "none"] = Field("spectral", description="Paper: instance.")
+    judge_gain: float = Field(
+        10.0,
+        gt=0,
+        le=1000,
+        description="Factor on the discriminators' scores, which spectral norm makes small (paper: 1).",
+    )
+    judge_repeats: int = Field(
+        1, ge=1, le=10, description="Steps of the discriminators for each one of the generator; they cost little."
+    )
+    pool: int = Field(
+        0, ge=0, le=10_000, description="Earlier translations kept to show the discriminators again (paper: 0)."
+    )
+    augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
+        ("colour", "translation", "cutout"), description="Differentiable augmentation (paper: none)."
+    )
+    nce_weight: float = Field(1.0, ge=0, le=1_000_000, description="Weight of the contrastive loss.")
+    nce_identity: bool = Field(True, description="Also hold drawings, which should stay as they are, to it.")
+    taps: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
+        (1, 2, 4, 6), min_length=1, description="Layers of the encoder, by number, whose features are compared."
+    )
+    patches: int = Field(256, ge=8, le=65_536, description="Places compared in each feature map.")
+    temperature: float = Field(0.07, gt=0, le=100, description="Of the contrastive loss.")
+    average: float = Field(
+        0.999, ge=0, lt=1, description="Decay of the running average of the weights that is exported."
+    )
+    sheet_every: int = Field(500, ge=1, le=100_000_000, description="Steps between sample sheets.")
+
+    def size_at(self, step: int) -> int:
+        """Side of the pictures at a step: small while the large shapes are learned, which is many times cheaper."""
+        return min((size for size, until in self.grow.items() if step < until), default=self.data.size)
+
+    def picture_sizes(self) -> dict[tuple[str | int, ...], int]:
+        """Also those from which the pictures grow."""
+        return {**super().picture_sizes(), **{("grow", str(size)): size for size in self.grow}}
+
+    @model_validator(mode="after")
+    def _judges_fit(self) -> CutConfig:
+        size = min((self.data.size, *self.grow))
+        smallest = 3 * 2**self.judge_layers * 2 ** (self.scales - 1)
+        if size < smallest:
+            raise ValueError(
+                f"{self.scales} discriminators of {self.judge_layers} strided layers need pictures of {smallest} px at "
+                f"least, not {size}; lower scales or judge_layers"
+            )
+        return self

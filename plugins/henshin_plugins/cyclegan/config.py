@@ -1,0 +1,97 @@
+"""Options of the generator `resnet` and of the recipe `cyclegan`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
+
+
+class ResNetConfig(GeneratorConfig):
+    """The residual generator: 11.378 M parameters with 9 blocks at width 64."""
+
+    width: int = Field(64, ge=4, le=256, description="Channels of the first layer; each halving doubles them.")
+    blocks: int = Field(9, ge=1, le=32, description="Residual blocks.")
+    downs: int = Field(2, ge=1, le=4, description="Halvings before, and doublings after, the residual blocks.")
+    upsample: Literal["transposed", "resize"] = Field(
+        "transposed", description="The paper's transposed convolution, or nearest resize + convolution (no chequers)."
+    )
+
+
+class CycleGanConfig(ScheduledConfig):
+    """Defaults are the paper's; an epoch goes through the larger of the two sets."""
+
+    generator: NetworkChoice = Field(
+        NetworkChoice(use="resnet"), description="The translator; one is built for each direction."
+    )
+    data: UnpairedData = Field(description="The two sets of pictures, and their size.")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
+        (0.5, 0.999), min_length=2, max_length=2, description="Adam's."
+    )
+    gan: Literal["lsgan", "hinge", "vanilla"] = Field("lsgan", description="Adversarial loss.")
+    cycle_weight: float = Field(
+        10.0, ge=0, le=1e4, description="Weight of the cycle loss, over an adversarial weight of 1."
+    )
+    cycle_weight_b: float | None = Field(
+        None, ge=0, le=1e4, description="The same for b -> a -> b alone, `cycle_weight` then being that of a -> b -> a."
+    )
+    identity_weight: float = Field(5.0, ge=0, le=1e4, description="Weight of the identity loss; 0 leaves it out.")
+    identity_weight_b: float | None = Field(
+        None,
+        ge=0,
+        le=1e4,
+        description="The same for pictures of b alone, `identity_weight` then being that of pictures of a.",
+    )
+    landmark_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1e4,
+        description="Weight of the face landmark loss between photo and drawing; its detector knows photos.",
+    )
+    pool: int = Field(100, ge=0, le=100_000, description="Earlier drawings kept to show the discriminators again.")
+    pretrain: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Steps, before the others, in which the discriminators alone learn from untrained drawings.",
+    )
+    judge: Literal["patch", "plain"] = Field(
+        "patch",
+        description="Discriminators: of overlapping patches, or of whole pictures (four 3x3 layers, one linear).",
+    )
+    judge_width: int = Field(64, ge=4, le=256, description="Channels of a discriminator's first layer.")
+    judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels.")
+    judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminators.")
+    judge_rate: float = Field(
+        1.0, gt=0, le=100, description="The discriminators' learning rate over the generators' (paper: 1)."
+    )
+    augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
+        (), description="Differentiable augmentation of what the discriminators see, for small data (paper: none)."
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+    )
+
+    @property
+    def cycle_weights(self) -> tuple[float, float]:
+        """Those of a -> b -> a and of b -> a -> b."""
+        other = self.cycle_weight if self.cycle_weight_b is None else self.cycle_weight_b
+        return self.cycle_weight, other
+
+    @property
+    def identity_weights(self) -> tuple[float, float]:
+        """Those of pictures of a and of pictures of b."""
+        other = self.identity_weight if self.identity_weight_b is None else self.identity_weight_b
+        return self.identity_weight, other
+
+    @model_validator(mode="after")
+    def _judges_fit(self) -> CycleGanConfig:
+        smallest = 3 * 2**self.judge_layers
+        if self.judge == "patch" and self.data.size < smallest:
+            raise ValueError(
+                f"discriminators of {self.judge_layers} strided layers need pictures of {smallest} px at least, not "
+                f"{self.data.size}; lower judge_layers"
+            )
+        return self

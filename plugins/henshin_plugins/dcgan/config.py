@@ -1,0 +1,79 @@
+"""Options of the generator and the recipe `dcgan`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from henshin import GeneratorConfig, NetworkChoice, SamplerChoice, ScheduledConfig, SetData
+
+SIZE: Literal[64] = 64
+
+
+class DcganNetworkConfig(GeneratorConfig):
+    """Defaults: latent 100, leaky ReLU, an extra layer; the other variant: latent 128, ReLU, no extra layer."""
+
+    latent: int = Field(100, ge=1, le=1024, description="Numbers of noise that one picture is drawn from.")
+    size: Literal[32, 64, 128] = Field(SIZE, description="Side of the pictures, pixels.")
+    width: int = Field(64, ge=4, le=256, description="Channels at half the size; each halving from there doubles them.")
+    activation: Literal["leaky_relu", "relu"] = Field("leaky_relu", description="Between the layers.")
+    extra: bool = Field(True, description="A 3x3 layer that keeps the size, before the last doubling.")
+
+
+class DcganData(SetData):
+    """One set of pictures, of the size that the generator draws."""
+
+    size: int = Field(SIZE, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
+
+
+def misfit(part: str, size: int, message: str) -> ValidationError:
+    """What is wrong with `data.size` or `generator.size`, so that it is told with that option's own line."""
+    wrong = PydanticCustomError("value_error", "{size} {message}", {"size": size, "message": message})
+    return ValidationError.from_exception_data(part, [{"type": wrong, "loc": (part, "size"), "input": size}])
+
+
+class DcganConfig(ScheduledConfig):
+    """Defaults are the field's; where they differ from those of the paper, it is named."""
+
+    generator: SamplerChoice = Field(
+        NetworkChoice(use="dcgan"), description="A sampler: a network from noise to pictures."
+    )
+    data: DcganData = Field(description="The pictures to learn from, and their size.")
+    batch: int = Field(128, ge=2, le=4096, description="Pictures a step.")
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's, with betas (0.5, 0.999) (paper: 2e-4).")
+    decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
+    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
+    judge_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
+    judge_norm: Literal["batch", "spectral", "none"] = Field(
+        "batch", description="Norm in the discriminator; spectral (Miyato et al. 2018) calms it."
+    )
+    judge_extra: bool = Field(True, description="A 3x3 layer that keeps the size, before the discriminator's last.")
+    judge_output: Literal["logit", "probability"] = Field(
+        "logit", description="What the discriminator gives; probability: a sigmoid at its end. The loss is the same."
+    )
+    smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="Real pictures are to score 1 minus this (Salimans et al. 2016; 0.1)."
+    )
+    augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
+        (), description="Differentiable augmentation, for a few thousand pictures or fewer (paper: none)."
+    )
+    average: float = Field(
+        0.999,
+        ge=0,
+        lt=1,
+        description="Decay of the running average of the weights that is exported; 0: the last ones (paper).",
+    )
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> DcganConfig:
+        if self.generator.use == "dcgan":
+            drawn = self.generator.options.get("size", SIZE)
+            if isinstance(drawn, int) and drawn != self.data.size:
+                if "size" in self.data.model_fields_set:
+                    raise misfit("data", self.data.size, f"is not what the generator draws; generator.size is {drawn}")
+                raise misfit("generator", drawn, f"is not what the discriminator sees; data.size is {self.data.size}")
+        if self.data.size not in (32, 64, 128):
+            raise misfit("data", self.data.size, "does not fit; the discriminator takes 32, 64 or 128 px")
+        return self

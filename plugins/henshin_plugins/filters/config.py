@@ -1,0 +1,71 @@
+"""Options of the stages that drop pictures or crop their borders."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from henshin.api.stage import StageConfig
+
+
+class DropTinyConfig(StageConfig):
+    """Options of `drop_tiny`."""
+
+    minimum: int = Field(64, ge=1, le=16384, description="Least shorter side in pixels.")
+    longest: float | None = Field(
+        None, ge=1, le=1000, description="Also drop what is longer than so many times its shorter side; null: nothing."
+    )
+
+
+class DropBlurredConfig(StageConfig):
+    """Options of `drop_blurred`."""
+
+    maximum: float = Field(
+        1.7,
+        ge=0.3,
+        le=5,
+        description="Greatest width of the sharper edges, pixels: 0.5 is sharp to the pixel, 1.7 suits photos of "
+        "phones, 1.3 drawings and good photos.",
+    )
+    size: int = Field(
+        256,
+        ge=32,
+        le=4096,
+        description="A larger picture is measured as if it had so many pixels on its shorter side: the size at which "
+        "the set will be used.",
+    )
+
+
+class BordersConfig(StageConfig):
+    """Options of `borders`."""
+
+    action: Literal["drop", "trim"] = Field("drop", description="Leave such pictures out, or cut the borders off.")
+    colour: Literal["dark", "any"] = Field(
+        "dark", description="Black and nearly black borders, or those of any colour."
+    )
+    minimum: float = Field(
+        0.01, ge=0, le=0.5, description="Least width of a border, as a share of the picture's side; narrower ones stay."
+    )
+    tolerance: int = Field(
+        12,
+        ge=0,
+        le=64,
+        description="Grey levels by which a border may differ from its colour, as compression makes it.",
+    )
+
+
+class DropDuplicatesConfig(StageConfig):
+    """Options of `drop_duplicates`."""
+
+    distance: int = Field(
+        10, ge=0, le=11, description="Most bits of 64 in which the perceptual hashes of near-duplicates differ."
+    )
+    difference: float = Field(
+        0.25,
+        ge=0,
+        le=2,
+        description="Most that their thumbnails may differ, in standard deviations of the picture: two copies differ "
+        "by 0.2 at most, two pictures of the same character by 0.3 and more.",
+    )
+    mirrored: bool = Field(True, description="Mirrored copies count as well.")

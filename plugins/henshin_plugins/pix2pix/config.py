@@ -1,0 +1,45 @@
+"""Options of the recipe `pix2pix`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from henshin import NetworkChoice, PairedData, ScheduledConfig
+
+
+class Pix2PixConfig(ScheduledConfig):
+    """Defaults are the paper's; its norm, batch norm over single pictures, is what instance norm is."""
+
+    generator: NetworkChoice = Field(
+        NetworkChoice.model_validate({"use": "unet", "dropout": 0.5}), description="The translator."
+    )
+    data: PairedData = Field(description="The pairs of pictures, and their size.")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
+        (0.5, 0.999), min_length=2, max_length=2, description="Adam's."
+    )
+    gan: Literal["lsgan", "hinge", "vanilla"] = Field("vanilla", description="Adversarial loss.")
+    pixel_weight: float = Field(
+        100.0, ge=0, le=1e4, description="Weight of the L1 loss to the target, over an adversarial weight of 1."
+    )
+    judge: Literal["patch", "plain"] = Field(
+        "patch",
+        description="Discriminator: of overlapping patches, or of whole pictures (four 3x3 layers, one linear).",
+    )
+    judge_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
+    judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels.")
+    judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminator.")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+    )
+
+    @model_validator(mode="after")
+    def _judge_fits(self) -> Pix2PixConfig:
+        smallest = 3 * 2**self.judge_layers
+        if self.judge == "patch" and self.data.size < smallest:
+            raise ValueError(
+                f"a discriminator of {self.judge_layers} strided layers needs pictures of {smallest} px at least, not "
+                f"{self.data.size}; lower judge_layers"
+            )
+        return self

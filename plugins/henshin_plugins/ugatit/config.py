@@ -1,0 +1,67 @@
+"""Options of the generator and the recipe `ugatit`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
+from henshin.api.recipe import NetworkOption
+
+
+class UGatItConfig(GeneratorConfig):
+    """The paper's generator at width 64; the light one computes AdaLIN's scales from pooled features."""
+
+    width: int = Field(64, ge=4, le=256, description="Channels of the first layer; each halving doubles them.")
+    blocks: int = Field(4, ge=1, le=16, description="Residual blocks before the attention, and as many after it.")
+    light: bool = Field(
+        True, description="Scales from pooled features; false: from every feature at every place, many times larger."
+    )
+    size: int = Field(
+        256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures; only the large one asks for it."
+    )
+    nested_variance: bool = Field(
+        False,
+        description="Norm by the variance of variances, as the authors' PyTorch code does: for weights trained by it.",
+    )
+
+
+class UGatItRecipeConfig(ScheduledConfig):
+    """Defaults are the paper's: a million steps over its 3,400 selfies."""
+
+    generator: Annotated[NetworkChoice, NetworkOption(plain=True)] = Field(
+        NetworkChoice(use="ugatit"), description="The translator, one for each direction; it must give attention."
+    )
+    data: UnpairedData = Field(description="The two sets of pictures, and their size.")
+    epochs: int = Field(300, ge=1, le=1_000_000, description="How often the training pictures are gone through.")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam's, with betas (0.5, 0.999).")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="Adam's L2 penalty.")
+    cycle_weight: float = Field(
+        10.0, ge=0, le=1_000_000, description="Weight of the cycle loss, over an adversarial weight of 1."
+    )
+    identity_weight: float = Field(10.0, ge=0, le=1_000_000, description="Weight of the identity loss.")
+    attention_weight: float = Field(
+        1000.0,
+        ge=0,
+        le=1_000_000,
+        description="Weight of the loss that teaches the generators' attention to tell the domains apart.",
+    )
+    judge_width: int = Field(64, ge=4, le=512, description="Channels of a discriminator's first layer.")
+    judge_layers: tuple[Annotated[int, Field(ge=3, le=8)], ...] = Field(
+        (7, 5), min_length=1, description="Layers of each discriminator of a domain: the global and the local one."
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+    )
+
+    @model_validator(mode="after")
+    def _judges_fit(self) -> UGatItRecipeConfig:
+        layers = max(self.judge_layers)
+        smallest = 3 * 2 ** (layers - 2)
+        if self.data.size < smallest:
+            raise ValueError(
+                f"a discriminator of {layers} layers needs pictures of {smallest} px at least, not {self.data.size}; "
+                "lower judge_layers or raise data.size"
+            )
+        return self
