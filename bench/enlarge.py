@@ -101,9 +101,9 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def by_henshin(found: Any, device: Any, tile: int | None) -> Callable[[Any], Any]:
-    from henshin.runtime import Model, Network
+    from henshin.runtime import Model, OnnxSession
 
-    model = Model(found.contract, Network(found.path, device), tile=tile)
+    model = Model(found.contract, OnnxSession(found.path, device), tile=tile)
     return lambda picture: model.translate([picture])[0]
 
 

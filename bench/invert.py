@@ -26,8 +26,8 @@ from henshin.images import read
 from henshin.images.resizing import resample
 from henshin.registry import build_registry
 from henshin.testing import context
-from henshin.train.losses import Vgg19, apart, energies
-from henshin.train.weights.trained_network import Source
+from henshin.train.losses import Vgg19, feature_energy, perceptual_distance
+from henshin.train.weights.trained_network import TrainedNetwork
 from henshin_plugins.inversion.cache import Inverted
 from henshin_plugins.inversion.config import InversionConfig
 from henshin_plugins.inversion.optimise.inverter import Inverter, network_of
@@ -78,7 +78,7 @@ def run(o: argparse.Namespace, cache: Path) -> None:
         shortened(o, make, pictures)
 
 
-def made(config: InversionConfig, source: Source, device: str, cache: Path, **changed: Any) -> Inverter:
+def made(config: InversionConfig, source: TrainedNetwork, device: str, cache: Path, **changed: Any) -> Inverter:
     return Inverter(config.model_copy(update=changed), source, device, logging.getLogger("henshin.bench"), cache)
 
 
@@ -104,7 +104,7 @@ class Plain:
     It ends where a picture has the loss that is wanted, or after `most` steps.
     """
 
-    def __init__(self, source: Source, config: InversionConfig, device: str, most: int) -> None:
+    def __init__(self, source: TrainedNetwork, config: InversionConfig, device: str, most: int) -> None:
         self.network: Any = source.network.to(device).eval().requires_grad_(False)
         self.vgg = Vgg19(config.layers, activated=True).to(device) if config.alpha else None
         self.alpha, self.device, self.most = config.alpha, device, most
@@ -120,14 +120,14 @@ class Plain:
         w = self.network.broad(self.network.mapping.mean[None]).clone().requires_grad_()
         adam = torch.optim.Adam([w], lr=0.1)
         seen = self.vgg(target) if self.vgg is not None else []
-        energy = energies(seen) if seen else None
+        energy = feature_energy(seen) if seen else None
         best = Inverted(None, picture, np.inf, np.inf, 0)
         for step in range(self.most + 1):
             shown = self.network.synthesis(w)
             mse = (shown - target).square().mean()
             loss = (1 - self.alpha) * mse
             if self.vgg is not None and energy is not None:
-                loss = loss + self.alpha * apart(self.vgg(shown), seen, energy)[0]
+                loss = loss + self.alpha * perceptual_distance(self.vgg(shown), seen, energy)[0]
             if loss.item() < best.loss:
                 best = Inverted(None, picture, mse.item(), loss.item(), step)
             if step == self.steps:
@@ -140,12 +140,12 @@ class Plain:
         return Inverted(None, picture, best.mse, best.loss, step)
 
 
-def fresh(o: argparse.Namespace) -> Source:
+def fresh(o: argparse.Namespace) -> TrainedNetwork:
     """A StyleGAN2 that has learned nothing: as fast as one that has."""
     generator = build_registry().generator("stylegan2")
     config = generator.Config(size=o.size, width=o.width, latent=o.latent, maximum_width=o.width * 4)
     made = generator(config)
-    return Source(made, made.build(), o.size, "", "", "")
+    return TrainedNetwork(made, made.build(), o.size, "", "", "")
 
 
 @torch.no_grad()

@@ -98,12 +98,12 @@ def make_pictures(folder: Path, size: int, count: int = 48) -> None:
 def henshin(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """`henshin train` as it is, timed by its own log."""
     from henshin.registry import build_registry
-    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.config.run_config import TrainOptions, load_run
     from henshin.train.loop.launch import train
 
     registry = build_registry()
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        asked = RunOptions(device=options.device, max_steps=WARM_UP + options.steps, log_every=1)
+        asked = TrainOptions(device=options.device, max_steps=WARM_UP + options.steps, log_every=1)
         run = train(load_run(folder / "run.yaml", registry), Path(name) / "run", registry, asked, silent)
         lines = (Path(name) / "run" / "log.jsonl").read_text().splitlines()
         times = [json.loads(line)["time"] for line in lines]
@@ -124,7 +124,7 @@ def plain(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from torch.nn import functional as F
 
     from henshin.train.data import ImagePool
-    from henshin.train.networks import PatchGan
+    from henshin.train.networks import PatchDiscriminator
     from henshin_plugins.cyclegan.network import ResNetGenerator
 
     kind = torch.device(options.device)
@@ -133,7 +133,7 @@ def plain(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     pictures = (pixels.permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1).to(kind)
     rng = np.random.default_rng(0)
     ab, ba = (ResNetGenerator(options.width, options.blocks, 2, "transposed").to(kind) for _ in "ab")
-    judge_a, judge_b = (PatchGan(options.width).to(kind) for _ in "ab")
+    judge_a, judge_b = (PatchDiscriminator(options.width).to(kind) for _ in "ab")
     generators = torch.optim.Adam([*ab.parameters(), *ba.parameters()], 2e-4, (0.5, 0.999))
     judges = [torch.optim.Adam(judge.parameters(), 2e-4, (0.5, 0.999)) for judge in (judge_a, judge_b)]
     pools = [ImagePool(100, rng), ImagePool(100, rng)]

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from henshin.models import read_contract
 from henshin.registry import build_registry
-from henshin.runtime import Device, Model, Network
-from henshin.train.weights.from_published import Wanted, from_published
-from henshin.train.weights.trained_network import Source
+from henshin.runtime import Device, Model, OnnxSession
+from henshin.train.weights.from_published import ImportOptions, from_published
+from henshin.train.weights.trained_network import TrainedNetwork
 
 MEAN = torch.tensor([0.4488, 0.4371, 0.4040])
 
@@ -100,16 +100,16 @@ def enlarged(tensors: Tensors, pictures: Tensor, scale: int) -> Tensor:
     return convolved("add_mean.shifter", convolved("exit", x))
 
 
-def imported(path: Path, **wanted: object) -> Source:
+def imported(path: Path, **wanted: object) -> TrainedNetwork:
     """A file of weights as `henshin import` reads it."""
-    return from_published(path, build_registry(), Wanted(**wanted))
+    return from_published(path, build_registry(), ImportOptions(**wanted))
 
 
 def model(path: Path) -> Model:
     """An exported model on the CPU."""
     contract = read_contract(path)
     assert contract is not None
-    return Model(contract, Network(path, Device("cpu")))
+    return Model(contract, OnnxSession(path, Device("cpu")))
 
 
 def drawn(tensors: Tensors, one: np.ndarray, scale: int) -> np.ndarray:

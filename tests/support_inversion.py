@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from support_stylegan2 import TINY, drawn, published, styles
 
-from henshin.train.weights.trained_network import Source
+from henshin.train.weights.trained_network import TrainedNetwork
 from henshin_plugins.inversion.config import InversionConfig
 from henshin_plugins.inversion.optimise.inverter import Inverter
 from henshin_plugins.stylegan2 import StyleGan2
@@ -23,12 +23,12 @@ CACHE = tempfile.TemporaryDirectory(prefix="henshin-")
 QUICK = {"alpha": 0, "patience": None, "precision": "fp32"}
 
 
-def source() -> Source:
+def source() -> TrainedNetwork:
     options, ours = StyleGan2.recognise(WEIGHTS)
     generator = StyleGan2(StyleGan2Config(**options))
     network = generator.build().eval()
     network.load_state_dict(ours)
-    return Source(generator, network, 16, "", "", "")
+    return TrainedNetwork(generator, network, 16, "", "", "")
 
 
 def inverter(**options: object) -> Inverter:

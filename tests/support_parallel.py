@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from henshin.train.loop.launch import Voice
+from henshin.train.loop.launch import TrainingReporter
 
 PLUGIN = '''\
 import hashlib, json
@@ -75,8 +75,8 @@ class Lines:
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def __call__(self) -> Voice:
-        return Voice(self.say)
+    def __call__(self) -> TrainingReporter:
+        return TrainingReporter(self.say)
 
     def say(self, line: str) -> None:
         with self.file.open("a") as file:

@@ -38,7 +38,7 @@ class Dots(Recipe[DotsConfig]):
     def train(self, run):
         import torch
         from torch import nn
-        from henshin.train.networks import Average
+        from henshin.train.networks import EMA
         from henshin.train.data import ImagePool
         c = self.config
         network = run.generator("dot", {"width": c.width})
@@ -95,13 +95,13 @@ def dots(place: Path, run: str = "run", text: str = "", say: Any = None, show: A
     """Train `dots` in `place/RUN`, in fp32 on one thread of the CPU; return what was said."""
     import torch
 
-    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.config.run_config import TrainOptions, load_run
     from henshin.train.loop.launch import train
 
     (place / "dots.yaml").write_text("recipe: dots\n" + text)
     plugins = registry(place)
     said: list[str] = []
-    chosen = RunOptions(**{"device": "cpu", "precision": "fp32", "log_every": 3, **options})
+    chosen = TrainOptions(**{"device": "cpu", "precision": "fp32", "log_every": 3, **options})
     plan = load_run(place / "dots.yaml", plugins, chosen.overrides)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from henshin.models import read_contract
-from henshin.runtime import Device, Model, Network
+from henshin.runtime import Device, Model, OnnxSession
 
 
 def model_of(path: Path, batch_size: int | None = None) -> Model:
     contract = read_contract(path)
     assert contract is not None
-    return Model(contract, Network(path, Device("cpu")), batch_size)
+    return Model(contract, OnnxSession(path, Device("cpu")), batch_size)
 
 
 def translated(model: Model, pictures: list[Any]) -> list[Any]:

@@ -45,7 +45,7 @@ def trained(path: Path, folder: Path, **options: Any) -> list[str]:
     import torch
 
     from henshin.registry import build_registry
-    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.config.run_config import TrainOptions, load_run
     from henshin.train.loop.launch import train
 
     said: list[str] = []
@@ -57,7 +57,7 @@ def trained(path: Path, folder: Path, **options: Any) -> list[str]:
             load_run(path, registry),
             folder,
             registry,
-            RunOptions(device="cpu", precision="fp32", log_every=1, **options),
+            TrainOptions(device="cpu", precision="fp32", log_every=1, **options),
             said.append,
         )
     finally:

@@ -16,9 +16,9 @@ from henshin.errors import HenshinError, MissingError  # noqa: E402
 from henshin.models import METADATA_KEY, Contract, ModelStore  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import context  # noqa: E402
-from henshin.train.weights import rebuilt  # noqa: E402
+from henshin.train.weights import load_trained_network  # noqa: E402
 from henshin.train.weights.blending import Swap, blended, read_blend  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
 from henshin_plugins.dcgan.config import DcganNetworkConfig  # noqa: E402
 from henshin_plugins.stylegan2 import StyleGan2  # noqa: E402
@@ -27,22 +27,22 @@ from henshin_plugins.stylegan2.config import StyleGan2Config  # noqa: E402
 BLOCKS = StyleGan2(StyleGan2Config(size=16)).blocks()
 
 
-def source(seed: int, licence: str = "CC0", **options: int) -> Source:
+def source(seed: int, licence: str = "CC0", **options: int) -> TrainedNetwork:
     chosen, tensors = StyleGan2.recognise(published(**{**TINY, **options}, seed=seed))
     generator = StyleGan2(StyleGan2Config(**chosen))
     network = generator.build().eval()
     network.load_state_dict(tensors)
-    return Source(generator, network, None, f"seed {seed}", "drawn", licence)
+    return TrainedNetwork(generator, network, None, f"seed {seed}", "drawn", licence)
 
 
 ONE, OTHER = source(1), source(2, "MIT")
 
 
-def state(one: Source) -> dict[str, torch.Tensor]:
+def state(one: TrainedNetwork) -> dict[str, torch.Tensor]:
     return one.network.state_dict()
 
 
-def whose(mixed: Source) -> list[str]:
+def whose(mixed: TrainedNetwork) -> list[str]:
     """Of each block, and of the rest, which parent it equals in every tensor."""
     found = []
     rest = tuple(name for names in BLOCKS for name in names)
@@ -131,14 +131,14 @@ def test_networks_that_do_not_fit_are_told_by_the_tensor():
     with pytest.raises(HenshinError, match=r"'b': lacks tensor 'synthesis\.blocks\.2\."):
         blended(["a", "b"], ONE, [(Swap(model="b", last=1), small)])
     plain = DcganNetwork(DcganNetworkConfig(size=32, width=4))
-    flat = Source(plain, plain.build(), None, "", "", "")
+    flat = TrainedNetwork(plain, plain.build(), None, "", "", "")
     with pytest.raises(HenshinError, match="'b' is of generator 'dcgan', 'a' of 'stylegan2'"):
         blended(["a", "b"], ONE, [(Swap(model="b"), flat)])
     with pytest.raises(HenshinError, match="'dcgan' does not say what its blocks are"):
         blended(["a", "b"], flat, [(Swap(model="b"), flat)])
 
 
-def written(path: Path, one: Source) -> Path:
+def written(path: Path, one: TrainedNetwork) -> Path:
     g = one.generator
     said = Contract(name=path.stem, generator=g.name, config=g.config.model_dump(mode="json"), licence=one.licence)
     save_file(state(one), path, {METADATA_KEY: said.to_json()})
@@ -160,7 +160,7 @@ def test_the_command_writes_a_model_that_draws_so(place, capsys):
     assert {path.name for path in Path("out").iterdir()} == {f"mix{end}" for end in (
         "-mapping.onnx", "-synthesis.onnx", ".safetensors"
     )}  # fmt: skip
-    again = rebuilt("out/mix.safetensors", build_registry(), ModelStore())
+    again = load_trained_network("out/mix.safetensors", build_registry(), ModelStore())
     expected = state(blended(["g", "fin"], ONE, [(Swap(model="fin", last=1), OTHER)]))
     assert all(torch.allclose(state(again)[name], value, rtol=1e-3, atol=1e-4) for name, value in expected.items())
     assert (again.licence, again.origin.split(";")[0]) == ("CC0; MIT", "g with blocks 3 of fin")
@@ -188,5 +188,5 @@ def test_the_command_says_what_is_wrong(place, capsys):
         read_blend(Path("mix.yaml"))
     assert "mix.yaml itself says which blocks" in told("mix.yaml", "--last", "1")
     with pytest.raises(MissingError, match="has no weights beside it"):
-        rebuilt("anime-faces", build_registry(), ModelStore())
+        load_trained_network("anime-faces", build_registry(), ModelStore())
     assert not (place / "models").exists()

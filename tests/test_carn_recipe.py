@@ -18,7 +18,7 @@ from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.data.preprocessing import reduced  # noqa: E402
-from henshin.train.export import members  # noqa: E402
+from henshin.train.export import export_targets  # noqa: E402
 from henshin.train.super_resolution.patches import (  # noqa: E402
     Damage,
     Patches,
@@ -259,7 +259,7 @@ def test_a_break_changes_nothing(place, tmp_path):
 
 def test_a_run_of_several_scales_becomes_a_model_of_each(learned):
     source = from_run(learned, build_registry())
-    assert {end: (one.generator.scale, one.preferred_size) for end, one in members(source).items()} == {
+    assert {end: (one.generator.scale, one.preferred_size) for end, one in export_targets(source).items()} == {
         "-x2": (2, 16),
         "-x3": (3, 16),
         "-x4": (4, 16),

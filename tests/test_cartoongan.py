@@ -16,14 +16,14 @@ from torch.nn import functional as F  # noqa: E402
 
 from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.runtime import Device, Model, Network  # noqa: E402
+from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import check_generator, picture  # noqa: E402
-from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
+from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
-from henshin.train.losses import content_loss, gram, score_loss, style_loss  # noqa: E402
+from henshin.train.losses import adversarial_loss, content_loss, gram, style_loss  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.cartoongan import Cartoon  # noqa: E402
 from henshin_plugins.cartoongan.config import CartoonConfig, CartoonGanConfig  # noqa: E402
 from henshin_plugins.cartoongan.network import CartoonGenerator, CartoonJudge  # noqa: E402
@@ -96,8 +96,12 @@ def test_a_judge_learns_a_fixed_batch_whose_drawings_do_not_change():
     smooth = F.avg_pool2d(cartoon, 5, 1, 2)
     curve = []
     for _ in range(25):
-        loss = score_loss("vanilla", [judge(cartoon)], True)
-        loss = loss + score_loss("vanilla", [judge(drawn)], False) + score_loss("vanilla", [judge(smooth)], False)
+        loss = adversarial_loss("vanilla", [judge(cartoon)], True)
+        loss = (
+            loss
+            + adversarial_loss("vanilla", [judge(drawn)], False)
+            + adversarial_loss("vanilla", [judge(smooth)], False)
+        )
         steps.zero_grad()
         loss.backward()
         steps.step()
@@ -149,10 +153,10 @@ def test_an_exported_network_draws_what_pytorch_draws_also_where_much_is_flat(tm
     flat = np.full((64, 64, 3), (90, 140, 200), np.uint8)
     half = np.where(np.arange(64)[:, None, None] < 32, flat, 255 - flat).astype(np.uint8)
     pictures = [half, picture(96, 64)]
-    contract = export(Source(generator, network, 48, "", "", ""), tmp_path / "tiny.onnx", pictures)
+    contract = export(TrainedNetwork(generator, network, 48, "", "", ""), tmp_path / "tiny.onnx", pictures)
     assert (contract.generator, contract.channel_order, contract.reach) == ("cartoongan", "RGB", "global")
     assert contract.size_multiple == 4
-    model = Model(contract, Network(tmp_path / "tiny.onnx", Device("cpu")))
+    model = Model(contract, OnnxSession(tmp_path / "tiny.onnx", Device("cpu")))
     for batch in (np.stack([half, half[::-1]]), picture(40, 72)[None]):
         with torch.no_grad():
             x = torch.from_numpy(batch.copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -166,9 +170,9 @@ def test_losses_have_their_closed_forms():
     assert float(style_loss([features], [features * 0])) == pytest.approx((5 + 8 + 8 + 16) / 16)
     assert float(content_loss([features, features], [features + 1, features + 3])) == pytest.approx(2)
     scores = torch.tensor([0.5, -1.0])
-    assert float(score_loss("lsgan", [scores], True)) == pytest.approx((0.25 + 4) / 2)
-    assert float(score_loss("hinge", [scores, scores], False)) == pytest.approx(0.75)
-    assert float(score_loss("vanilla", [scores], False)) == pytest.approx(np.log1p(np.exp([0.5, -1])).mean())
+    assert float(adversarial_loss("lsgan", [scores], True)) == pytest.approx((0.25 + 4) / 2)
+    assert float(adversarial_loss("hinge", [scores, scores], False)) == pytest.approx(0.75)
+    assert float(adversarial_loss("vanilla", [scores], False)) == pytest.approx(np.log1p(np.exp([0.5, -1])).mean())
 
 
 def run_file(folder: Path, **options: object) -> Path:
@@ -186,7 +190,7 @@ def start(path: Path, folder: Path, **options) -> list[str]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        asked = RunOptions(device="cpu", precision="fp32", log_every=1, **options)
+        asked = TrainOptions(device="cpu", precision="fp32", log_every=1, **options)
         train(load_run(path, REGISTRY), folder, REGISTRY, asked, said.append)
     finally:
         torch.set_num_threads(threads)
@@ -275,7 +279,7 @@ def test_epochs_and_steps_of_the_beginning():
 @pytest.mark.parametrize("crop", ["middle", "random"])
 def test_the_smoothed_set_is_what_the_stage_makes_of_each_training_picture(tmp_path, crop):
     from henshin.api.training_data import UnpairedData
-    from henshin.train.data import open_pictures, through
+    from henshin.train.data import apply_stage, open_pictures
 
     domains(tmp_path, size=48)
     run = SimpleNamespace(
@@ -287,7 +291,7 @@ def test_the_smoothed_set_is_what_the_stage_makes_of_each_training_picture(tmp_p
     )
     data = UnpairedData(a="a", b="b", size=32, hold_out=1, crop=crop, flip=False)
     cartoons = open_pictures(run, "b", data)
-    smooth = through(run, cartoons, "edge_promote", {"kernel": 9})
+    smooth = apply_stage(run, cartoons, "edge_promote", {"kernel": 9})
     assert len(smooth) == len(cartoons) == 5
     stage = REGISTRY.stage("edge_promote")
     edges = stage(stage.Config(kernel=9))

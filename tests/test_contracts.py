@@ -19,7 +19,7 @@ from henshin.api.placement import checked
 from henshin.files import CHECKOUT, user_folder
 from henshin.images import WriteOptions, encode
 from henshin.images.picture import Metadata, picture_problem
-from henshin.models import Entry
+from henshin.models import IndexEntry
 from henshin.pipeline.schema import PipelineFile
 from henshin.text import name_problem
 from henshin.train.export.models import default_folder
@@ -58,7 +58,7 @@ def test_one_rule_for_names_of_pipelines_and_models(name: str) -> None:
         PipelineFile.model_validate({"name": name, "stages": [{}]})
     for values in ({"name": name, "file": "m.onnx"}, {"name": "m", "file": name}):
         with pytest.raises(ValidationError):
-            Entry.model_validate({**values, "sha256": "0" * 64, "size": 1})
+            IndexEntry.model_validate({**values, "sha256": "0" * 64, "size": 1})
 
 
 @pytest.mark.parametrize("name", ["selfie2anime", "carn-m", "a b", "變身", "v1.5"])

@@ -17,9 +17,9 @@ from torch.nn import functional as F  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import check_generator  # noqa: E402
-from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
+from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
-from henshin.train.networks import Average  # noqa: E402
+from henshin.train.networks import EMA  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
 from henshin_plugins.dcgan.config import DcganNetworkConfig  # noqa: E402
@@ -44,7 +44,7 @@ def start(path: Path, folder: Path, **options) -> list[str]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        fixed = RunOptions(device="cpu", precision="fp32", log_every=1, **options)
+        fixed = TrainOptions(device="cpu", precision="fp32", log_every=1, **options)
         train(load_run(path, REGISTRY), folder, REGISTRY, fixed, said.append)
     finally:
         torch.set_num_threads(threads)
@@ -211,7 +211,7 @@ def test_noise_is_that_of_the_sample_stage_and_strips_stay_on_the_sphere():
 def test_an_average_with_its_own_buffers_is_normed_by_its_own_activations():
     torch.manual_seed(3)
     network = DcganGenerator(6, 32, 4)
-    average = Average(network, 0.99, own_buffers=True)
+    average = EMA(network, 0.99, own_buffers=True)
     noise = torch.randn(64, 6)
     for _ in range(60):
         settle(average.network, noise)

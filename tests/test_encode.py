@@ -13,10 +13,10 @@ from henshin.config.options import ModelOption
 from henshin.errors import HenshinError
 from henshin.models import ModelStore
 from henshin.models.requirements import problem
-from henshin.runtime import Device, Model, Network
+from henshin.runtime import Device, Model, OnnxSession
 from henshin.testing import check_generator
 from henshin.train.export import export
-from henshin.train.weights.trained_network import Source
+from henshin.train.weights.trained_network import TrainedNetwork
 
 nn: Any = pytest.importorskip("torch").nn
 SIDE = 8
@@ -44,8 +44,8 @@ class Columns(Generator[GeneratorConfig]):
         return Means()
 
 
-def source(generator: Generator[Any]) -> Source:
-    return Source(generator, generator.build(), None, "a test", "none", "CC0-1.0")
+def source(generator: Generator[Any]) -> TrainedNetwork:
+    return TrainedNetwork(generator, generator.build(), None, "a test", "none", "CC0-1.0")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     path = tmp_path_factory.mktemp("exported") / "columns.onnx"
     contract = export(source(Columns(GeneratorConfig())), path, [])
     assert (contract.kind, contract.latent_shape, contract.preferred_size) == ("encoder", (2, 4), SIDE)
-    return Model(contract, Network(path, Device("cpu")))
+    return Model(contract, OnnxSession(path, Device("cpu")))
 
 
 def pictures(count: int) -> list[np.ndarray]:
@@ -90,9 +90,9 @@ def test_a_picture_on_which_it_fails_fails_alone(model: Model, monkeypatch: pyte
     from henshin.runtime import NetworkError
 
     given = pictures(4)
-    run = Network.run
+    run = OnnxSession.run
 
-    def picky(self: Network, feed: Any) -> Any:
+    def picky(self: OnnxSession, feed: Any) -> Any:
         (batch,) = feed.values()
         if any((one == given[2]).all() for one in batch):
             raise NetworkError("it does not like that")
@@ -102,7 +102,7 @@ def test_a_picture_on_which_it_fails_fails_alone(model: Model, monkeypatch: pyte
                 result["styles"][index] = np.nan
         return result
 
-    monkeypatch.setattr(Network, "run", picky)
+    monkeypatch.setattr(OnnxSession, "run", picky)
     first, second, third, fourth = model.encode(given)
     assert isinstance(first, np.ndarray)
     assert isinstance(fourth, np.ndarray)

@@ -16,14 +16,14 @@ from support_train import curves, different, domains, last_state, trained  # noq
 
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.runtime import Device, Model, Network  # noqa: E402
+from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import check_generator  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.networks import make_generator  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.stylegan2.encoder import StyleGan2Encoder, StyleGan2EncoderRecipe  # noqa: E402
 
 TINY = {"size": 32, "width": 4, "maximum_width": 8, "latent": 8, "mapping_layers": 2}
@@ -56,7 +56,7 @@ def written(path: Path, **options: object) -> Any:
     from henshin.models import METADATA_KEY
     from henshin.train.export.exporter import describe
 
-    contract = describe(Source(generator, network, None, "a test", "none", "CC0-1.0"), "face", network)
+    contract = describe(TrainedNetwork(generator, network, None, "a test", "none", "CC0-1.0"), "face", network)
     save_file(network.state_dict(), path, {METADATA_KEY: contract.to_json()})
     return network
 
@@ -145,7 +145,7 @@ def test_a_run_becomes_one_model_with_its_weights_once(place: Path) -> None:
     source = from_run(place / "run", build_registry())
     contract = export(source, place / "guess.onnx", [])
     assert (contract.kind, contract.latent_shape, contract.preferred_size) == ("encoder", (8, 8), 32)
-    model = Model(contract, Network(place / "guess.onnx", Device("cpu")))
+    model = Model(contract, OnnxSession(place / "guess.onnx", Device("cpu")))
     picture = np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8)
     (latent,) = model.encode([picture])
     assert latent.shape == (8, 8)

@@ -11,7 +11,7 @@ import pytest
 from support_engine import Bench, Multiply, Same
 from test_engine_work import go, jobs, stage_with
 
-from henshin.engine.stages.runner import Stages, bytes_held
+from henshin.engine.stages.runner import StageRunner, bytes_held
 from henshin.errors import HenshinError
 from henshin.text import one_line
 
@@ -43,7 +43,7 @@ def test_a_frame_with_a_wrong_part_is_the_fault_of_the_stage(part: str, value: A
         return [other for frame in frames for other in ([frame, replace(frame)] if again else [frame])]
 
     made = jobs(1, 2)
-    stages = Stages([kind(kind.Config()) for kind in (stage_with(run, "frames"), Multiply, Same)])
+    stages = StageRunner([kind(kind.Config()) for kind in (stage_with(run, "frames"), Multiply, Same)])
     stages.run(made, lambda: print(bytes_held(made)))
     assert [bool(job.errors) for job in made] == [False, True]
     assert made[1].stage == "made"

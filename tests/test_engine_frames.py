@@ -16,9 +16,9 @@ from support_onnx import box, invert
 from henshin.api.frame import Face, Frame
 from henshin.api.placement import zones
 from henshin.api.stage import Stage, StageConfig
-from henshin.engine.preparation.input_files import Source
+from henshin.engine.preparation.input_files import SourceFile
 from henshin.engine.stages.job import Job
-from henshin.engine.stages.runner import Stages
+from henshin.engine.stages.runner import StageRunner
 from henshin.errors import HenshinError
 from henshin.images.picture import Metadata
 
@@ -27,12 +27,12 @@ def job(colour: int = 9, size: tuple[int, int] = (8, 12)) -> Job:
     picture = np.full((*size, 3), colour, np.uint8)
     picture.flags.writeable = False
     frame = Frame("0.png", "0", picture, decoded=picture, metadata=Metadata(notes=["first of 2"]))
-    return Job(Source.at(Path("0.png"), "0.png"), "", [frame])
+    return Job(SourceFile.at(Path("0.png"), "0.png"), "", [frame])
 
 
 def go(*stages: Any, size: tuple[int, int] = (8, 12)) -> Job:
     made = job(size=size)
-    Stages([stage if isinstance(stage, Stage) else stage(stage.Config()) for stage in stages]).run([made])
+    StageRunner([stage if isinstance(stage, Stage) else stage(stage.Config()) for stage in stages]).run([made])
     return made
 
 
@@ -143,7 +143,7 @@ def test_the_decoded_picture_is_let_go_once_it_is_not_what_is_written() -> None:
             seen.append(photo() is None)
             return super().run(pictures)
 
-    Stages([Look(Look.Config()), Look(Look.Config())]).run([made])
+    StageRunner([Look(Look.Config()), Look(Look.Config())]).run([made])
     assert seen == [False, True]
 
 

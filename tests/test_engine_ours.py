@@ -13,7 +13,7 @@ from support_engine import Bench, DropDark, Invert, Multiply
 from henshin import images
 from henshin.api.stage import Stage, StageConfig
 from henshin.engine.preparation.outputs import path_key
-from henshin.engine.record.manifest import Entry, Manifest
+from henshin.engine.record.manifest import Manifest, RecordEntry
 from henshin.errors import HenshinError
 
 MINE = b"somebody's work"
@@ -57,7 +57,7 @@ def test_what_was_abandoned_is_not_ours_even_after_a_kill(tmp_path: Path) -> Non
         manifest.abandon("x.png")
         killed = Manifest(tmp_path, path_key).load()  # what the next run would read
         assert (killed.is_ours("x.png"), killed.is_ours("y.png")) == (False, True)
-        manifest.append(Entry("/in/y.jpg", [], "failed", "write", "no", "hash", "print", 0.1))
+        manifest.append(RecordEntry("/in/y.jpg", [], "failed", "write", "no", "hash", "print", 0.1))
         assert not Manifest(tmp_path, path_key).load().is_ours("y.png"), "its source has ended without it"
     assert [path.name for path in (tmp_path / ".henshin").iterdir()] == ["run.jsonl"]
 

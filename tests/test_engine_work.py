@@ -12,11 +12,11 @@ import pytest
 from support_engine import Bench, Bigger, Crop, Faces, Invert, Same, Uncrop
 
 from henshin.api.frame import Face, Frame
-from henshin.api.placement import put, resized, zones
+from henshin.api.placement import place_result, resized, zones
 from henshin.api.stage import Stage, StageConfig
-from henshin.engine.preparation.input_files import Source
+from henshin.engine.preparation.input_files import SourceFile
 from henshin.engine.stages.job import Job
-from henshin.engine.stages.runner import Stages
+from henshin.engine.stages.runner import StageRunner
 from henshin.errors import MissingError, PictureError
 
 
@@ -31,12 +31,12 @@ def jobs(*colours: int, size: tuple[int, int] = (8, 12)) -> list[Job]:
         picture = np.full((*size, 3), colour, np.uint8)
         picture.flags.writeable = False
         frame = Frame(f"{number}.png", str(number), picture, decoded=picture)
-        made.append(Job(Source.at(Path(f"{number}.png"), f"{number}.png"), "", [frame]))
+        made.append(Job(SourceFile.at(Path(f"{number}.png"), f"{number}.png"), "", [frame]))
     return made
 
 
 def go(made: list[Job], *stages: Any) -> list[Job]:
-    Stages([stage if isinstance(stage, Stage) else stage(stage.Config()) for stage in stages]).run(made)
+    StageRunner([stage if isinstance(stage, Stage) else stage(stage.Config()) for stage in stages]).run(made)
     return made
 
 
@@ -276,7 +276,7 @@ def test_a_photo_that_is_resized_takes_its_faces_along() -> None:
     box, points = np.array([2, 2, 6, 6], np.float32), np.full((5, 2), 3, np.float32)
     face = Face(box, 1.0, points, matrix)
     frame.faces = [face]
-    put((frame, None), np.zeros((16, 36, 3), np.uint8))
+    place_result((frame, None), np.zeros((16, 36, 3), np.uint8))
     moved = frame.faces[0]
     assert moved.box.tolist() == [6, 4, 18, 12]
     assert moved.landmarks[0].tolist() == [9, 6]

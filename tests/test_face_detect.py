@@ -16,7 +16,7 @@ from support_stages import context_in, opened
 
 from henshin import Face
 from henshin_plugins.face import FaceDetect
-from henshin_plugins.face.geometry import suppress
+from henshin_plugins.face.geometry import nms
 from henshin_plugins.face.mtcnn import Mtcnn, pyramid
 
 
@@ -227,9 +227,9 @@ def test_a_photo_without_faces_follows_the_policy(tmp_path: Path) -> None:
 
 def test_suppression_keeps_the_better_of_two() -> None:
     boxes = np.array([[0, 0, 10, 10, 0.5], [1, 0, 11, 10, 0.9], [30, 0, 40, 10, 0.1], [2, 2, 6, 6, 0.2]], float)
-    assert suppress(boxes, 0.5).tolist() == [1, 3, 2]
-    assert suppress(boxes, 0.5, of_smaller=True).tolist() == [1, 2]
-    assert suppress(boxes[:0], 0.5).tolist() == []
+    assert nms(boxes, 0.5).tolist() == [1, 3, 2]
+    assert nms(boxes, 0.5, of_smaller=True).tolist() == [1, 2]
+    assert nms(boxes[:0], 0.5).tolist() == []
 
 
 def test_the_pyramid_starts_at_the_smallest_face() -> None:

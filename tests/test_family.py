@@ -16,8 +16,8 @@ from henshin.errors import HenshinError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
 from henshin.models.index import read_index  # noqa: E402
 from henshin.testing import picture  # noqa: E402
+from henshin.train.export import export_targets, write_all  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
-from henshin.train.export import members, write_all  # noqa: E402
 from henshin.train.export.models import free_paths  # noqa: E402
 from henshin_plugins.carn import Carn  # noqa: E402
 from henshin_plugins.carn.config import CarnConfig  # noqa: E402
@@ -51,7 +51,7 @@ def test_each_scale_is_a_model_of_its_own(family, monkeypatch):
         hashes.add(contract.weights_sha256)
         assert code not in (family / f"tiny-x{scale}.onnx").read_bytes()  # where it was made is nobody's business
         again = imported(family / f"tiny-x{scale}.safetensors")  # it has its own tensors and no other
-        assert list(members(again)) == [f"-x{scale}"]
+        assert list(export_targets(again)) == [f"-x{scale}"]
         assert again.network.state_dict().keys() == Carn(CarnConfig(**contract.config)).build().state_dict().keys()
     assert len(hashes) == 2
     with pytest.raises(HenshinError, match="no model named 'tiny-x5'; there are: tiny-x2, tiny-x3"):
@@ -122,7 +122,7 @@ def test_a_network_of_one_scale_is_named_by_it(tmp_path):
 
 
 def sources(folder: Path, family: Path):
-    found = members(imported(family / "w.pth"))
+    found = export_targets(imported(family / "w.pth"))
     return {folder / f"tiny{suffix}.onnx": source for suffix, source in found.items()}
 
 
@@ -170,6 +170,6 @@ def test_a_family_that_does_not_fit_its_network_is_told(family):
 
     config, network = CarnConfig(**TINY), Carn(CarnConfig(**TINY)).build()
     with pytest.raises(HenshinError, match=r"'-x4': lacks tensor 'enlarge\.x4\.0\.bias'"):
-        members(exporting.Source(Odd(config), network, None, "", "", ""))
+        export_targets(exporting.TrainedNetwork(Odd(config), network, None, "", "", ""))
     with pytest.raises(HenshinError, match="names no model"):
-        members(exporting.Source(Empty(config), network, None, "", "", ""))
+        export_targets(exporting.TrainedNetwork(Empty(config), network, None, "", "", ""))

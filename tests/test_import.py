@@ -22,7 +22,7 @@ from henshin.models import METADATA_KEY, Contract  # noqa: E402
 from henshin.registry import Registry, build_registry  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.export.parity import photo_like  # noqa: E402
-from henshin.train.weights.from_published import Wanted, from_published, importable  # noqa: E402
+from henshin.train.weights.from_published import ImportOptions, from_published, importable  # noqa: E402
 from henshin.train.weights.weight_files import read_groups  # noqa: E402
 from henshin_plugins.cartoongan import Cartoon  # noqa: E402
 from henshin_plugins.cartoongan.config import CartoonConfig  # noqa: E402
@@ -36,7 +36,7 @@ def halves() -> dict[str, np.ndarray]:
 
 
 def imported(path: Path, **wanted: object):
-    return from_published(path, REGISTRY, Wanted(**wanted))
+    return from_published(path, REGISTRY, ImportOptions(**wanted))
 
 
 @pytest.fixture
@@ -171,12 +171,12 @@ def test_two_generators_that_say_yes_are_told_apart_by_name(tmp_path):
     assert list(importable(registry)) == ["cartoongan", "other"]
     save_file(WEIGHTS, tmp_path / "w.safetensors")
     with pytest.raises(HenshinError, match="cartoongan and other both know this layout; choose one: --generator"):
-        from_published(tmp_path / "w.safetensors", registry, Wanted())
-    chosen = from_published(tmp_path / "w.safetensors", registry, Wanted(generator="cartoongan"))
+        from_published(tmp_path / "w.safetensors", registry, ImportOptions())
+    chosen = from_published(tmp_path / "w.safetensors", registry, ImportOptions(generator="cartoongan"))
     assert chosen.generator.name == "cartoongan"
     save_file({"broken": torch.zeros(1)}, tmp_path / "b.safetensors")
     with pytest.raises(HenshinError, match="generator 'other' failed to look at the weights: RuntimeError: no"):
-        from_published(tmp_path / "b.safetensors", registry, Wanted())
+        from_published(tmp_path / "b.safetensors", registry, ImportOptions())
 
 
 class Trap:

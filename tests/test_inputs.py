@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from henshin.engine.preparation.input_files import Source, list_inputs, natural
+from henshin.engine.preparation.input_files import SourceFile, list_inputs, natural
 from henshin.engine.preparation.outputs import Names, path_key
 from henshin.errors import HenshinError, PictureError
 
@@ -164,15 +164,15 @@ def test_natural_order_can_compare_any_names(names: list[str]) -> None:
 # -- Names of outputs ------------------------------------------------------------------------------------------------
 
 
-def source(relative: str, root: str = "/in") -> Source:
-    return Source.at(Path(root) / relative, relative)
+def source(relative: str, root: str = "/in") -> SourceFile:
+    return SourceFile.at(Path(root) / relative, relative)
 
 
-def to_png(_: Source) -> str:
+def to_png(_: SourceFile) -> str:
     return ".png"
 
 
-def predicted(*sources: Source, **more: object) -> list[str]:
+def predicted(*sources: SourceFile, **more: object) -> list[str]:
     names = Names(sources, to_png, **more)  # type: ignore[arg-type]
     return [names.predicted(one) for one in sources]
 

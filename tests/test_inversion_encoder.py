@@ -20,7 +20,7 @@ from henshin.models import METADATA_KEY  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.export.exporter import describe  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.inversion import Inversion  # noqa: E402
 from henshin_plugins.inversion.config import InversionConfig  # noqa: E402
 from henshin_plugins.inversion.optimise.inverter import Inverter  # noqa: E402
@@ -65,7 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         generator = kind(GeneratorConfig())
         network = generator.build()
         network.guess.data.copy_(guess)
-        export(Source(generator, network, None, "a test", "none", "CC0-1.0"), folder / f"{name}.onnx", [])
+        export(TrainedNetwork(generator, network, None, "a test", "none", "CC0-1.0"), folder / f"{name}.onnx", [])
     return folder
 
 

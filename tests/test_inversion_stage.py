@@ -21,11 +21,11 @@ from henshin.cli import main, run_pipeline  # noqa: E402
 from henshin.models import METADATA_KEY  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin.train.export.exporter import describe  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin.train.weights.weight_files import hash_of_tensors  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
 from henshin_plugins.inversion import Inversion  # noqa: E402
-from henshin_plugins.inversion.cache import Kept  # noqa: E402
+from henshin_plugins.inversion.cache import LatentCache  # noqa: E402
 from henshin_plugins.inversion.config import InversionConfig  # noqa: E402
 from henshin_plugins.inversion.optimise.inverter import Inverter  # noqa: E402
 
@@ -114,7 +114,7 @@ def test_other_weights_and_options_that_count_are_other_keys(tmp_path):
     picture = pictures(1)[0]
 
     def key(model: str = "a", **options: object) -> str:
-        return Kept(tmp_path, InversionConfig(model="face", **options), model, LOG).key(picture)
+        return LatentCache(tmp_path, InversionConfig(model="face", **options), model, LOG).key(picture)
 
     assert key() == key(batch=3) == key(name="other") == key(output="picture")
     keys = [key(), key("b"), key(seed=1), key(alpha=0.3), key(space="w"), key(layers=["conv1_1"]), key(patience=None)]
@@ -158,7 +158,7 @@ def test_a_model_that_is_none_is_told(tmp_path):
         stage(Path("gone.safetensors"), tmp_path)
     generator = DcganNetwork(DcganNetwork.Config(size=32, width=4))
     network = generator.build()
-    said = describe(Source(generator, network, 32, "", "", ""), "noise", network, 32)
+    said = describe(TrainedNetwork(generator, network, 32, "", "", ""), "noise", network, 32)
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_file(tensors, tmp_path / "noise.safetensors", {METADATA_KEY: said.to_json()})
     with pytest.raises(HenshinError, match="no mapping and synthesis; a StyleGAN2 is wanted"):

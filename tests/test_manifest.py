@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from henshin.engine.preparation.outputs import path_key
-from henshin.engine.record.manifest import Entry, Manifest, Output
+from henshin.engine.record.manifest import Manifest, Output, RecordEntry
 from henshin.errors import HenshinError
 
 FIELDS = ["source", "outputs", "status", "stage", "reason", "input_hash", "fingerprint", "seconds"]
 
 
-def entry(source: str = "/in/x.jpg", *outputs: Output, **changes: object) -> Entry:
-    made = Entry(source, list(outputs), "done", None, None, "hash", "print", 0.5)
+def entry(source: str = "/in/x.jpg", *outputs: Output, **changes: object) -> RecordEntry:
+    made = RecordEntry(source, list(outputs), "done", None, None, "hash", "print", 0.5)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from henshin.images.metrics import luma, psnr, shaved, ssim
+from henshin.images.metrics import crop_border, luma, psnr, ssim
 
 
 def _pair(height: int = 37, width: int = 29, noise: float = 12.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -54,17 +54,17 @@ def test_luma_is_of_rgb_only(shape: tuple[int, ...]) -> None:
 
 def test_shaved_cuts_every_side_and_copies_nothing() -> None:
     array = np.arange(7 * 9 * 3).reshape(7, 9, 3)
-    cut = shaved(array, 2)
+    cut = crop_border(array, 2)
     assert cut.shape == (3, 5, 3)
     assert cut[0, 0, 0] == array[2, 2, 0]
     assert np.shares_memory(cut, array)
-    assert shaved(array, 0).shape == array.shape
+    assert crop_border(array, 0).shape == array.shape
 
 
 @pytest.mark.parametrize("border", [-1, 4, 100])
 def test_shaved_refuses_to_leave_nothing(border: int) -> None:
     with pytest.raises(ValueError, match="no border of"):
-        shaved(np.zeros((8, 8)), border)
+        crop_border(np.zeros((8, 8)), border)
 
 
 def test_psnr_in_numbers_known_by_hand() -> None:

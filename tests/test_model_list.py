@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from henshin.errors import HenshinError
-from henshin.models import Entry, add_to_index
+from henshin.models import IndexEntry, add_to_index
 from henshin.models.index import read_index
 
 A, B = "a" * 64, "b" * 64
 
 
-def entry(name: str, size: int = 5, description: str = "") -> Entry:
-    return Entry(name=name, file=f"{name}.onnx", sha256=B, size=size, description=description)
+def entry(name: str, size: int = 5, description: str = "") -> IndexEntry:
+    return IndexEntry(name=name, file=f"{name}.onnx", sha256=B, size=size, description=description)
 
 
 def listing(folder: Path, text: str) -> Path:

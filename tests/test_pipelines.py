@@ -116,7 +116,7 @@ def test_results_depend_neither_on_the_batch_nor_on_the_order(
     """From files to files: photos of equal size with several faces each, a model that looks at whole crops."""
     from support_onnx import centred
 
-    from henshin.runtime import Network
+    from henshin.runtime import OnnxSession
 
     centred(stand_in / "selfie2anime.onnx", preferred_size=64)
     photos = tmp_path / "photos"
@@ -128,14 +128,14 @@ def test_results_depend_neither_on_the_batch_nor_on_the_order(
         for name, photo in (("group", group), ("portrait", portrait)):
             (photo if turn is None else photo.transpose(turn)).save(photos / f"{name}-{number}.png")
     batches: list[int] = []
-    once = Network.run
+    once = OnnxSession.run
 
-    def counted(self: Network, feed: Any) -> Any:
+    def counted(self: OnnxSession, feed: Any) -> Any:
         if self.path.stem == "selfie2anime":
             batches.append(max(len(array) for array in feed.values()))
         return once(self, feed)
 
-    monkeypatch.setattr(Network, "run", counted)
+    monkeypatch.setattr(OnnxSession, "run", counted)
     assert run("selfie2anime", photos, tmp_path / "alone", "--batch-size", "1") == 0
     faces = len(batches)
     assert set(batches) == {1}

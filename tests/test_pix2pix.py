@@ -17,7 +17,7 @@ from henshin.testing import picture  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.losses import discriminator_loss  # noqa: E402
-from henshin.train.networks import make_judge  # noqa: E402
+from henshin.train.networks import make_discriminator  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
 from henshin_plugins.pix2pix.config import Pix2PixConfig  # noqa: E402
 
@@ -96,7 +96,7 @@ def test_a_discriminator_of_pairs_learns_which_target_belongs_to_which_source(ki
     torch.manual_seed(0)
     sources, targets = (torch.rand(4, 3, 1, 1).expand(4, 3, 32, 32) * 2 - 1 for _ in "ab")
     real, fake = torch.cat([sources, targets], 1), torch.cat([sources, targets.roll(1, 0)], 1)
-    judge = make_judge(kind, 8, 2, "none", channels=6)
+    judge = make_discriminator(kind, 8, 2, "none", channels=6)
     steps = torch.optim.Adam(judge.parameters(), 2e-3)
     losses = []
     for _ in range(120):

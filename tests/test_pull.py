@@ -108,9 +108,9 @@ def test_listed_weights_become_models(place, capsys):
         ("sharp-x2", "user"),
         ("sharp-x3", "user"),
     ]
-    from henshin.runtime import Device, Model, Network
+    from henshin.runtime import Device, Model, OnnxSession
 
-    (result,) = Model(found.contract, Network(found.path, Device("cpu"))).translate([picture(9, 7)])
+    (result,) = Model(found.contract, OnnxSession(found.path, Device("cpu"))).translate([picture(9, 7)])
     assert result.shape == (21, 27, 3)
     assert np.ptp(result) > 0
     # they are there: nothing is fetched again, whatever the server says

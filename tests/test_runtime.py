@@ -14,7 +14,7 @@ from support_runtime import model_of, pictures_of, translated
 
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.models import Contract, read_contract
-from henshin.runtime import Device, Model, Network, parse_device, resolve_device
+from henshin.runtime import Device, Model, OnnxSession, parse_device, resolve_device
 from henshin.runtime import device as device_module
 
 NO_GPU = device_module.cuda_obstacle(0) is not None
@@ -27,7 +27,7 @@ def test_the_cpu_is_taken_when_asked_for() -> None:
 
 
 def test_a_model_whose_layout_is_another_is_not_opened(tmp_path: Path) -> None:
-    network = Network(tiny.foreign_float(tmp_path / "m.onnx"), Device("cpu"))
+    network = OnnxSession(tiny.foreign_float(tmp_path / "m.onnx"), Device("cpu"))
     with pytest.raises(HenshinError, match=r"m\.onnx: .*'layout' is 'nhwc_uint8', but .* say .layout.: .nchw_float"):
         Model(Contract(), network)
     Model(Contract(layout="nchw_float"), network)
@@ -89,7 +89,7 @@ def test_a_driver_without_the_libraries_is_told_with_the_command(monkeypatch: py
 def test_a_session_that_falls_back_to_the_cpu_is_an_error(tmp_path: Path) -> None:
     path = tiny.invert(tmp_path / "invert.onnx")
     with pytest.raises(MissingError, match="CUDA did not open"):
-        Network(path, Device("cuda", 0))
+        OnnxSession(path, Device("cuda", 0))
 
 
 def test_the_probe_is_a_sound_model_and_gives_nine() -> None:
@@ -106,10 +106,10 @@ def test_the_probe_is_a_sound_model_and_gives_nine() -> None:
 def test_looking_for_a_gpu_and_failing_to_open_it_prints_nothing(tmp_path: Path) -> None:
     path = tiny.invert(tmp_path / "invert.onnx")
     code = f"""
-from henshin.runtime import Device, Network, resolve_device
+from henshin.runtime import Device, OnnxSession, resolve_device
 print(resolve_device("auto").kind)
 try:
-    Network({str(path)!r}, Device("cuda", 0))
+    OnnxSession({str(path)!r}, Device("cuda", 0))
 except Exception as error:
     print(type(error).__name__)
 """
@@ -131,7 +131,7 @@ print([name for name in ("numpy", "PIL", "onnxruntime", "torch") if name in sys.
 
 
 def test_a_network_takes_and_gives_named_arrays(tmp_path: Path, rng: np.random.Generator) -> None:
-    network = Network(tiny.invert(tmp_path / "invert.onnx"), Device("cpu"))
+    network = OnnxSession(tiny.invert(tmp_path / "invert.onnx"), Device("cpu"))
     batch = rng.integers(0, 256, (2, 3, 4, 3), dtype=np.uint8)
     assert np.array_equal(network.run({"pictures": batch})["pictures_out"], 255 - batch)
     assert network.providers == ["CPUExecutionProvider"]
@@ -144,7 +144,7 @@ def test_a_broken_file_is_told_in_one_line(tmp_path: Path, content: bytes) -> No
     path = tmp_path / "broken.onnx"
     path.write_bytes(content)
     with pytest.raises(HenshinError, match=r"broken\.onnx: cannot be opened") as caught:
-        Network(path, Device("cpu"))
+        OnnxSession(path, Device("cpu"))
     assert "\n" not in str(caught.value)
 
 
@@ -152,9 +152,9 @@ def test_a_file_cut_short_and_an_absent_one(tmp_path: Path) -> None:
     whole = tiny.box(tmp_path / "box.onnx").read_bytes()
     (tmp_path / "short.onnx").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(HenshinError, match=r"short\.onnx"):
-        Network(tmp_path / "short.onnx", Device("cpu"))
+        OnnxSession(tmp_path / "short.onnx", Device("cpu"))
     with pytest.raises(MissingError, match=r"absent\.onnx"):
-        Network(tmp_path / "absent.onnx", Device("cpu"))
+        OnnxSession(tmp_path / "absent.onnx", Device("cpu"))
 
 
 # -- Translating
@@ -194,7 +194,7 @@ def test_padding_to_the_size_multiple_is_undone_exactly(
 def test_padding_reflects_where_it_can_and_repeats_the_edge_where_not(tmp_path: Path) -> None:
     seen: list[Any] = []
 
-    class Spy(Network):
+    class Spy(OnnxSession):
         def run(self, feed: Any) -> Any:
             seen.append(feed["pictures"])
             return {"pictures_out": feed["pictures"]}

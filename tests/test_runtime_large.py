@@ -12,7 +12,7 @@ from support_runtime import model_of, pictures_of, spied, translated
 
 from henshin.errors import PictureError
 from henshin.models import Contract, read_contract
-from henshin.runtime import Device, Model, Network, OutOfMemoryError
+from henshin.runtime import Device, Model, OnnxSession, OutOfMemoryError
 from henshin.runtime.tiling import smallest_side
 
 # -- Large pictures
@@ -24,7 +24,7 @@ def test_tiles_give_what_the_whole_picture_gives(tmp_path: Path, rng: np.random.
         assert contract is not None
         pictures = pictures_of(rng, (101, 64), (64, 257), (90, 90))
         whole = translated(model_of(path), pictures)
-        small = Model(contract.model_copy(update={"maximum_size": 24}), Network(path, Device("cpu")), batch_size=3)
+        small = Model(contract.model_copy(update={"maximum_size": 24}), OnnxSession(path, Device("cpu")), batch_size=3)
         for tiled, wanted in zip(translated(small, pictures), whole, strict=True):
             assert np.array_equal(tiled, wanted)
 
@@ -79,7 +79,7 @@ def test_every_model_says_what_becomes_of_large_pictures(tmp_path: Path) -> None
 # -- Memory
 
 
-class Cramped(Network):
+class Cramped(OnnxSession):
     """A network whose device holds only so many pixels at a time."""
 
     room = 0
@@ -143,14 +143,14 @@ def test_a_float_network_runs_by_its_contract(
     contract = Contract(name="negative", layout="nchw_float", value_range=value_range, channel_order=order, reach=0)
     pictures = pictures_of(rng, (6, 9), (6, 9), (3, 3))
     for picture, result in zip(
-        pictures, translated(Model(contract, Network(path, Device("cpu"))), pictures), strict=True
+        pictures, translated(Model(contract, OnnxSession(path, Device("cpu"))), pictures), strict=True
     ):
         assert np.array_equal(result, 255 - picture)
 
 
 def test_a_network_of_one_size_only(tmp_path: Path) -> None:
     path = tiny.foreign_float(tmp_path / "fixed.onnx", shape=(2, 3, 16, 16))
-    model = Model(Contract(name="fixed", layout="nchw_float"), Network(path, Device("cpu")))
+    model = Model(Contract(name="fixed", layout="nchw_float"), OnnxSession(path, Device("cpu")))
     pictures = [np.full((40, 20, 3), value, np.uint8) for value in (10, 20, 30)]
     for picture, result in zip(pictures, translated(model, pictures), strict=True):
         assert np.array_equal(result, 255 - picture)

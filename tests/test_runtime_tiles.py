@@ -17,7 +17,7 @@ from support_runtime import model_of, pictures_of, spied, translated
 
 from henshin.errors import PictureError
 from henshin.models import Contract, read_contract
-from henshin.runtime import Device, Model, Network, OutOfMemoryError
+from henshin.runtime import Device, Model, OnnxSession, OutOfMemoryError
 from henshin.runtime.tiled_picture import prepared
 from henshin.runtime.tiling import FADE, Window, smallest_side, up, usual_side, windows
 
@@ -140,7 +140,7 @@ def shuffling(path: Path, scale: int) -> Path:
 def tiled(path: Path, tile: int, batch_size: int | None = None) -> Model:
     contract = read_contract(path)
     assert contract is not None
-    return Model(contract, Network(path, Device("cpu")), batch_size, tile)
+    return Model(contract, OnnxSession(path, Device("cpu")), batch_size, tile)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -158,7 +158,7 @@ def test_tiled_is_what_untiled_is(tmp_path: Path, rng: np.random.Generator, scal
 def test_tiled_carn_is_what_untiled_carn_is(tmp_path: Path, rng: np.random.Generator, scale: int) -> None:
     """With wild weights, so that every pixel sees as far as it can."""
     torch = pytest.importorskip("torch")
-    from henshin.train.export.exporter import Translator
+    from henshin.train.export.exporter import TranslatorWrapper
     from henshin_plugins.carn import Carn
     from henshin_plugins.carn.config import CarnConfig
 
@@ -168,9 +168,9 @@ def test_tiled_carn_is_what_untiled_carn_is(tmp_path: Path, rng: np.random.Gener
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(1.5)
-    whole = Translator(network, generator.value_range, False).eval()
+    whole = TranslatorWrapper(network, generator.value_range, False).eval()
 
-    class Drawn(Network):
+    class Drawn(OnnxSession):
         def run(self, feed: Any) -> Any:
             with torch.inference_mode():
                 return {"pictures_out": whole(torch.from_numpy(feed["pictures"])).numpy()}
@@ -198,7 +198,7 @@ def test_tiles_of_one_picture_go_in_batches_of_one_shape(tmp_path: Path, rng: np
 # -- Limits
 
 
-class Weary(Network):
+class Weary(OnnxSession):
     """Runs out of memory in the middle of its work, again and again, until its windows are small enough."""
 
     room = 0

@@ -17,7 +17,7 @@ from support_sampler import LENGTH, SIDE, expected, sampler
 
 from henshin.cli import main, run_pipeline
 from henshin.errors import HenshinError, PictureError
-from henshin.runtime import Network, OutOfMemoryError
+from henshin.runtime import OnnxSession, OutOfMemoryError
 from henshin.testing import check_stage
 from henshin_plugins.sample import Sample
 from henshin_plugins.sample.config import SampleConfig
@@ -61,14 +61,14 @@ def test_each_picture_is_drawn_from_the_noise_of_its_seed_and_number(place: Path
 @pytest.mark.parametrize("size", ["1", "2", "3", "64"])
 def test_the_batch_size_changes_nothing(place: Path, size: str) -> None:
     batches: list[int] = []
-    once = Network.run
+    once = OnnxSession.run
 
-    def counted(self: Network, feed: Any) -> Any:
+    def counted(self: OnnxSession, feed: Any) -> Any:
         batches.extend(len(array) for array in feed.values())
         return once(self, feed)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Network, "run", counted)
+        patch.setattr(OnnxSession, "run", counted)
         assert run("out", "--batch-size", size) == 0
     assert sum(batches) == 5
     assert max(batches) == min(int(size), 5)

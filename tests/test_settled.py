@@ -10,7 +10,7 @@ torch: Any = pytest.importorskip("torch")
 nn: Any = torch.nn
 
 from henshin.registry import build_registry  # noqa: E402
-from henshin_plugins.inversion.optimise.frozen import settled  # noqa: E402
+from henshin_plugins.inversion.optimise.frozen import freeze  # noqa: E402
 
 
 def synthesis(form: str) -> Any:
@@ -23,7 +23,7 @@ def synthesis(form: str) -> Any:
 @pytest.mark.parametrize("form", ["stylegan2", "adain"])
 def test_it_draws_the_same_with_the_same_slopes(form: str) -> None:
     plain = synthesis(form)
-    fixed = settled(plain)
+    fixed = freeze(plain)
     z = torch.randn(3, 12)
     assert torch.allclose(fixed(z), plain(z), atol=1e-5)
     styles = torch.randn(3, *plain.synthesis.latent_shape)
@@ -39,7 +39,7 @@ def test_it_draws_the_same_with_the_same_slopes(form: str) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_no_row_knows_of_the_others(dtype: Any) -> None:
-    fixed = settled(synthesis("stylegan2"), dtype).synthesis
+    fixed = freeze(synthesis("stylegan2"), dtype).synthesis
     styles = torch.randn(17, *fixed.latent_shape)
 
     def drawn(count: int) -> tuple[Any, Any]:
@@ -58,7 +58,7 @@ def test_no_row_knows_of_the_others(dtype: Any) -> None:
 def test_bf16_draws_nearly_the_same() -> None:
     plain = synthesis("stylegan2")
     w = plain.broad(plain.mapping(torch.randn(3, 12)))
-    exact, near = plain.synthesis(w).detach(), settled(plain, torch.bfloat16).synthesis(w).detach()
+    exact, near = plain.synthesis(w).detach(), freeze(plain, torch.bfloat16).synthesis(w).detach()
     assert near.dtype == torch.float32
     assert 1e-5 < float((near - exact).square().mean().sqrt() / exact.square().mean().sqrt()) < 0.02
 
@@ -69,7 +69,7 @@ def test_noise_may_be_any() -> None:
         for name, strength in plain.named_parameters():
             if name.endswith("strength"):
                 strength.fill_(0.5)
-    fixed, w = settled(plain), torch.randn(2, *plain.latent_shape)
+    fixed, w = freeze(plain), torch.randn(2, *plain.latent_shape)
     own = [torch.randn(2, 1, *one.shape[2:]) for one in plain.noises()]
     for noise in ("fixed", "none", own):
         assert torch.allclose(fixed(w, noise), plain(w, noise), atol=1e-5)
@@ -87,8 +87,8 @@ def test_other_convolutions_stay_as_they_are() -> None:
     ]
     plain = nn.Sequential(*layers)
     pictures = torch.randn(3, 3, 16, 16)
-    assert torch.allclose(settled(plain)(pictures), plain(pictures), atol=1e-6)
-    alone = settled(nn.Conv2d(3, 4, 3, padding=1))
+    assert torch.allclose(freeze(plain)(pictures), plain(pictures), atol=1e-6)
+    alone = freeze(nn.Conv2d(3, 4, 3, padding=1))
     assert torch.equal(alone(pictures[:1]), alone(pictures)[:1])
     last = pictures.contiguous(memory_format=torch.channels_last)
     assert torch.equal(alone(last[:1]), alone(pictures)[:1])

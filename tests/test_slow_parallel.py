@@ -15,8 +15,8 @@ from support_train import different, domains, last_state, run_yaml  # noqa: E402
 
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
-from henshin.train.loop.launch import Ended, train, train_on_many  # noqa: E402
+from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
+from henshin.train.loop.launch import RunResult, train, train_on_many  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -33,9 +33,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def together(place: Path, run: str, recipe: str = "watched", **options) -> Ended:
+def together(place: Path, run: str, recipe: str = "watched", **options) -> RunResult:
     plugins = (place / "watched.py",)
-    chosen = RunOptions(
+    chosen = TrainOptions(
         **{"device": "cpu", "devices": 2, "precision": "fp32", "log_every": 2, "plugins": plugins, **options}
     )
     plan = load_run(place / f"{recipe}.yaml", build_registry(plugins))
@@ -44,7 +44,7 @@ def together(place: Path, run: str, recipe: str = "watched", **options) -> Ended
 
 @pytest.fixture(scope="module")
 def whole(place: Path) -> Path:
-    assert together(place, "whole") == Ended(6, False)
+    assert together(place, "whole") == RunResult(6, False)
     return place / "whole"
 
 
@@ -65,7 +65,7 @@ def test_two_processes_with_a_picture_each_step_as_one_with_both(place: Path, wh
     plugins = (place / "watched.py",)
     registry = build_registry(plugins)
     plan = load_run(place / "watched.yaml", registry)
-    train(plan, place / "alone", registry, RunOptions(device="cpu", precision="fp32", max_steps=1), lambda _: None)
+    train(plan, place / "alone", registry, TrainOptions(device="cpu", precision="fp32", max_steps=1), lambda _: None)
     alone = np.array(told(place, "alone-step1-0"))
     for rank in (0, 1):
         both = np.array(told(place, f"whole-step2-{rank}"))

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional as F  # noqa: E402
 
 from henshin.errors import HenshinError  # noqa: E402
-from henshin.train.data import Adaptive  # noqa: E402
-from henshin_plugins.stylegan2.discriminator import StyleJudge, first_blocks, with_spread  # noqa: E402
+from henshin.train.data import AdaptiveAugmentation  # noqa: E402
+from henshin_plugins.stylegan2.discriminator import StyleGan2Discriminator, first_blocks, minibatch_stddev  # noqa: E402
 from henshin_plugins.stylegan2.training import PathLength, final_blocks, lazily, mixed  # noqa: E402
 
 STANDARD = [512, 512, 512, 512, 512, 256, 128]
@@ -31,7 +31,7 @@ def count(network: torch.nn.Module) -> int:
 
 def test_parameters_of_the_judge_at_256_px_layer_by_layer():
     with torch.device("meta"):
-        judge = StyleJudge(STANDARD)
+        judge = StyleGan2Discriminator(STANDARD)
     expected = 3 * 128 + 128  # from RGB
     for before, after in ((128, 256), (256, 512), (512, 512), (512, 512), (512, 512), (512, 512)):
         expected += before * before * 9 + before  # keeps the size
@@ -61,7 +61,7 @@ def spread(x: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_judge_equals_a_plain_statement():
-    judge = StyleJudge([6, 5, 4]).double()
+    judge = StyleGan2Discriminator([6, 5, 4]).double()
     state = {name: torch.randn_like(value) for name, value in judge.state_dict().items()}
     judge.load_state_dict(state)
     pictures = torch.randn(3, 3, 16, 16, dtype=torch.float64)
@@ -87,7 +87,7 @@ def test_the_judge_equals_a_plain_statement():
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12])
 def test_the_spread_of_a_batch_is_that_of_groups_of_four_at_least(batch):
     x = torch.randn(batch, 3, 4, 4)
-    found = with_spread(x)
+    found = minibatch_stddev(x)
     assert torch.equal(found[:, :3], x)
     groups = max(1, batch // 4)
     members = [[i for i in range(batch) if i % groups == j] for j in range(groups)]
@@ -99,7 +99,7 @@ def test_the_spread_of_a_batch_is_that_of_groups_of_four_at_least(batch):
 def test_the_spread_equals_the_usual_one_where_the_batch_is_a_multiple():
     x = torch.randn(12, 6, 4, 4)
     usual = (x.view(4, 3, 6, 4, 4).var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
-    assert torch.allclose(with_spread(x)[:, -1, 0, 0], usual.repeat(4))
+    assert torch.allclose(minibatch_stddev(x)[:, -1, 0, 0], usual.repeat(4))
 
 
 # ---- penalties and styles
@@ -150,7 +150,7 @@ def test_styles_change_once_at_some_layer_in_a_part_of_the_pictures():
 
 
 def test_the_chance_rises_while_real_scores_are_sure_and_falls_else():
-    adaptive = Adaptive(("blit",), target=0.6, pictures=1000, most=0.5, every=2)
+    adaptive = AdaptiveAugmentation(("blit",), target=0.6, pictures=1000, most=0.5, every=2)
     sure = torch.ones(10, 1)
     adaptive.learn(sure)
     assert adaptive.chance == 0
@@ -169,7 +169,7 @@ def test_the_chance_rises_while_real_scores_are_sure_and_falls_else():
 
 
 def test_a_chance_goes_on_where_it_was():
-    one, other = (Adaptive(("blit",), pictures=100, every=3) for _ in range(2))
+    one, other = (AdaptiveAugmentation(("blit",), pictures=100, every=3) for _ in range(2))
     one.learn(torch.ones(5))
     one.learn(-torch.ones(2))
     other.load_state_dict(one.state_dict())
@@ -180,7 +180,7 @@ def test_a_chance_goes_on_where_it_was():
 
 
 def test_without_changes_there_is_no_chance():
-    adaptive = Adaptive((), pictures=1)
+    adaptive = AdaptiveAugmentation((), pictures=1)
     for _ in range(8):
         adaptive.learn(torch.ones(4))
     assert adaptive.chance == 0
@@ -189,7 +189,7 @@ def test_without_changes_there_is_no_chance():
 
 
 def test_blocks_that_are_not_there_are_refused():
-    judge = StyleJudge([4, 4, 4])
+    judge = StyleGan2Discriminator([4, 4, 4])
     assert first_blocks(judge, 0) == []
     assert {id(one) for one in judge.blocks[1].parameters()}.isdisjoint(map(id, first_blocks(judge, 1)))
     with pytest.raises(HenshinError, match="judge_frozen: 3 is too many; this discriminator has 2 blocks"):

@@ -19,11 +19,11 @@ from henshin.models import ModelStore  # noqa: E402
 from henshin.models.requirements import model_problem  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import context  # noqa: E402
-from henshin.train.export import members  # noqa: E402
-from henshin.train.export.exporter import make  # noqa: E402
-from henshin.train.weights import rebuilt  # noqa: E402
-from henshin.train.weights.from_published import Wanted, from_published  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.export import export_targets  # noqa: E402
+from henshin.train.export.exporter import export_checked  # noqa: E402
+from henshin.train.weights import load_trained_network  # noqa: E402
+from henshin.train.weights.from_published import ImportOptions, from_published  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.stylegan2 import StyleGan2  # noqa: E402
 from henshin_plugins.stylegan2.config import StyleGan2Config  # noqa: E402
 
@@ -95,20 +95,20 @@ class Trap(argparse.Namespace):
 
 
 def test_of_a_training_state_the_average_is_taken_with_its_mean_style(tmp_path):
-    source = from_published(save(tmp_path / "w.pt"), build_registry(), Wanted())
+    source = from_published(save(tmp_path / "w.pt"), build_registry(), ImportOptions())
     tensors = source.network.state_dict()
     assert torch.equal(tensors["synthesis.constant"], WEIGHTS["input.input"])
     assert torch.equal(tensors["mapping.mean"], MEAN)
-    other = from_published(tmp_path / "w.pt", build_registry(), Wanted(key="g")).network.state_dict()
+    other = from_published(tmp_path / "w.pt", build_registry(), ImportOptions(key="g")).network.state_dict()
     assert torch.equal(other["synthesis.constant"], published(**TINY, seed=9)["input.input"])
     with pytest.raises(HenshinError, match=r"w\.pt: wants \S*Trap besides its tensors"):
-        from_published(save(tmp_path / "w.pt", more=Trap(size=1)), build_registry(), Wanted())
+        from_published(save(tmp_path / "w.pt", more=Trap(size=1)), build_registry(), ImportOptions())
     broken = {name: value for name, value in WEIGHTS.items() if name != "conv1.noise.weight"}
     torch.save({"g_ema": broken, "latent_avg": MEAN}, tmp_path / "w.pt")
     with pytest.raises(
         WrongWeightsError, match=r"w\.pt: lacks tensor 'conv1\.noise\.weight' for StyleGAN2 of 16 pixels"
     ):
-        from_published(tmp_path / "w.pt", build_registry(), Wanted())
+        from_published(tmp_path / "w.pt", build_registry(), ImportOptions())
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +131,10 @@ def test_two_models_and_their_weights_are_written(models):
     assert (synthesis.preferred_size, synthesis.licence, synthesis.config["size"]) == (16, "CC0", 16)
     whole = store.find("face")
     assert (whole.contract.kind, whole.contract.latent_shape, whole.contract.name) == ("sampler", (6,), "face")
-    again = rebuilt("face", build_registry(), store)
+    again = load_trained_network("face", build_registry(), store)
     assert again.generator.config == StyleGan2Config(**NET)
     assert all(torch.equal(again.network.state_dict()[name], value) for name, value in network().state_dict().items())
-    assert list(members(again)) == ["-mapping", "-synthesis"]
+    assert list(export_targets(again)) == ["-mapping", "-synthesis"]
 
 
 def test_onnx_draws_what_the_paper_draws(models):
@@ -189,7 +189,7 @@ def test_what_is_wrong_with_halves_is_told(models, tmp_path):
 def test_the_adain_form_exports_too(tmp_path):
     torch.manual_seed(0)
     generator = StyleGan2(StyleGan2Config(**{**NET, "form": "adain"}))
-    source = members(Source(generator, generator.build(), None, "", "", ""))["-synthesis"]
-    made = make(source, "adain-synthesis", tmp_path / "a.onnx", [])
+    source = export_targets(TrainedNetwork(generator, generator.build(), None, "", "", ""))["-synthesis"]
+    made = export_checked(source, "adain-synthesis", tmp_path / "a.onnx", [])
     assert (made.contract.latent_shape, made.whole.name, made.whole.kind) == ((6, 6), "adain", "sampler")
     assert made.parity.worst <= 1

@@ -16,7 +16,7 @@ from support_runtime import spied
 from support_stages import context_in, opened
 
 from henshin import Face, Frame, HenshinError, MissingError, PipelineError
-from henshin.api.placement import picture_at, put
+from henshin.api.placement import picture_at, place_result
 from henshin.pipeline import load
 from henshin.registry import build_registry
 from henshin_plugins.super_resolution import SuperResolution
@@ -194,7 +194,7 @@ def test_crops_of_faces_and_alpha_grow_with_their_pictures(folder: Path, rng: np
     frame = Frame("a.png", "a", noise(rng, 25, 20), alpha)
     given = [(frame, face), (frame, None)]
     for place, result in zip(given, stage.run([picture_at(place) for place in given]), strict=True):
-        put(place, result)
+        place_result(place, result)
     assert face.crop is not None
     assert face.mask is not None
     assert face.matrix is not None

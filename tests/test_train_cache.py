@@ -40,7 +40,7 @@ def reads(monkeypatch) -> list[Path]:
     return seen
 
 
-def get(tmp_path: Path, side: int = 32, crop: str = "middle", said: list[str] | None = None) -> cache.Decoded:
+def get(tmp_path: Path, side: int = 32, crop: str = "middle", said: list[str] | None = None) -> cache.DecodedImages:
     return decoded(pictures_in([tmp_path / "set"]), side, crop, (said if said is not None else []).append, "set")
 
 
@@ -114,7 +114,7 @@ def test_of_several_that_ask_at_once_one_decodes_and_the_others_wait(tmp_path, r
     slow = cache.load_fitted
     monkeypatch.setattr(cache, "load_fitted", lambda *what: time.sleep(0.05) or slow(*what))
     said: list[str] = []
-    found: list[cache.Decoded] = []
+    found: list[cache.DecodedImages] = []
     threads = [threading.Thread(target=lambda: found.append(get(tmp_path, said=said))) for _ in range(3)]
     for thread in threads:
         thread.start()

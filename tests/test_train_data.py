@@ -15,8 +15,8 @@ from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.data import datasets as data_module  # noqa: E402
-from henshin.train.data import open_domains, open_pairs, open_pictures, scaled  # noqa: E402
-from henshin.train.data.folders import pictures_in, split  # noqa: E402
+from henshin.train.data import open_domains, open_pairs, open_pictures, to_float  # noqa: E402
+from henshin.train.data.folders import pictures_in, split_files  # noqa: E402
 
 
 def one_set(tmp_path, **options):
@@ -36,7 +36,7 @@ def test_pictures_are_kept_as_they_are_and_split_by_name(tmp_path):
     made = scenes(tmp_path / "set", 9, 32, 32)
     pictures, _ = one_set(tmp_path)
     files = pictures_in([tmp_path / "set"])
-    training, held = split(files, 2)
+    training, held = split_files(files, 2)
     assert (len(pictures), pictures.training.shape) == (7, (7, 3, 32, 32))
     for kept, names in ((pictures.training[:], training), (pictures.held, held)):
         assert torch.equal(kept, torch.stack([as_nchw(made[files.index(name)]) for name in names]))
@@ -59,7 +59,7 @@ def test_draws_are_the_training_pictures_and_their_mirror_images_evenly(tmp_path
     pictures, _ = one_set(tmp_path)
     drawn = pictures.draw(4000, np.random.default_rng(1))
     assert drawn.shape == (4000, 3, 32, 32)
-    known = torch.cat([scaled(pictures.training[:]), scaled(pictures.training[:]).flip(3)])
+    known = torch.cat([to_float(pictures.training[:]), to_float(pictures.training[:]).flip(3)])
     which = torch.tensor([int((known - one).abs().flatten(1).amax(1).argmin()) for one in drawn])
     assert torch.equal(known[which], drawn)
     counts = torch.bincount(which, minlength=8)
@@ -69,7 +69,7 @@ def test_draws_are_the_training_pictures_and_their_mirror_images_evenly(tmp_path
 def test_without_flip_nothing_is_mirrored(tmp_path):
     scenes(tmp_path / "set", 6, 32, 32)
     pictures, _ = one_set(tmp_path, flip=False)
-    known = scaled(pictures.training[:])
+    known = to_float(pictures.training[:])
     for one in pictures.draw(40, np.random.default_rng(1)):
         assert any(torch.equal(one, other) for other in known)
 
@@ -103,7 +103,7 @@ def test_random_crops_come_from_the_whole_picture_at_the_loaded_size(tmp_path):
     windows = whole.unfold(1, 32, 1).unfold(2, 32, 1).permute(1, 2, 0, 3, 4).reshape(-1, 3, 32, 32)
     seen = set()
     for one in pictures.draw(300, np.random.default_rng(0)):
-        (place,) = torch.nonzero((scaled(windows) == one).flatten(1).all(1)).flatten().tolist()
+        (place,) = torch.nonzero((to_float(windows) == one).flatten(1).all(1)).flatten().tolist()
         seen.add(divmod(place, 90 - 32 + 1))
     assert {top for top, _ in seen} == set(range(9))
     assert {min(left for _, left in seen), max(left for _, left in seen)} <= {0, 1, 2, 56, 57, 58}

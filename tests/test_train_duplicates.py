@@ -18,7 +18,7 @@ from henshin.api.training_data import PairedData, SetData
 from henshin.images.perceptual_hash import hashes
 from henshin.train.data import open_pairs, open_pictures
 from henshin.train.data.duplicates import NEAR, groups, near_pairs, same
-from henshin.train.data.folders import pictures_in, split
+from henshin.train.data.folders import pictures_in, split_files
 from henshin.train.data.splits import note
 
 
@@ -115,11 +115,11 @@ def copied_set(tmp_path):
     """Ten scenes; the first held-out one and one in training have a copy in training, smaller than they are."""
     folder = tmp_path / "set"
     scenes(folder, 10)
-    training, held = split(pictures_in([folder]), 2)
+    training, held = split_files(pictures_in([folder]), 2)
     copies = []
     for number in range(1000):  # names that are not held out themselves
         name = folder / f"copy{number}.png"
-        if name not in split([*pictures_in([folder]), name], 2)[1]:
+        if name not in split_files([*pictures_in([folder]), name], 2)[1]:
             original = (held[0], training[0])[len(copies)]
             Image.open(original).resize((48, 48)).save(name)
             copies.append(name)

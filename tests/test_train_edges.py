@@ -18,7 +18,7 @@ from support_train import curves, domains  # noqa: E402
 from henshin.api.training_data import UnpairedData  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.data import open_pictures, through  # noqa: E402
+from henshin.train.data import apply_stage, open_pictures  # noqa: E402
 from henshin.train.data.stage_transform import configured  # noqa: E402
 from henshin_plugins.cartoongan.edge_promotion import PromotedAsDrawn, canny, promoted, widened  # noqa: E402
 
@@ -179,7 +179,7 @@ def test_pictures_smoothed_as_they_are_drawn_are_those_of_the_prepared_set(tmp_p
     domains(tmp_path, size=48)
     run = run_in(tmp_path)
     cartoons = open_pictures(run, "b", UnpairedData(a="a", b="b", size=32, hold_out=1, crop=crop, flip=False))
-    prepared = through(run, cartoons, "edge_promote", {"kernel": 9})
+    prepared = apply_stage(run, cartoons, "edge_promote", {"kernel": 9})
     s = configured(run, "edge_promote", {"kernel": 9}).config
     drawn = PromotedAsDrawn(cartoons, low=s.low, high=s.high, dilate=s.dilate, kernel=s.kernel, sigma=s.deviation)
     assert len(drawn) == len(prepared)
@@ -201,7 +201,7 @@ class Features(torch.nn.Module):
 
 def test_a_recipe_learns_the_same_of_both(tmp_path, monkeypatch):
     monkeypatch.setattr("henshin_plugins.cartoongan.recipe.Vgg19", lambda layers: Features())
-    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.config.run_config import TrainOptions, load_run
     from henshin.train.loop.launch import train
 
     domains(tmp_path)
@@ -213,7 +213,7 @@ def test_a_recipe_learns_the_same_of_both(tmp_path, monkeypatch):
             "judge_width: 8\ndata: {a: a, b: b, size: 32, hold_out: 1, flip: false}\nbatch: 2\nsteps: 3\n"
             f"initialise_steps: 1\nsheet_every: 100\nsmooth: {{kernel: 7}}\nsmooth_at: {when}\n"
         )
-        options = RunOptions(device="cpu", precision="fp32", log_every=1)
+        options = TrainOptions(device="cpu", precision="fp32", log_every=1)
         train(load_run(path, REGISTRY), tmp_path / when, REGISTRY, options, lambda line: None)
         found[when] = curves(tmp_path / when)
     assert found["start"]["judge"] == pytest.approx(found["draw"]["judge"], rel=1e-3)

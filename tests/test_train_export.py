@@ -15,34 +15,34 @@ from henshin import Generator, GeneratorConfig  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.models import read_contract  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.runtime import Device, Model, Network  # noqa: E402
+from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import picture  # noqa: E402
-from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
+from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.export.parity import check_parity  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights import from_run as publish  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.cyclegan import ResNet  # noqa: E402
 from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
 
 PICTURES = [picture(120, 90, seed) for seed in range(3)]
 
 
-def source(upsample: str = "resize") -> Source:
+def source(upsample: str = "resize") -> TrainedNetwork:
     torch.manual_seed(4)
     generator = ResNet(ResNetConfig(width=8, blocks=2, upsample=upsample))
     network = generator.build()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(4)  # as contrasty as a trained network
-    return Source(generator, network, 64, "a test", "no data", "Apache-2.0")
+    return TrainedNetwork(generator, network, 64, "a test", "no data", "Apache-2.0")
 
 
 def model(path: Path) -> Model:
     contract = read_contract(path)
     assert contract is not None
-    return Model(contract, Network(path, Device("cpu")))
+    return Model(contract, OnnxSession(path, Device("cpu")))
 
 
 @pytest.mark.parametrize(("upsample", "fp16"), [("resize", False), ("transposed", True)])
@@ -119,7 +119,7 @@ def test_a_model_that_differs_from_pytorch_is_not_written(tmp_path):
     generator = WanderingGenerator(GeneratorConfig())
     target = tmp_path / "wandering.onnx"
     with pytest.raises(HenshinError, match=r"differs from PyTorch by \d+ grey levels.*nothing was written"):
-        export(Source(generator, generator.build(), None, "", "", ""), target, PICTURES, weights=True)
+        export(TrainedNetwork(generator, generator.build(), None, "", "", ""), target, PICTURES, weights=True)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(HenshinError, match="on nothing"):
         check_parity(nn.Identity(), target, [])
@@ -143,7 +143,7 @@ class Blue(Generator[GeneratorConfig]):
 
 def test_range_and_channel_order_are_put_into_the_graph(tmp_path):
     generator = Blue(GeneratorConfig())
-    export(Source(generator, generator.build(), None, "", "", ""), tmp_path / "blue.onnx", PICTURES)
+    export(TrainedNetwork(generator, generator.build(), None, "", "", ""), tmp_path / "blue.onnx", PICTURES)
     drawn = model(tmp_path / "blue.onnx").translate([PICTURES[0]])[0]
     assert np.array_equal(drawn[..., 2], PICTURES[0][..., 2])
     assert not drawn[..., :2].any()
@@ -153,7 +153,7 @@ def test_a_run_becomes_a_model_by_its_averaged_weights(tmp_path):
     domains(tmp_path)
     registry = build_registry()
     plan = load_run(run_yaml(tmp_path, "cut", steps=3, scales=1), registry)
-    train(plan, tmp_path / "run", registry, RunOptions(device="cpu", precision="fp32"), lambda _: None)
+    train(plan, tmp_path / "run", registry, TrainOptions(device="cpu", precision="fp32"), lambda _: None)
     found = publish.from_run(tmp_path / "run", registry, data="drawn by a test", licence="CC0")
     contract = export(found, tmp_path / "drawn.onnx", PICTURES)
     assert contract.preferred_size == 32

@@ -22,7 +22,7 @@ from henshin.train.losses import (  # noqa: E402
     style_loss,
     total_variation_loss,
 )
-from henshin.train.networks import MultiScale, PatchGan, Plain  # noqa: E402
+from henshin.train.networks import ImageDiscriminator, MultiScaleDiscriminator, PatchDiscriminator  # noqa: E402
 
 
 def test_content_and_pixels_are_l1_and_the_wanted_features_carry_no_gradient():
@@ -132,7 +132,7 @@ def test_r1_of_patches_counts_their_mean_and_a_real_judge_learns_to_be_flatter()
     assert found == pytest.approx((pictures.square().flatten(1).sum(1).mean() / 4).item(), rel=1e-5)
 
     torch.manual_seed(0)
-    judge = PatchGan(4, 2)
+    judge = PatchDiscriminator(4, 2)
     pictures = torch.randn(2, 3, 32, 32, requires_grad=True)
     course = []
     for _ in range(8):
@@ -153,20 +153,24 @@ def test_feature_matching_sums_layers_and_averages_judges():
         feature_matching_loss(real, [fake[0][:1], fake[1]])
 
 
-@pytest.mark.parametrize("judge", [PatchGan(4, 2), Plain(4), PatchGan(4, 2, "spectral")])
+@pytest.mark.parametrize(
+    "judge", [PatchDiscriminator(4, 2), ImageDiscriminator(4), PatchDiscriminator(4, 2, "spectral")]
+)
 def test_judges_give_what_they_see_and_the_same_scores_from_it(judge):
     judge.eval()
     pictures = torch.rand(2, 3, 32, 32)
     seen = judge.features(pictures)
     assert torch.equal(judge.score(seen), judge(pictures))
-    assert [features.shape[1] for features in seen] == ([4, 8, 16, 32] if isinstance(judge, Plain) else [4, 8, 16])
+    assert [features.shape[1] for features in seen] == (
+        [4, 8, 16, 32] if isinstance(judge, ImageDiscriminator) else [4, 8, 16]
+    )
     assert feature_matching_loss([seen], [seen]).item() == 0
     other = judge.features(pictures.flip(3))
     assert feature_matching_loss([seen], [other]).item() > 0
 
 
 def test_judges_at_several_scales_give_what_each_sees():
-    judges = MultiScale(3, 4, 2, gain=2.0).eval()
+    judges = MultiScaleDiscriminator(3, 4, 2, gain=2.0).eval()
     pictures = torch.rand(2, 3, 64, 64, requires_grad=True)
     seen = judges.features(pictures)
     assert [features[0].shape[2] for features in seen] == [32, 16, 8]

@@ -18,7 +18,7 @@ from henshin.train.losses import (  # noqa: E402
     identity_loss,
     patch_nce_loss,
 )
-from henshin.train.networks import Average  # noqa: E402
+from henshin.train.networks import EMA  # noqa: E402
 from henshin.train.optim import constant_then_linear  # noqa: E402
 
 REAL, FAKE = torch.tensor([0.5, 2.0]), torch.tensor([-0.25, 1.0])
@@ -122,7 +122,7 @@ def test_colour_keeps_equal_pixels_equal_and_gradients_flow_through_all_policies
 def test_the_average_follows_its_formula_and_warms_up():
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.constant_(network.weight, 0.0)
-    average = Average(network, 0.9)
+    average = EMA(network, 0.9)
     torch.nn.init.constant_(network.weight, 1.0)
     expected = 0.0
     for step in range(40):

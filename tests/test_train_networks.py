@@ -11,7 +11,13 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from henshin.testing import check_generator  # noqa: E402
-from henshin.train.networks import MultiScale, PatchGan, Plain, make_judge, mean_score  # noqa: E402
+from henshin.train.networks import (  # noqa: E402
+    ImageDiscriminator,
+    MultiScaleDiscriminator,
+    PatchDiscriminator,
+    make_discriminator,
+    mean_score,
+)
 from henshin_plugins.cyclegan import ResNet  # noqa: E402
 from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
 from henshin_plugins.cyclegan.network import ResNetGenerator  # noqa: E402
@@ -166,12 +172,12 @@ def test_features_are_those_of_the_pass_that_draws():
 
 
 def test_the_patch_discriminator_has_the_papers_size_scores_and_reach():
-    judge = PatchGan()
+    judge = PatchDiscriminator()
     assert count(judge) == 2_764_737
     x = torch.rand(1, 3, 256, 256, requires_grad=True)
     scores = judge(x)
     assert scores.shape == (1, 1, 30, 30)
-    plain = PatchGan(norm="none")  # instance norm would let every pixel reach every score
+    plain = PatchDiscriminator(norm="none")  # instance norm would let every pixel reach every score
     plain(x)[0, 0, 15, 15].backward()
     seen = x.grad.abs().sum((0, 1)).nonzero()
     assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [70, 70]
@@ -196,7 +202,7 @@ def convolutions_of(judge):
 @pytest.mark.parametrize("channels", [3, 6])
 def test_the_patch_discriminator_equals_a_second_statement(channels):
     torch.manual_seed(2)
-    judge = PatchGan(8, channels=channels)
+    judge = PatchDiscriminator(8, channels=channels)
     x = y = torch.rand(2, channels, 64, 48) * 2 - 1
     f = nn.functional
     with torch.no_grad():
@@ -211,7 +217,7 @@ def test_the_patch_discriminator_equals_a_second_statement(channels):
 @pytest.mark.parametrize("norm", ["instance", "none"])
 def test_the_plain_discriminator_equals_a_second_statement(norm):
     torch.manual_seed(3)
-    judge = Plain(8, norm)
+    judge = ImageDiscriminator(8, norm)
     x = y = torch.rand(2, 3, 64, 48) * 2 - 1
     with torch.no_grad():
         for i, (weight, bias) in enumerate(convolutions_of(judge)):
@@ -224,18 +230,18 @@ def test_the_plain_discriminator_equals_a_second_statement(norm):
 
 
 def test_the_plain_discriminator_is_64_128_256_512_and_one_linear_layer():
-    sizes = [tuple(p.shape) for p in Plain().parameters() if p.dim() > 1]
+    sizes = [tuple(p.shape) for p in ImageDiscriminator().parameters() if p.dim() > 1]
     assert sizes == [(64, 3, 3, 3), (128, 64, 3, 3), (256, 128, 3, 3), (512, 256, 3, 3), (1, 512)]
-    assert make_judge("plain", 16, 3, "spectral")(torch.zeros(2, 3, 32, 32)).shape == (2, 1)
-    assert make_judge("patch", 16, 2, "none", channels=6)(torch.zeros(2, 6, 32, 32)).shape == (2, 1, 6, 6)
+    assert make_discriminator("plain", 16, 3, "spectral")(torch.zeros(2, 3, 32, 32)).shape == (2, 1)
+    assert make_discriminator("patch", 16, 2, "none", channels=6)(torch.zeros(2, 6, 32, 32)).shape == (2, 1, 6, 6)
 
 
 def test_initial_weights_are_normal_with_a_spread_of_two_hundredths():
     networks = [
         ResNetGenerator(32, 2, 2, "transposed"),
-        PatchGan(32),
-        Plain(32),
-        make_judge("plain", 32, 3, "spectral"),
+        PatchDiscriminator(32),
+        ImageDiscriminator(32),
+        make_discriminator("plain", 32, 3, "spectral"),
     ]
     for network in networks:
         for name, value in network.state_dict().items():
@@ -253,7 +259,7 @@ def test_scores_are_told_as_how_real_a_judge_takes_pictures_to_be():
 
 
 def test_spectral_norm_bounds_every_convolution():
-    judge = MultiScale(2, 16, 2)
+    judge = MultiScaleDiscriminator(2, 16, 2)
     judge.train()
     for _ in range(60):
         scores = judge(torch.rand(1, 3, 64, 64))

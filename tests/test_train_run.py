@@ -18,9 +18,9 @@ from support_train import domains, run_yaml  # noqa: E402
 from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
 from henshin.errors import HenshinError, MissingError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
+from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.data import ImagePool  # noqa: E402
-from henshin.train.data.folders import split  # noqa: E402
+from henshin.train.data.folders import split_files  # noqa: E402
 from henshin.train.devices.fabric import make_fabric  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
@@ -38,7 +38,7 @@ def start(path: Path, folder: Path, **options) -> list[str]:
             load_run(path, REGISTRY),
             folder,
             REGISTRY,
-            RunOptions(device="cpu", precision="fp32", log_every=1, **options),
+            TrainOptions(device="cpu", precision="fp32", log_every=1, **options),
             said.append,
         )
     finally:
@@ -182,7 +182,7 @@ def test_a_run_keeps_its_precision_when_it_goes_on(tmp_path):
     path = tiny(tmp_path, "cut", steps=2)
     start(path, tmp_path / "run", max_steps=1)
     said: list[str] = []
-    train(load_run(path, REGISTRY), tmp_path / "run", REGISTRY, RunOptions(device="cpu", resume=True), said.append)
+    train(load_run(path, REGISTRY), tmp_path / "run", REGISTRY, TrainOptions(device="cpu", resume=True), said.append)
     assert "trains on the CPU, in fp32" in said
 
 
@@ -195,10 +195,10 @@ def test_an_unreadable_picture_is_named_and_skipped(tmp_path):
 
 def test_holding_out_goes_by_name_not_by_place():
     files = [Path(f"{i}.png") for i in range(200)]
-    training, held = split(files, 20)
+    training, held = split_files(files, 20)
     assert len(held) == 20
     assert not set(held) & set(training)
-    assert set(split([*reversed(files), Path("new.png")], 20)[1]) - set(held) <= {Path("new.png")}
+    assert set(split_files([*reversed(files), Path("new.png")], 20)[1]) - set(held) <= {Path("new.png")}
 
 
 def test_checkpoints_hold_what_optimisers_and_generators_need(tmp_path):
@@ -257,7 +257,7 @@ def lonely_run(folder: Path, text: str = "", precision: str = "fp32", **options)
     registry.register(module, "lonely")
     (folder / "lonely.yaml").write_text("recipe: lonely\n" + text)
     plan = load_run(folder / "lonely.yaml", registry)
-    train(plan, folder / "run", registry, RunOptions(device="cpu", precision=precision, **options), lambda _: None)
+    train(plan, folder / "run", registry, TrainOptions(device="cpu", precision=precision, **options), lambda _: None)
 
 
 def test_a_recipe_written_from_the_contract_runs_until_the_command_line_ends_it_and_can_be_exported(tmp_path):

@@ -14,22 +14,22 @@ from henshin import Generator, GeneratorConfig  # noqa: E402
 from henshin.cli import main  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.models import read_contract  # noqa: E402
-from henshin.runtime import Device, Model, Network  # noqa: E402
+from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
-from henshin.train.export.exporter import without_batch_norm  # noqa: E402
+from henshin.train.export.exporter import fold_batch_norm  # noqa: E402
 from henshin.train.export.onnx_graph import examples  # noqa: E402
 from henshin.train.export.parity import Parity, noise_trials, picture_trials  # noqa: E402
 from henshin.train.weights.from_run import without_places  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.cyclegan import ResNet  # noqa: E402
 from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
 from henshin_plugins.dcgan.config import DcganNetworkConfig  # noqa: E402
 
 
-def source(**options: object) -> Source:
+def source(**options: object) -> TrainedNetwork:
     """A sampler that draws something, with statistics in its batch norms as after training."""
     torch.manual_seed(5)
     generator = DcganNetwork(DcganNetworkConfig.model_validate({"size": 32, "width": 8, "latent": 6} | options))
@@ -42,17 +42,17 @@ def source(**options: object) -> Source:
         for _ in range(20):
             network(torch.randn(64, 6))
         network.body[-1][0].weight.mul_(20)
-    return Source(generator, network, 32, "a test", "no data", "CC0", "Blots.")
+    return TrainedNetwork(generator, network, 32, "a test", "no data", "CC0", "Blots.")
 
 
-def drawn_by_pytorch(made: Source, latents: np.ndarray) -> np.ndarray:
+def drawn_by_pytorch(made: TrainedNetwork, latents: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         drawn = made.network.eval()(torch.from_numpy(latents))
     return ((drawn + 1) * 127.5).clamp(0, 255).round().permute(0, 2, 3, 1).numpy()
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, Path]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedNetwork, Path]:
     folder = tmp_path_factory.mktemp("sampler")
     one = source()
     export(one, folder / "blots.onnx", [])
@@ -62,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, Path]:
 def model(path: Path, batch_size: int | None = None) -> Model:
     contract = read_contract(path)
     assert contract is not None
-    return Model(contract, Network(path, Device("cpu")), batch_size)
+    return Model(contract, OnnxSession(path, Device("cpu")), batch_size)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -83,7 +83,7 @@ def test_the_model_says_that_it_draws_from_noise(made):
     assert (contract.kind, contract.latent_shape, contract.preferred_size) == ("sampler", (6,), 32)
     assert contract.config == {"latent": 6, "size": 32, "width": 8, "activation": "leaky_relu", "extra": True}
     assert contract.weights_sha256 is not None
-    network = Network(made[1], Device("cpu"))
+    network = OnnxSession(made[1], Device("cpu"))
     assert [(port.name, port.shape, port.type) for port in network.inputs] == [("latents", ("n", 6), "tensor(float)")]
     assert [port.shape[1:] for port in network.outputs] == [(32, 32, 3)]
 
@@ -107,11 +107,11 @@ def test_folding_changes_nothing_and_leaves_the_network_as_it_was():
     latents = torch.randn(3, 6)
     with torch.no_grad():
         before = network(latents)
-        assert torch.allclose(without_batch_norm(network)(latents), before, atol=1e-4)
+        assert torch.allclose(fold_batch_norm(network)(latents), before, atol=1e-4)
         assert torch.equal(network(latents), before)
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in without_batch_norm(network).modules())
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in fold_batch_norm(network).modules())
     plain = nn.Sequential(nn.Conv2d(3, 3, 1))
-    assert without_batch_norm(plain) is plain
+    assert fold_batch_norm(plain) is plain
 
 
 class Odd(Generator[GeneratorConfig]):
@@ -127,14 +127,14 @@ class Odd(Generator[GeneratorConfig]):
 def test_what_is_no_sampler_is_told(tmp_path):
     odd = Odd(GeneratorConfig())
     with pytest.raises(HenshinError, match="does not say its latent_shape"):
-        export(Source(odd, odd.build(), None, "", "", ""), tmp_path / "odd.onnx", [])
+        export(TrainedNetwork(odd, odd.build(), None, "", "", ""), tmp_path / "odd.onnx", [])
     odd.latent_shape = (4,)
     with pytest.raises(HenshinError, match=r"two latents into \(2, .*no two pictures"):
-        export(Source(odd, nn.Sequential(nn.Linear(4, 4), nn.Unflatten(1, (1, 2, 2))), None, "", "", ""),
+        export(TrainedNetwork(odd, nn.Sequential(nn.Linear(4, 4), nn.Unflatten(1, (1, 2, 2))), None, "", "", ""),
                tmp_path / "odd.onnx", [])  # fmt: skip
     odd.kind = "mapping"
     with pytest.raises(HenshinError, match="is a mapping; translators, samplers and encoders"):
-        export(Source(odd, odd.build(), None, "", "", ""), tmp_path / "odd.onnx", [])
+        export(TrainedNetwork(odd, odd.build(), None, "", "", ""), tmp_path / "odd.onnx", [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,7 +158,9 @@ def test_instance_norm_on_flat_pictures_does_not_fail_the_check(tmp_path):
     torch.manual_seed(1)
     generator = ResNet(ResNetConfig(width=4, blocks=1))
     network = generator.build()
-    export(Source(generator, network, 64, "", "", ""), tmp_path / "a.onnx", [np.full((64, 64, 3), 200, np.uint8)])
+    export(
+        TrainedNetwork(generator, network, 64, "", "", ""), tmp_path / "a.onnx", [np.full((64, 64, 3), 200, np.uint8)]
+    )
     assert (tmp_path / "a.onnx").is_file()
 
 
@@ -172,7 +174,7 @@ def test_trials_fit_the_size_multiple_and_are_not_absurdly_large(multiple, prefe
 
 def test_a_deep_network_is_traced_at_twice_its_multiple():
     contract = exporting.describe(
-        Source(ResNet(ResNetConfig(downs=4)), nn.Identity(), 1, "", "", ""), "x", nn.Identity()
+        TrainedNetwork(ResNet(ResNetConfig(downs=4)), nn.Identity(), 1, "", "", ""), "x", nn.Identity()
     )
     example, _, name = examples(contract.model_copy(update={"size_multiple": 256}))
     assert (tuple(example.shape), name) == ((2, 512, 768, 3), "pictures")

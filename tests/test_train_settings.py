@@ -15,7 +15,7 @@ from support_train import domains, run_yaml  # noqa: E402
 from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import Registry, build_registry  # noqa: E402
-from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
+from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
 
@@ -63,7 +63,7 @@ def go(registry: Registry, folder: Path, steps: int, *overrides: str, resume: bo
     """Train, and return the learning rate with which the run ended."""
     (folder / "slope.yaml").write_text("recipe: slope\n")
     plan = load_run(folder / "slope.yaml", registry, overrides)
-    options = RunOptions(device="cpu", precision="fp32", max_steps=steps, resume=resume, overrides=overrides)
+    options = TrainOptions(device="cpu", precision="fp32", max_steps=steps, resume=resume, overrides=overrides)
     train(plan, folder / "run", registry, options, lambda _: None)
     state = checkpoint.load(checkpoint.found(folder / "run" / "checkpoints")[-1])
     return state["optimiser"]["param_groups"][0]["lr"]

@@ -19,7 +19,7 @@ from support_train import different, last_state  # noqa: E402
 from henshin.cli.progress import TrainingBar  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.train.loggers.curves import curve, panels, smooth  # noqa: E402
-from henshin.train.loggers.image_grid import sheet  # noqa: E402
+from henshin.train.loggers.image_grid import save_image_grid  # noqa: E402
 from henshin.train.loggers.logger import Progress  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
 
@@ -252,17 +252,19 @@ def test_values_share_a_panel_with_their_kind() -> None:
 
 def test_rows_have_names_and_very_wide_ones_go_on_below(tmp_path: Path) -> None:
     row = torch.linspace(-1, 1, 10)[:, None, None, None].expand(10, 3, 8, 8)
-    plain = sheet([row, row], tmp_path / "plain.png", gap=2)
+    plain = save_image_grid([row, row], tmp_path / "plain.png", gap=2)
     assert plain is not None
     assert plain.size == (100, 20)
-    named = sheet([row, row], tmp_path / "named.png", gap=2, names=("photo", "a drawing"))
+    named = save_image_grid([row, row], tmp_path / "named.png", gap=2, names=("photo", "a drawing"))
     assert named is not None
     margin = named.width - 100
     assert 20 < margin < 100
     assert np.asarray(named)[:, :margin].min() < 128  # something is written there
     assert (np.asarray(named)[:, margin:] == np.asarray(plain)).all()
-    broken = sheet([row, [*row.numpy().transpose(0, 2, 3, 1).astype(np.uint8)]], tmp_path / "wide.png", widest=45)
+    broken = save_image_grid(
+        [row, [*row.numpy().transpose(0, 2, 3, 1).astype(np.uint8)]], tmp_path / "wide.png", widest=45
+    )
     assert broken is not None
     assert broken.size == (40, 60)  # ten pictures in three lines of four, for both rows
-    assert sheet([[np.zeros((8, 90, 3), np.uint8)]], tmp_path / "huge.png", widest=45).width == 45  # type: ignore[union-attr]
-    assert sheet([row[:0]], tmp_path / "none.png") is None
+    assert save_image_grid([[np.zeros((8, 90, 3), np.uint8)]], tmp_path / "huge.png", widest=45).width == 45  # type: ignore[union-attr]
+    assert save_image_grid([row[:0]], tmp_path / "none.png") is None

@@ -14,11 +14,11 @@ from torch.nn import functional as F  # noqa: E402
 
 from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
-from henshin.train.config.run_config import RunOptions, load_run  # noqa: E402
+from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.ugatit import UGatIt  # noqa: E402
 from henshin_plugins.ugatit.config import UGatItConfig  # noqa: E402
 from henshin_plugins.ugatit.network import AttentiveJudge, UGatItGenerator  # noqa: E402
@@ -196,7 +196,7 @@ def start(path: Path, folder: Path, **options: object) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        chosen = RunOptions(device="cpu", precision="fp32", log_every=1, **options)
+        chosen = TrainOptions(device="cpu", precision="fp32", log_every=1, **options)
         train(load_run(path, REGISTRY), folder, REGISTRY, chosen, lambda line: None)
     finally:
         torch.set_num_threads(threads)
@@ -246,6 +246,6 @@ def test_export_draws_as_pytorch_does(tmp_path: Path, light: bool) -> None:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (64, 80, 3), np.uint8) for _ in range(2)]
-    source = Source(generator, generator.build(), 32, "test", "noise", "none")
+    source = TrainedNetwork(generator, generator.build(), 32, "test", "noise", "none")
     contract = export(source, tmp_path / "drawn.onnx", pictures)
     assert (contract.size_multiple, contract.reach) == (4, "global")

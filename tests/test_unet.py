@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from henshin.models import read_contract  # noqa: E402
-from henshin.runtime import Device, Model, Network  # noqa: E402
+from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import check_generator, picture  # noqa: E402
 from henshin.train.export import export  # noqa: E402
-from henshin.train.weights.trained_network import Source  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.unet import UNet, UNetConfig  # noqa: E402
 from henshin_plugins.unet.network import UNetGenerator  # noqa: E402
 
@@ -139,11 +139,11 @@ def test_an_exported_unet_draws_what_pytorch_draws_at_any_size_and_batch(tmp_pat
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(4)  # as contrasty as a trained network
-    source = Source(generator, network, None, "a test", "no data", "Apache-2.0")
+    source = TrainedNetwork(generator, network, None, "a test", "no data", "Apache-2.0")
     path = tmp_path / "unet.onnx"
     contract = export(source, path, [picture(120, 90, seed) for seed in range(2)])
     assert contract.size_multiple == 2 ** options["downs"]
-    model = Model(read_contract(path), Network(path, Device("cpu")))
+    model = Model(read_contract(path), OnnxSession(path, Device("cpu")))
     for batch_size, (height, width) in zip((1, 2), sizes, strict=True):
         batch = np.stack([picture(width, height, seed) for seed in range(batch_size)])
         with torch.no_grad():

@@ -14,7 +14,7 @@ from henshin.text import one_line
 if TYPE_CHECKING:
     from henshin.api.generator import GeneratorRegistry
     from henshin.models import ModelStore
-    from henshin.runtime import Device, Model, Network
+    from henshin.runtime import Device, Model, OnnxSession
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Context:
     registry: GeneratorRegistry
     store: ModelStore
     base: Path
-    opened: dict[Path, Network] = field(default_factory=dict)
+    opened: dict[Path, OnnxSession] = field(default_factory=dict)
 
     @property
     def cache(self) -> Path:
@@ -59,15 +59,15 @@ class Context:
             mapping = Model(found.mapping.contract, self.network(found.mapping.path))
         return Model(found.contract, self.network(found.path), self.batch_size, tile, mapping)
 
-    def network(self, path: Path | str) -> Network:
+    def network(self, path: Path | str) -> OnnxSession:
         """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.
 
         ``path`` is relative to the pipeline's file, else to where we are.
         """
-        from henshin.runtime import Network
+        from henshin.runtime import OnnxSession
 
         beside = self.base / path
         path = beside if is_file(beside) else Path(path)
         if path not in self.opened:
-            self.opened[path] = Network(path, self.device)
+            self.opened[path] = OnnxSession(path, self.device)
         return self.opened[path]

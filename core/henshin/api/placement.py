@@ -57,7 +57,7 @@ def picture_at(place: Place) -> Picture:
     return picture
 
 
-def put(place: Place, result: Any) -> None:
+def place_result(place: Place, result: Any) -> None:
     """Put what a stage returned where it belongs; if its size changed, what belongs to the picture changes with it.
 
     ``result`` is a picture, a Dropped, which takes it out of the run, or a PictureError, which fails the whole frame.

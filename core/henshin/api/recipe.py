@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from henshin.api.generator import GeneratorRegistry
 from henshin.api.training_data import PictureData
-from henshin.config.options import Where, within
+from henshin.config.options import OptionPath, within
 from henshin.models.contract import Kind
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class RecipeConfig(BaseModel):
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of every random draw of the run.")
 
-    def picture_sizes(self) -> dict[Where, int]:
+    def picture_sizes(self) -> dict[OptionPath, int]:
         """Sides of the pictures that translators are shown, by option; they must be multiples of what those take.
 
         Those of the data; a recipe that also shows other sizes adds them: ``{("grow", "64"): 64}``.

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from henshin.config.options import FolderNames, FolderOption, marked
+from henshin.config.options import FolderNames, FolderOption, find_options
 
 LARGEST = 4
 """The largest scale that enlargers are usually trained for; a larger one needs pictures in proportion."""
@@ -40,7 +40,7 @@ class FolderData(BaseModel):
 
     def folder_options(self) -> dict[str, str | tuple[str, ...]]:
         """The options that name folders of pictures, with their values: `{"a": "photos", "b": "drawings"}`."""
-        found = marked(self, FolderOption)
+        found = find_options(self, FolderOption)
         own = (path for path, _, mark in found if mark.pictures and not any(isinstance(key, str) for key in path[1:]))
         return {name: getattr(self, name) for name in dict.fromkeys(str(path[0]) for path in own)}
 

@@ -28,7 +28,7 @@ _WITHOUT_SCALE = "a pipeline does not say how far it enlarges; say it with --sca
 
 
 @dataclass
-class Contest:
+class Comparison:
     """The models and pipelines that were named, ready but not opened."""
 
     models: list[ByModel]
@@ -81,7 +81,7 @@ class Contest:
 
 
 @contextmanager
-def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Contest]:
+def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Comparison]:
     """Make what was named into methods, with a folder for the pictures that pipelines are given and give.
 
     Errors: HenshinError, MissingError for a name that is neither a model's nor a pipeline's.
@@ -113,7 +113,7 @@ def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Cont
         if asked["overrides"] and not pipelines:
             raise click.UsageError("--set changes pipelines, and none is named", click.get_current_context())
         both: dict[str, ByModel | ByPipeline] = {**models, **pipelines}
-        yield Contest(list(models.values()), list(pipelines.values()), [both[name] for name in names])
+        yield Comparison(list(models.values()), list(pipelines.values()), [both[name] for name in names])
 
 
 def _once(tell: Callable[[str], None]) -> Callable[[str], None]:

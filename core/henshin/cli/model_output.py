@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin.models import Weights
-    from henshin.train.export import Written
-    from henshin.train.weights.trained_network import Source
+    from henshin.train.export import WrittenModel
+    from henshin.train.weights.trained_network import TrainedNetwork
 
 
-def tell_of(written: Sequence[Written], done: str) -> None:
+def tell_of(written: Sequence[WrittenModel], done: str) -> None:
     """Print a line for each model, and of several what their common name is good for."""
     from henshin.cli.base import say
 
@@ -78,22 +78,22 @@ def pull_weights(weights: Weights, folder: Path, force: bool) -> None:
     need_training(what=f"'{weights.name}' is made from weights for PyTorch by henshin import, which needs")
     registry = registry_with(())
     from henshin.models.download import fetch
-    from henshin.train.export import members
+    from henshin.train.export import export_targets
     from henshin.train.export.models import write_models
-    from henshin.train.weights.from_published import Wanted, from_published
+    from henshin.train.weights.from_published import ImportOptions, from_published
 
     with tempfile.TemporaryDirectory() as side:
         file = Path(side) / weights.file
         fetch(weights, file, instead=f"with a copy that you have: henshin import {weights.file} --name {weights.name}")
         origin = f"{weights.run} " if weights.run else ""
-        wanted = Wanted(
+        wanted = ImportOptions(
             description=weights.description,
             origin=f"{origin}{_mark(weights)}",
             data=weights.data,
             licence=weights.licence,
         )
         source = from_published(file, registry, wanted)
-        gives = [weights.name + suffix for suffix in members(source)]
+        gives = [weights.name + suffix for suffix in export_targets(source)]
         if sorted(gives) != sorted(weights.models):
             raise HenshinError(f"{weights.name}: {weights.url} gives {', '.join(gives)}, not what its list says")
         written = write_models(source, weights.name, folder, [], force=True, fp16=False, keep_weights=False)
@@ -115,7 +115,7 @@ def _is_from(path: Path, weights: Weights) -> bool:
     return contract is not None and weights.sha256 in contract.origin
 
 
-def network_of(source: Source) -> str:
+def network_of(source: TrainedNetwork) -> str:
     """Say which network it is: the generator, and its options where they are not the usual ones."""
     changed = source.generator.config.model_dump(exclude_defaults=True)
     return "".join([source.generator.name, *(f", {key}: {value}" for key, value in changed.items())])

@@ -19,7 +19,7 @@ from henshin.text import counted
 if TYPE_CHECKING:
     from henshin.engine import Status, Summary
     from henshin.train.loggers.logger import Progress
-    from henshin.train.loop.launch import Voice
+    from henshin.train.loop.launch import TrainingReporter
 
 
 EVERY = 10.0
@@ -233,16 +233,16 @@ class TrainingBar:
         self.bar.stop()
 
 
-def voice(level: int) -> Voice:
+def voice(level: int) -> TrainingReporter:
     """Choose how to tell a training: not at all, by a bar where stderr is a terminal, else by lines on stdout."""
-    from henshin.train.loop.launch import Voice
+    from henshin.train.loop.launch import TrainingReporter
 
     if level < 0:
-        return Voice(_hush)
+        return TrainingReporter(_hush)
     if not sys.stderr.isatty():
-        return Voice(_line)
+        return TrainingReporter(_line)
     bar = TrainingBar()
-    return Voice(bar.say, bar.show, bar.close)
+    return TrainingReporter(bar.say, bar.show, bar.close)
 
 
 def _line(text: str) -> None:

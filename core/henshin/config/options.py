@@ -13,10 +13,10 @@ MarkT = TypeVar("MarkT")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-Where = tuple[str | int, ...]
+OptionPath = tuple[str | int, ...]
 
 
-def marked(config: BaseModel, kind: type[MarkT], of: type[Any] = str) -> Iterator[tuple[Where, Any, MarkT]]:
+def find_options(config: BaseModel, kind: type[MarkT], of: type[Any] = str) -> Iterator[tuple[OptionPath, Any, MarkT]]:
     """Yield (path, value, mark) of every option, also within others, whose type bears a mark of this kind.
 
     Values that are no ``of`` are passed over: a text that names a folder may also be null, or a list of texts.
@@ -26,7 +26,7 @@ def marked(config: BaseModel, kind: type[MarkT], of: type[Any] = str) -> Iterato
             yield (field.alias or key, *rest), value, mark
 
 
-def marks_of(config: type[BaseModel], kind: type[MarkT]) -> Iterator[MarkT]:
+def option_markers(config: type[BaseModel], kind: type[MarkT]) -> Iterator[MarkT]:
     """Yield the marks of this kind that the types of a configuration's options bear, whatever their values may be."""
     for field in config.model_fields.values():
         yield from _marks_in(_whole(field), kind)
@@ -42,8 +42,8 @@ def _marks_in(annotation: Any, kind: type[MarkT]) -> Iterator[MarkT]:
             yield from _marks_in(argument, kind)
 
 
-def marked_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkT]) -> Iterator[Any]:
-    """Yield what ``marked`` does from plain values, as JSON keeps them, also where they are no longer all valid."""
+def find_option_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkT]) -> Iterator[Any]:
+    """Yield what ``find_options`` does from plain values, as JSON keeps them, even where some are no longer valid."""
     for key, field in config.model_fields.items():
         called = key if key in values else field.alias or key
         if called in values:
@@ -51,7 +51,7 @@ def marked_values(config: type[BaseModel], values: Mapping[str, Any], kind: type
                 yield (called, *rest), value, mark
 
 
-def within(value: Any, kind: type[ModelT], path: Where = ()) -> Iterator[tuple[Where, ModelT]]:
+def within(value: Any, kind: type[ModelT], path: OptionPath = ()) -> Iterator[tuple[OptionPath, ModelT]]:
     """Yield (path, model) of every model of this kind that a configuration holds, itself included."""
     if isinstance(value, BaseModel):
         if isinstance(value, kind):
@@ -93,7 +93,7 @@ def _inside(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[An
     """The same for what a model, a list or a mapping holds."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if isinstance(value, BaseModel):
-        yield from marked(value, kind, of)
+        yield from find_options(value, kind, of)
     elif isinstance(value, list | tuple | set | frozenset):
         inner = [one for one in arguments if one is not Ellipsis] or [of]
         for index, item in enumerate(value):
@@ -101,7 +101,7 @@ def _inside(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[An
             found = _marked_in(of_item, item, kind, mark, of)
             yield from (((index, *rest), one, own) for rest, one, own in found)
     elif isinstance(value, dict) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield from marked_values(annotation, value, kind)
+        yield from find_option_values(annotation, value, kind)
     elif isinstance(value, dict):
         of_item = arguments[1] if len(arguments) == 2 else of
         for key, item in value.items():

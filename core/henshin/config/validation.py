@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from henshin.config.yaml_reader import Mark, Node, to_python
+from henshin.config.yaml_reader import Node, Position, to_python
 from henshin.errors import Problem
 from henshin.text import did_you_mean, near_or_all, one_line, quoted
 
@@ -43,7 +43,7 @@ def validate(
     return (None if problems else config), problems
 
 
-def locate(node: Node, location: Sequence[str | int]) -> tuple[Path, Mark, Node]:
+def locate(node: Node, location: Sequence[str | int]) -> tuple[Path, Position, Node]:
     """Follow a path of keys and indices; return the part of it that is there, its place and its value.
 
     Steps that are not there are passed over: pydantic also names the members of a union in its locations.
@@ -76,7 +76,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _problem(where: str, mark: Mark, called: str, message: str) -> Problem:
+def _problem(where: str, mark: Position, called: str, message: str) -> Problem:
     return Problem(mark.where or where, mark.line, f"{called}: {message}" if called else message)
 
 
@@ -93,7 +93,7 @@ def label(prefix: str, path: Path) -> str:
 
 def _tell(error: ValidationError, config_class: type[BaseModel], node: Node, where: str, prefix: str) -> list[Problem]:
     """Turn pydantic's errors into problems: those of the members of one union become one."""
-    groups: dict[Path, list[tuple[Any, Mark]]] = {}
+    groups: dict[Path, list[tuple[Any, Position]]] = {}
     through_union: set[Path] = set()
     for one in error.errors(include_url=False):
         path, mark, _ = locate(node, one["loc"])
@@ -113,7 +113,9 @@ def _tell(error: ValidationError, config_class: type[BaseModel], node: Node, whe
     return problems
 
 
-def _is_misspelt(path: Path, groups: Mapping[Path, Sequence[tuple[Any, Mark]]], config_class: type[BaseModel]) -> bool:
+def _is_misspelt(
+    path: Path, groups: Mapping[Path, Sequence[tuple[Any, Position]]], config_class: type[BaseModel]
+) -> bool:
     """Whether an option is missing only because its name is misspelt beside: that is told there."""
     if {one["type"] for one, _ in groups[path]} != {"missing"}:
         return False
@@ -127,7 +129,7 @@ def _is_misspelt(path: Path, groups: Mapping[Path, Sequence[tuple[Any, Mark]]], 
     )
 
 
-def _message(errors: Sequence[tuple[Any, Mark]], config_class: type[BaseModel], path: Path) -> str:
+def _message(errors: Sequence[tuple[Any, Position]], config_class: type[BaseModel], path: Path) -> str:
     kinds = {one["type"] for one, _ in errors}
     if "extra_forbidden" in kinds:
         return _no_such_option(config_class, path)

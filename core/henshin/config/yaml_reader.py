@@ -26,7 +26,7 @@ Plain = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Position:
     """A place: a line (from 1) of the file, or of what ``where`` names instead of it ("--set")."""
 
     line: int | None = None
@@ -37,9 +37,9 @@ class Mark:
 class Node:
     """A value with its place. A mapping also keeps the place of each key in ``keys``. Nodes are never changed."""
 
-    mark: Mark
+    mark: Position
     value: Plain | list[Node] | dict[str, Node]
-    keys: dict[str, Mark] = field(default_factory=dict)
+    keys: dict[str, Position] = field(default_factory=dict)
 
     @property
     def mapping(self) -> dict[str, Node]:
@@ -51,7 +51,7 @@ class Node:
         """The items of a list; empty for anything else."""
         return self.value if isinstance(self.value, list) else []
 
-    def key_mark(self, key: str) -> Mark:
+    def key_mark(self, key: str) -> Position:
         """Return the place of a key, or of the whole mapping when it has no such key."""
         return self.keys.get(key, self.mark)
 
@@ -97,7 +97,7 @@ def parse(text: str, where: str, problems: list[Problem], lines: bool = True) ->
         line, message = _syntax(error, text)
         raise PipelineError([Problem(where, line if lines else None, message)]) from error
     if root is None:
-        return Node(Mark(1 if lines else None, None if lines else where), None)
+        return Node(Position(1 if lines else None, None if lines else where), None)
     return _Builder(where, problems, lines).build(root)[0]
 
 
@@ -239,7 +239,7 @@ class _Builder:
             return Node(mark, [node for node, _, _ in built]), *_measure(built)
         return Node(mark, self.scalar(source, mark)), 1, 1
 
-    def mapping(self, source: yaml.MappingNode, mark: Mark) -> tuple[Node, int, int]:
+    def mapping(self, source: yaml.MappingNode, mark: Position) -> tuple[Node, int, int]:
         own = Node(mark, {}, {})
         merged = Node(mark, {}, {})
         built = []
@@ -261,7 +261,7 @@ class _Builder:
         node = Node(mark, {**merged.mapping, **own.mapping}, {**merged.keys, **own.keys})
         return node, *_measure(built)
 
-    def key(self, source: yaml.Node, mark: Mark) -> str | None:
+    def key(self, source: yaml.Node, mark: Position) -> str | None:
         if not isinstance(source, yaml.ScalarNode):
             self.tell(mark, "a key must be a word, not a list or a mapping")
             return None
@@ -271,7 +271,7 @@ class _Builder:
             self.tell(mark, f"the key {quoted(source.value, 40)} holds half a character")
             return None
 
-    def merge(self, into: Node, value: Node, mark: Mark) -> None:
+    def merge(self, into: Node, value: Node, mark: Position) -> None:
         """Take over the entries of one mapping or of a list of them; the first to name a key has it."""
         parts = value.items or [value]
         if not all(isinstance(part.value, dict) for part in parts):
@@ -282,7 +282,7 @@ class _Builder:
                 into.mapping.setdefault(key, child)
                 into.keys.setdefault(key, part.key_mark(key))
 
-    def scalar(self, source: yaml.Node, mark: Mark) -> Plain:
+    def scalar(self, source: yaml.Node, mark: Position) -> Plain:
         try:
             return _SCALARS[source.tag](source.value)
         except (ValueError, KeyError):
@@ -290,10 +290,10 @@ class _Builder:
             self.tell(mark, f"{quoted(source.value, 40)} cannot be read as {tag}")
             return None
 
-    def mark(self, source: yaml.Node) -> Mark:
-        return Mark(source.start_mark.line + 1) if self.lines else Mark(None, self.where)
+    def mark(self, source: yaml.Node) -> Position:
+        return Position(source.start_mark.line + 1) if self.lines else Position(None, self.where)
 
-    def tell(self, mark: Mark, message: str) -> None:
+    def tell(self, mark: Position, message: str) -> None:
         self.problems.append(Problem(self.where, mark.line, message))
 
 

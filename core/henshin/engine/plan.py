@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from henshin.engine.options import RunOptions
 from henshin.engine.preparation.fingerprint import models_of
 from henshin.engine.preparation.outputs import path_key
-from henshin.engine.preparation.prepare import Prepared, content_hash, prepare
+from henshin.engine.preparation.prepare import PreparedRun, content_hash, prepare
 from henshin.engine.record.manifest import Manifest
 from henshin.engine.report.summary import network_name
 from henshin.engine.run import begin, renamed_note
-from henshin.engine.stages.runner import Stages
+from henshin.engine.stages.runner import StageRunner
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
-    from henshin.models import Found, ModelStore
+    from henshin.models import ModelStore, ResolvedModel
     from henshin.pipeline import Pipeline
     from henshin.registry import Registry
 
@@ -95,7 +95,7 @@ def plan(
     target, listing, context = begin(pipeline, inputs, output, options, store, registry)
     manifest = Manifest(target.record, path_key).load()
     prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
-    stages = Stages(pipeline.stages)
+    stages = StageRunner(pipeline.stages)
     opened_by: dict[str, list[str]] = {}
     try:
         stages.open(context, lambda label: _note_networks(label, context, opened_by))
@@ -132,7 +132,7 @@ def plan(
     )
 
 
-def _finished(prepared: Prepared) -> tuple[int, int]:
+def _finished(prepared: PreparedRun) -> tuple[int, int]:
     """Count the sources about which nothing is to be done: (up to date, failed before)."""
     known = [
         source
@@ -151,7 +151,7 @@ def _note_networks(label: str, context: Context, opened_by: dict[str, list[str]]
     opened_by[label] = [str(path) for path in context.opened if str(path) not in known]
 
 
-def _stages(stages: Stages, base: Path, store: ModelStore, opened_by: dict[str, list[str]]) -> list[PlannedStage]:
+def _stages(stages: StageRunner, base: Path, store: ModelStore, opened_by: dict[str, list[str]]) -> list[PlannedStage]:
     planned = []
     for label, stage, crops in zip(stages.labels, stages.stages, stages.crops, strict=True):
         works_on = ("crops" if crops else "photos") if stage.works_on == "pictures" else stage.works_on
@@ -163,6 +163,6 @@ def _stages(stages: Stages, base: Path, store: ModelStore, opened_by: dict[str, 
     return planned
 
 
-def _model(found: Found, crops: bool) -> PlannedModel:
+def _model(found: ResolvedModel, crops: bool) -> PlannedModel:
     remark = "" if crops else found.contract.about_large
     return PlannedModel(found.name, str(found.path), found.contract.licence, remark)

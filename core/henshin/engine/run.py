@@ -9,15 +9,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from henshin.api.context import Context
-from henshin.engine.execution.loop import Session
+from henshin.engine.execution.loop import RunLoop
 from henshin.engine.options import RunOptions
 from henshin.engine.preparation.input_files import Listing
 from henshin.engine.preparation.outputs import Target, path_key, resolve_target
-from henshin.engine.preparation.prepare import Prepared, RecordMemory, list_sources, prepare
+from henshin.engine.preparation.prepare import PreparedRun, RecordMemory, list_sources, prepare
 from henshin.engine.record.manifest import Manifest
 from henshin.engine.report.dropped import Samples, tell_dropped
 from henshin.engine.report.summary import Failure, Reporter, Summary
-from henshin.engine.stages.runner import Stages
+from henshin.engine.stages.runner import StageRunner
 from henshin.files import user_cache
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def run(
     with Manifest(target.record, path_key) as manifest:
         prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
         samples = Samples(target.record)
-        stages = Stages(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.take)
-        session = Session(stages, context, prepared, options, report, start)
+        stages = StageRunner(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.take)
+        session = RunLoop(stages, context, prepared, options, report, start)
         summary = session.summary
         summary.pipeline = pipeline.name
         summary.device = str(context.device)
@@ -81,7 +81,7 @@ def _tell_listing(listing: Listing, summary: Summary, report: Reporter) -> None:
         report.note(f"'{folder}' holds results of henshin and is left out")
 
 
-def _tell_renamed(prepared: Prepared, report: Reporter) -> None:
+def _tell_renamed(prepared: PreparedRun, report: Reporter) -> None:
     renamed = prepared.renamed()
     if renamed:
         report.note(renamed_note(len(renamed)))

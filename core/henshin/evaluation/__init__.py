@@ -10,8 +10,8 @@
 from __future__ import annotations
 
 from henshin.evaluation.comparison_sheet import INPUT, Sheet
-from henshin.evaluation.datasets import Case, PictureSet, paired_set, plain_set, reduced_set
-from henshin.evaluation.evaluate import Fault, Figure, Results, Row, Ruler, evaluate
+from henshin.evaluation.datasets import EvaluationSample, PictureSet, paired_set, plain_set, reduced_set
+from henshin.evaluation.evaluate import Fault, Figure, MetricSettings, Results, Row, evaluate
 from henshin.evaluation.methods import ByModel, ByPipeline, Method, Networks, Resampler, Untouched, baselines
 from henshin.evaluation.samplers import draw_samplers, length_and_side, samplers_among
 
@@ -19,16 +19,16 @@ __all__ = [
     "INPUT",
     "ByModel",
     "ByPipeline",
-    "Case",
+    "EvaluationSample",
     "Fault",
     "Figure",
     "Method",
+    "MetricSettings",
     "Networks",
     "PictureSet",
     "Resampler",
     "Results",
     "Row",
-    "Ruler",
     "Sheet",
     "Untouched",
     "baselines",

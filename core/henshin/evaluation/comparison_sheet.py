@@ -18,7 +18,7 @@ from henshin.errors import HenshinError
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
-    from henshin.evaluation.datasets import Case
+    from henshin.evaluation.datasets import EvaluationSample
     from henshin.images.picture import Picture
 
 MOST_PIXELS = 100_000_000
@@ -143,7 +143,7 @@ class Sheet:
         """Begin another set or scale: it has its own rows."""
         self._left = self.rows
 
-    def strip(self, case: Case, given: Picture, truth: Picture | None) -> Strip | None:
+    def strip(self, case: EvaluationSample, given: Picture, truth: Picture | None) -> Strip | None:
         """Begin a row with a case's input and truth; None when there are enough rows."""
         if not self._left:
             return None
@@ -160,7 +160,7 @@ class Sheet:
         self.strips.append(Strip(title if self.captions else "", self.cell, captions=self.captions))
         return self.strips[-1]
 
-    def _enlarged(self, case: Case, given: Picture) -> Strip:
+    def _enlarged(self, case: EvaluationSample, given: Picture) -> Strip:
         """Begin a row of what is enlarged, with the input by whole pixels."""
         from henshin.images.resizing import resample
 
@@ -253,7 +253,7 @@ def _writable(text: str) -> str:
     return text.encode("latin-1", "replace").decode("latin-1")
 
 
-def _title(case: Case) -> str:
+def _title(case: EvaluationSample) -> str:
     return f"{case.name}  x{case.scale}" if case.scale > 1 else case.name
 
 

@@ -11,14 +11,14 @@ from henshin.errors import HenshinError, PictureError
 from henshin.text import listed
 
 if TYPE_CHECKING:
-    from henshin.engine.preparation.input_files import Source
+    from henshin.engine.preparation.input_files import SourceFile
     from henshin.images.picture import Picture
 
 Kind = Literal["reduced", "paired", "plain"]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EvaluationSample:
     """One picture at one scale.
 
     "reduced": the file at ``path`` is the truth, and what is given is made from it; "paired": the truth is another
@@ -75,9 +75,9 @@ class PictureSet:
     members: list[tuple[str, Path, Path | None]]
     unfit: list[tuple[str, str]] = field(default_factory=list)
 
-    def cases(self, scale: int) -> list[Case]:
+    def cases(self, scale: int) -> list[EvaluationSample]:
         """Return the pictures as cases of one scale."""
-        return [Case(name, path, scale, self.kind, truth) for name, path, truth in self.members]
+        return [EvaluationSample(name, path, scale, self.kind, truth) for name, path, truth in self.members]
 
     def own_scale(self) -> int:
         """Return how many times larger the truths of pairs are: as the first pair that can be read has it, else 1."""
@@ -157,7 +157,7 @@ def _stem(relative: str) -> str:
     return PurePosixPath(relative).with_suffix("").as_posix()
 
 
-def _listed(paths: Sequence[str]) -> tuple[list[Source], list[tuple[str, str]]]:
+def _listed(paths: Sequence[str]) -> tuple[list[SourceFile], list[tuple[str, str]]]:
     """List the pictures of an input, and the folders in it that cannot be looked at."""
     from henshin.engine.preparation.input_files import list_inputs
 

@@ -12,7 +12,7 @@ from henshin.text import one_line
 
 if TYPE_CHECKING:
     from henshin.evaluation.comparison_sheet import Sheet
-    from henshin.evaluation.datasets import Case, PictureSet
+    from henshin.evaluation.datasets import EvaluationSample, PictureSet
     from henshin.evaluation.methods import Method
     from henshin.images.picture import Picture
 
@@ -93,7 +93,7 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Ruler:
+class MetricSettings:
     """How a picture is held against its truth.
 
     ``channels`` "y" measures the luma, "rgb" all three; ``border`` pixels are left out at each side (None: as many as
@@ -105,13 +105,15 @@ class Ruler:
 
     def figure(self, name: str, drawn: Picture, truth: Picture, scale: int) -> Figure:
         """Measure one picture. Errors: PictureError when the two are of different sizes, or too small."""
-        from henshin.images.metrics import luma, psnr, shaved, ssim
+        from henshin.images.metrics import crop_border, luma, psnr, ssim
 
         if drawn.shape != truth.shape:
             raise PictureError(f"the result is {_size(drawn)} pixels and the truth {_size(truth)}")
         self.check(truth, scale)
         border = self._border(scale)
-        one, other = (shaved(luma(picture) if self.channels == "y" else picture, border) for picture in (drawn, truth))
+        one, other = (
+            crop_border(luma(picture) if self.channels == "y" else picture, border) for picture in (drawn, truth)
+        )
         return Figure(name, psnr(one, other), ssim(one, other))
 
     def check(self, truth: Picture, scale: int) -> None:
@@ -130,7 +132,7 @@ class Ruler:
 def evaluate(
     sets: Sequence[tuple[PictureSet, Sequence[int]]],
     methods_at: Callable[[int], Sequence[Method]],
-    ruler: Ruler,
+    ruler: MetricSettings,
     ended: Ended,
     sheet: Sheet | None = None,
 ) -> Results:
@@ -153,7 +155,7 @@ def _one_scale(
     pictures: PictureSet,
     scale: int,
     methods: Sequence[Method],
-    ruler: Ruler,
+    ruler: MetricSettings,
     ended: Ended,
     sheet: Sheet | None,
     results: Results,
@@ -174,7 +176,7 @@ def _one_scale(
 
 
 def _one_case(
-    case: Case, methods: Sequence[Method], rows: dict[str, Row], ruler: Ruler, sheet: Sheet | None
+    case: EvaluationSample, methods: Sequence[Method], rows: dict[str, Row], ruler: MetricSettings, sheet: Sheet | None
 ) -> list[tuple[str | None, str]]:
     """Measure one case and lay it on the sheet; return who failed, and why."""
     try:

@@ -13,11 +13,11 @@ from henshin.errors import HenshinError, MissingError, PictureError, TerminatedE
 
 if TYPE_CHECKING:
     from henshin.engine import RunOptions, Summary
-    from henshin.evaluation.datasets import Case
+    from henshin.evaluation.datasets import EvaluationSample
     from henshin.images.picture import Picture
     from henshin.models import ModelStore
     from henshin.registry import Registry
-    from henshin.runtime import Device, Model, Network
+    from henshin.runtime import Device, Model, OnnxSession
 
 SCALE_MARK = "{scale}"
 """Stands for the scale in what ``--set`` says of a pipeline."""
@@ -29,10 +29,10 @@ class Method(Protocol):
     name: str
     seconds: float
 
-    def begin(self, cases: Sequence[Case], scale: int) -> None:
+    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:
         """Prepare for the cases of one set and scale. Errors: HenshinError when it cannot do that scale at all."""
 
-    def draw(self, case: Case, given: Picture) -> Picture:
+    def draw(self, case: EvaluationSample, given: Picture) -> Picture:
         """Return what it makes of one of them. Errors: PictureError."""
 
 
@@ -44,11 +44,11 @@ class Resampler:
         self.filter = name
         self.seconds = 0.0
 
-    def begin(self, cases: Sequence[Case], scale: int) -> None:  # noqa: ARG002
+    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:  # noqa: ARG002
         """Set the clock to nothing."""
         self.seconds = 0.0
 
-    def draw(self, case: Case, given: Picture) -> Picture:
+    def draw(self, case: EvaluationSample, given: Picture) -> Picture:
         """Enlarge one picture."""
         from henshin.images.resizing import resample
 
@@ -64,10 +64,10 @@ class Untouched:
     name = "input"
     seconds = 0.0
 
-    def begin(self, cases: Sequence[Case], scale: int) -> None:
+    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:
         """Do nothing."""
 
-    def draw(self, case: Case, given: Picture) -> Picture:  # noqa: ARG002
+    def draw(self, case: EvaluationSample, given: Picture) -> Picture:  # noqa: ARG002
         """Return it."""
         return given
 
@@ -86,7 +86,7 @@ class Networks:
     batch_size: int | None = None
     tell: Callable[[str], None] = field(default=lambda _: None)
     _models: dict[str, Model] = field(default_factory=dict)
-    _opened: dict[Path, Network] = field(default_factory=dict)
+    _opened: dict[Path, OnnxSession] = field(default_factory=dict)
 
     def model(self, name: str) -> Model:
         """Open a model, a sampler's mapping with it. Errors: HenshinError, MissingError."""
@@ -100,13 +100,13 @@ class Networks:
             self._models[name] = Model(found.contract, self._network(found.path), self.batch_size, mapping=mapping)
         return self._models[name]
 
-    def _network(self, path: Path) -> Network:
-        from henshin.runtime import Network
+    def _network(self, path: Path) -> OnnxSession:
+        from henshin.runtime import OnnxSession
 
         if path not in self._opened:
             if self.device.note and not self._opened:
                 self.tell(self.device.note)
-            network = self._opened[path] = Network(path, self.device)
+            network = self._opened[path] = OnnxSession(path, self.device)
             self.tell(f"{path.stem} runs on {network.providers[0]}")
         return self._opened[path]
 
@@ -131,13 +131,13 @@ class ByModel:
         offered = ", ".join(str(one) for one in sorted(self.scales))
         raise HenshinError(f"model '{self.name}' does not enlarge by {scale}; it has: {offered}")
 
-    def begin(self, cases: Sequence[Case], scale: int) -> None:  # noqa: ARG002
+    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:  # noqa: ARG002
         """Open the network."""
         self.check(scale)
         self.seconds = 0.0
         self.model = self.networks.model(self.scales[scale])
 
-    def draw(self, case: Case, given: Picture) -> Picture:  # noqa: ARG002
+    def draw(self, case: EvaluationSample, given: Picture) -> Picture:  # noqa: ARG002
         """Translate one picture."""
         start = perf_counter()
         (drawn,) = self.model.translate([given])
@@ -196,18 +196,20 @@ class ByPipeline:
 
         1 where no option says it. Errors: those of ``check``.
         """
-        from henshin.config.options import ModelOption, marks_of
+        from henshin.config.options import ModelOption, option_markers
 
         if any(SCALE_MARK in one for one in self.overrides):
             return None
         self.check(1)
         configs = [stage.config for stage in self._pipeline.stages if stage.zone == "photos"]
-        options = [(one, mark.scale) for one in configs for mark in marks_of(type(one), ModelOption) if mark.scale]
+        options = [
+            (one, mark.scale) for one in configs for mark in option_markers(type(one), ModelOption) if mark.scale
+        ]
         scales = [getattr(config, option, None) or 1 for config, option in options]
         whole = [int(scale) for scale in scales if scale == int(scale)]
         return max(whole, default=1)
 
-    def begin(self, cases: Sequence[Case], scale: int) -> None:
+    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:
         """Write what is given, where it is no file already, and run the pipeline over all of it."""
         from henshin.engine import run
 
@@ -239,12 +241,12 @@ class ByPipeline:
 
     def _collect(self, files: dict[Path, Path], folder: Path) -> None:
         """Find out from the record of the run what became of each file."""
-        from henshin.engine.preparation.input_files import Source
+        from henshin.engine.preparation.input_files import SourceFile
         from henshin.engine.record.manifest import Manifest
 
         record = Manifest(folder).load()
         for path, file in files.items():
-            entry = record.last(Source.at(file, file.name).key)
+            entry = record.last(SourceFile.at(file, file.name).key)
             if entry is None:
                 self._drawn[path] = PictureError("the run says nothing of it")
             elif entry.status == "failed":
@@ -257,7 +259,7 @@ class ByPipeline:
             else:
                 self._drawn[path] = folder / entry.outputs[0].path
 
-    def draw(self, case: Case, given: Picture) -> Picture:  # noqa: ARG002
+    def draw(self, case: EvaluationSample, given: Picture) -> Picture:  # noqa: ARG002
         """Read the result."""
         from henshin.images import read
 

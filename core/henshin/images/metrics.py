@@ -37,7 +37,7 @@ def luma(picture: Picture) -> Plane:
     return 16.0 + _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
 
 
-def shaved(array: NDArray[Any], border: int) -> NDArray[Any]:
+def crop_border(array: NDArray[Any], border: int) -> NDArray[Any]:
     """Return a view of an array (H, W, ...) without ``border`` pixels at each side.
 
     Errors: ValueError when nothing would be left.

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from henshin.models.contract import Contract
-    from henshin.models.index import Entry
+    from henshin.models.index import IndexEntry
     from henshin.models.store import ModelStore
 
 Source = Location | Literal["download"]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class CatalogueEntry:
     """A line of the list of models. ``path`` is None for one that is not on this machine but can be downloaded.
 
     ``kind`` is the contract's, or that of the entry ("detector"), or "unknown" for a file that has no contract;
@@ -34,7 +34,7 @@ class Listed:
     source: Source
     path: Path | None = None
     contract: Contract | None = None
-    entry: Entry | Weights | None = None
+    entry: IndexEntry | Weights | None = None
     problem: str | None = None
 
     @property
@@ -43,29 +43,29 @@ class Listed:
         return "train" if isinstance(self.entry, Weights) else None
 
 
-def list_models(store: ModelStore) -> Sequence[Listed]:
+def list_models(store: ModelStore) -> Sequence[CatalogueEntry]:
     """Return every model that is at hand or can be downloaded, by name; of equal names the one that is used."""
-    listed: dict[str, Listed] = {}
+    listed: dict[str, CatalogueEntry] = {}
     for source, folder in store.folders.items():
         for name in store.names_in(folder):
             if name not in listed:
                 listed[name] = _line(store, name, source)
     for name, entry in store.entries.items():
         if name not in listed and entry.url is not None:
-            listed[name] = Listed(name, entry.kind, "download", contract=entry.contract, entry=entry)
+            listed[name] = CatalogueEntry(name, entry.kind, "download", contract=entry.contract, entry=entry)
     for name, weights in store.weights.items():
         if name not in listed and not all(model in listed for model in weights.models):
-            listed[name] = Listed(name, "translator", "download", entry=weights)
+            listed[name] = CatalogueEntry(name, "translator", "download", entry=weights)
     return [listed[name] for name in sorted(listed)]
 
 
-def _line(store: ModelStore, name: str, source: Source) -> Listed:
+def _line(store: ModelStore, name: str, source: Source) -> CatalogueEntry:
     entry = store.entries.get(name)
     path = store.located(name)
     if entry is not None and entry.kind == "detector":
-        return Listed(name, entry.kind, source, path, None, entry)
+        return CatalogueEntry(name, entry.kind, source, path, None, entry)
     try:
         contract = store.find(name).contract
     except HenshinError as error:
-        return Listed(name, entry.kind if entry else "unknown", source, path, None, entry, str(error))
-    return Listed(name, contract.kind, source, path, contract, entry)
+        return CatalogueEntry(name, entry.kind if entry else "unknown", source, path, None, entry, str(error))
+    return CatalogueEntry(name, contract.kind, source, path, contract, entry)

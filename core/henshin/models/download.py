@@ -15,7 +15,7 @@ from henshin.files import exists, hash_file
 from henshin.text import near_or_all
 
 if TYPE_CHECKING:
-    from henshin.models.index import Entry, Weights
+    from henshin.models.index import IndexEntry, Weights
     from henshin.models.store import ModelStore
 
 Progress = Callable[[int, int], None]
@@ -46,7 +46,7 @@ def pull(
     return target
 
 
-def fetch(entry: Entry | Weights, target: Path, progress: Progress | None = None, instead: str = "") -> None:
+def fetch(entry: IndexEntry | Weights, target: Path, progress: Progress | None = None, instead: str = "") -> None:
     """Download ``entry`` to ``target``: to the side first, renamed once hash and size are right.
 
     ``instead`` says what to do with a file that was had in another way, for when there is no network.
@@ -73,7 +73,7 @@ def fetch(entry: Entry | Weights, target: Path, progress: Progress | None = None
         raise HenshinError(f"{target}: cannot be written: {error.strerror or error}") from error
 
 
-def _receive(entry: Entry | Weights, file: Any, progress: Progress | None) -> None:
+def _receive(entry: IndexEntry | Weights, file: Any, progress: Progress | None) -> None:
     digest = hashlib.sha256()
     received = 0
     for chunk in _chunks(entry):
@@ -91,7 +91,7 @@ def _receive(entry: Entry | Weights, file: Any, progress: Progress | None) -> No
         )
 
 
-def _chunks(entry: Entry | Weights) -> Any:
+def _chunks(entry: IndexEntry | Weights) -> Any:
     from http.client import HTTPException
     from urllib.request import Request, urlopen
 

@@ -44,7 +44,7 @@ class Line(BaseModel):
     size: int = Field(ge=1, description="Bytes of the file.")
 
 
-class Entry(Line):
+class IndexEntry(Line):
     """One model of a list: its file with hash and size, where it can be had, what it is and whence it comes."""
 
     kind: Literal["translator", "sampler", "mapping", "synthesis", "encoder", "detector"] = "translator"
@@ -89,7 +89,7 @@ class Index(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: Annotated[list[Weights], BeforeValidator(lambda value: value or [])] = Field(default_factory=list)
-    models: Annotated[list[Entry], BeforeValidator(lambda value: value or [])] = Field(default_factory=list)
+    models: Annotated[list[IndexEntry], BeforeValidator(lambda value: value or [])] = Field(default_factory=list)
 
 
 def read_index(folder: Path) -> Index:
@@ -105,11 +105,11 @@ def _index(root: Node, path: Path) -> Index:
     try:
         return Index.model_validate(to_python(root))
     except ValidationError as error:
-        known = [*Index.model_fields, *Entry.model_fields, "scales"]
+        known = [*Index.model_fields, *IndexEntry.model_fields, "scales"]
         raise HenshinError(f"{path}: {explained(error, known)}") from error
 
 
-def add_to_index(folder: Path, entries: Sequence[Entry]) -> None:
+def add_to_index(folder: Path, entries: Sequence[IndexEntry]) -> None:
     """Put entries into a folder's models.yaml, each in the place of one of the same name or at the end; all or none.
 
     What else stands in the file, comments included, stays as it is.
@@ -133,7 +133,7 @@ def add_to_index(folder: Path, entries: Sequence[Entry]) -> None:
         side.unlink(missing_ok=True)
 
 
-def _with_entry(path: Path, entry: Entry, place: int) -> str:
+def _with_entry(path: Path, entry: IndexEntry, place: int) -> str:
     """Return the text of a list with an entry as item number ``place`` of its models."""
     lines = [line + "\n" for line in path.read_text(encoding="utf-8").rstrip().split("\n")]
     root = load_yaml(path)
@@ -177,7 +177,7 @@ def _end(lines: list[str], start: int, dash: int) -> int:
     return end
 
 
-def _block(entry: Entry, dash: int) -> list[str]:
+def _block(entry: IndexEntry, dash: int) -> list[str]:
     import yaml
 
     values = entry.model_dump(mode="json", exclude_defaults=True)

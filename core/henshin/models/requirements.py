@@ -37,15 +37,17 @@ def model_problem(
             return store.unknown(name, fitting(store, option))
         entry = store.entries.get(name)
         if entry is not None and entry.kind == "detector":
-            wrong = misfit(name, "detector", None, option)
+            wrong = requirement_problem(name, "detector", None, option)
         elif option.contract:
             halves = store.halves(name, base)
             founds = [store.find(_wanted(name, halves, option), base)] if halves else store.family(name, base)
             contracts = [(found.name, found.contract) for found in founds]
-            wrong = next(filter(None, (misfit(full, own.kind, own, option) for full, own in contracts)), None)
+            wrong = next(
+                filter(None, (requirement_problem(full, own.kind, own, option) for full, own in contracts)), None
+            )
         else:
             own = store.contract(name, base)
-            wrong = None if own is None else misfit(name, own.kind, own, option)
+            wrong = None if own is None else requirement_problem(name, own.kind, own, option)
         if wrong is None and not option.contract:
             store.file(name, base)
     except HenshinError as error:
@@ -53,7 +55,7 @@ def model_problem(
     return None if wrong is None else WrongModelError(f"{wrong}{_there_are(fitting(store, option))}")
 
 
-def misfit(name: str, kind: str, contract: Contract | None, option: ModelOption) -> str | None:
+def requirement_problem(name: str, kind: str, contract: Contract | None, option: ModelOption) -> str | None:
     """Say what a model of this kind is and what is wanted instead, or None if it will do."""
     if option.kind is not None and option.kind != kind:
         return f"'{name}' is {a(kind)}, and {a(option.kind)} is wanted"
@@ -78,7 +80,7 @@ def scale_problem(store: ModelStore, name: str, scale: float, base: Path | None 
 def fitting(store: ModelStore, option: ModelOption) -> list[str]:
     """Return the names of the models, here or for download, that an option takes."""
     sound = [one for one in list_models(store) if one.problem is None]
-    fit = [one.name for one in sound if misfit(one.name, one.kind, one.contract, option) is None]
+    fit = [one.name for one in sound if requirement_problem(one.name, one.kind, one.contract, option) is None]
     if option.kind in ("sampler", *HALVES):
         pairs = paired(one.name for one in sound)
         halves = {f"{name}-{option.kind}" for name in pairs}

@@ -12,7 +12,7 @@ from typing import Literal
 from henshin.errors import HenshinError, MissingError, WrongModelError
 from henshin.files import barred, data_folder, hash_file, is_file, is_folder, user_folder
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
-from henshin.models.index import INDEX_NAME, Entry, Weights, read_index
+from henshin.models.index import INDEX_NAME, IndexEntry, Weights, read_index
 from henshin.text import a, near_or_all
 
 Location = Literal["exported", "user", "packaged"]
@@ -28,13 +28,13 @@ _SCALED = re.compile(r"(.+)-x([1-9]\d*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResolvedModel:
     """A model that is at hand. Of a sampler of two models the file is that of the synthesis."""
 
     name: str
     path: Path
     contract: Contract
-    mapping: Found | None = None
+    mapping: ResolvedModel | None = None
 
 
 class ModelStore:
@@ -52,10 +52,10 @@ class ModelStore:
             "user": self.user,
             "packaged": packaged or data_folder("exported"),
         }
-        self._lists: tuple[dict[str, Entry], dict[str, Weights]] | None = None
+        self._lists: tuple[dict[str, IndexEntry], dict[str, Weights]] | None = None
 
     @property
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, IndexEntry]:
         """The models in the folders' lists, by name; an earlier folder's word counts. Errors: HenshinError."""
         return self._read()[0]
 
@@ -64,7 +64,7 @@ class ModelStore:
         """The weights in the folders' lists, that become models when they are imported. Errors: HenshinError."""
         return self._read()[1]
 
-    def _read(self) -> tuple[dict[str, Entry], dict[str, Weights]]:
+    def _read(self) -> tuple[dict[str, IndexEntry], dict[str, Weights]]:
         if self._lists is None:
             indices = [read_index(folder) for folder in reversed(self.folders.values())]
             self._lists = (
@@ -77,7 +77,7 @@ class ModelStore:
         """Return the weights from which a model of this name is imported, or all of the models of this name."""
         return next((one for one in self.weights.values() if name in (one.name, *one.models)), None)
 
-    def find(self, name: str, base: Path | None = None, scale: float | None = None) -> Found:
+    def find(self, name: str, base: Path | None = None, scale: float | None = None) -> ResolvedModel:
         """Find a model by its name, or by the path of its .onnx file (relative to ``base``, else to where we are).
 
         A multi-scale NAME stands for NAME-x2, NAME-x3, ...: the smallest of at least ``scale`` is taken, or the
@@ -112,7 +112,7 @@ class ModelStore:
         """Return (NAME-mapping, NAME-synthesis) when ``name`` stands for these two; see ``halves``."""
         return halves(self, name, base)
 
-    def family(self, name: str, base: Path | None = None) -> Sequence[Found]:
+    def family(self, name: str, base: Path | None = None) -> Sequence[ResolvedModel]:
         """Find all that a name stands for: an ordinary model alone, of a multi-scale one every scale, or both halves.
 
         Errors: those of ``find``.
@@ -207,7 +207,7 @@ class ModelStore:
             candidates = [folder / file for folder in self.folders.values() for file in files]
         return next((path for path in candidates if is_file(path)), None)
 
-    def _described(self, name: str, path: Path) -> Found:
+    def _described(self, name: str, path: Path) -> ResolvedModel:
         entry = None if is_path(name) else self.entries.get(name)
         contract = read_contract(path)
         if contract is None and entry is not None and entry.contract is not None:
@@ -216,7 +216,7 @@ class ModelStore:
             raise HenshinError(
                 f"{path}: has no contract, neither in its metadata nor in a {path.name}{SIDECAR_SUFFIX} beside it"
             )
-        return Found(contract.name if is_path(name) else name, path, contract)
+        return ResolvedModel(contract.name if is_path(name) else name, path, contract)
 
     def _names(self) -> tuple[str, ...]:
         here = {name for folder in self.folders.values() for name in self.names_in(folder)}
@@ -261,14 +261,14 @@ def halves(store: ModelStore, name: str, base: Path | None = None) -> tuple[str,
     return names if all(known) else ()
 
 
-def joined(name: str, mapping: Found, synthesis: Found) -> Found:
+def joined(name: str, mapping: ResolvedModel, synthesis: ResolvedModel) -> ResolvedModel:
     """Return a mapping and its synthesis as one sampler. Errors: HenshinError when one of them is something else."""
     for found, kind in zip((mapping, synthesis), HALVES, strict=True):
         if found.contract.kind != kind:
             raise HenshinError(f"{found.path}: is {a(found.contract.kind)}, and by its name it would be {a(kind)}")
     name = Path(name).stem if is_path(name) else name
     values = {"name": name, "kind": "sampler", "part": "", "latent_shape": mapping.contract.latent_shape}
-    return Found(name, synthesis.path, synthesis.contract.model_copy(update=values), mapping)
+    return ResolvedModel(name, synthesis.path, synthesis.contract.model_copy(update=values), mapping)
 
 
 def paired(names: Iterable[str]) -> list[str]:

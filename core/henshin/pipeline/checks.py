@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin.api.stage import Stage
-from henshin.config.options import FileOption, ModelOption, Where, marked
+from henshin.config.options import FileOption, ModelOption, OptionPath, find_options
 from henshin.config.validation import label, locate
-from henshin.config.yaml_reader import Mark, Node
+from henshin.config.yaml_reader import Node, Position
 from henshin.errors import PictureError, Problem, WrongModelError
 from henshin.files import barred, is_file, is_folder
 from henshin.models.requirements import model_problem, scale_problem
@@ -45,12 +45,12 @@ class Step:
         value = self.trait(name)
         return None if value is None or flow_problem(value) else frozenset(value)
 
-    def problem(self, where: str, message: str, mark: Mark | None = None, missing: bool = False) -> Problem:
+    def problem(self, where: str, message: str, mark: Position | None = None, missing: bool = False) -> Problem:
         """Return a problem at this stage, or at a place within it."""
         mark = mark or self.node.key_mark("use")
         return Problem(mark.where or where, mark.line, message, missing)
 
-    def option_problem(self, where: str, path: Where, message: str, missing: bool = False) -> Problem:
+    def option_problem(self, where: str, path: OptionPath, message: str, missing: bool = False) -> Problem:
         """Return a problem with the value of one of its options."""
         mark = locate(self.node, path)[1] if path[0] in self.node.mapping else None
         return self.problem(where, f"{label(self.label, path)}: {message}", mark, missing)
@@ -83,7 +83,7 @@ def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> lis
     """Say which of the models that a stage names are not there."""
     problems = []
     if step.stage is not None:
-        for path, name, option in marked(step.stage.config, ModelOption):
+        for path, name, option in find_options(step.stage.config, ModelOption):
             wrong = model_problem(store, name, base, option)
             if wrong is not None:
                 missing = not isinstance(wrong, WrongModelError)
@@ -100,7 +100,7 @@ def file_problems(step: Step, where: str, base: Path) -> list[Problem]:
     """Say which of the files that a stage names are not there, or are no pictures where pictures are wanted."""
     problems = []
     if step.stage is not None:
-        for path, name, option in marked(step.stage.config, FileOption):
+        for path, name, option in find_options(step.stage.config, FileOption):
             wrong = _file_problem(base / Path(name).expanduser(), option.picture)
             if wrong:
                 problems.append(step.option_problem(where, path, wrong))

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from henshin.runtime.device import Device, parse_device, resolve_device
 from henshin.runtime.model import Model
-from henshin.runtime.session import Network, NetworkError, OutOfMemoryError, Port
+from henshin.runtime.session import NetworkError, OnnxSession, OutOfMemoryError, Port
 
-__all__ = ["Device", "Model", "Network", "NetworkError", "OutOfMemoryError", "Port", "parse_device", "resolve_device"]
+__all__ = [
+    "Device",
+    "Model",
+    "NetworkError",
+    "OnnxSession",
+    "OutOfMemoryError",
+    "Port",
+    "parse_device",
+    "resolve_device",
+]

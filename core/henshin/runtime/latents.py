@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from henshin.images.picture import Picture
     from henshin.runtime.onnx_model import OnnxModel
-    from henshin.runtime.session import Network
+    from henshin.runtime.session import OnnxSession
 
 
 _MEAN = "mean_style"
@@ -89,7 +89,7 @@ def style_shape(model: OnnxModel) -> tuple[int, ...] | None:
     return fixed if len(fixed) == len(sides) else None
 
 
-def check_pair(mapping: Network, synthesis: Network) -> None:
+def check_pair(mapping: OnnxSession, synthesis: OnnxSession) -> None:
     """Compare what a mapping gives with what a synthesis takes. Errors: HenshinError when these are two shapes."""
     gives, takes = mapping.outputs[0].shape[1:], synthesis.inputs[0].shape[1:]
     if gives != takes:

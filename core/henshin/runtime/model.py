@@ -9,7 +9,7 @@ from henshin.errors import HenshinError, PictureError
 from henshin.images.picture import picture_problem
 from henshin.images.resizing import too_large
 from henshin.runtime.onnx_model import OnnxModel
-from henshin.runtime.session import Network, NetworkError, OutOfMemoryError
+from henshin.runtime.session import NetworkError, OnnxSession, OutOfMemoryError
 from henshin.runtime.tiling import BUDGET, smallest_side, up, usual_side
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from henshin.images.picture import Picture
     from henshin.models import Contract
     from henshin.runtime.session import AfterRun
-    from henshin.runtime.tiled_picture import Work
+    from henshin.runtime.tiled_picture import TiledPicture
     from henshin.runtime.tiling import Window
 
-    Part = tuple[Work, Window]
+    Part = tuple[TiledPicture, Window]
 
 _CUDA_BATCH_PIXELS = 16 * 256 * 256
 """Pixels of output in one batch on a GPU, when the user names no batch size. Of networks that can be tiled a batch may
@@ -51,7 +51,7 @@ class Model(OnnxModel):
     def __init__(
         self,
         contract: Contract,
-        network: Network,
+        network: OnnxSession,
         batch_size: int | None = None,
         tile: int | None = None,
         mapping: Model | None = None,
@@ -164,7 +164,7 @@ class Model(OnnxModel):
             side = min(side, self.contract.maximum_size)
         return up(max(side, smallest_side(reach, multiple)), multiple)
 
-    def _run_through(self, todo: list[tuple[int, Picture, int]]) -> list[Work]:
+    def _run_through(self, todo: list[tuple[int, Picture, int]]) -> list[TiledPicture]:
         from henshin.runtime.tiled_picture import prepared
 
         works = [
@@ -258,7 +258,7 @@ class Model(OnnxModel):
         advice = "; a 'resize' stage before it, or a smaller model, would do" if work.too_big else ""
         work.error = PictureError(f"model '{self.contract.name}' failed at {width} x {height}: {error}{advice}")
 
-    def _smaller(self, work: Work) -> bool:
+    def _smaller(self, work: TiledPicture) -> bool:
         """Make the tiles smaller after memory was short. False if this picture cannot be cut any smaller."""
         reach = self.contract.reach
         if not work.too_big or not isinstance(reach, int) or self._fixed_size is not None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from henshin.images.picture import Picture
     from henshin.models import Contract
-    from henshin.runtime.session import Network, Port
+    from henshin.runtime.session import OnnxSession, Port
 
 _FLOATS = {"tensor(float16)": "float16", "tensor(double)": "float64"}
 
@@ -29,7 +29,7 @@ class OnnxModel:
     """
 
     def __init__(
-        self, contract: Contract, network: Network, batch_size: int | None = None, mapping: OnnxModel | None = None
+        self, contract: Contract, network: OnnxSession, batch_size: int | None = None, mapping: OnnxModel | None = None
     ) -> None:
         self.contract = contract
         self.network = network
@@ -93,7 +93,7 @@ def postprocess(result: npt.NDArray[Any], contract: Contract) -> npt.NDArray[Any
     return np.ascontiguousarray(pictures[..., ::-1] if contract.channel_order == "BGR" else pictures)
 
 
-def _port(network: Network, ports: list[Port], name: str | None, what: str) -> Port:
+def _port(network: OnnxSession, ports: list[Port], name: str | None, what: str) -> Port:
     if name is None:
         return ports[0]
     for port in ports:

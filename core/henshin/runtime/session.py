@@ -45,7 +45,7 @@ class Port:
     type: str
 
 
-class Network:
+class OnnxSession:
     """A session of ONNX Runtime on one device.
 
     ``providers`` is what really runs it, ``inputs`` and ``outputs`` are its ports in the file's order. ``memory`` may

@@ -23,7 +23,7 @@ RESCUE_SIDE = 32
 
 
 @dataclass(slots=True, eq=False)
-class Work:
+class TiledPicture:
     """A picture with its windows. ``size`` is its own height and width, ``inner`` what the network is to see of it.
 
     Between the two lies the reduction above a maximum size; between ``inner`` and ``source`` the padding. ``too_big``:
@@ -95,7 +95,7 @@ class Work:
 
 def prepared(
     index: int, picture: Picture, contract: Contract, side: int, fixed: tuple[int, int] | None, least: int
-) -> Work:
+) -> TiledPicture:
     """Plan one picture: reduce it if it is above the maximum, pad it to the size multiple, cut it into windows.
 
     ``side`` bounds a window of a network with finite reach; ``fixed`` is the only size the network takes, if it has
@@ -110,7 +110,7 @@ def prepared(
         pieces = windows(height, width, side, contract.reach, contract.size_multiple, contract.maximum_size)
     else:
         pieces = [Window(Span(0, source.shape[0], 0, source.shape[0]), Span(0, source.shape[1], 0, source.shape[1]))]
-    return Work(index, picture, size, inner, least, source, pieces)
+    return TiledPicture(index, picture, size, inner, least, source, pieces)
 
 
 def inner_size(height: int, width: int, contract: Contract, fixed: tuple[int, int] | None) -> tuple[int, int]:

@@ -21,7 +21,7 @@ def up_and_down(step: int, steps: int, up: float, down: float) -> float:
     return rising * (0.5 - 0.5 * math.cos(math.pi * falling))
 
 
-def set_rate(rate: float, *optimisers: Any) -> None:
+def set_learning_rate(rate: float, *optimisers: Any) -> None:
     """Give every parameter of these optimisers this learning rate."""
     for optimiser in optimisers:
         for group in optimiser.param_groups:
@@ -31,7 +31,7 @@ def set_rate(rate: float, *optimisers: Any) -> None:
 Groups = list[dict[str, Any]]
 
 
-class Settings:
+class OptimizerSettings:
     """What every tracked optimiser was set to when its run began: learning rate, betas and the like.
 
     Loading the state of an optimiser also loads its settings, so that `--resume --set learning_rate=...` would change

@@ -29,10 +29,10 @@ from henshin.errors import HenshinError, PipelineError
 from henshin.models import Contract
 from henshin.models.trained_weights import RUN_FILE
 from henshin.registry import Registry, build_registry
-from henshin.runtime import Device, Network
+from henshin.runtime import Device, OnnxSession
 from henshin.testing.generators import configured
 from henshin.text import flat, one_line
-from henshin.train.config.run_config import RunOptions, RunPlan, load_run
+from henshin.train.config.run_config import RunPlan, TrainOptions, load_run
 from henshin.train.export import export
 from henshin.train.export.parity import noise_trials, photo_folders, picture_trials, square_trials
 from henshin.train.loop.launch import train
@@ -85,7 +85,7 @@ class Trial:
 
     def run(self, folder: str, steps: int, resume: bool = False) -> tuple[TrainingRun, dict[str, Any]]:
         """Train to so many steps; return the run and what its last checkpoint holds. Errors: AssertionError."""
-        options = RunOptions(
+        options = TrainOptions(
             device="cpu", precision="fp32", compile=False, resume=resume, max_steps=steps, save_every=1e9, log_every=1
         )
         said: list[str] = []
@@ -288,7 +288,7 @@ def _apart(network: nn.Module, file: Path, contract: Contract) -> int:
 
     Of an encoder thousandths of its largest value.
     """
-    model = Network(file, Device("cpu"))
+    model = OnnxSession(file, Device("cpu"))
     ((port,), (result,)) = model.inputs, model.outputs
     trials = {
         "translator": picture_trials([], contract.size_multiple, contract.preferred_size),

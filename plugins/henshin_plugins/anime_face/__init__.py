@@ -33,11 +33,11 @@ class AnimeFaceDetect(Stage[AnimeFaceDetectConfig]):
 
     def open(self, context: Context) -> None:
         """Read the cascade. Errors: MissingError when it is not there, HenshinError when it is none."""
-        from henshin_plugins.anime_face.detect import Finder
+        from henshin_plugins.anime_face.detect import AnimeFaceDetector
         from henshin_plugins.anime_face.lbp_cascade import read_cascade
 
         cascade = read_cascade(context.store.file(self.config.model, context.base))
-        self.finder: Finder | None = Finder(cascade, self.config)
+        self.finder: AnimeFaceDetector | None = AnimeFaceDetector(cascade, self.config)
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
         """Return the frames with their faces; those without any as `without_faces` says."""

@@ -40,7 +40,7 @@ FILLING = 0.5
 """Least side of a face looked for then, as a share of the picture's shorter side."""
 
 
-class Finder:
+class AnimeFaceDetector:
     """A cascade with the options of `anime_face_detect` around it."""
 
     def __init__(self, cascade: Cascade, config: AnimeFaceDetectConfig) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from henshin import Degradation, GeneratorConfig, NetworkChoice, PatchData, RecipeConfig
 from henshin.api.recipe import NetworkOption
-from henshin.config.options import Where
+from henshin.config.options import OptionPath
 
 if TYPE_CHECKING:
     from typing import Self
@@ -67,7 +67,7 @@ class SuperResolutionConfig(RecipeConfig):
         1000, ge=1, le=10**9, description="Steps between sample sheets, and between measurements of held-out pictures."
     )
 
-    def picture_sizes(self) -> dict[Where, int]:
+    def picture_sizes(self) -> dict[OptionPath, int]:
         """The network is shown the small pieces."""
         return {("data", "patch"): self.data.patch}
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from henshin.errors import WrongWeightsError
-from henshin.train.weights import misfit, tidied
+from henshin.train.weights import canonicalize_state_dict, state_dict_mismatch
 
 MEAN = (0.4488, 0.4371, 0.4040)
 """Mean colour of DIV2K, which the authors take from pictures in [0, 1] and add again."""
@@ -108,7 +108,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
     of the tensors, so that one that is missing or of another shape can be named.
     Errors: WrongWeightsError when most names are CARN's, but not all that are wanted are there, or more.
     """
-    tensors = tidied(tensors)
+    tensors = canonicalize_state_dict(tensors)
     known = {name: tensor for name, tensor in tensors.items() if _LAYERS.fullmatch(name.rpartition(".")[0])}
     if len(known) < 0.75 * max(len(tensors), _FEWEST):
         return None
@@ -118,7 +118,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
     del theirs["mean"]
     state = network.state_dict()
     expected = {**{theirs[name]: state[name] for name in theirs}, **_shifts(network.mean)}
-    problem = misfit(expected, tensors, "CARN")
+    problem = state_dict_mismatch(expected, tensors, "CARN")
     if problem is None and not all(
         torch.equal(tensors[f"{side}_mean.shifter.weight"].flatten(1), torch.eye(3)) for side in ("sub", "add")
     ):

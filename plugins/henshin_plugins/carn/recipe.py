@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from henshin.train.losses import pixel_loss
-from henshin.train.networks import Average
-from henshin.train.optim import set_rate
+from henshin.train.networks import EMA
+from henshin.train.optim import set_learning_rate
 from henshin.train.super_resolution.patches import open_patches
 from henshin.train.super_resolution.validation import Watched, scales_of
 
@@ -29,7 +29,7 @@ def train(config: SuperResolutionConfig, run: Run) -> None:
     patches = open_patches(run, c.data, tuple(scales))
 
     network = run.generator(c.generator).to(memory_format=torch.channels_last)  # a third faster here, on CPUs too
-    average = Average(network, c.average).to(run.device)
+    average = EMA(network, c.average).to(run.device)
     steps = torch.optim.Adam(network.parameters(), c.learning_rate)
     generator = run.prepare(network)
     steps = run.prepare(steps)
@@ -39,7 +39,7 @@ def train(config: SuperResolutionConfig, run: Run) -> None:
     run.track(generator=generator, average=average, steps=steps)
     watched = Watched(patches, scales)
     while run.step():
-        set_rate(c.rate(run.steps), steps)
+        set_learning_rate(c.rate(run.steps), steps)
         small, large, scale = patches.draw(c.batch, run.rng, c.degradation)
         drawn = generator(small, *scales[scale])
 

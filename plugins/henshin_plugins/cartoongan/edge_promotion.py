@@ -18,7 +18,7 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     import numpy as np
 
-    from henshin.train.data import Pictures
+    from henshin.train.data import ImageSet
 
 _TANGENT = 13573 / 32768
 """Of 22.5 degrees, as OpenCV rounds it: gradients nearer to an axis than this are compared along that axis."""
@@ -96,7 +96,7 @@ class PromotedAsDrawn:
     of a random crop the edges are those of the crop, so that a few pixels along its border may differ.
     """
 
-    def __init__(self, pictures: Pictures, **options: float) -> None:
+    def __init__(self, pictures: ImageSet, **options: float) -> None:
         self.pictures, self.options = pictures, options
 
     def __len__(self) -> int:

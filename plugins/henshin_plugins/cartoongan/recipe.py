@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from henshin.train.data import augment, open_domains, scaled, through
+from henshin.train.data import apply_stage, augment, open_domains, to_float
 from henshin.train.data.stage_transform import configured
 from henshin.train.losses import (
     Vgg19,
@@ -24,14 +24,14 @@ from henshin.train.losses import (
     pixel_loss,
     style_loss,
 )
-from henshin.train.networks import Average, frozen, mean_score
-from henshin.train.optim import set_rate
+from henshin.train.networks import EMA, mean_score, set_requires_grad
+from henshin.train.optim import set_learning_rate
 from henshin_plugins.cartoongan.edge_promotion import PromotedAsDrawn
 from henshin_plugins.cartoongan.network import CartoonJudge
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin.train.data import Pictures
+    from henshin.train.data import ImageSet
     from henshin_plugins.cartoongan.config import CartoonGanConfig
 
 
@@ -42,7 +42,7 @@ def train(config: CartoonGanConfig, run: Run) -> None:
     smooth = without_edges(c, run, cartoons)
 
     network = run.generator(c.generator)
-    average = Average(network, c.average).to(run.device)
+    average = EMA(network, c.average).to(run.device)
     judge, vgg = CartoonJudge(c.judge_width, c.judge_norm), Vgg19(c.layers)
     generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
     judge_steps = torch.optim.Adam(judge.parameters(), c.learning_rate, (0.5, 0.999))
@@ -67,15 +67,15 @@ def train(config: CartoonGanConfig, run: Run) -> None:
     )
     while run.step():
         rate = c.rate(run.steps, len(photos))
-        set_rate(rate, generator_steps)
-        set_rate(rate * c.judge_rate, judge_steps)
+        set_learning_rate(rate, generator_steps)
+        set_learning_rate(rate * c.judge_rate, judge_steps)
         photo, cartoon, blurred = (domain.draw(c.batch, run.rng) for domain in (photos, cartoons, smooth))
         playing = run.steps >= beginning
         drawn = generator(photo)
 
         said: dict[str, Tensor] = {}
         if playing:
-            frozen(judge, False)
+            set_requires_grad(judge, True)
             shown = augment(torch.cat([cartoon, drawn.detach(), blurred]), c.augment)
             real, fake, dull = judge(shown).float().chunk(3)
             judge_loss = edge_promoting_loss(c.gan, [real], [fake], [dull], c.smooth_weight)
@@ -95,7 +95,7 @@ def train(config: CartoonGanConfig, run: Run) -> None:
             said["pixel"] = pixel_loss(drawn.float(), photo)
             total = total + c.pixel_weight * said["pixel"]
         if playing:
-            frozen(judge, True)
+            set_requires_grad(judge, False)
             said["adversarial"] = generator_loss(c.gan, [judge(augment(drawn, c.augment)).float()])
             total = total + said["adversarial"]
         if playing and c.colour_weight:
@@ -113,15 +113,15 @@ def train(config: CartoonGanConfig, run: Run) -> None:
 
         run.log(run.steps, **said, total=total)
         if run.every(c.sheet_every or epoch):
-            held = scaled(photos.held[:8] if len(photos.held) else photos.training[:8])
+            held = to_float(photos.held[:8] if len(photos.held) else photos.training[:8])
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [held, average(held)], names=("photo", "drawing"))
 
 
-def without_edges(config: CartoonGanConfig, run: Run, cartoons: Pictures) -> Pictures | PromotedAsDrawn:
+def without_edges(config: CartoonGanConfig, run: Run, cartoons: ImageSet) -> ImageSet | PromotedAsDrawn:
     """The twin of the cartoons whose edges are smoothed: made now, or of each batch as it is drawn."""
     smoothing = config.smooth.model_dump(exclude_none=True)
     if config.smooth_at == "start":
-        return through(run, cartoons, "edge_promote", smoothing)
+        return apply_stage(run, cartoons, "edge_promote", smoothing)
     s = configured(run, "edge_promote", smoothing).config
     return PromotedAsDrawn(cartoons, low=s.low, high=s.high, dilate=s.dilate, kernel=s.kernel, sigma=s.deviation)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError
-from henshin.train.data import ImagePool, augment, open_domains, scaled
+from henshin.train.data import ImagePool, augment, open_domains, to_float
 from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss
-from henshin.train.networks import Average, MultiScale, frozen, mean_score
-from henshin.train.optim import constant_then_linear, set_rate
+from henshin.train.networks import EMA, MultiScaleDiscriminator, mean_score, set_requires_grad
+from henshin.train.optim import constant_then_linear, set_learning_rate
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -50,10 +50,13 @@ def train(config: CutConfig, run: Run) -> None:
         raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
     photos, drawings = open_domains(run, c.data)
 
-    average = Average(network, c.average).to(run.device)
+    average = EMA(network, c.average).to(run.device)
     with torch.no_grad():
         channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
-    heads, judges = Heads(channels), MultiScale(c.scales, c.judge_width, c.judge_layers, c.judge_norm, c.judge_gain)
+    heads, judges = (
+        Heads(channels),
+        MultiScaleDiscriminator(c.scales, c.judge_width, c.judge_layers, c.judge_norm, c.judge_gain),
+    )
     generator_steps = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, (0.5, 0.999))
     judge_steps = torch.optim.Adam(judges.parameters(), c.learning_rate, (0.5, 0.999))
     generator, heads, judges = run.prepare(network, heads, judges)
@@ -78,15 +81,15 @@ def train(config: CutConfig, run: Run) -> None:
         size = c.size_at(run.steps)
         photo, drawing = (fitted(domain.draw(c.batch, run.rng), size) for domain in (photos, drawings))
         rate = c.learning_rate * constant_then_linear(run.steps, c.steps, c.decay)
-        set_rate(rate, generator_steps)
-        set_rate(rate * c.judge_rate, judge_steps)
+        set_learning_rate(rate, generator_steps)
+        set_learning_rate(rate * c.judge_rate, judge_steps)
 
         # photos and, to hold them where they are, drawings go through the generator together
         asked = torch.cat([photo, drawing]) if c.nce_identity else photo
         drawn, keys = generator.trace(asked, c.taps)
         fake = drawn[: c.batch]
 
-        frozen(judges, False)
+        set_requires_grad(judges, True)
         for again in range(c.judge_repeats):
             real = fitted(drawings.draw(c.batch, run.rng), size) if again else drawing
             shown = augment(torch.cat([real, pool(fake.detach())]), c.augment)
@@ -96,7 +99,7 @@ def train(config: CutConfig, run: Run) -> None:
             run.backward(judge_loss)
             judge_steps.step()
 
-        frozen(judges, True)
+        set_requires_grad(judges, False)
         adversarial = generator_loss(c.gan, judges(augment(fake, c.augment)))
         queries = generator.features(drawn, c.taps)
         places = [torch.randperm(f.shape[2] * f.shape[3], device=run.device)[: c.patches] for f in queries]
@@ -119,7 +122,7 @@ def train(config: CutConfig, run: Run) -> None:
         )
         if run.every(c.sheet_every):
             sampled = photos.held if len(photos.held) else photos.training
-            held = fitted(scaled(sampled[:12]), size)
+            held = fitted(to_float(sampled[:12]), size)
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [held, average(held)], names=("photo", "drawing"))
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from henshin.train.networks import initialise
-from henshin.train.weights import fitted, layers_of, tidied
+from henshin.train.weights import canonicalize_state_dict, fitted, layers_of
 
 
 def convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
@@ -103,7 +103,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
     That is one nn.Sequential, `model`, whose residual blocks hold another, `conv_block`; with dropout in a block its
     second convolution comes one place later. None where names or shapes are those of something else.
     """
-    tensors = tidied(tensors)
+    tensors = canonicalize_state_dict(tensors)
     outer = sum(re.fullmatch(r"model\.\d+\.weight", name) is not None for name in tensors)
     blocks = len({name.split(".")[1] for name in tensors if re.match(r"model\.\d+\.conv_block\.", name)})
     if "model.1.weight" not in tensors or blocks == 0 or outer % 2 or outer < 4:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from henshin.train.data import ImagePool, Pictures, augment, open_domains, scaled
+from henshin.train.data import ImagePool, ImageSet, augment, open_domains, to_float
 from henshin.train.losses import (
     cycle_loss,
     discriminator_loss,
@@ -21,8 +21,8 @@ from henshin.train.losses import (
     landmark_loss,
     landmark_network,
 )
-from henshin.train.networks import Average, frozen, make_judge, mean_score
-from henshin.train.optim import set_rate
+from henshin.train.networks import EMA, make_discriminator, mean_score, set_requires_grad
+from henshin.train.optim import set_learning_rate
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -42,8 +42,8 @@ def train(config: CycleGanConfig, run: Run) -> None:
     epoch = c.epoch(pictures)
 
     network_ab, network_ba = run.generator(c.generator), run.generator(c.generator)
-    average = Average(network_ab, c.average).to(run.device)
-    judge_a, judge_b = (make_judge(c.judge, c.judge_width, c.judge_layers, c.judge_norm) for _ in "ab")
+    average = EMA(network_ab, c.average).to(run.device)
+    judge_a, judge_b = (make_discriminator(c.judge, c.judge_width, c.judge_layers, c.judge_norm) for _ in "ab")
     together = not mixes(network_ab)
     both, betas = chain(network_ab.parameters(), network_ba.parameters()), (c.betas[0], c.betas[1])
     generator_steps = torch.optim.Adam(both, c.learning_rate, betas)
@@ -73,14 +73,14 @@ def train(config: CycleGanConfig, run: Run) -> None:
     while run.step():
         playing = run.steps >= c.pretrain
         rate = c.rate(max(run.steps - c.pretrain, 0), pictures)
-        set_rate(rate, generator_steps)
-        set_rate(rate * c.judge_rate, judge_a_steps, judge_b_steps)
+        set_learning_rate(rate, generator_steps)
+        set_learning_rate(rate * c.judge_rate, judge_a_steps, judge_b_steps)
         real_a, real_b = domain_a.draw(c.batch, run.rng), domain_b.draw(c.batch, run.rng)
         losses: dict[str, Tensor] = {}
 
         if playing:
-            frozen(judge_a, True)
-            frozen(judge_b, True)
+            set_requires_grad(judge_a, False)
+            set_requires_grad(judge_b, False)
             ask_same = any(c.identity_weights)
             fake_b, same_b = translated(a_to_b, real_a, real_b if ask_same else None, together)
             fake_a, same_a = translated(b_to_a, real_b, real_a if ask_same else None, together)
@@ -111,7 +111,7 @@ def train(config: CycleGanConfig, run: Run) -> None:
             ("judge_a", judge_a, judge_a_steps, real_a, fake_a, pool_a),
             ("judge_b", judge_b, judge_b_steps, real_b, fake_b, pool_b),
         ):
-            frozen(judge, False)
+            set_requires_grad(judge, True)
             shown = pool(fake) if playing else fake
             score_real, score_fake = judge(augment(torch.cat([real, shown]), c.augment)).chunk(2)
             losses[name] = discriminator_loss(c.gan, [score_real], [score_fake])
@@ -146,10 +146,11 @@ def translated(
 
 
 @torch.no_grad()
-def both_ways(domain_a: Pictures, domain_b: Pictures, a_to_b: nn.Module, b_to_a: nn.Module) -> list[Tensor]:
+def both_ways(domain_a: ImageSet, domain_b: ImageSet, a_to_b: nn.Module, b_to_a: nn.Module) -> list[Tensor]:
     """Rows of a sheet, as `BOTH_WAYS` calls them: photos there and back, and drawings there and back."""
     a, b = (
-        scaled(domain.held[:SHOWN] if len(domain.held) else domain.training[:SHOWN]) for domain in (domain_a, domain_b)
+        to_float(domain.held[:SHOWN] if len(domain.held) else domain.training[:SHOWN])
+        for domain in (domain_a, domain_b)
     )
     learning = b_to_a.training
     b_to_a.eval()

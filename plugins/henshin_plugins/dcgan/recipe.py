@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from henshin.errors import HenshinError
 from henshin.train.data import augment, open_pictures
-from henshin.train.networks import Average, frozen
-from henshin.train.optim import set_rate
+from henshin.train.networks import EMA, set_requires_grad
+from henshin.train.optim import set_learning_rate
 from henshin_plugins.dcgan.network import DcganJudge
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def train(config: DcganConfig, run: Run) -> None:
     epoch = c.epoch(len(pictures))
     run.say(f"{len(pictures)} pictures, {c.data.size} px; an epoch is {epoch} steps")
 
-    average = Average(network, c.average, own_buffers=True).to(run.device)
+    average = EMA(network, c.average, own_buffers=True).to(run.device)
     judge = DcganJudge(
         c.data.size, c.judge_width, c.judge_norm, c.judge_extra, probability=c.judge_output == "probability"
     )
@@ -57,14 +57,14 @@ def train(config: DcganConfig, run: Run) -> None:
     )
     while run.step():
         rate = c.rate(run.steps, len(pictures))
-        set_rate(rate, generator_steps)
-        set_rate(rate * c.judge_rate, judge_steps)
+        set_learning_rate(rate, generator_steps)
+        set_learning_rate(rate * c.judge_rate, judge_steps)
         real = pictures.draw(c.batch, run.rng)
         noise = torch.from_numpy(run.rng.standard_normal((c.batch, latent), np.float32)).to(run.device)
         fake = generator(noise)
 
         # real and drawn pictures apart, so that batch norm tells the judge nothing about the other ones
-        frozen(judge, False)
+        set_requires_grad(judge, True)
         of_real = judge.logits(augment(real, c.augment))
         of_fake = judge.logits(augment(fake.detach(), c.augment))
         judge_loss = cross_entropy(of_real, 1 - c.smoothing) + cross_entropy(of_fake, 0)
@@ -72,7 +72,7 @@ def train(config: DcganConfig, run: Run) -> None:
         run.backward(judge_loss)
         judge_steps.step()
 
-        frozen(judge, True)
+        set_requires_grad(judge, False)
         adversarial = cross_entropy(judge.logits(augment(fake, c.augment)), 1)
         generator_steps.zero_grad()
         run.backward(adversarial)

@@ -40,9 +40,9 @@ class FaceDetect(Stage[FaceDetectConfig]):
 
     def open(self, context: Context) -> None:
         """Load the detector's networks. Errors: MissingError when there is no YuNet model."""
-        from henshin_plugins.face.detect import Finder
+        from henshin_plugins.face.detect import FaceDetector
 
-        self.finder: Finder | None = Finder(self.config, context)
+        self.finder: FaceDetector | None = FaceDetector(self.config, context)
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
         """Return the frames with their faces; those without any as `without_faces` says."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from henshin.api.face_selection import chosen, is_seen, side
-from henshin_plugins.face.geometry import suppress
-from henshin_plugins.face.second_pass import ANGLES, QUARTERS, SCORES, confirmed, look_again
+from henshin_plugins.face.geometry import nms
+from henshin_plugins.face.second_pass import ANGLES, QUARTERS, SCORES, confirmed, second_pass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ DOUBLE = 0.5
 """Faces that share more of their union are one: a turned face may be found twice before it is seen upright."""
 
 
-class Finder:
+class FaceDetector:
     """A detector with the options of `face_detect` around it."""
 
     def __init__(self, config: FaceDetectConfig, context: Context) -> None:
@@ -51,7 +51,7 @@ class Finder:
         if self.config.look_again != "never":
             faces = self._confirmed(picture, faces, size)
             if not faces:
-                again = look_again(self.detector, picture, ANGLES[self.config.look_again], size, self.scores)
+                again = second_pass(self.detector, picture, ANGLES[self.config.look_again], size, self.scores)
                 faces = self._confirmed(picture, again, size)
         most = self.config.maximum_faces
         return chosen((face for face in faces if is_seen(face, alpha)), self.config.faces, most, picture)
@@ -62,7 +62,7 @@ class Finder:
         looks = [confirmed(self.detector, picture, face, quarters, self.scores) for face in faces]
         seen = [face for face in looks if face is not None and side(face) >= size]
         boxes = np.array([[*face.box, face.score] for face in seen], np.float64).reshape(-1, 5)
-        return [seen[index] for index in suppress(boxes, DOUBLE)]
+        return [seen[index] for index in nms(boxes, DOUBLE)]
 
     def _size(self, picture: Picture) -> int:
         if self.config.minimum_size == "auto":

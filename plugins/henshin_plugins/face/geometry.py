@@ -89,7 +89,7 @@ def bounds(matrix: Array, width: float, height: float) -> tuple[float, float, fl
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def suppress(boxes: Array, overlap: float, *, of_smaller: bool = False) -> npt.NDArray[np.int64]:
+def nms(boxes: Array, overlap: float, *, of_smaller: bool = False) -> npt.NDArray[np.int64]:
     """Return the indices of the boxes that stay, best first.
 
     `boxes` is (N, 5+): x0 y0 x1 y1 score. A box falls if it shares more than `overlap` of its union with a better

@@ -24,7 +24,7 @@ CHUNK = 256
 """Rectangles looked up at once: what a gather of them needs stays below 20 MB."""
 
 
-class Areas:
+class IntegralImage:
     """Table of sums of `picture` (H, W, 3), or of one reduced by `factor` first to save memory."""
 
     def __init__(self, picture: Picture, factor: int = 1) -> None:
@@ -69,7 +69,7 @@ class Areas:
 
 
 def face_crops(picture: Picture, boxes: Array, side: int) -> Pixels:
-    """Return crops as `Areas.crops` does, but of a table for each box: exact on photos of any size, for few boxes."""
+    """Return crops as `IntegralImage.crops` does, from a table for each box: exact for any size, meant for few boxes."""
     height, width = picture.shape[:2]
     crops = [np.zeros((0, side, side, 3), np.float32)]
     for box in boxes:
@@ -77,7 +77,7 @@ def face_crops(picture: Picture, boxes: Array, side: int) -> Pixels:
         high = np.ceil(box[2:]).clip(low + 1, [width, height]).astype(int)
         part = np.ascontiguousarray(picture[low[1] : high[1], low[0] : high[0]])
         factor = max(1, int((box[2:] - box[:2]).min()) // (4 * side))
-        crops.append(Areas(part, factor).crops((box - np.tile(low, 2))[None], side))
+        crops.append(IntegralImage(part, factor).crops((box - np.tile(low, 2))[None], side))
     return np.concatenate(crops)
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from henshin import Face, MissingError
-from henshin_plugins.face.geometry import suppress
-from henshin_plugins.face.integral_image import Areas, face_crops
+from henshin_plugins.face.geometry import nms
+from henshin_plugins.face.integral_image import IntegralImage, face_crops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Context, Picture
-    from henshin.runtime import Network
+    from henshin.runtime import OnnxSession
     from henshin_plugins.face.geometry import Array
     from henshin_plugins.face.integral_image import Pixels
 
@@ -68,12 +68,14 @@ class Mtcnn:
         areas = [p.shape[0] * p.shape[1] / factor**2 for p, factor in zip(pictures, factors, strict=True)]
         found: list[list[Face]] = []
         for part in _shares(areas, TOGETHER):
-            tables = [Areas(picture, factor) for picture, factor in zip(pictures[part], factors[part], strict=True)]
+            tables = [
+                IntegralImage(picture, factor) for picture, factor in zip(pictures[part], factors[part], strict=True)
+            ]
             refined = self._refine(tables, self._propose(tables, sizes[part]))
             found += self._decide(pictures[part], refined, score)
         return found
 
-    def _propose(self, tables: Sequence[Areas], sizes: Sequence[int]) -> list[Array]:
+    def _propose(self, tables: Sequence[IntegralImage], sizes: Sequence[int]) -> list[Array]:
         """First stage: square windows (N, 5) of each picture, over a pyramid. Levels of one shape share a batch."""
         levels: dict[tuple[int, int], list[tuple[int, float]]] = {}
         for index, (table, size) in enumerate(zip(tables, sizes, strict=True)):
@@ -86,17 +88,17 @@ class Mtcnn:
                 maps = self.propose.run(np.stack([tables[index].whole(*shape) for index, _ in members[some]]))
                 for (index, scale), scores, shifts in zip(members[some], *maps, strict=True):
                     boxes = _windows(scores.swapaxes(0, 1), shifts.swapaxes(0, 1), scale)
-                    windows[index].append(boxes[suppress(boxes, 0.5)])
+                    windows[index].append(boxes[nms(boxes, 0.5)])
         return [_settled(np.concatenate(parts)) for parts in windows]
 
-    def _refine(self, tables: Sequence[Areas], proposed: Sequence[Array]) -> list[Array]:
+    def _refine(self, tables: Sequence[IntegralImage], proposed: Sequence[Array]) -> list[Array]:
         """Second stage: the windows of all pictures in one batch; those that look like faces, moved nearer to them."""
         crops = [table.crops(boxes[:, :4], 24) for table, boxes in zip(tables, proposed, strict=True)]
         refined = []
         for boxes, (scores, shifts) in zip(proposed, self.refine.run_parts(crops), strict=True):
             keep = scores[:, 1] > REFINE
             likely = np.column_stack([boxes[keep, :4], scores[keep, 1]])
-            best = suppress(likely, 0.7)
+            best = nms(likely, 0.7)
             refined.append(_whole(_square(_moved(likely[best], shifts[keep][best]))))
         return refined
 
@@ -110,7 +112,7 @@ class Mtcnn:
 class Net:
     """One of the nets with the names of its input and outputs."""
 
-    def __init__(self, network: Network, source: str, *outputs: str) -> None:
+    def __init__(self, network: OnnxSession, source: str, *outputs: str) -> None:
         self.network, self.source, self.outputs = network, source, outputs
 
     def run(self, pictures: npt.NDArray[np.uint8] | Pixels) -> list[Pixels]:
@@ -167,7 +169,7 @@ def _windows(scores: Pixels, shifts: Pixels, scale: float) -> Array:
 
 def _settled(windows: Array) -> Array:
     """Return square boxes (N, 5) of the windows (N, 9) of all levels, regressed, without doubles."""
-    windows = windows[suppress(windows, 0.7)]
+    windows = windows[nms(windows, 0.7)]
     sides = np.tile(windows[:, 2:4] - windows[:, :2] - 1, 2)
     moved = windows[:, :4] + windows[:, 5:] * sides
     return _whole(_square(np.column_stack([moved, windows[:, 4]])))
@@ -199,6 +201,6 @@ def _faces(boxes: Array, scores: Pixels, shifts: Pixels, points: Pixels, *, leas
     low, sides = boxes[:, None, :2], (boxes[:, 2:4] - boxes[:, :2])[:, None]
     landmarks = points[keep].reshape(-1, 2, 5).swapaxes(1, 2) * sides + low
     boxes = _moved(boxes, shifts[keep])
-    for index in suppress(boxes, 0.7, of_smaller=True):
+    for index in nms(boxes, 0.7, of_smaller=True):
         box = boxes[index]
         yield Face(box[:4].astype(np.float32), float(box[4]), landmarks[index].astype(np.float32))

@@ -66,7 +66,7 @@ class Scores:
 SCORES = {"mtcnn": Scores(0.999, 0.9, 0.95), "yunet": Scores(0.9, 0.7, 0.8)}
 
 
-def look_again(detector: Detector, picture: Picture, angles: Sequence[float], size: int, scores: Scores) -> list[Face]:
+def second_pass(detector: Detector, picture: Picture, angles: Sequence[float], size: int, scores: Scores) -> list[Face]:
     """Return the faces of the look with the best one, in coordinates of the photo. A sure one ends the search.
 
     The landmarks keep their order, image-left first as one sees the face upright, so that `face_align` turns it so.

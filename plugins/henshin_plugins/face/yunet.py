@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from henshin import Face, HenshinError
-from henshin_plugins.face.geometry import suppress
+from henshin_plugins.face.geometry import nms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ class Yunet:
         rows = np.concatenate(parts)
         return [
             Face(row[:4].astype(np.float32), float(row[4]), row[5:].reshape(5, 2).astype(np.float32))
-            for row in rows[suppress(rows, OVERLAP)]
+            for row in rows[nms(rows, OVERLAP)]
         ]
 
     def _rows(self, picture: Picture, scale: float, score: float) -> Array:
@@ -77,7 +77,7 @@ class Yunet:
         results = self.network.run({"input": np.ascontiguousarray(padded.transpose(2, 0, 1))[None]})
         outputs = {name: np.asarray(array, np.float32) for name, array in results.items()}
         rows = np.concatenate([_decoded(outputs, stride, padded.shape[1] // stride, score) for stride in STRIDES])
-        rows = rows[suppress(rows, OVERLAP)]
+        rows = rows[nms(rows, OVERLAP)]
         back = np.array([width / size[0], height / size[1]])
         rows[:, :4] *= np.tile(back, 2)
         rows[:, 5:] *= np.tile(back, 5)

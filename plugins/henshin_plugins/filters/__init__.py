@@ -119,9 +119,9 @@ class DropDuplicates(Stage[DropDuplicatesConfig]):
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Take in what earlier runs kept."""
-        from henshin_plugins.filters.duplicates import Kept
+        from henshin_plugins.filters.duplicates import DuplicateIndex
 
-        self.kept: Kept | None = Kept(self.config, self.memory)
+        self.kept: DuplicateIndex | None = DuplicateIndex(self.config, self.memory)
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
         """Look at each frame's crops, or at its picture where it has none."""

@@ -48,7 +48,7 @@ class Owner(NamedTuple):
     input_hash: str | None
 
 
-class Kept:
+class DuplicateIndex:
     """All signs that were kept, in earlier runs and in this one: about 500 bytes each."""
 
     def __init__(self, config: DropDuplicatesConfig, memory: Memory) -> None:

@@ -34,13 +34,13 @@ class Inversion(Stage[InversionConfig]):
 
     def open(self, context: Context) -> None:
         """Build the network. Errors: HenshinError when it is no StyleGAN2, MissingError without weights or VGG-19."""
-        from henshin_plugins.inversion.cache import Kept
+        from henshin_plugins.inversion.cache import LatentCache
         from henshin_plugins.inversion.optimise.inverter import Inverter, network_of
 
         source, cache = network_of(self.config, context), context.cache / "inversion"
         self.inverter = Inverter(self.config, source, str(context.device), context.log, cache)
         encoder = self._encoder(context)
-        self.kept = Kept(cache, self.config, f"{self.inverter.identity} {encoder}", context.log)
+        self.kept = LatentCache(cache, self.config, f"{self.inverter.identity} {encoder}", context.log)
         context.log.info("inversion: %s, %d px, on %s", self.config.model, self.inverter.size, context.device)
 
     def _encoder(self, context: Context) -> str:
@@ -68,7 +68,7 @@ class Inversion(Stage[InversionConfig]):
         import numpy as np
 
         from henshin import PictureError
-        from henshin.api.placement import picture_at, places, put
+        from henshin.api.placement import picture_at, place_result, places
 
         found = places(items, self.zone == "crops")
         latents: dict[int, list[Any]] = {}
@@ -76,11 +76,11 @@ class Inversion(Stage[InversionConfig]):
             frame, face = place
             if isinstance(result, PictureError):
                 which = f"face {frame.faces.index(face) + 1}: " if face is not None and len(frame.faces) > 1 else ""
-                put(place, PictureError(f"{which}{result.reason}"))
+                place_result(place, PictureError(f"{which}{result.reason}"))
                 continue
             latents.setdefault(id(frame), []).append(result.latent)
             if self.config.output == "reconstruction":
-                put(place, result.picture)
+                place_result(place, result.picture)
         for frame in items:
             if frame.error is None and id(frame) in latents:
                 frame.latents = {**frame.latents, self.config.name: np.stack(latents[id(frame)])}

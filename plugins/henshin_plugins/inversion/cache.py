@@ -42,7 +42,7 @@ class Inverted:
     steps: int
 
 
-class Kept:
+class LatentCache:
     """A folder of what was found. A file that is damaged counts as none; one that cannot be written is a warning."""
 
     def __init__(self, folder: Path, config: InversionConfig, model: str, log: logging.Logger) -> None:

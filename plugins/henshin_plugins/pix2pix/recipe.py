@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from henshin.train.data import Pairs, open_pairs, scaled
+from henshin.train.data import PairedImageSet, open_pairs, to_float
 from henshin.train.losses import discriminator_loss, generator_loss, pixel_loss
-from henshin.train.networks import Average, frozen, make_judge, mean_score
-from henshin.train.optim import set_rate
+from henshin.train.networks import EMA, make_discriminator, mean_score, set_requires_grad
+from henshin.train.optim import set_learning_rate
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -31,8 +31,8 @@ def train(config: Pix2PixConfig, run: Run) -> None:
     epoch = c.epoch(len(pairs))
 
     network = run.generator(c.generator)
-    average = Average(network, c.average).to(run.device)
-    judge = make_judge(c.judge, c.judge_width, c.judge_layers, c.judge_norm, channels=6)
+    average = EMA(network, c.average).to(run.device)
+    judge = make_discriminator(c.judge, c.judge_width, c.judge_layers, c.judge_norm, channels=6)
     betas = (c.betas[0], c.betas[1])
     generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, betas)
     judge_steps = torch.optim.Adam(judge.parameters(), c.learning_rate, betas)
@@ -45,11 +45,11 @@ def train(config: Pix2PixConfig, run: Run) -> None:
         generator=generator, average=average, judge=judge, generator_steps=generator_steps, judge_steps=judge_steps
     )
     while run.step():
-        set_rate(c.rate(run.steps, len(pairs)), generator_steps, judge_steps)
+        set_learning_rate(c.rate(run.steps, len(pairs)), generator_steps, judge_steps)
         source, target = pairs.draw(c.batch, run.rng)
         drawn = generator(source)
 
-        frozen(judge, False)
+        set_requires_grad(judge, True)
         real, fake = torch.cat([source, target], 1), torch.cat([source, drawn], 1)
         score_real, score_fake = judge(torch.cat([real, fake.detach()])).chunk(2)
         judge_loss = discriminator_loss(c.gan, [score_real], [score_fake])
@@ -57,7 +57,7 @@ def train(config: Pix2PixConfig, run: Run) -> None:
         run.backward(judge_loss)
         judge_steps.step()
 
-        frozen(judge, True)
+        set_requires_grad(judge, False)
         adversarial = generator_loss(c.gan, [judge(fake)])
         pixel = pixel_loss(drawn, target)
         total = adversarial + c.pixel_weight * pixel
@@ -80,7 +80,7 @@ def train(config: Pix2PixConfig, run: Run) -> None:
 
 
 @torch.no_grad()
-def beside_targets(pairs: Pairs, network: nn.Module) -> list[Tensor]:
+def beside_targets(pairs: PairedImageSet, network: nn.Module) -> list[Tensor]:
     """Rows of a sheet: sources, what is drawn of them, and their targets; held-out pairs where there are any."""
-    source, target = (scaled(pictures[:SHOWN]) for pictures in (pairs.held if len(pairs.held[0]) else pairs.training))
+    source, target = (to_float(pictures[:SHOWN]) for pictures in (pairs.held if len(pairs.held[0]) else pairs.training))
     return [source, network(source), target]

@@ -34,7 +34,7 @@ class JudgeBlock(nn.Module):
         return halved
 
 
-class StyleJudge(nn.Module):
+class StyleGan2Discriminator(nn.Module):
     """1x1 from RGB, a block for each halving down to 4x4, minibatch standard deviation, 3x3, two linear layers.
 
     `channels` at 4, 8, ..., size pixels, as the generator's table has them.
@@ -54,12 +54,12 @@ class StyleJudge(nn.Module):
         x = self.from_rgb(pictures)
         for block in self.blocks:
             x = block(x)
-        x = self.final(with_spread(x))
+        x = self.final(minibatch_stddev(x))
         scores: Tensor = self.score(self.dense(x.flatten(1)))
         return scores
 
 
-def first_blocks(judge: StyleJudge, count: int) -> list[nn.Parameter]:
+def first_blocks(judge: StyleGan2Discriminator, count: int) -> list[nn.Parameter]:
     """The weights of a discriminator's first blocks and of what comes before them; none for 0.
 
     Errors: HenshinError when it has fewer.
@@ -71,7 +71,7 @@ def first_blocks(judge: StyleJudge, count: int) -> list[nn.Parameter]:
     return [*judge.from_rgb.parameters(), *judge.blocks[:count].parameters()]
 
 
-def with_spread(x: Tensor, group: int = GROUP) -> Tensor:
+def minibatch_stddev(x: Tensor, group: int = GROUP) -> Tensor:
     """(N, C, H, W) -> (N, C + 1, H, W): how far each picture's group lies apart, over all values (Karras et al. 2018).
 
     Every (N // `group`)-th picture is of one group: `group` members, some more where N is no multiple of it, all of

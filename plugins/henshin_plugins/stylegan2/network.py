@@ -17,18 +17,18 @@ from torch import Tensor, nn
 
 from henshin.errors import WrongWeightsError
 from henshin.train.networks.stylegan2_layers import (
+    AdaIN,
     EqualConv,
     EqualLinear,
     Noise,
-    Normed,
-    Styled,
+    StyledConv,
     ToRgb,
     Upsample,
-    exactly,
+    blur_kernel,
+    no_autocast,
     pixel_norm,
-    taps,
 )
-from henshin.train.weights import misfit
+from henshin.train.weights import state_dict_mismatch
 
 Form = Literal["stylegan2", "adain"]
 Still = Literal["fixed", "none"]
@@ -57,7 +57,7 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """z (N, D) -> w (N, D), in fp32 also under autocast."""
-        with exactly(z):
+        with no_autocast(z):
             w = pixel_norm(z.float())
             for layer in self.layers:
                 w = layer(w)
@@ -83,19 +83,19 @@ class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, side: int, latent: int, form: Form, last: bool) -> None:
         super().__init__()
         begins = side == FIRST
-        layer = Styled if form == "stylegan2" else Normed
-        self.first: Styled | Normed | None
+        layer = StyledConv if form == "stylegan2" else AdaIN
+        self.first: StyledConv | AdaIN | None
         if not begins:
             self.first = layer(inputs, outputs, side, latent, up=True)
         else:
-            self.first = Normed(outputs, outputs, side, latent, bare=True) if form == "adain" else None
+            self.first = AdaIN(outputs, outputs, side, latent, bare=True) if form == "adain" else None
         self.second = layer(outputs, outputs, side, latent)
         self.rgb: ToRgb | EqualConv | None = ToRgb(outputs, latent) if form == "stylegan2" else None
         if form == "adain" and last:
             self.rgb = EqualConv(outputs, 3, 1)
 
     @property
-    def layers(self) -> list[Styled | Normed]:
+    def layers(self) -> list[StyledConv | AdaIN]:
         """Those that take noise."""
         return [self.second] if self.first is None else [self.first, self.second]
 
@@ -164,7 +164,7 @@ class Synthesis(nn.Module):
             yield block
 
     def _enlarged(self, drawn: Tensor) -> Tensor:
-        with exactly(drawn):
+        with no_autocast(drawn):
             enlarged: Tensor = self.upsample(drawn)
         return enlarged
 
@@ -232,7 +232,7 @@ def from_published(tensors: Named[str, Tensor]) -> tuple[dict[str, Any], dict[st
     if not any(theirs[name] in given for name in noise):
         drawn = torch.Generator().manual_seed(0)
         given.update({theirs[name]: torch.randn(state[name].shape, generator=drawn) for name in sorted(noise)})
-    problem = misfit(expected, given, f"StyleGAN2 of {options['size']} pixels") or _other_filter(tensors)
+    problem = state_dict_mismatch(expected, given, f"StyleGAN2 of {options['size']} pixels") or _other_filter(tensors)
     if problem is not None:
         raise WrongWeightsError(problem)
     ours = {name: given[theirs[name]].reshape(state[name].shape) for name in theirs}
@@ -312,7 +312,7 @@ def _as_theirs(name: str, tensor: Tensor) -> Tensor:
 
 
 def _other_filter(tensors: Named[str, Tensor]) -> str | None:
-    right = taps(4.0)[0, 0]
+    right = blur_kernel(4.0)[0, 0]
     for name, tensor in tensors.items():
         if _FILTER.fullmatch(name) and not (tensor.shape == right.shape and torch.allclose(tensor, right, atol=1e-4)):
             return f"tensor '{name}' is another filter than [1, 3, 3, 1]"

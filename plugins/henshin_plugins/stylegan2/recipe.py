@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from henshin.errors import HenshinError
-from henshin.train.data import Adaptive, open_pictures
-from henshin.train.losses import generator_loss, r1_penalty, score_loss
-from henshin.train.networks import Average
-from henshin.train.optim import set_rate
-from henshin.train.weights import fill, read_start
-from henshin_plugins.stylegan2.discriminator import StyleJudge, first_blocks
+from henshin.train.data import AdaptiveAugmentation, open_pictures
+from henshin.train.losses import adversarial_loss, generator_loss, r1_penalty
+from henshin.train.networks import EMA
+from henshin.train.optim import set_learning_rate
+from henshin.train.weights import fill, load_initial_weights
+from henshin_plugins.stylegan2.discriminator import StyleGan2Discriminator, first_blocks
 from henshin_plugins.stylegan2.training import PathLength, Shown, final_blocks, lazily, mixed, normal, style_based
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def train(config: StyleGan2RunConfig, run: Run) -> None:
     """Train one generator against one discriminator, both from the start."""
     network: Any = run.generator(config.generator)
-    judge = StyleJudge(style_based(network, config.generator.use, config.data.size))
+    judge = StyleGan2Discriminator(style_based(network, config.generator.use, config.data.size))
     play(config, run, config.generator, network, judge)
 
 
@@ -42,9 +42,9 @@ def tune(config: FreezeConfig, run: Run) -> None:
     FreezeD: Mo, Cho and Shin 2020; FreezeG turns it round: what a face is stays, how it is drawn is learned.
     """
     c = config
-    start = read_start(run.place(c.start), c.generator, run.registry)
+    start = load_initial_weights(run.place(c.start), c.generator, run.registry)
     network: Any = run.generator(start.choice)
-    judge = StyleJudge(style_based(network, start.choice.use, c.data.size))
+    judge = StyleGan2Discriminator(style_based(network, start.choice.use, c.data.size))
     start.put(network)
     hold(network.parameters(), True)
     hold(final_blocks(network.synthesis, c.blocks), False)
@@ -61,7 +61,7 @@ def tune(config: FreezeConfig, run: Run) -> None:
     play(c, run, start.choice, network, judge)
 
 
-def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_network: StyleJudge) -> None:
+def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_network: StyleGan2Discriminator) -> None:
     """The game of both: what of the networks needs a gradient learns; the averaged generator is published."""
     learned = [one for one in network.parameters() if one.requires_grad]
     judge_learned = [one for one in judge_network.parameters() if one.requires_grad]
@@ -71,7 +71,7 @@ def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_net
     epoch = c.epoch(len(pictures))
     run.say(f"{len(pictures)} pictures, {c.data.size} px; an epoch is {epoch} steps; R1 has weight {c.gamma:.3g}")
 
-    average = Average(network, c.averaging).to(run.device)
+    average = EMA(network, c.averaging).to(run.device)
     path_every = c.path_every if c.path_weight else 0
     generator_share, generator_beta = lazily(1.0, 0.99, path_every)
     judge_share, judge_beta = lazily(c.judge_rate, 0.99, c.r1_every)
@@ -81,7 +81,7 @@ def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_net
     mapping, synthesis, judge = run.prepare(network.mapping, network.synthesis, judge_network, compiled=False)
     generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
     path = PathLength(c.path_decay)
-    adaptive = Adaptive(c.augment, c.augment_target, c.augment_pictures, c.augment_most, c.augment_start)
+    adaptive = AdaptiveAugmentation(c.augment, c.augment_target, c.augment_pictures, c.augment_most, c.augment_start)
     shown = Shown(average.network, c.seed)
 
     def styles(count: int) -> Tensor:
@@ -105,15 +105,15 @@ def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_net
     )
     while run.step():
         rate = c.rate(run.steps, len(pictures))
-        set_rate(rate * generator_share, generator_steps)
-        set_rate(rate * judge_share, judge_steps)
+        set_learning_rate(rate * generator_share, generator_steps)
+        set_learning_rate(rate * judge_share, judge_steps)
         penalties: dict[str, Tensor] = {}
         fake = synthesis(styles(c.batch))
         real = adaptive(pictures.draw(c.batch, run.rng))
 
         hold(judge_learned, False)
         of_real, of_fake = judge(real), judge(adaptive(fake.detach()))
-        judge_loss = score_loss("vanilla", [of_real], True) + score_loss("vanilla", [of_fake], False)
+        judge_loss = adversarial_loss("vanilla", [of_real], True) + adversarial_loss("vanilla", [of_fake], False)
         judge_steps.zero_grad()
         run.backward(judge_loss)
         judge_steps.step()

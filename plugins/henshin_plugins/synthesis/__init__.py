@@ -46,7 +46,7 @@ class Synthesis(Stage[SynthesisConfig]):
         """Put what is drawn of the latents of each crop or photo in its place; a frame that lacks some says which."""
         import numpy as np
 
-        from henshin.api.placement import places, put
+        from henshin.api.placement import place_result, places
 
         styles: list[Latents] = []
         found = []
@@ -61,7 +61,7 @@ class Synthesis(Stage[SynthesisConfig]):
                 frame.error = error
         if found:
             for place, drawn in zip(found, self.model.sample(np.concatenate(styles)), strict=True):
-                put(place, drawn)
+                place_result(place, drawn)
         return list(items)
 
     def close(self) -> None:

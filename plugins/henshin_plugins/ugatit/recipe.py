@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError
-from henshin.train.data import open_domains, scaled
+from henshin.train.data import open_domains, to_float
 from henshin.train.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
-from henshin.train.networks import Average, frozen
-from henshin.train.optim import set_rate
+from henshin.train.networks import EMA, set_requires_grad
+from henshin.train.optim import set_learning_rate
 from henshin_plugins.ugatit.network import Judges
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
     network_ba: Any = run.generator(c.generator)
     if not hasattr(network_ab, "attend"):
         raise HenshinError(f"generator '{c.generator.use}' lacks attend(); 'ugatit' has it")
-    average = Average(network_ab, c.average).to(run.device)
+    average = EMA(network_ab, c.average).to(run.device)
     averaged: Any = average.network
     judges_a, judges_b = Judges(c.judge_width, c.judge_layers), Judges(c.judge_width, c.judge_layers)
     generators = chain(network_ab.parameters(), network_ba.parameters())
@@ -71,11 +71,11 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
         judge_steps=judge_steps,
     )
     while run.step():
-        set_rate(c.rate(run.steps, pictures), generator_steps, judge_steps)
+        set_learning_rate(c.rate(run.steps, pictures), generator_steps, judge_steps)
         real_a, real_b = domain_a.draw(c.batch, run.rng), domain_b.draw(c.batch, run.rng)
 
-        frozen(judges_a, True)
-        frozen(judges_b, True)
+        set_requires_grad(judges_a, False)
+        set_requires_grad(judges_b, False)
         fake_b, of_a, _ = a_to_b.attend(real_a)
         fake_a, of_b, _ = b_to_a.attend(real_b)
         same_b, not_of_a, _ = a_to_b.attend(real_b)
@@ -94,8 +94,8 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
         network_ba.clip()
         average.update(network_ab)
 
-        frozen(judges_a, False)
-        frozen(judges_b, False)
+        set_requires_grad(judges_a, True)
+        set_requires_grad(judges_b, True)
         judge_a, judge_b = (
             discriminator_loss("lsgan", judge(real), judge(fake.detach())) * 2 * len(told_a)
             for judge, real, fake in ((judges_a, real_a, fake_a), (judges_b, real_b, fake_b))
@@ -115,7 +115,7 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
             judge_b=judge_b,
         )
         if run.every(c.sheet_every or c.epoch(pictures)):
-            held = scaled(domain_a.held[:8] if len(domain_a.held) else domain_a.training[:8])
+            held = to_float(domain_a.held[:8] if len(domain_a.held) else domain_a.training[:8])
             with torch.no_grad():
                 drawn, _, looked = averaged.attend(held)
                 rows = [held, looks(looked, held), drawn, b_to_a(drawn)]

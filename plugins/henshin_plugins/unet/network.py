@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from henshin.train.networks import initialise
-from henshin.train.weights import fitted, layers_of, tidied
+from henshin.train.weights import canonicalize_state_dict, fitted, layers_of
 
 Norm = Literal["instance", "batch"]
 Upsample = Literal["transposed", "resize"]
@@ -82,7 +82,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
     There each resolution is a block `model` that holds the next one: `model.model.1.model.3.model...`. Norm weights
     say batch norm. Dropout has no weights and is not asked for. None where names or shapes are those of something else.
     """
-    tensors = tidied(tensors)
+    tensors = canonicalize_state_dict(tensors)
     first = tensors.get("model.model.0.weight")
     if first is None:
         return None

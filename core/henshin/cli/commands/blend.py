@@ -71,7 +71,7 @@ def blend(
     from henshin.cli.model_output import tell_of
     from henshin.models import ModelStore
     from henshin.train.export.models import check_name, default_folder, write_models
-    from henshin.train.weights import rebuilt
+    from henshin.train.weights import load_trained_network
     from henshin.train.weights.blending import blended, read_blend
 
     check_name(name)
@@ -85,9 +85,9 @@ def blend(
         if name is None:
             raise HenshinError("a model of two wants a --name")
     store = ModelStore()
-    swaps = [(swap, rebuilt(swap.model, registry, store, base)) for swap in blocks.swap]
+    swaps = [(swap, load_trained_network(swap.model, registry, store, base)) for swap in blocks.swap]
     names = [_called(one) for one in (blocks.base, *(swap.model for swap in blocks.swap))]
-    source = blended(names, rebuilt(blocks.base, registry, store, base), swaps)
+    source = blended(names, load_trained_network(blocks.base, registry, store, base), swaps)
     source = replace(source, description=description, data=data or source.data, licence=licence or source.licence)
     folder = output or default_folder()
     written = write_models(source, name, folder, [], force=force, fp16=fp16, keep_weights=keep_weights)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from henshin.cli.base import GroupedCommand, Voice, say
-from henshin.cli.comparison import Contest, check_page, entered, save, told
+from henshin.cli.comparison import Comparison, check_page, entered, save, told
 from henshin.cli.options import (
     _HOW,
     _SAID,
@@ -37,7 +37,7 @@ def measured(asked: dict[str, Any], level: int) -> int:
     """Measure as asked and print the figures. Returns the exit code. Errors: HenshinError."""
     from henshin.cli.output import log_to
     from henshin.cli.progress import reporter
-    from henshin.evaluation import Ruler, Sheet, evaluate
+    from henshin.evaluation import MetricSettings, Sheet, evaluate
 
     sets = _sets(asked)
     page = asked["sheet"]
@@ -54,7 +54,7 @@ def measured(asked: dict[str, Any], level: int) -> int:
             sheet.check(sum(len(scales) for _, scales in plan))
         total = sum(len(one.unfit) + len(one.members) * len(scales) for one, scales in plan)
         with told(report, total) as ended:
-            ruler = Ruler(asked["channels"], asked["border"])
+            ruler = MetricSettings(asked["channels"], asked["border"])
             results = evaluate(plan, contest.methods, ruler, ended, sheet)
     if sheet is not None:
         save(sheet, page, level)
@@ -86,7 +86,7 @@ def _names(paths: Sequence[str]) -> list[str]:
     return [path if short.count(name) > 1 else name for path, name in zip(paths, short, strict=True)]
 
 
-def _scales(one: PictureSet, wanted: Sequence[int], contest: Contest) -> list[int]:
+def _scales(one: PictureSet, wanted: Sequence[int], contest: Comparison) -> list[int]:
     if wanted:
         return sorted(set(wanted))
     return [one.own_scale()] if one.kind == "paired" else contest.common_scales()

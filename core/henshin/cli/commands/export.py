@@ -16,8 +16,8 @@ from henshin.text import listed
 
 if TYPE_CHECKING:
     from henshin.registry import Registry
-    from henshin.train.export import Written
-    from henshin.train.weights.trained_network import Source
+    from henshin.train.export import WrittenModel
+    from henshin.train.weights.trained_network import TrainedNetwork
 
 
 _SAYS = "What the model says of itself"
@@ -88,7 +88,7 @@ def export_model(
     description: str,
     data: str,
     licence: str,
-) -> list[Written]:
+) -> list[WrittenModel]:
     """Write a model, or the several of a network of several scales or parts; return each with its path and parity.
 
     Errors: HenshinError for wrong use, a taken name, or a failed parity check.
@@ -102,7 +102,7 @@ def export_model(
     check_name(name)
     shown = pictures_below(pictures) if pictures else []
     if run_folder is not None:
-        source: Source = from_run(run_folder, registry, data, licence, size)
+        source: TrainedNetwork = from_run(run_folder, registry, data, licence, size)
         origin = run_folder.resolve().name
         shown = shown or held_pictures(run_folder, registry)
     else:

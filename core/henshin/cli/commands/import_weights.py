@@ -64,10 +64,10 @@ def import_weights(
     from henshin.cli.model_output import options_of, pictures_below, tell_of
     from henshin.files import user_folder
     from henshin.train.export.models import check_name, write_models
-    from henshin.train.weights.from_published import Wanted, from_published
+    from henshin.train.weights.from_published import ImportOptions, from_published
 
     check_name(name or file.stem)
-    source = from_published(file, registry, Wanted(options=options_of(overrides), **said))
+    source = from_published(file, registry, ImportOptions(options=options_of(overrides), **said))
     shown = pictures_below(pictures) if pictures else []
     folder = output or user_folder()
     written = write_models(source, name or file.stem, folder, shown, force=force, fp16=fp16, keep_weights=keep_weights)

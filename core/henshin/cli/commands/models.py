@@ -12,7 +12,7 @@ from henshin.cli.base import GroupedCommand, Lazy, LazyGroup, complain, say
 from henshin.cli.options import option
 
 if TYPE_CHECKING:
-    from henshin.models import Entry, Found, Listed
+    from henshin.models import CatalogueEntry, IndexEntry, ResolvedModel
 
 _HOME = "henshin.cli.commands.models"
 COMMANDS = {
@@ -60,20 +60,20 @@ def _list(as_json: bool) -> None:
         say("henshin: no models here; `henshin export` makes one")
 
 
-def _where(one: Listed) -> str:
+def _where(one: CatalogueEntry) -> str:
     if one.path is not None:
         return str(one.path)
     needs = f"; needs henshin[{one.needs}]" if one.needs else ""
     return f"(henshin models pull {one.name}{needs})"
 
 
-def _about(one: Listed) -> str:
+def _about(one: CatalogueEntry) -> str:
     if one.problem:
         return f"unusable: {one.problem}"
     return (one.contract.licence if one.contract else "") or (one.entry.licence if one.entry else "") or "not stated"
 
 
-def _everything(one: Listed) -> dict[str, Any]:
+def _everything(one: CatalogueEntry) -> dict[str, Any]:
     return {
         "name": one.name,
         "kind": one.kind,
@@ -106,7 +106,7 @@ def show(name: str) -> None:
         _show(found, entry)
 
 
-def _show(found: Found, entry: Entry | None) -> None:
+def _show(found: ResolvedModel, entry: IndexEntry | None) -> None:
     from henshin.cli.output import size, table
 
     click.echo(f"{found.name}: {found.path} ({size(found.path.stat().st_size)})")

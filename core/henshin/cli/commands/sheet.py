@@ -62,7 +62,7 @@ def _of_pictures(asked: dict[str, Any], level: int, called: dict[str, str]) -> i
     """A row for each picture; enlarged ones by pixels, others whole."""
     from henshin.cli.output import log_to
     from henshin.cli.progress import reporter
-    from henshin.evaluation import Ruler, Sheet, evaluate, plain_set
+    from henshin.evaluation import MetricSettings, Sheet, evaluate, plain_set
 
     if not asked["inputs"]:
         raise click.UsageError("no input: name photos, folders or a glob with -i", click.get_current_context())
@@ -83,7 +83,7 @@ def _of_pictures(asked: dict[str, Any], level: int, called: dict[str, str]) -> i
         )
         sheet.check(1)
         with told(report, len(pictures.members) + len(pictures.unfit)) as ended:
-            results = evaluate([(pictures, [scale])], contest.methods, Ruler(), ended, sheet)
+            results = evaluate([(pictures, [scale])], contest.methods, MetricSettings(), ended, sheet)
     if left_out > 0 and level >= 0:
         say(f"the first {amount(rows, 'picture')}; {left_out} more have no room (--rows)")
     save(sheet, asked["output"], level)

@@ -13,7 +13,7 @@ from henshin.cli.options import device, duration, need_training, option, plugin_
 
 if TYPE_CHECKING:
     from henshin.registry import Registry
-    from henshin.train.config.run_config import RunOptions, RunPlan
+    from henshin.train.config.run_config import RunPlan, TrainOptions
 
 
 _WATCHING = ("tensorboard", "matplotlib")
@@ -76,23 +76,23 @@ def train(
     """
     need_training(*_WATCHING)
     registry = registry_with(plugin_files)
-    from henshin.train.config.run_config import RunOptions, load_run
+    from henshin.train.config.run_config import TrainOptions, load_run
     from henshin.train.loop.launch import default_folder
 
     dry_run = asked.pop("dry_run")
     plan = load_run(run_file, registry, overrides)
     folder = output or default_folder(plan)
-    options = RunOptions(**asked, overrides=overrides, plugins=plugin_files)
+    options = TrainOptions(**asked, overrides=overrides, plugins=plugin_files)
     if dry_run:
-        from henshin.train.loop.dry_run import foreseen
+        from henshin.train.loop.dry_run import dry_run_report
 
-        for line in foreseen(plan, folder, registry, options):
+        for line in dry_run_report(plan, folder, registry, options):
             say(line, err=False)
     elif _trained(plan, folder, registry, options, ctx.ensure_object(Voice).level):
         ctx.exit(INTERRUPTED)
 
 
-def _trained(plan: RunPlan, folder: Path, registry: Registry, options: RunOptions, level: int) -> bool:
+def _trained(plan: RunPlan, folder: Path, registry: Registry, options: TrainOptions, level: int) -> bool:
     """Train; True if it was interrupted."""
     from henshin.cli.progress import voice
     from henshin.train.loop.launch import train as start

@@ -11,15 +11,15 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from henshin.engine.execution.reader import Intake, Loaded
-from henshin.engine.execution.recorder import Leaving, Ledger
+from henshin.engine.execution.reader import LoadedSource, Reader
+from henshin.engine.execution.recorder import PendingWrite, Recorder
 from henshin.engine.execution.streaming import WriteBehind, chunks, read_ahead
-from henshin.engine.execution.writer import Saver, StoppedError, Written
+from henshin.engine.execution.writer import StoppedError, Writer, WrittenFile
 from henshin.engine.options import RunOptions
-from henshin.engine.preparation.prepare import Prepared
+from henshin.engine.preparation.prepare import PreparedRun
 from henshin.engine.report.summary import Reporter, Summary, network_name
 from henshin.engine.stages.job import Job
-from henshin.engine.stages.runner import Stages, bytes_held
+from henshin.engine.stages.runner import StageRunner, bytes_held
 from henshin.errors import TerminatedError
 
 if TYPE_CHECKING:
@@ -30,21 +30,27 @@ MOST_WORKERS = 8
 log = logging.getLogger("henshin")
 
 
-class Session:
+class RunLoop:
     """Does one run. ``summary`` fills as it goes."""
 
     def __init__(
-        self, stages: Stages, context: Context, prepared: Prepared, options: RunOptions, report: Reporter, start: float
+        self,
+        stages: StageRunner,
+        context: Context,
+        prepared: PreparedRun,
+        options: RunOptions,
+        report: Reporter,
+        start: float,
     ) -> None:
         self.stages = stages
         self.context = context
         self.prepared = prepared
         self.options = options
         self.report = report
-        self.saver = Saver(prepared, options.on_existing)
+        self.saver = Writer(prepared, options.on_existing)
         self.summary = Summary("", prepared.target.shown)
-        self.intake = Intake(prepared)
-        self.ledger = Ledger(prepared, self.summary, report, start)
+        self.intake = Reader(prepared)
+        self.ledger = Recorder(prepared, self.summary, report, start)
         self._opened = False
         self._growth = 1.0
         self._named: set[Path] = set()
@@ -59,7 +65,7 @@ class Session:
         workers = self.options.limits.workers or min(MOST_WORKERS, _cpus())
         readers = ThreadPoolExecutor(workers, "henshin-read")
         writers = ThreadPoolExecutor(workers, "henshin-write")
-        behind: WriteBehind[Leaving, Written] = WriteBehind(
+        behind: WriteBehind[PendingWrite, WrittenFile] = WriteBehind(
             writers, self.ledger.finish, 4 * self._chunk + 4 * workers, self.options.limits.write_bytes
         )
         try:
@@ -78,7 +84,7 @@ class Session:
                 self.stages.close()
                 self._sum_up()
 
-    def _flow(self, readers: ThreadPoolExecutor, behind: WriteBehind[Leaving, Written]) -> None:
+    def _flow(self, readers: ThreadPoolExecutor, behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
         limits = self.options.limits
         first = self.options.batch_size or (1 if self.context.device.kind == "cpu" else 4)
         with closing(self._incoming(readers)) as incoming:
@@ -92,11 +98,11 @@ class Session:
         usual = self.options.limits.chunk or (8 if self.context.device.kind == "cpu" else 64)
         return usual if self.options.limits.chunk else max(usual, 2 * (self.options.batch_size or 0))
 
-    def _size_at_work(self, loaded: Loaded) -> int:
+    def _size_at_work(self, loaded: LoadedSource) -> int:
         """Return the bytes that a source takes at work, if it grows as the last chunk did (1: not at all)."""
         return ceil(loaded.size * self._growth)
 
-    def _run_stages(self, jobs: list[Job], behind: WriteBehind[Leaving, Written]) -> None:
+    def _run_stages(self, jobs: list[Job], behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
         most = 0
 
         def between() -> None:
@@ -109,13 +115,13 @@ class Session:
         self._growth = max(1.0, most / max(1, sum(job.size for job in jobs)))
         self._name_networks()
 
-    def _work(self, chunk: list[Loaded], behind: WriteBehind[Leaving, Written]) -> None:
+    def _work(self, chunk: list[LoadedSource], behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
         jobs = [loaded.job for loaded in chunk if loaded.job is not None]
         if any(job.frames for job in jobs):
             self._run_stages(jobs, behind)
         for loaded in chunk:
             job = loaded.job
-            leaving = Leaving(loaded.source, job, loaded.verdict, loaded.entry)
+            leaving = PendingWrite(loaded.source, job, loaded.verdict, loaded.entry)
             if job is None:
                 behind.put(leaving, [])
                 continue
@@ -125,7 +131,7 @@ class Session:
             job.frames, job.alpha = [], None  # from here on only the writes hold the pictures
             behind.put(leaving, tasks)
 
-    def _wind_down(self, behind: WriteBehind[Leaving, Written]) -> None:
+    def _wind_down(self, behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
         """Finish the writes in flight after whatever ended the flow, and record them if that can still be done."""
         while True:
             try:
@@ -135,7 +141,7 @@ class Session:
             else:
                 return
 
-    def _incoming(self, readers: ThreadPoolExecutor) -> Generator[Loaded, None, None]:
+    def _incoming(self, readers: ThreadPoolExecutor) -> Generator[LoadedSource, None, None]:
         if self.stages.source is not None:
             return self.intake.made(self.stages, self.options.limit, self._open)
         return read_ahead(

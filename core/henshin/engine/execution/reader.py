@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from henshin import images
 from henshin.api.frame import Frame
 from henshin.api.placement import check_frame
-from henshin.engine.preparation.input_files import Source
-from henshin.engine.preparation.prepare import Prepared, content_hash
-from henshin.engine.record.manifest import Entry
+from henshin.engine.preparation.input_files import SourceFile
+from henshin.engine.preparation.prepare import PreparedRun, content_hash
+from henshin.engine.record.manifest import RecordEntry
 from henshin.engine.report.summary import Status
 from henshin.engine.stages.job import Job
-from henshin.engine.stages.runner import Stages
+from henshin.engine.stages.runner import StageRunner
 from henshin.errors import HenshinError, PictureError
 from henshin.files import hash_text
 from henshin.text import one_line
@@ -29,13 +29,13 @@ log = logging.getLogger("henshin")
 
 
 @dataclass(slots=True, eq=False)
-class Loaded:
+class LoadedSource:
     """One source as it enters: with a job, or with a verdict (and its entry) when there is nothing to do."""
 
-    source: Source
+    source: SourceFile
     job: Job | None = None
     verdict: Status | None = None
-    entry: Entry | None = None
+    entry: RecordEntry | None = None
 
     @property
     def size(self) -> int:
@@ -43,16 +43,16 @@ class Loaded:
         return self.job.size if self.job is not None else 0
 
 
-class Intake:
+class Reader:
     """Reads files, or takes what a source stage makes, and leaves out what is finished."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: PreparedRun) -> None:
         self.prepared = prepared
 
-    def load(self, source: Source) -> Loaded:
+    def load(self, source: SourceFile) -> LoadedSource:
         """Read one file, unless there is nothing to do about it. Called in threads."""
         if source.key in self.prepared.existing:
-            return Loaded(source, verdict="existing")
+            return LoadedSource(source, verdict="existing")
         start = perf_counter()
         job = Job(source, content_hash(source))
         finished = self._finished(source, job)
@@ -79,15 +79,17 @@ class Intake:
                 )
             ]
         job.seconds = perf_counter() - start
-        return Loaded(source, job)
+        return LoadedSource(source, job)
 
-    def _finished(self, source: Source, job: Job) -> Loaded | None:
+    def _finished(self, source: SourceFile, job: Job) -> LoadedSource | None:
         entry = self.prepared.finished(source, job.input_hash)
         if entry is None:
             return None
-        return Loaded(source, verdict="failed" if entry.status == "failed" else "up to date", entry=entry)
+        return LoadedSource(source, verdict="failed" if entry.status == "failed" else "up to date", entry=entry)
 
-    def made(self, stages: Stages, limit: int | None, open_stages: Callable[[], None]) -> Generator[Loaded, None, None]:
+    def made(
+        self, stages: StageRunner, limit: int | None, open_stages: Callable[[], None]
+    ) -> Generator[LoadedSource, None, None]:
         """Yield what a source stage makes. It is called in this thread: a stage knows only one.
 
         Where the stage can tell beforehand what it is going to make, and all of that is finished, it makes nothing.
@@ -123,7 +125,7 @@ class Intake:
             if isinstance(frames, Generator):
                 frames.close()
 
-    def _all_finished(self, stage: Stage[Any], limit: int | None) -> list[Loaded] | None:
+    def _all_finished(self, stage: Stage[Any], limit: int | None) -> list[LoadedSource] | None:
         """Return the verdicts on all that a source stage would make, None if anything is to be done (or unknown)."""
         names = stage.sources()
         if names is None:
@@ -136,7 +138,7 @@ class Intake:
             found.append(finished)
         return found
 
-    def _taken_in(self, frame: Frame, label: str) -> Loaded:
+    def _taken_in(self, frame: Frame, label: str) -> LoadedSource:
         source = _made_up(frame.source, frame.name)
         job = Job(source, hash_text(frame.source), [frame])
         finished = self._finished(source, job)
@@ -148,7 +150,7 @@ class Intake:
         elif frame.picture is not None:
             job.size = max(1, frame.picture.nbytes)
         job.alpha = frame.alpha
-        return Loaded(source, job)
+        return LoadedSource(source, job)
 
 
 def _begun(stage: Stage[Any], label: str) -> Iterator[Any]:
@@ -162,6 +164,6 @@ def _begun(stage: Stage[Any], label: str) -> Iterator[Any]:
         raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
 
 
-def _made_up(name: str, output: str) -> Source:
+def _made_up(name: str, output: str) -> SourceFile:
     """Return the source of a frame that no file held."""
-    return Source(Path(name), output, name, "")
+    return SourceFile(Path(name), output, name, "")

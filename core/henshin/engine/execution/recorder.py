@@ -5,37 +5,37 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from henshin.engine.execution.writer import Written, explain, stopped_by
-from henshin.engine.preparation.input_files import Source
-from henshin.engine.preparation.prepare import Prepared
-from henshin.engine.record.manifest import Drop, Ending, Entry, Output
+from henshin.engine.execution.writer import WrittenFile, explain, stopped_by
+from henshin.engine.preparation.input_files import SourceFile
+from henshin.engine.preparation.prepare import PreparedRun
+from henshin.engine.record.manifest import Drop, Ending, Output, RecordEntry
 from henshin.engine.report.summary import Failure, Reporter, Status, Summary
 from henshin.engine.stages.job import Job
 from henshin.files import exists
 
 
 @dataclass(slots=True, eq=False)
-class Leaving:
+class PendingWrite:
     """What is still known of a source while its outputs are written."""
 
-    source: Source
+    source: SourceFile
     job: Job | None = None
     verdict: Status | None = None
-    entry: Entry | None = None
+    entry: RecordEntry | None = None
     notes: list[list[str]] = field(default_factory=list)
 
 
-class Ledger:
+class Recorder:
     """Keeps the summary and the record of a run."""
 
-    def __init__(self, prepared: Prepared, summary: Summary, report: Reporter, start: float) -> None:
+    def __init__(self, prepared: PreparedRun, summary: Summary, report: Reporter, start: float) -> None:
         self.prepared = prepared
         self.summary = summary
         self.report = report
         self.start = start
         self.recorded = 0
 
-    def finish(self, leaving: Leaving, futures: list[Future[Written]]) -> None:
+    def finish(self, leaving: PendingWrite, futures: list[Future[WrittenFile]]) -> None:
         """Count, record and tell how one source ended. Errors: StoppedError when the disk is full."""
         source, job = leaving.source, leaving.job
         shown = str(source.path)
@@ -56,14 +56,14 @@ class Ledger:
         self._count(job, entry, written)
         self._tell(shown, entry.status, _remark(job, entry))
 
-    def _record(self, entry: Entry) -> None:
+    def _record(self, entry: RecordEntry) -> None:
         try:
             self.prepared.manifest.append(entry)
         except OSError as error:
             raise stopped_by(error) from None
         self.recorded += 1
 
-    def _collect(self, job: Job, futures: list[Future[Written]]) -> list[Written]:
+    def _collect(self, job: Job, futures: list[Future[WrittenFile]]) -> list[WrittenFile]:
         written = []
         for future in futures:
             error = future.exception()
@@ -74,10 +74,10 @@ class Ledger:
                 job.fail("write", explain(error))
         return written
 
-    def _entry(self, job: Job, outputs: list[Output]) -> Entry:
+    def _entry(self, job: Job, outputs: list[Output]) -> RecordEntry:
         status: Ending = "failed" if job.errors else "done" if outputs else "skipped"
         reason = job.errors[0].reason if job.errors else _left_out(job) if not outputs else None
-        return Entry(
+        return RecordEntry(
             source=job.source.key,
             outputs=outputs,
             status=status,
@@ -98,7 +98,7 @@ class Ledger:
             return replace(drop, instead=None)
         return replace(drop, instead=entry.source, instead_hash=entry.input_hash)
 
-    def _count(self, job: Job, entry: Entry, written: list[Written]) -> None:
+    def _count(self, job: Job, entry: RecordEntry, written: list[WrittenFile]) -> None:
         summary = self.summary
         summary.outputs += len(entry.outputs)
         if entry.outputs and summary.first_seconds is None:
@@ -111,7 +111,7 @@ class Ledger:
             summary.faces = (summary.faces or 0) + job.faces
             summary.without_faces = (summary.without_faces or 0) + (job.faces == 0)
 
-    def _count_earlier(self, leaving: Leaving, shown: str) -> None:
+    def _count_earlier(self, leaving: PendingWrite, shown: str) -> None:
         status = leaving.verdict or "up to date"
         reason = None
         if leaving.entry is not None and leaving.entry.source != leaving.source.key:
@@ -127,7 +127,7 @@ class Ledger:
         setattr(self.summary, field_name, getattr(self.summary, field_name) + 1)
         self.report.done(shown, status, reason)
 
-    def _left_behind(self, before: Entry | None, now: Entry) -> None:
+    def _left_behind(self, before: RecordEntry | None, now: RecordEntry) -> None:
         """Name outputs of an earlier run that this one did not make again. Finished work is never deleted."""
         made = {output.path for output in now.outputs}
         for output in before.outputs if before is not None else []:
@@ -143,7 +143,7 @@ def _left_out(job: Job) -> str:
     return f"{job.dropped[-1].reason}{f' (and {more} more of its pictures)' if more else ''}"
 
 
-def _remark(job: Job, entry: Entry) -> str | None:
+def _remark(job: Job, entry: RecordEntry) -> str | None:
     """Say where and why a source failed or was left out, and of one that is done how many faces it has, if known."""
     if entry.status == "failed":
         return f"{entry.stage}: {entry.reason}"

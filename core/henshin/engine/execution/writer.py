@@ -12,7 +12,7 @@ from time import perf_counter
 from henshin import images
 from henshin.api.frame import Frame
 from henshin.engine.options import OnExisting
-from henshin.engine.preparation.prepare import Prepared
+from henshin.engine.preparation.prepare import PreparedRun
 from henshin.engine.record.manifest import Output
 from henshin.engine.stages.job import Job
 from henshin.errors import HenshinError, PictureError
@@ -30,7 +30,7 @@ class StoppedError(HenshinError):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFile:
     """What became of one frame, and when (``perf_counter``). ``output`` is None where a strange file was left alone."""
 
     output: Output | None
@@ -39,14 +39,14 @@ class Written:
     at: float = 0.0
 
 
-Task = tuple[int, Callable[[], Written]]
+Task = tuple[int, Callable[[], WrittenFile]]
 """Bytes held until it is done, and the work."""
 
 
-class Saver:
+class Writer:
     """Makes the writes of a job. Names are given here, in the main thread and in order; the work is done in others."""
 
-    def __init__(self, prepared: Prepared, on_existing: OnExisting | None) -> None:
+    def __init__(self, prepared: PreparedRun, on_existing: OnExisting | None) -> None:
         self.prepared = prepared
         self.on_existing = on_existing
 
@@ -65,7 +65,7 @@ class Saver:
             tasks.append((held, task))
         return tasks
 
-    def _task(self, job: Job, frame: Frame) -> Callable[[], Written]:
+    def _task(self, job: Job, frame: Frame) -> Callable[[], WrittenFile]:
         if frame.picture is None:
             raise PictureError("the frame has no picture")
         target, source = self.prepared.target, job.source
@@ -77,7 +77,7 @@ class Saver:
             raise PictureError(f"'{relative}' is one of the inputs by another way; give another folder with -o")
         if self.prepared.is_foreign(relative) and self.on_existing != "overwrite":
             if self.on_existing == "skip":
-                return lambda: Written(None)
+                return lambda: WrittenFile(None)
             raise PictureError(
                 f"'{relative}' exists already, and no record says that henshin wrote it "
                 "(--on-existing overwrite or skip)"
@@ -86,7 +86,7 @@ class Saver:
         frame.decoded, frame.faces, frame.latents = None, [], {}
         return lambda: self._write(job, frame, fmt, relative, copied is not None)
 
-    def _write(self, job: Job, frame: Frame, fmt: str, relative: str, keep: bool) -> Written:
+    def _write(self, job: Job, frame: Frame, fmt: str, relative: str, keep: bool) -> WrittenFile:
         start = perf_counter()
         target = self.prepared.target
         path = target.folder / relative
@@ -107,7 +107,7 @@ class Saver:
             raise
         output = Output(relative, len(data), hashlib.sha256(data).hexdigest())
         end = perf_counter()
-        return Written(output, keep, end - start, end)
+        return WrittenFile(output, keep, end - start, end)
 
 
 def _own_bytes(job: Job) -> bytes:

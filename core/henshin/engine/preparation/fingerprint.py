@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin import __version__
-from henshin.config.options import AmountOption, FileOption, ModelOption, marked
+from henshin.config.options import AmountOption, FileOption, ModelOption, find_options
 from henshin.errors import HenshinError
 from henshin.files import hash_file, is_file
 from henshin.models.trained_weights import trained_at, weights_in
@@ -21,7 +21,7 @@ from henshin.models.trained_weights import trained_at, weights_in
 if TYPE_CHECKING:
     from henshin.api.stage import Stage
     from henshin.images import WriteOptions
-    from henshin.models import Found, ModelStore
+    from henshin.models import ModelStore, ResolvedModel
     from henshin.pipeline import Pipeline
     from henshin.registry import Registry
 
@@ -61,13 +61,13 @@ def _options(stage: Stage[Any]) -> dict[str, Any]:
     return values
 
 
-def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[Found]:
+def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[ResolvedModel]:
     """Return the models that a stage's options name, of a multi-scale one all.
 
     A name that is none (``lanczos``) is only an option.
     """
-    found: list[Found] = []
-    for _, name, mark in marked(stage.config, ModelOption):
+    found: list[ResolvedModel] = []
+    for _, name, mark in find_options(stage.config, ModelOption):
         if mark.contract:
             with suppress(HenshinError):
                 found += store.family(name, base)
@@ -76,7 +76,7 @@ def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[Found]:
 
 def _files(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[tuple[str, Path]]:
     """Yield the options that name other files, with these: what is in them counts too."""
-    for where, name, mark in marked(stage.config, ModelOption):
+    for where, name, mark in find_options(stage.config, ModelOption):
         weights = trained_at(name, base) if mark.trained else None
         if weights is not None:
             with suppress(HenshinError):
@@ -84,7 +84,7 @@ def _files(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[tuple[s
         elif not mark.contract:
             with suppress(HenshinError):
                 yield str(where), store.file(name, base)
-    named = [(str(where), Path(name)) for where, name, _ in marked(stage.config, FileOption)]
+    named = [(str(where), Path(name)) for where, name, _ in find_options(stage.config, FileOption)]
     paths = [(name, value) for name, value in stage.config if isinstance(value, Path)]
     for option, path in (*named, *paths):
         file = base / path.expanduser()

@@ -20,7 +20,7 @@ log = logging.getLogger("henshin")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """One picture to be worked on.
 
     ``path`` is where it is, as the user named it; ``relative`` its place below the input, with suffix and "/": the
@@ -34,7 +34,7 @@ class Source:
     label: str
 
     @classmethod
-    def at(cls, path: Path, relative: str) -> Source:
+    def at(cls, path: Path, relative: str) -> SourceFile:
         """Make the source of a file."""
         key = os.path.abspath(path)  # noqa: PTH100
         return cls(path, relative, key, os.path.basename(os.path.dirname(key)))  # noqa: PTH119, PTH120
@@ -49,7 +49,7 @@ class Source:
 class Listing:
     """What the inputs hold: pictures in natural order, a count of other files, and folders that cannot be opened."""
 
-    sources: list[Source] = field(default_factory=list)
+    sources: list[SourceFile] = field(default_factory=list)
     non_pictures: int = 0
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
     holds the record of a run. Errors: HenshinError for an input that is not there and for ``output`` being the input.
     """
     listing = Listing()
-    found: dict[str, Source] = {}
+    found: dict[str, SourceFile] = {}
     roots = _roots([item for item in inputs if not _is_own(Path(item), output)] or inputs)
     others = [root for root in roots if not _is_own(root.path, output)]
     if others and any(_is_own(Path(item), output) for item in [*inputs, *(root.path for root in roots)]):
@@ -91,7 +91,7 @@ def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
         _refuse_output(root.path, output)
         pairs = _walk(root, output, listing) if is_folder(root.path) else [(root.path, root.prefix / root.path.name)]
         for path, relative in pairs:
-            _keep(Source.at(path, relative.as_posix()), found)
+            _keep(SourceFile.at(path, relative.as_posix()), found)
     pictures = {key: source for key, source in found.items() if _is_picture(source.path)}
     listing.non_pictures = len(found) - len(pictures)
     for key in sorted(found.keys() - pictures.keys()):
@@ -101,14 +101,14 @@ def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
     return listing
 
 
-def _keep(source: Source, found: dict[str, Source]) -> None:
+def _keep(source: SourceFile, found: dict[str, SourceFile]) -> None:
     """Add a file, once: two inputs may overlap. The name that says most about its place wins, in whatever order."""
     other = found.get(source.key)
     if other is None or _depth(source) > _depth(other):
         found[source.key] = source
 
 
-def _depth(source: Source) -> tuple[int, str]:
+def _depth(source: SourceFile) -> tuple[int, str]:
     return source.relative.count("/"), source.relative
 
 

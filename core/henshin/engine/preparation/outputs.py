@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from henshin.engine.preparation.input_files import Source
+from henshin.engine.preparation.input_files import SourceFile
 from henshin.errors import HenshinError, PictureError
 from henshin.files import exists, is_file, is_folder
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Owner = Callable[[str], str | None]
 """From the key of an output's path to the key of the source that the record says it belongs to."""
 
-Heir = Callable[[str, Source], bool]
+Heir = Callable[[str, SourceFile], bool]
 """Whether what belongs to the source of this key is another source's now: the same photo at a new place."""
 
 LAST_LEVEL = 4
@@ -41,7 +41,7 @@ def stem_of(relative: str) -> str:
     return (path.parent / path.stem).as_posix()
 
 
-def variant(name: str, source: Source, level: int) -> str:
+def variant(name: str, source: SourceFile, level: int) -> str:
     """Return ``name`` (an output's path without suffix) told apart: each level says more about the source.
 
     0 ``x``; 1 ``x.jpg``; 2 ``folder/x``; 3 ``folder/x.jpg``; 4 ``x-1f2e3d4c`` from the source's whole path.
@@ -77,8 +77,8 @@ class Names:
 
     def __init__(
         self,
-        sources: Sequence[Source],
-        suffix_of: Callable[[Source], str],
+        sources: Sequence[SourceFile],
+        suffix_of: Callable[[SourceFile], str],
         owner: Owner = lambda _: None,
         forbidden: Iterable[str] = (),
         inherits: Heir = lambda _owner, _source: False,
@@ -90,15 +90,15 @@ class Names:
         self._claims = {path_key(self.predicted(source) + suffix_of(source)): source.key for source in sources}
         self._written: dict[str, str] = {}
 
-    def predicted(self, source: Source) -> str:
+    def predicted(self, source: SourceFile) -> str:
         """Return the name (without suffix) that a source's frame starts with."""
         return variant(stem_of(source.relative), source, self._levels.get(source.key, 0))
 
-    def is_renamed(self, source: Source) -> bool:
+    def is_renamed(self, source: SourceFile) -> bool:
         """Whether a source's output has not the plain name, for another one has or would have it."""
         return self._levels.get(source.key, 0) > 0
 
-    def claim(self, source: Source, name: str, suffix: str) -> str:
+    def claim(self, source: SourceFile, name: str, suffix: str) -> str:
         """Return the path, below the output folder, for a result that calls itself ``name``; it is nobody else's.
 
         Errors: PictureError for a name that leaves the output folder.
@@ -118,11 +118,11 @@ class Names:
                 return relative
         return self.claim(source, _next(variant(clean, source, LAST_LEVEL)), suffix)
 
-    def _free(self, key: str, source: Source) -> bool:
+    def _free(self, key: str, source: SourceFile) -> bool:
         mine = self._claims.get(key, source.key) == source.key and key not in self._written
         return mine and not self._taken(key, source)
 
-    def _taken(self, key: str, source: Source) -> bool:
+    def _taken(self, key: str, source: SourceFile) -> bool:
         owner = self._owner(key)
         anothers = owner is not None and owner != source.key and not self._inherits(owner, source)
         return key in self._forbidden or anothers
@@ -134,7 +134,7 @@ def _next(name: str) -> str:
 
 
 def _tell_apart(
-    sources: Sequence[Source], suffix_of: Callable[[Source], str], taken: Callable[[str, Source], bool]
+    sources: Sequence[SourceFile], suffix_of: Callable[[SourceFile], str], taken: Callable[[str, SourceFile], bool]
 ) -> dict[str, int]:
     """Return the level of each source whose name must say more. Sources that share a name all move up together.
 
@@ -160,9 +160,9 @@ def _tell_apart(
             keys[source.key] = _key(source, levels[source.key], suffix_of)
 
 
-def _shared(sources: Sequence[Source], keys: dict[str, str], levels: dict[str, int]) -> frozenset[str]:
+def _shared(sources: Sequence[SourceFile], keys: dict[str, str], levels: dict[str, int]) -> frozenset[str]:
     """Return the sources that have to leave a name to others."""
-    groups: dict[str, list[Source]] = {}
+    groups: dict[str, list[SourceFile]] = {}
     for source in sources:
         groups.setdefault(keys[source.key], []).append(source)
     leave: set[str] = set()
@@ -177,7 +177,7 @@ def _shared(sources: Sequence[Source], keys: dict[str, str], levels: dict[str, i
     return frozenset(leave)
 
 
-def _key(source: Source, level: int, suffix_of: Callable[[Source], str]) -> str:
+def _key(source: SourceFile, level: int, suffix_of: Callable[[SourceFile], str]) -> str:
     return path_key(variant(stem_of(source.relative), source, level) + suffix_of(source))
 
 
@@ -230,7 +230,7 @@ class Target:
 
         return self.suffix or images.suffix_for(fmt, original)
 
-    def expected_suffix(self, source: Source) -> str:
+    def expected_suffix(self, source: SourceFile) -> str:
         """Return the suffix that the output of a file will have, as its first bytes tell."""
         from henshin import images
 

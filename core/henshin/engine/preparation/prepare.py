@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from henshin.api.stage import Memory, Remembered
 from henshin.engine.options import RunOptions
 from henshin.engine.preparation.fingerprint import fingerprint
-from henshin.engine.preparation.input_files import Listing, Source, list_inputs
+from henshin.engine.preparation.input_files import Listing, SourceFile, list_inputs
 from henshin.engine.preparation.outputs import Names, Target, path_key
-from henshin.engine.record.manifest import Entry, Manifest
+from henshin.engine.record.manifest import Manifest, RecordEntry
 from henshin.errors import HenshinError
 from henshin.files import hash_file
 from henshin.text import listed
@@ -29,7 +29,7 @@ SHOWN = 3
 
 
 @dataclass
-class Prepared:
+class PreparedRun:
     """What a run is going to do. ``existing`` holds the keys of sources left alone under ``--on-existing skip``.
 
     ``inherited`` holds what the record says of photos that were moved since, by their new keys; ``inputs`` the real
@@ -41,18 +41,18 @@ class Prepared:
     names: Names
     fingerprint: str
     listing: Listing
-    sources: list[Source]
+    sources: list[SourceFile]
     retry_failed: bool = False
     existing: set[str] = field(default_factory=set)
-    inherited: dict[str, Entry] = field(default_factory=dict)
+    inherited: dict[str, RecordEntry] = field(default_factory=dict)
     inputs: frozenset[str] = frozenset()
     _standing: dict[tuple[str, str], bool] = field(default_factory=dict)
 
-    def last(self, source: Source) -> Entry | None:
+    def last(self, source: SourceFile) -> RecordEntry | None:
         """Return the record's entry of a source, or that of the same photo at the place where it was before."""
         return self.manifest.last(source.key) or self.inherited.get(source.key)
 
-    def finished(self, source: Source, input_hash: str) -> Entry | None:
+    def finished(self, source: SourceFile, input_hash: str) -> RecordEntry | None:
         """Return the record's entry of a source if nothing is to be done about it: same input, work and outputs."""
         entry = self.last(source)
         if entry is None or (entry.input_hash, entry.fingerprint) != (input_hash, self.fingerprint):
@@ -89,7 +89,7 @@ class Prepared:
         if (entry.input_hash, entry.fingerprint) != (input_hash, self.fingerprint):
             return False
         if key in self.keys:
-            return content_hash(Source.at(Path(key), "")) == input_hash
+            return content_hash(SourceFile.at(Path(key), "")) == input_hash
         return all(self.manifest.is_whole(output) for output in entry.outputs)
 
     def renamed(self) -> dict[str, str]:
@@ -109,7 +109,7 @@ class Prepared:
         return _real(self.target.folder / relative) in self.inputs
 
 
-def content_hash(source: Source) -> str:
+def content_hash(source: SourceFile) -> str:
     """Return the hash of a source's file, or "" where it cannot be read: reading it will say why."""
     try:
         return hash_file(source.path)
@@ -152,7 +152,7 @@ def prepare(
     *,
     store: ModelStore,
     registry: Registry,
-) -> Prepared:
+) -> PreparedRun:
     """Name all outputs and look at what is in their place already. Writes nothing.
 
     Errors: HenshinError when an output would be one of the inputs, or when files are in the way that no run wrote and
@@ -161,7 +161,7 @@ def prepare(
     suffixes = {source.key: target.expected_suffix(source) for source in listing.sources}
     inputs = frozenset(_real(source.path) for source in listing.sources)
 
-    def inherits(owner: str, source: Source) -> bool:
+    def inherits(owner: str, source: SourceFile) -> bool:
         entry = manifest.last(owner)
         return entry is not None and not os.path.lexists(owner) and entry.input_hash == content_hash(source)
 
@@ -174,7 +174,7 @@ def prepare(
     )
     sources = listing.sources if options.limit is None else listing.sources[: options.limit]
     expected = {source.key: names.predicted(source) + suffixes[source.key] for source in sources}
-    prepared = Prepared(
+    prepared = PreparedRun(
         target,
         manifest,
         names,
@@ -195,7 +195,7 @@ def prepare(
     return prepared
 
 
-def _look_for_strangers(prepared: Prepared, expected: dict[str, str], options: RunOptions) -> None:
+def _look_for_strangers(prepared: PreparedRun, expected: dict[str, str], options: RunOptions) -> None:
     """Note, or refuse, files that no run wrote and that stand where results are to go."""
     in_the_way = {key: relative for key, relative in expected.items() if prepared.is_foreign(relative)}
     if options.on_existing == "skip":
@@ -234,7 +234,7 @@ def _inside(inputs: Iterable[str], folder: Path) -> list[str]:
 class RecordMemory(Memory):
     """The memory of one stage: of sources that ended well, under the fingerprint of this run."""
 
-    def __init__(self, prepared: Prepared, label: str) -> None:
+    def __init__(self, prepared: PreparedRun, label: str) -> None:
         self.prepared = prepared
         self.label = label
 

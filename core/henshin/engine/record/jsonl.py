@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
-class LineFile:
+class JsonLinesFile:
     """A file of JSON lines that only grows: each line goes out in one call, on a line of its own."""
 
     def __init__(self, path: Path) -> None:

@@ -16,7 +16,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Literal
 
-from henshin.engine.record.jsonl import LineFile, lines, locked
+from henshin.engine.record.jsonl import JsonLinesFile, lines, locked
 from henshin.errors import HenshinError
 from henshin.files import exists, hash_file
 
@@ -42,13 +42,13 @@ class Manifest:
 
     folder: Path | None
     path_key: PathKey = str
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, RecordEntry] = field(default_factory=dict)
     _owners: dict[str, tuple[str, str]] = field(default_factory=dict)
     _unrecorded: dict[str, str] = field(default_factory=dict)
     _scraps: set[Path] = field(default_factory=set)
     _made: list[Path] = field(default_factory=list)
-    _record: LineFile | None = None
-    _started: LineFile | None = None
+    _record: JsonLinesFile | None = None
+    _started: JsonLinesFile | None = None
     _guard: Lock = field(default_factory=Lock)
 
     def load(self) -> Manifest:
@@ -58,11 +58,11 @@ class Manifest:
         for line in lines(self.folder / FOLDER / RECORD):
             entry = entry_of(line)
             if entry is not None:
-                self._take(placed(entry, self.folder, absolute))
+                self._take(placed(entry, self.folder, to_absolute))
         started: dict[str, str | None] = {}
         for line in lines(self.folder / FOLDER / STARTED):
             if isinstance(line, list) and len(line) == 2 and isinstance(line[0], str):
-                started[line[0]] = None if line[1] is None else absolute(str(line[1]), self.folder)
+                started[line[0]] = None if line[1] is None else to_absolute(str(line[1]), self.folder)
         self._scraps = {(self.folder / path).parent for path in started}
         self._unrecorded = {
             path: source
@@ -71,12 +71,12 @@ class Manifest:
         }
         return self
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: RecordEntry) -> None:
         self.entries[entry.source] = entry
         for output in entry.outputs:
             self._owners[self.path_key(output.path)] = (entry.source, output.path)
 
-    def remembered(self, stage: str) -> Iterator[tuple[Entry, list[tuple[str, str]]]]:
+    def remembered(self, stage: str) -> Iterator[tuple[RecordEntry, list[tuple[str, str]]]]:
         """Yield what a stage had written down about sources, with their last entries: (name, text) each.
 
         An older line of a source counts where its content and the work were the same. Errors: OSError.
@@ -85,14 +85,14 @@ class Manifest:
             entry = entry_of(line)
             if entry is None or self.folder is None:
                 continue
-            last = self.last(absolute(entry.source, self.folder))
+            last = self.last(to_absolute(entry.source, self.folder))
             known = line.get("remembered")
             if last is None or not isinstance(known, dict) or stage not in known:
                 continue
             if (last.input_hash, last.fingerprint) == (entry.input_hash, entry.fingerprint):
                 yield last, [(str(name), str(text)) for name, text in known[stage]]
 
-    def last(self, source: str) -> Entry | None:
+    def last(self, source: str) -> RecordEntry | None:
         """Return how a source ended last, or None if it never did."""
         return self.entries.get(source)
 
@@ -175,13 +175,13 @@ class Manifest:
 
     def _note(self, folder: Path, relative: str, source: str | None) -> None:
         if self._started is None:
-            self._started = LineFile(folder / FOLDER / STARTED)
-        self._started.append([relative, source and told(source, folder)])
+            self._started = JsonLinesFile(folder / FOLDER / STARTED)
+        self._started.append([relative, source and to_relative(source, folder)])
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: RecordEntry) -> None:
         """Add a line. Errors: OSError."""
         if self._record is not None and self.folder is not None:
-            line = asdict(placed(entry, self.folder, told))
+            line = asdict(placed(entry, self.folder, to_relative))
             self._record.append({key: value for key, value in line.items() if value or key not in SPARSE})
         self._take(replace(entry, remembered={}))
         recorded = {output.path for output in entry.outputs}
@@ -192,13 +192,13 @@ class Manifest:
                 elif source == entry.source:
                     self._forget(path)
 
-    def _open_locked(self, folder: Path) -> LineFile:
+    def _open_locked(self, folder: Path) -> JsonLinesFile:
         """Open the record for appending and lock it; the lock ends with the process, however that ends."""
         own = folder / FOLDER
         try:
             self._made = [place for place in (own, *own.parents) if not exists(place)]
             own.mkdir(parents=True, exist_ok=True)
-            record = LineFile(own / RECORD)
+            record = JsonLinesFile(own / RECORD)
         except OSError as error:
             raise HenshinError(f"cannot write to the output folder '{folder}': {error.strerror or error}") from None
         if not locked(record.file):
@@ -236,7 +236,7 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RecordEntry:
     """How one source ended. ``stage`` and ``reason`` are None when it is done; ``seconds`` is the work it took.
 
     ``remembered`` is what stages want to find again, (name, text) by stage; it is written, and only read by
@@ -255,7 +255,7 @@ class Entry:
     remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
-def entry_of(line: Any) -> Entry | None:
+def entry_of(line: Any) -> RecordEntry | None:
     """Return what a line of the record says; None for a line that is none of ours."""
     try:
         outputs = [Output(str(one["path"]), int(one["size"]), str(one["sha256"])) for one in line["outputs"]]
@@ -264,7 +264,7 @@ def entry_of(line: Any) -> Entry | None:
             return None
         texts = (str(line["input_hash"]), str(line["fingerprint"]))
         dropped = tuple(Drop(**one) for one in line.get("dropped", ()))
-        return Entry(
+        return RecordEntry(
             str(line["source"]), outputs, status, line["stage"], line["reason"], *texts, float(line["seconds"]), dropped
         )
     except (KeyError, TypeError, ValueError):
@@ -275,7 +275,7 @@ SPARSE = frozenset({"dropped", "remembered"})
 """Parts of an entry that are written only where there is something in them."""
 
 
-def placed(entry: Entry, folder: Path, place: Callable[[str, Path], str]) -> Entry:
+def placed(entry: RecordEntry, folder: Path, place: Callable[[str, Path], str]) -> RecordEntry:
     """Return an entry with its sources as ``place`` has them."""
     dropped = tuple(
         drop if drop.instead is None else replace(drop, instead=place(drop.instead, folder)) for drop in entry.dropped
@@ -283,7 +283,7 @@ def placed(entry: Entry, folder: Path, place: Callable[[str, Path], str]) -> Ent
     return replace(entry, source=place(entry.source, folder), dropped=dropped)
 
 
-def told(source: str, folder: Path) -> str:
+def to_relative(source: str, folder: Path) -> str:
     """Return how a source stands in the record of a folder: as seen from there if they share more than the root."""
     path, home = Path(source), Path(os.path.abspath(folder))  # noqa: PTH100
     if not path.is_absolute() or path.anchor != home.anchor:
@@ -294,6 +294,6 @@ def told(source: str, folder: Path) -> str:
     return seen if seen.startswith("../") else f"./{seen}"
 
 
-def absolute(source: str, folder: Path) -> str:
-    """Return what ``told`` was given."""
+def to_absolute(source: str, folder: Path) -> str:
+    """Return what ``to_relative`` was given."""
     return os.path.abspath(folder / source) if source.startswith(("./", "../")) else source  # noqa: PTH100

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from henshin.engine.preparation.prepare import Prepared
-from henshin.engine.record.manifest import FOLDER, Drop, Entry
+from henshin.engine.preparation.prepare import PreparedRun
+from henshin.engine.record.manifest import FOLDER, Drop, RecordEntry
 from henshin.engine.report.summary import Summary
 from henshin.files import exists
 from henshin.images.picture import Picture
@@ -31,7 +31,7 @@ LARGEST = 1 << 24
 """Bytes of a result that is still read for the sheet of what was kept."""
 
 
-def tell_dropped(summary: Summary, prepared: Prepared, samples: Samples, recorded: int) -> None:
+def tell_dropped(summary: Summary, prepared: PreparedRun, samples: Samples, recorded: int) -> None:
     """Count into a summary what was dropped, and draw the sheets anew where this run recorded anything."""
     for entry in _entries(prepared):
         for drop in entry.dropped:
@@ -51,14 +51,14 @@ def tell_dropped(summary: Summary, prepared: Prepared, samples: Samples, recorde
         summary.sheets = sorted(str(path) for path in place.glob("*.png"))
 
 
-def _entries(prepared: Prepared) -> Iterator[Entry]:
+def _entries(prepared: PreparedRun) -> Iterator[RecordEntry]:
     """Yield how each source ended last, but for files that are no longer there."""
     for key, entry in prepared.manifest.entries.items():
         if key in prepared.keys or not os.path.isabs(key) or exists(key):  # noqa: PTH117
             yield entry
 
 
-def _draw_dropped(summary: Summary, prepared: Prepared, samples: Samples) -> None:
+def _draw_dropped(summary: Summary, prepared: PreparedRun, samples: Samples) -> None:
     """Draw a sheet for each stage, of the samples that are of its present drops; the others are forgotten."""
     assert prepared.target.record is not None
     place = prepared.target.record / FOLDER / SHEETS
@@ -84,7 +84,7 @@ def _draw_dropped(summary: Summary, prepared: Prepared, samples: Samples) -> Non
             path.unlink()
 
 
-def _instead(prepared: Prepared, drop: Drop) -> Path | None:
+def _instead(prepared: PreparedRun, drop: Drop) -> Path | None:
     """Return the result that stays in the place of what was dropped, where there is but one."""
     entry = prepared.manifest.last(drop.instead) if drop.instead is not None else None
     if entry is None or len(entry.outputs) != 1 or entry.outputs[0].size > LARGEST:
@@ -92,7 +92,7 @@ def _instead(prepared: Prepared, drop: Drop) -> Path | None:
     return prepared.target.folder / entry.outputs[0].path
 
 
-def _draw_kept(prepared: Prepared) -> None:
+def _draw_kept(prepared: PreparedRun) -> None:
     """Draw a sheet of some results: those with the lowest hashes, which has no preference."""
     assert prepared.target.record is not None
     folder = prepared.target.record

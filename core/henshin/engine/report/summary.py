@@ -33,7 +33,7 @@ class Reporter(Protocol):
         """The run is over, however it ended."""
 
 
-class Silence:
+class NullReporter:
     """A reporter that says nothing."""
 
     def started(self, total: int | None) -> None:

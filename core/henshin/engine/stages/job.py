@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from henshin.api.frame import Dropped, Face, Frame
-from henshin.engine.preparation.input_files import Source
+from henshin.engine.preparation.input_files import SourceFile
 from henshin.engine.record.manifest import Drop
 from henshin.errors import PictureError
 from henshin.images.picture import Picture
@@ -17,7 +17,7 @@ Show = Callable[[str, Drop, Picture, Picture | None], None]
 SILENT = "left out"
 
 
-def sweep(label: str, active: Sequence[tuple[Job, Frame]], show: Show) -> None:
+def collect_dropped(label: str, active: Sequence[tuple[Job, Frame]], show: Show) -> None:
     """Take out of jobs the frames and faces that a stage dropped, and collect what it wants remembered.
 
     ``active`` is what the stage was given; a job that has no frame left, without a word, is noted too.
@@ -81,7 +81,7 @@ class Job:
     they want written down.
     """
 
-    source: Source
+    source: SourceFile
     input_hash: str
     frames: list[Frame] = field(default_factory=list)
     alpha: Picture | None = None

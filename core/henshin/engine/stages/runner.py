@@ -10,9 +10,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from henshin.api.frame import Frame
-from henshin.api.placement import Place, check_frame, frame_problem, picture_at, places, put, zones
+from henshin.api.placement import Place, check_frame, frame_problem, picture_at, place_result, places, zones
 from henshin.api.stage import NOTHING, Memory
-from henshin.engine.stages.job import Show, sweep
+from henshin.engine.stages.job import Show, collect_dropped
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.images.picture import Picture
 from henshin.pipeline.loading import labels
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("henshin")
 
 
-class Stages:
+class StageRunner:
     """The opened stages of one run. Use ``opened`` to get them, so that they are closed whatever happens."""
 
     def __init__(
@@ -100,7 +100,7 @@ class Stages:
                 else:
                     _run_pictures(stage, label, [frame for _, frame in active], self.crops[position])
             _take_stock(stage, label, active)
-            sweep(label, active, self.show)
+            collect_dropped(label, active, self.show)
             between()
 
     @contextmanager
@@ -187,10 +187,10 @@ def _run_places(stage: Stage[Any], label: str, found: list[Place]) -> None:
             raise PictureError(f"returned {len(results)} pictures for {len(items)}")
         return results
 
-    results = one_by_one(label, work, pictures, pictures.__getitem__)
+    results = run_isolated(label, work, pictures, pictures.__getitem__)
     for place, result in zip(usable, results, strict=True):
         try:
-            put(place, result)
+            place_result(place, result)
         except PictureError as error:
             place[0].error = place[0].error or error
 
@@ -202,7 +202,7 @@ def _run_frames(stage: Stage[Any], label: str, active: list[tuple[Job, Frame]]) 
     frames = [frame for _, frame in active]
     # A stage may have changed frames before it raised; the second attempt begins with what the first was given.
     before = [_copy(frame) for frame in frames]
-    results = one_by_one(
+    results = run_isolated(
         label, lambda items: _grouped(stage.run(list(items)), items), frames, lambda i: _copy(before[i])
     )
     at_work = {id(frame) for frame in frames}
@@ -270,7 +270,7 @@ def reason_of(error: BaseException) -> PictureError:
     return PictureError(flat(error) if isinstance(error, HenshinError) else one_line(error))
 
 
-def one_by_one(
+def run_isolated(
     label: str, work: Callable[[list[T]], Sequence[Any]], items: list[T], again: Callable[[int], T]
 ) -> list[Any]:
     """Return ``work(items)``; if that fails, the work on each item alone, with a PictureError where it fails again.

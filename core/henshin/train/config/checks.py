@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from henshin.api.generator import Generator
 from henshin.api.recipe import NetworkChoice, NetworkOption, RecipeConfig
 from henshin.api.training_data import FolderData, PairedData
-from henshin.config.options import FolderOption, StartOption, Where, marked, within
+from henshin.config.options import FolderOption, OptionPath, StartOption, find_options, within
 from henshin.config.validation import label, locate, validate
 from henshin.config.yaml_reader import Node
 from henshin.errors import HenshinError, Problem
@@ -23,7 +23,7 @@ from henshin.train.networks import make_generator
 from henshin.train.weights.checkpoint import found
 
 
-def problem(root: Node, path: Where, where: str, message: str) -> Problem:
+def problem(root: Node, path: OptionPath, where: str, message: str) -> Problem:
     """A problem with the option at a path, at its line; at that of what it would stand in where it is not written."""
     mark = locate(root, tuple(str(step) if isinstance(step, str) else step for step in path))[1]
     return Problem(mark.where or where, mark.line, f"{label('', path)}: {message}")
@@ -43,7 +43,7 @@ def network_problems(config: type[BaseModel], root: Node, where: str, registry: 
         yield from validate(generator.Config, node, where, prefix=label("", path), leave_out=("use",))[1]
 
 
-def _choices(annotation: Any, node: Node, path: Where) -> Iterator[tuple[Where, Node]]:
+def _choices(annotation: Any, node: Node, path: OptionPath) -> Iterator[tuple[OptionPath, Node]]:
     """Follow a type and what the YAML says side by side, down to the networks that are chosen."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Annotated, Union, types.UnionType):
@@ -66,7 +66,7 @@ def _choices(annotation: Any, node: Node, path: Where) -> Iterator[tuple[Where, 
 
 def fit_problems(config: RecipeConfig, recipe: str, root: Node, where: str, registry: Registry) -> Iterator[Problem]:
     """Check that every network of a run is of the kind that its recipe trains, and can take its pictures."""
-    wanted = {path: mark for path, _, mark in marked(config, NetworkOption, NetworkChoice)}
+    wanted = {path: mark for path, _, mark in find_options(config, NetworkOption, NetworkChoice)}
     for path, choice in within(config, NetworkChoice):
         try:
             generator = make_generator(registry, choice.use, choice.options)
@@ -97,7 +97,9 @@ def _unwanted(generator: Generator[Any], wanted: NetworkOption, recipe: str) -> 
     return None
 
 
-def _size_problems(generator: Generator[Any], sizes: Mapping[Where, int], root: Node, where: str) -> Iterator[Problem]:
+def _size_problems(
+    generator: Generator[Any], sizes: Mapping[OptionPath, int], root: Node, where: str
+) -> Iterator[Problem]:
     multiple, most = generator.size_multiple, generator.maximum_size
     for path, size in sizes.items():
         told = f"{size} does not fit generator '{generator.name}'"
@@ -109,9 +111,9 @@ def _size_problems(generator: Generator[Any], sizes: Mapping[Where, int], root: 
 
 def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:
     """Check that all folders exist, and that those of pictures hold some, more than are to be held out."""
-    held: dict[Where, FolderData] = dict(within(config, FolderData))
+    held: dict[OptionPath, FolderData] = dict(within(config, FolderData))
     unsound = set()
-    for where, (names, mark) in by_option(marked(config, FolderOption)).items():
+    for where, (names, mark) in by_option(find_options(config, FolderOption)).items():
         data = held.get(where[:-1])
         try:
             folders = as_folders(names, path.parent)
@@ -131,7 +133,7 @@ def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pr
 
 def start_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:
     """Check that weights to begin with are there: a run that has a checkpoint, or a .safetensors file."""
-    for where, name, _ in marked(config, StartOption):
+    for where, name, _ in find_options(config, StartOption):
         place = path.parent / Path(name).expanduser()
         if place.is_dir() and not (place / "run.json").is_file():
             wrong = "is no folder of a training run (it has no run.json)"
@@ -146,7 +148,7 @@ def start_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pro
         yield problem(root, where, str(path), f"{place}: {wrong}")
 
 
-def _folder_problem(error: HenshinError, option: Where, root: Node, where: str) -> Problem:
+def _folder_problem(error: HenshinError, option: OptionPath, root: Node, where: str) -> Problem:
     if isinstance(error, HeldOutError):
         return problem(root, (*option[:-1], "hold_out"), where, str(error).removeprefix("hold_out: "))
     return problem(root, option, where, str(error))

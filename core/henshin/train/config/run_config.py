@@ -71,7 +71,7 @@ def _recipe(root: Node, where: str, registry: Registry, problems: list[Problem])
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
+class TrainOptions:
     """What the command line says about a run, besides its YAML.
 
     `device` "auto", "cpu", "cuda" or "cuda:N"; `devices` how many of that kind; `precision` "auto" (bf16 where the

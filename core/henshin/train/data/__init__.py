@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from henshin.train.data.augmentation import Adaptive, augment
-from henshin.train.data.datasets import Pairs, Pictures, open_domains, open_pairs, open_pictures, scaled
+from henshin.train.data.augmentation import AdaptiveAugmentation, augment
+from henshin.train.data.datasets import ImageSet, PairedImageSet, open_domains, open_pairs, open_pictures, to_float
 from henshin.train.data.image_pool import ImagePool
-from henshin.train.data.stage_transform import through
+from henshin.train.data.stage_transform import apply_stage
 
 __all__ = [
-    "Adaptive",
+    "AdaptiveAugmentation",
     "ImagePool",
-    "Pairs",
-    "Pictures",
+    "ImageSet",
+    "PairedImageSet",
+    "apply_stage",
     "augment",
     "open_domains",
     "open_pairs",
     "open_pictures",
-    "scaled",
-    "through",
+    "to_float",
 ]

@@ -222,7 +222,7 @@ def _joined(policy: tuple[str, ...]) -> list[Policy]:
     return found
 
 
-class Adaptive:
+class AdaptiveAugmentation:
     """Augments with a chance that follows the discriminator: more of it the surer it is of real pictures.
 
     Where the mean sign of its scores of real pictures is above `target`, it begins to know them by heart: the chance

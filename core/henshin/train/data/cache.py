@@ -26,7 +26,7 @@ from henshin import __version__
 from henshin.errors import MissingError
 from henshin.files import user_cache
 from henshin.text import one_line
-from henshin.train.data.preprocessing import Crop, Fitted, kept_size, load_fitted
+from henshin.train.data.preprocessing import Crop, PreprocessedImage, kept_size, load_fitted
 
 LAYOUT = 1
 """To be raised whenever the same files would be kept as other bytes."""
@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decoded:
+class DecodedImages:
     """A set as it is kept. Row i of all arrays is `files[i]`; `skipped` has the files that could not be read.
 
     `pixels`: the bytes of all pictures one after the other, each (3, h, w), mapped from disk; picture i begins at
@@ -59,7 +59,7 @@ class Decoded:
     thumbs: np.ndarray
     mapped: mmap.mmap | None
 
-    def only(self, rows: Sequence[int]) -> Decoded:
+    def only(self, rows: Sequence[int]) -> DecodedImages:
         """The same set with some of its rows; the bytes stay where they are."""
         which = np.asarray(rows, np.int64)
         return replace(
@@ -72,7 +72,7 @@ class Decoded:
         )
 
 
-def decoded(files: Sequence[Path], side: int, crop: Crop, say: Say, name: str) -> Decoded:
+def decoded(files: Sequence[Path], side: int, crop: Crop, say: Say, name: str) -> DecodedImages:
     """The pictures of `files` from the cache; decoded first, in threads, where it does not have them yet.
 
     `name` is what `say` calls the set. Processes that ask at once wait for the one that decodes.
@@ -111,7 +111,7 @@ def _key(files: Sequence[Path], side: int, crop: Crop) -> str:
     return digest.hexdigest()[:32]
 
 
-def _opened(entry: Path, files: Sequence[Path], side: int, crop: Crop) -> Decoded | None:
+def _opened(entry: Path, files: Sequence[Path], side: int, crop: Crop) -> DecodedImages | None:
     """Map a set that is there; None where it is not, or not whole."""
     try:
         index = json.loads((entry / INDEX).read_text())
@@ -127,7 +127,7 @@ def _opened(entry: Path, files: Sequence[Path], side: int, crop: Crop) -> Decode
         return None
     kept = [files[i] for i in index["kept"]]
     skipped = [(files[i], reason) for i, reason in index["skipped"]]
-    return Decoded(kept, skipped, pixels, np.cumsum(lengths) - lengths, shapes, sizes, thumbs, mapped)
+    return DecodedImages(kept, skipped, pixels, np.cumsum(lengths) - lengths, shapes, sizes, thumbs, mapped)
 
 
 def _map(path: Path) -> tuple[np.ndarray, mmap.mmap | None]:
@@ -200,10 +200,10 @@ def _write(folder: Path, files: Sequence[Path], side: int, crop: Crop, say: Say,
         say(f"{name}: {len(kept)} pictures decoded in {time.monotonic() - started:.0f} s, and kept in {folder.parent}")
 
 
-def _in_order(files: Sequence[Path], side: int, crop: Crop) -> Iterator[Fitted | str]:
+def _in_order(files: Sequence[Path], side: int, crop: Crop) -> Iterator[PreprocessedImage | str]:
     """Decode in threads, never more than a few pictures ahead of what is taken."""
     workers = min(16, os.cpu_count() or 1)
-    waiting: deque[Future[Fitted | str]] = deque()
+    waiting: deque[Future[PreprocessedImage | str]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for file in files:

@@ -12,21 +12,21 @@ from torch import Tensor
 from henshin.api.recipe import Run
 from henshin.api.training_data import PairedData, PictureData, UnpairedData
 from henshin.errors import HenshinError
-from henshin.train.data.cache import Decoded
+from henshin.train.data.cache import DecodedImages
 from henshin.train.data.duplicates import same
 from henshin.train.data.folders import checked, pairs_in
-from henshin.train.data.pixel_store import SHARE, Shelf, place
-from henshin.train.data.splits import Chosen, choose, decode, tell, too_small
+from henshin.train.data.pixel_store import SHARE, PixelStore, place
+from henshin.train.data.splits import Split, decode, split, tell, too_small
 
 
-class Pictures:
+class ImageSet:
     """A domain. `training` is what is drawn from, `held` uint8 (M, 3, size, size) on the device is never drawn.
 
-    `training` is a `Shelf`: its length, `.shape`, and slices or lists of it as uint8 tensors on the device. Where the
+    `training` is a `PixelStore`: length, `.shape`, and slices or lists of it as uint8 tensors on the device. Where the
     pictures lie (in the device's memory, or mapped from the disk cache) changes nothing of what is drawn.
     """
 
-    def __init__(self, training: Shelf, held: Tensor, flip: bool = True, random_crop: bool = False) -> None:
+    def __init__(self, training: PixelStore, held: Tensor, flip: bool = True, random_crop: bool = False) -> None:
         self.training, self.held = training, held
         self.flip, self.random_crop = flip, random_crop
 
@@ -53,20 +53,20 @@ class Pictures:
         if mirrored is not None:
             turned = torch.from_numpy(mirrored).to(pictures.device)
             pictures = torch.where(turned[:, None, None, None], pictures.flip(3), pictures)
-        return scaled(pictures)
+        return to_float(pictures)
 
 
-class Pairs:
+class PairedImageSet:
     """Two domains whose pictures correspond: row i of `a` belongs to row i of `b`, in training and held out."""
 
-    def __init__(self, a: Pictures, b: Pictures) -> None:
+    def __init__(self, a: ImageSet, b: ImageSet) -> None:
         self.a, self.b = a, b
 
     def __len__(self) -> int:
         return len(self.a)
 
     @property
-    def training(self) -> tuple[Shelf, Shelf]:
+    def training(self) -> tuple[PixelStore, PixelStore]:
         """The training pictures of a and of b."""
         return self.a.training, self.b.training
 
@@ -81,7 +81,7 @@ class Pairs:
         return self.a.take(*chances), self.b.take(*chances)
 
 
-def open_pictures(run: Run, folders: str | Sequence[str], data: PictureData) -> Pictures:
+def open_pictures(run: Run, folders: str | Sequence[str], data: PictureData) -> ImageSet:
     """Open the pictures of one of a recipe's folder options, and tell what was skipped, enlarged or is there twice.
 
     Errors: HenshinError, with what would be right, when none is left to train on; MissingError when the cache
@@ -97,10 +97,10 @@ def open_pictures(run: Run, folders: str | Sequence[str], data: PictureData) -> 
     if data.duplicates != "ignore" and len(found.files) >= _MANY:
         run.say(f"{option}: looks for near-duplicates among {len(found.files)} pictures")
     twice = same(found.thumbs) if data.duplicates != "ignore" else _NONE
-    return _pictures(run, found, choose(run, files, found, out, twice, data, option), data, option)
+    return _pictures(run, found, split(run, files, found, out, twice, data, option), data, option)
 
 
-def open_domains(run: Run, data: UnpairedData) -> tuple[Pictures, Pictures]:
+def open_domains(run: Run, data: UnpairedData) -> tuple[ImageSet, ImageSet]:
     """Open both domains of unpaired data, and tell the user what there is."""
     if set(run.folders(data.a)) & set(run.folders(data.b)):
         run.say("data.a and data.b name the same folder: nothing is to be translated there")
@@ -109,7 +109,7 @@ def open_domains(run: Run, data: UnpairedData) -> tuple[Pictures, Pictures]:
     return a, b
 
 
-def open_pairs(run: Run, data: PairedData) -> Pairs:
+def open_pairs(run: Run, data: PairedData) -> PairedImageSet:
     """Open paired data: a picture below `a` with the one of the same name below `b`.
 
     Files without a partner, and pairs of which one cannot be read or whose pictures differ in their proportions, are
@@ -133,8 +133,8 @@ def open_pairs(run: Run, data: PairedData) -> Pairs:
     if data.duplicates != "ignore":  # a pair is there twice when both its pictures are
         both = set(map(tuple, same(a.thumbs).tolist())) & set(map(tuple, same(b.thumbs).tolist()))
         twice = np.array(sorted(both), np.int64).reshape(-1, 2)
-    chosen = choose(run, partners.a, a, out, twice, data, "a")
-    pairs = Pairs(_pictures(run, a, chosen, data, "a"), _pictures(run, b, chosen, data, "b"))
+    chosen = split(run, partners.a, a, out, twice, data, "a")
+    pairs = PairedImageSet(_pictures(run, a, chosen, data, "a"), _pictures(run, b, chosen, data, "b"))
     run.say(f"{len(pairs)} pairs, {data.size} px")
     return pairs
 
@@ -150,7 +150,7 @@ def _option(folders: str | Sequence[str], data: PictureData) -> str:
     return next(named, folders if isinstance(folders, str) else ", ".join(folders))
 
 
-def _size(found: Decoded, i: int) -> str:
+def _size(found: DecodedImages, i: int) -> str:
     height, width = found.sizes[i]
     return f"{width}x{height}"
 
@@ -162,7 +162,7 @@ def _unlike(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return unlike
 
 
-def _both(a: Decoded, b: Decoded, partner: dict[Path, Path]) -> tuple[Decoded, Decoded]:
+def _both(a: DecodedImages, b: DecodedImages, partner: dict[Path, Path]) -> tuple[DecodedImages, DecodedImages]:
     """Those rows of a and b of which both could be read, side by side."""
     row = {file: i for i, file in enumerate(b.files)}
     rows = [(i, row[partner[file]]) for i, file in enumerate(a.files) if partner[file] in row]
@@ -171,15 +171,15 @@ def _both(a: Decoded, b: Decoded, partner: dict[Path, Path]) -> tuple[Decoded, D
     return a.only([i for i, _ in rows]), b.only([j for _, j in rows])
 
 
-def _pictures(run: Run, found: Decoded, chosen: Chosen, data: PictureData, option: str) -> Pictures:
+def _pictures(run: Run, found: DecodedImages, chosen: Split, data: PictureData, option: str) -> ImageSet:
     pixels = place(found, run.device)
     if pixels.device.type != run.device.type:
         share = f"more than {SHARE:.0%} of the device's free memory"
         run.say(f"{option}: {len(found.pixels) / 2**30:.1f} GiB, {share}; drawn from the disk cache instead")
-    training, held = (Shelf(found, pixels, rows, data.size, run.device) for rows in (chosen.training, chosen.held))
-    return Pictures(training, held[:], data.flip, data.crop == "random")
+    training, held = (PixelStore(found, pixels, rows, data.size, run.device) for rows in (chosen.training, chosen.held))
+    return ImageSet(training, held[:], data.flip, data.crop == "random")
 
 
-def scaled(pictures: Tensor) -> Tensor:
+def to_float(pictures: Tensor) -> Tensor:
     """uint8 0..255 -> float in [-1, 1]."""
     return pictures.float().div_(127.5).sub_(1)

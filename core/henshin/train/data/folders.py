@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from henshin.config.options import FolderOption, Where
+from henshin.config.options import FolderOption, OptionPath
 from henshin.errors import HenshinError
 from henshin.images import is_picture
 
@@ -16,9 +16,11 @@ class HeldOutError(HenshinError):
     """More pictures are to be held out than there are."""
 
 
-def by_option(found: Iterable[tuple[Where, str, FolderOption]]) -> dict[Where, tuple[list[str], FolderOption]]:
+def by_option(
+    found: Iterable[tuple[OptionPath, str, FolderOption]],
+) -> dict[OptionPath, tuple[list[str], FolderOption]]:
     """Marked folders put together: {option: (its folder or folders, its mark)}, in their order."""
-    options: dict[Where, tuple[list[str], FolderOption]] = {}
+    options: dict[OptionPath, tuple[list[str], FolderOption]] = {}
     for path, name, mark in found:
         while path and isinstance(path[-1], int):
             path = path[:-1]
@@ -52,7 +54,7 @@ def pictures_in(folders: Sequence[Path]) -> list[Path]:
     )
 
 
-def split(files: Sequence[Path], hold_out: int) -> tuple[list[Path], list[Path]]:
+def split_files(files: Sequence[Path], hold_out: int) -> tuple[list[Path], list[Path]]:
     """(training files, held-out files): the `hold_out` names with the smallest SHA-256 are held out.
 
     By name, not by place in the list: adding pictures, or another order, moves few from one side to the other.

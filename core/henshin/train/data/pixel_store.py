@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from henshin.train.data.cache import Decoded
+from henshin.train.data.cache import DecodedImages
 
 SHARE = 0.25
 """Of a GPU's free memory, what one set of pictures may take; the rest belongs to the networks."""
@@ -19,7 +19,7 @@ _AT_ONCE = 64 << 20
 _AHEAD = getattr(mmap, "MADV_WILLNEED", None)
 
 
-def place(decoded: Decoded, device: torch.device) -> Tensor:
+def place(decoded: DecodedImages, device: torch.device) -> Tensor:
     """The bytes of a set where they are best drawn from: in a GPU's memory if they fit there, else mapped as they are.
 
     On a CPU the mapping itself is the fastest there is, and the system's page cache the only copy.
@@ -33,13 +33,15 @@ def place(decoded: Decoded, device: torch.device) -> Tensor:
     return block
 
 
-class Shelf:
+class PixelStore:
     """Some pictures of a set, in order: `len()`, `.shape`, and slices or lists of them as uint8 (n, 3, size, size).
 
     What is taken comes on `device`, and is the middle of each picture where those are larger than `size`.
     """
 
-    def __init__(self, decoded: Decoded, pixels: Tensor, rows: np.ndarray, size: int, device: torch.device) -> None:
+    def __init__(
+        self, decoded: DecodedImages, pixels: Tensor, rows: np.ndarray, size: int, device: torch.device
+    ) -> None:
         self.decoded, self.pixels, self.rows, self.size, self.device = decoded, pixels, rows, size, device
         self.ready = bool((decoded.shapes == size).all())  # every picture is its own crop already
         self.pinned = device.type == "cuda" and pixels.device.type == "cpu"

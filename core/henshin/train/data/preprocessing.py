@@ -21,7 +21,7 @@ LONGEST = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
+class PreprocessedImage:
     """A picture ready to be kept: `pixels` uint8 (3, h, w), `size` its own (height, width), `thumb` (16, 16, 3)."""
 
     pixels: np.ndarray
@@ -40,7 +40,7 @@ def kept_size(height: int, width: int, side: int, crop: Crop) -> tuple[int, int]
     return max(side, round((box[3] - box[1]) * scale)), max(side, round((box[2] - box[0]) * scale))
 
 
-def fit(picture: np.ndarray, side: int, crop: Crop) -> np.ndarray:
+def resize_and_crop(picture: np.ndarray, side: int, crop: Crop) -> np.ndarray:
     """Bring a picture (H, W, 3) uint8 to its `kept_size`, antialiased, from its middle; uint8 RGB.
 
     A whole one is cut to a multiple of `side`, from its upper left as papers on super-resolution do, and reduced by
@@ -63,17 +63,17 @@ def reduced(picture: np.ndarray, scale: int) -> np.ndarray:
     return np.asarray(part.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def load_fitted(file: Path, side: int, crop: Crop) -> Fitted | str:
+def load_fitted(file: Path, side: int, crop: Crop) -> PreprocessedImage | str:
     """Read a file and fit it, or return why it cannot be read."""
     try:
         picture = read(file).picture
     except PictureError as error:
         return error.reason
     height, width = picture.shape[:2]
-    fitted = fit(picture, side, crop)
+    fitted = resize_and_crop(picture, side, crop)
     square = _box(fitted.shape[0], fitted.shape[1], "middle")
     thumb = Image.fromarray(fitted).resize((THUMB, THUMB), Image.Resampling.BOX, square)
-    return Fitted(np.ascontiguousarray(fitted.transpose(2, 0, 1)), (height, width), np.asarray(thumb))
+    return PreprocessedImage(np.ascontiguousarray(fitted.transpose(2, 0, 1)), (height, width), np.asarray(thumb))
 
 
 def _box(height: int, width: int, crop: Crop) -> tuple[float, float, float, float]:

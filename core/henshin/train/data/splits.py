@@ -12,20 +12,20 @@ import numpy as np
 from henshin.api.recipe import Run
 from henshin.api.training_data import FolderData, PictureData
 from henshin.errors import HenshinError
-from henshin.train.data.cache import Decoded, decoded
+from henshin.train.data.cache import DecodedImages, decoded
 from henshin.train.data.duplicates import groups
-from henshin.train.data.folders import split
+from henshin.train.data.folders import split_files
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chosen:
+class Split:
     """Rows of a decoded set: those to train on and those held out."""
 
     training: np.ndarray
     held: np.ndarray
 
 
-def decode(run: Run, files: Sequence[Path], data: PictureData, option: str) -> Decoded:
+def decode(run: Run, files: Sequence[Path], data: PictureData, option: str) -> DecodedImages:
     """The decoded set of these files; those that cannot be read are told. Errors: HenshinError when that is all."""
     found = decoded(files, data.side, data.crop, run.say, option)
     skipped = [f"{file}: {reason}" for file, reason in found.skipped]
@@ -35,7 +35,7 @@ def decode(run: Run, files: Sequence[Path], data: PictureData, option: str) -> D
     return found
 
 
-def too_small(run: Run, found: Decoded, data: PictureData, option: str) -> np.ndarray:
+def too_small(run: Run, found: DecodedImages, data: PictureData, option: str) -> np.ndarray:
     """Which pictures are to be left out as too small, bool (N,). Errors: HenshinError where that was asked for."""
     short = found.sizes.min(axis=1)
     small: np.ndarray = short < data.size
@@ -55,14 +55,20 @@ def too_small(run: Run, found: Decoded, data: PictureData, option: str) -> np.nd
     return np.zeros_like(small)
 
 
-def choose(
-    run: Run, files: Sequence[Path], found: Decoded, out: np.ndarray, same: np.ndarray, data: FolderData, option: str
-) -> Chosen:
+def split(
+    run: Run,
+    files: Sequence[Path],
+    found: DecodedImages,
+    out: np.ndarray,
+    same: np.ndarray,
+    data: FolderData,
+    option: str,
+) -> Split:
     """Split by name, all files counted; then leave out what is `out` (N,), and the `same` (P, 2) if asked to.
 
     Errors: HenshinError when nothing is left to train on.
     """
-    held_files = set(split(files, data.hold_out)[1])
+    held_files = set(split_files(files, data.hold_out)[1])
     held = np.array([file in held_files for file in found.files], bool)
     out = out.copy()
     if data.duplicates != "ignore":
@@ -72,7 +78,7 @@ def choose(
         _tell_duplicates(run, found, sets, held, dropped if drop else None, option)
         if drop:
             out[dropped] = True
-    chosen = Chosen(np.flatnonzero(~held & ~out), np.flatnonzero(held & ~out))
+    chosen = Split(np.flatnonzero(~held & ~out), np.flatnonzero(held & ~out))
     if held_files and not len(chosen.held):
         run.say(
             f"{option}: nothing is held out, for of the {len(held_files)} chosen by their names none can be used; "
@@ -95,7 +101,7 @@ def _extra(group: Sequence[int], held: np.ndarray, sizes: np.ndarray) -> Iterabl
 
 
 def _tell_duplicates(
-    run: Run, found: Decoded, sets: list[list[int]], held: np.ndarray, dropped: Sequence[int] | None, option: str
+    run: Run, found: DecodedImages, sets: list[list[int]], held: np.ndarray, dropped: Sequence[int] | None, option: str
 ) -> None:
     file = run.folder / "duplicates.txt"
     note(file, option, list(_listed(found.files, sets, held, set(dropped or ()))))

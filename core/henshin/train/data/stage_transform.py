@@ -19,14 +19,14 @@ from henshin.errors import HenshinError, PictureError, PipelineError
 from henshin.files import user_cache
 from henshin.models import ModelStore
 from henshin.runtime import Device
-from henshin.train.data.datasets import Pictures
-from henshin.train.data.pixel_store import Shelf, place
+from henshin.train.data.datasets import ImageSet
+from henshin.train.data.pixel_store import PixelStore, place
 
 AT_ONCE = 64
 """Pictures that a stage is given at a time."""
 
 
-def through(run: Run, pictures: Pictures, name: str, options: Mapping[str, Any] | None = None) -> Pictures:
+def apply_stage(run: Run, pictures: ImageSet, name: str, options: Mapping[str, Any] | None = None) -> ImageSet:
     """The training pictures of a set, each as the stage ``name`` with these options leaves it; drawn in the same way.
 
     They are kept whole, in memory: crops come from the same places. Nothing is held out.
@@ -60,8 +60,8 @@ def through(run: Run, pictures: Pictures, name: str, options: Mapping[str, Any] 
         thumbs=kept.thumbs[shelf.rows],
         mapped=None,
     )
-    again = Shelf(made, place(made, shelf.device), np.arange(len(shelf)), shelf.size, shelf.device)
-    return Pictures(again, pictures.held[:0], pictures.flip, pictures.random_crop)
+    again = PixelStore(made, place(made, shelf.device), np.arange(len(shelf)), shelf.size, shelf.device)
+    return ImageSet(again, pictures.held[:0], pictures.flip, pictures.random_crop)
 
 
 def configured(run: Run, name: str, options: Mapping[str, Any]) -> Stage[Any]:

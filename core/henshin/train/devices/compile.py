@@ -16,7 +16,7 @@ from henshin.text import flat
 from henshin.train.devices.fabric import precision_of
 
 
-class Prepared(_FabricModule):
+class PrecisionModule(_FabricModule):
     """A network under the precision of its run: not only when it is called, but in every method of its own.
 
     Fabric itself sends a method through the precision only where a strategy wraps the network; on one device
@@ -55,7 +55,7 @@ def prepare(fabric: Fabric, network: nn.Module, compiler: str | None = None) -> 
     if fabric.device.type == "cuda" and precision_of(fabric) == "bf16":
         network.to(memory_format=torch.channels_last)
     ready = fabric.setup_module(network)
-    object.__setattr__(ready, "__class__", Prepared)  # in the usual way the network would get that class too
+    object.__setattr__(ready, "__class__", PrecisionModule)  # in the usual way the network would get that class too
     if compiler is not None:
         network.compile(backend=compiler)
         ready.__dict__["_compiler"] = compiler  # an attribute set in the usual way would land on the network

@@ -18,7 +18,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, distributed, nn
 
 
-class Averaged(DDPStrategy):
+class GradientAveragingStrategy(DDPStrategy):
     """Fabric's data-parallel strategy, with the gradients averaged when an optimiser steps."""
 
     def setup_environment(self) -> None:
@@ -72,7 +72,7 @@ def _of_a_kind(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
         yield [one for one in parameters if one.dtype == dtype]
 
 
-class Others:
+class ProcessGroup:
     """What the processes of a run tell each other besides gradients; a run in one process talks to nobody.
 
     It goes over the CPU, so that nobody waits for a GPU to finish what it was given.

@@ -10,7 +10,7 @@ from lightning_fabric.plugins.precision import MixedPrecision, Precision
 
 from henshin.errors import HenshinError, MissingError
 from henshin.runtime import parse_device
-from henshin.train.devices.distributed import Averaged
+from henshin.train.devices.distributed import GradientAveragingStrategy
 
 
 class Bf16(MixedPrecision):
@@ -42,7 +42,7 @@ def make_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     if precision == "bf16":
         chosen = {"plugins": [Bf16("bf16-mixed", accelerator)]}
     if devices > 1:
-        chosen["strategy"] = Averaged(start_method="spawn")
+        chosen["strategy"] = GradientAveragingStrategy(start_method="spawn")
     return Fabric(accelerator=accelerator, devices=places, **chosen)
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from henshin.train.export.exporter import export
-from henshin.train.export.models import Written, members, write_all
+from henshin.train.export.models import WrittenModel, export_targets, write_all
 
-__all__ = ["Written", "export", "members", "write_all"]
+__all__ = ["WrittenModel", "export", "export_targets", "write_all"]

@@ -29,16 +29,23 @@ from henshin.errors import HenshinError
 from henshin.models import METADATA_KEY, Contract
 from henshin.models.contract import Kind
 from henshin.text import a, one_line
-from henshin.train.export.latent_parts import Styles, check_latents, latent_shape_of, part_of, side_seen, trials_of
+from henshin.train.export.latent_parts import (
+    MappingWrapper,
+    check_latents,
+    latent_shape_of,
+    part_of,
+    side_seen,
+    trials_of,
+)
 from henshin.train.export.onnx_graph import write_graph
 from henshin.train.export.parity import Parity, check_parity, picture_trials, square_trials
 from henshin.train.weights.trained_network import hash_of, weights_beside
 
 if TYPE_CHECKING:
-    from henshin.train.weights.trained_network import Source
+    from henshin.train.weights.trained_network import TrainedNetwork
 
 
-class Translator(nn.Module):
+class TranslatorWrapper(nn.Module):
     """A float network behind uint8 pictures: (N, H, W, 3) uint8 RGB -> (N, H * scale, W * scale, 3) uint8 RGB."""
 
     def __init__(self, network: nn.Module, value_range: tuple[float, float], bgr: bool) -> None:
@@ -62,7 +69,7 @@ class Translator(nn.Module):
         return y.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-class Encoder(Translator):
+class EncoderWrapper(TranslatorWrapper):
     """A float network behind square uint8 pictures: (N, S, S, 3) uint8 RGB -> latents (N, L, D), fp32."""
 
     def shown(self, y: Tensor) -> Tensor:
@@ -70,7 +77,7 @@ class Encoder(Translator):
         return y
 
 
-class Sampler(Translator):
+class SamplerWrapper(TranslatorWrapper):
     """A float network before which stands nothing: latents (N, *latent_shape) float32 -> (N, H, W, 3) uint8 RGB."""
 
     def forward(self, latents: Tensor) -> Tensor:
@@ -79,7 +86,7 @@ class Sampler(Translator):
 
 
 def export(
-    source: Source,
+    source: TrainedNetwork,
     path: Path,
     pictures: Sequence[np.ndarray],
     *,
@@ -96,15 +103,15 @@ def export(
     more than `parity.STYLES`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        made = make(source, path.stem, Path(folder) / "model.onnx", pictures, fp16)
-        place({path: made}, weights)
+        made = export_checked(source, path.stem, Path(folder) / "model.onnx", pictures, fp16)
+        install({path: made}, weights)
     if tell is not None:
         tell(made.parity)
     return made.contract
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Made:
+class CheckedModel:
     """A model that has passed its check and is not in its place yet: the file, what it says, what it was made of.
 
     `whole` is what the weights say of themselves, which are always those of the whole network.
@@ -117,14 +124,16 @@ class Made:
     whole: Contract
 
 
-def make(source: Source, name: str, side: Path, pictures: Sequence[np.ndarray], fp16: bool = False) -> Made:
+def export_checked(
+    source: TrainedNetwork, name: str, side: Path, pictures: Sequence[np.ndarray], fp16: bool = False
+) -> CheckedModel:
     """Export to the file `side` a model that calls itself `name`, and check it. Errors: those of `export`."""
     generator, part = source.generator, source.part
     network = source.network.eval().cpu().float()
     drawing = network
     if fp16:
-        drawing = without_batch_norm(network)
-        rounded(drawing)
+        drawing = fold_batch_norm(network)
+        round_to_fp16(drawing)
     wrapped = wrapped_part(generator, drawing, part)
     shape = None if generator.kind == "translator" else latent_shape_of(generator, drawing, part)
     size = None
@@ -142,14 +151,14 @@ def make(source: Source, name: str, side: Path, pictures: Sequence[np.ndarray], 
     else:
         trials = trials_of(generator, drawing, part)
     whole = describe(replace(source, part=""), weights_beside(side.with_stem(name), part).stem, network, size)
-    return Made(side, contract, check_parity(wrapped, side, list(trials), fp16), network, whole)
+    return CheckedModel(side, contract, check_parity(wrapped, side, list(trials), fp16), network, whole)
 
 
 def wrapped_part(generator: Generator[Any], network: nn.Module, part: str) -> nn.Module:
     """A network, or one part of it, as it is exported. Errors: HenshinError for a kind that cannot be."""
     if part == "mapping":
-        return Styles(part_of(generator, network, part)).eval()
-    kinds = {"translator": Translator, "sampler": Sampler, "encoder": Encoder}
+        return MappingWrapper(part_of(generator, network, part)).eval()
+    kinds = {"translator": TranslatorWrapper, "sampler": SamplerWrapper, "encoder": EncoderWrapper}
     if generator.kind not in kinds or part not in ("", "synthesis"):
         what = f"has a part '{part}'" if part else f"is {a(generator.kind)}"
         raise HenshinError(
@@ -160,7 +169,9 @@ def wrapped_part(generator: Generator[Any], network: nn.Module, part: str) -> nn
     return kinds[generator.kind](drawing, generator.value_range, generator.channel_order == "BGR").eval()
 
 
-def place(models: Mapping[Path, Made], weights: bool = False, enter: Callable[[], None] | None = None) -> None:
+def install(
+    models: Mapping[Path, CheckedModel], weights: bool = False, enter: Callable[[], None] | None = None
+) -> None:
     """Copy finished models to their paths, each with its weights beside it if wanted: all are whole, or none is there.
 
     Of a network of two parts the weights are always there, NAME.safetensors beside both: what mixes or inverts such
@@ -207,7 +218,11 @@ def size_drawn(wrapped: nn.Module, name: str, shape: tuple[int, ...]) -> int:
 
 
 def describe(
-    source: Source, name: str, network: nn.Module, drawn: int | None = None, latents: tuple[int, ...] | None = None
+    source: TrainedNetwork,
+    name: str,
+    network: nn.Module,
+    drawn: int | None = None,
+    latents: tuple[int, ...] | None = None,
 ) -> Contract:
     """The contract of a model: all that its generator says of itself, and where it comes from.
 
@@ -238,7 +253,7 @@ def describe(
 
 
 @torch.no_grad()
-def rounded(network: nn.Module) -> None:
+def round_to_fp16(network: nn.Module) -> None:
     """Round every weight to what fp16 can hold. Errors: HenshinError for a weight beyond its range."""
     for name, parameter in network.named_parameters():
         half = parameter.half()
@@ -247,7 +262,7 @@ def rounded(network: nn.Module) -> None:
         parameter.copy_(half.float())
 
 
-def without_batch_norm(network: nn.Module) -> nn.Module:
+def fold_batch_norm(network: nn.Module) -> nn.Module:
     """A copy with each batch norm that follows a convolution in a Sequential made part of it, or the network itself.
 
     PyTorch's exporter does this too, after which the weights are no longer those that were rounded.

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from henshin.api.generator import Generator
 from henshin.errors import HenshinError
 from henshin.text import a
-from henshin.train.export.parity import Trial, noise_trials
+from henshin.train.export.parity import ParityInput, noise_trials
 
 if TYPE_CHECKING:
-    from henshin.train.weights.trained_network import Source
+    from henshin.train.weights.trained_network import TrainedNetwork
 
 
-class Styles(nn.Module):
+class MappingWrapper(nn.Module):
     """A mapping before and after which stands nothing: z (N, D) float32 -> styles (N, L, D).
 
     `mean` is that of the mapping, if it has one: of the model it becomes a second output, the same for every input.
@@ -70,7 +70,7 @@ def latent_shape_of(generator: Generator[Any], network: nn.Module, part: str) ->
     return tuple(styles.shape[1:])
 
 
-def side_seen(source: Source) -> int:
+def side_seen(source: TrainedNetwork) -> int:
     """Side of the square pictures that an encoder takes. Errors: HenshinError when nothing says it."""
     side = source.generator.maximum_size or source.preferred_size
     if side is None:
@@ -88,7 +88,7 @@ def check_latents(wrapped: nn.Module, name: str, side: int, shape: tuple[int, ..
         )
 
 
-def trials_of(generator: Generator[Any], network: nn.Module, part: str) -> Iterator[Trial]:
+def trials_of(generator: Generator[Any], network: nn.Module, part: str) -> Iterator[ParityInput]:
     """What a part is checked on, one alone and three together: noise, and the styles that the mapping makes of it."""
     mapping = part_of(generator, network, "mapping") if part == "synthesis" else None
     for trial in noise_trials(tuple(generator.latent_shape or ())):
@@ -97,4 +97,4 @@ def trials_of(generator: Generator[Any], network: nn.Module, part: str) -> Itera
             continue
         with torch.inference_mode():
             styles = mapping(torch.from_numpy(trial.batch))
-        yield Trial(np.ascontiguousarray(styles.numpy()), f"the styles of {trial.words}")
+        yield ParityInput(np.ascontiguousarray(styles.numpy()), f"the styles of {trial.words}")

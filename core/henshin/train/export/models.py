@@ -12,17 +12,17 @@ import numpy as np
 
 from henshin.errors import HenshinError
 from henshin.files import hash_file, is_checkout, user_folder
-from henshin.models import INDEX_NAME, Contract, Entry, add_to_index
+from henshin.models import INDEX_NAME, Contract, IndexEntry, add_to_index
 from henshin.text import listed, name_problem
-from henshin.train.export.exporter import Made, make, place
+from henshin.train.export.exporter import CheckedModel, export_checked, install
 from henshin.train.export.parity import Parity
 from henshin.train.networks import make_generator_of
-from henshin.train.weights.state_dict import loaded
-from henshin.train.weights.trained_network import Source
+from henshin.train.weights.state_dict import load_network
+from henshin.train.weights.trained_network import TrainedNetwork
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenModel:
     """A model that was written: where, what it says of itself, and how far it is from PyTorch."""
 
     path: Path
@@ -30,7 +30,7 @@ class Written:
     parity: Parity
 
 
-def members(source: Source) -> dict[str, Source]:
+def export_targets(source: TrainedNetwork) -> dict[str, TrainedNetwork]:
     """The models that a network gives, by the ends of their names: each a source of its own.
 
     They are those of `Generator.family`; of one with several parts (`Generator.parts`) "-mapping" and "-synthesis",
@@ -39,7 +39,7 @@ def members(source: Source) -> dict[str, Source]:
     Errors: HenshinError when an option of a member is wrong, or the whole network lacks one of its tensors.
     """
     generator, tensors = source.generator, source.network.state_dict()
-    found: dict[str, Source] = {}
+    found: dict[str, TrainedNetwork] = {}
     for suffix, options in generator.family().items():
         if not options:
             found[suffix] = source
@@ -48,7 +48,7 @@ def members(source: Source) -> dict[str, Source]:
         wanted = own.build().state_dict().keys()
         chosen = {name: tensor for name, tensor in tensors.items() if name in wanted}
         where = f"family() of generator '{generator.name}', '{suffix}'"
-        found[suffix] = replace(source, generator=own, network=loaded(own, chosen, where))
+        found[suffix] = replace(source, generator=own, network=load_network(own, chosen, where))
     if not found:
         raise HenshinError(f"generator '{generator.name}': its family() names no model")
     return {
@@ -59,30 +59,30 @@ def members(source: Source) -> dict[str, Source]:
 
 
 def write_all(
-    sources: Mapping[Path, Source], pictures: Sequence[np.ndarray], *, fp16: bool = False, weights: bool = False
-) -> list[Written]:
+    sources: Mapping[Path, TrainedNetwork], pictures: Sequence[np.ndarray], *, fp16: bool = False, weights: bool = False
+) -> list[WrittenModel]:
     """Export each source to its path, into the list of its folder too where there is one; all of them or none.
 
     Errors: those of `henshin.train.export.exporter.export`; HenshinError when they cannot be written or listed.
     """
     with tempfile.TemporaryDirectory() as side:
         made = {
-            path: make(source, path.stem, Path(side) / f"{number}.onnx", pictures, fp16)
+            path: export_checked(source, path.stem, Path(side) / f"{number}.onnx", pictures, fp16)
             for number, (path, source) in enumerate(sources.items())
         }
-        place(made, weights, lambda: _enter(made))
-    return [Written(path, one.contract, one.parity) for path, one in made.items()]
+        install(made, weights, lambda: _enter(made))
+    return [WrittenModel(path, one.contract, one.parity) for path, one in made.items()]
 
 
-def _enter(made: Mapping[Path, Made]) -> None:
+def _enter(made: Mapping[Path, CheckedModel]) -> None:
     """Put models into the lists of their folders, with sizes and hashes."""
     for folder in dict.fromkeys(path.parent for path in made):
         if (folder / INDEX_NAME).is_file():
             add_to_index(folder, [_entry(path, one) for path, one in made.items() if path.parent == folder])
 
 
-def _entry(path: Path, made: Made) -> Entry:
-    return Entry(
+def _entry(path: Path, made: CheckedModel) -> IndexEntry:
+    return IndexEntry(
         name=path.stem,
         file=path.name,
         sha256=hash_file(made.file),
@@ -103,15 +103,15 @@ def check_name(name: str | None) -> None:
 
 
 def write_models(
-    source: Source, name: str, folder: Path, shown: list[Any], *, force: bool, fp16: bool, keep_weights: bool
-) -> list[Written]:
+    source: TrainedNetwork, name: str, folder: Path, shown: list[Any], *, force: bool, fp16: bool, keep_weights: bool
+) -> list[WrittenModel]:
     """Export what a network gives, NAME or NAME-x2, NAME-mapping, ..., all or none, enter it into the folder's list.
 
     Errors: HenshinError for a name that is none, or taken without ``force``; those of ``family.write_all``.
     """
 
     check_name(name)
-    sources = members(source)
+    sources = export_targets(source)
     paths = free_paths(name, list(sources), folder, force)
     chosen = dict(zip(paths, sources.values(), strict=True))
     return write_all(chosen, shown, fp16=fp16, weights=keep_weights)

@@ -13,13 +13,13 @@ from PIL import Image
 from torch import nn
 
 from henshin.api.generator import GeneratorRegistry
-from henshin.config.options import FolderOption, marked_values
+from henshin.config.options import FolderOption, find_option_values
 from henshin.errors import HenshinError, PictureError
 from henshin.images import read
 from henshin.images.picture import Picture
 from henshin.models.trained_weights import RUN_FILE
-from henshin.runtime import Device, Network
-from henshin.train.data.folders import as_folders, by_option, pictures_in, split
+from henshin.runtime import Device, OnnxSession
+from henshin.train.data.folders import as_folders, by_option, pictures_in, split_files
 from henshin.train.weights.from_run import Unknown, config_of
 from henshin.train.weights.run_folder import described_run
 
@@ -53,7 +53,7 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trial:
+class ParityInput:
     """One batch for the model, and what it is in words: "2 pictures of 96x64"."""
 
     batch: np.ndarray
@@ -61,7 +61,7 @@ class Trial:
 
 
 @torch.inference_mode()
-def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[Trial], fp16: bool = False) -> Parity:
+def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[ParityInput], fp16: bool = False) -> Parity:
     """Compare ONNX Runtime with PyTorch on every trial. `fp16`: the file stores its weights so.
 
     Errors: HenshinError when a value differs by more than one grey level (styles by more than `STYLES` of the
@@ -69,7 +69,7 @@ def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[Trial], fp16: 
     """
     if not trials:
         raise HenshinError("parity cannot be checked on nothing")
-    network = Network(path, Device("cpu"))
+    network = OnnxSession(path, Device("cpu"))
     (port,), result = network.inputs, network.outputs[0]
     if result.type == "tensor(float)":
         return Parity(0, 0.0, _styles_parity(wrapped, network, trials, STYLES_FP16 if fp16 else STYLES))
@@ -87,7 +87,7 @@ def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[Trial], fp16: 
     return Parity(worst, total / count)
 
 
-def _styles_parity(wrapped: nn.Module, network: Network, trials: Sequence[Trial], limit: float) -> float:
+def _styles_parity(wrapped: nn.Module, network: OnnxSession, trials: Sequence[ParityInput], limit: float) -> float:
     """How far styles are apart, over the largest of a trial. Errors: HenshinError above `limit`."""
     worst = 0.0
     for trial in trials:
@@ -103,7 +103,7 @@ def _styles_parity(wrapped: nn.Module, network: Network, trials: Sequence[Trial]
     return worst
 
 
-def picture_trials(pictures: Sequence[np.ndarray], multiple: int, preferred: int | None) -> Iterator[Trial]:
+def picture_trials(pictures: Sequence[np.ndarray], multiple: int, preferred: int | None) -> Iterator[ParityInput]:
     """One picture alone and two together, at two sizes that the network can take; the second is not square.
 
     One of the sizes is the preferred one, up to 256 px. Pictures of almost one colour are left out, and where none is
@@ -115,15 +115,15 @@ def picture_trials(pictures: Sequence[np.ndarray], multiple: int, preferred: int
     other = small if small != side else side + multiple
     for count, (height, width) in ((1, (side, side)), (2, (other, side))):
         batch = np.stack([cut(usable[i % len(usable)], height, width) for i in range(count)])
-        yield Trial(batch, f"{count} {kind} of {width}x{height}")
+        yield ParityInput(batch, f"{count} {kind} of {width}x{height}")
 
 
-def square_trials(pictures: Sequence[np.ndarray], side: int) -> Iterator[Trial]:
+def square_trials(pictures: Sequence[np.ndarray], side: int) -> Iterator[ParityInput]:
     """One picture alone and three together, all squares of the only size that an encoder takes."""
     usable, kind = usable_of(pictures)
     for first, count in ((0, 1), (1, 3)):
         batch = np.stack([cut(usable[i % len(usable)], side, side) for i in range(first, first + count)])
-        yield Trial(batch, f"{count} {kind} of {side}x{side}")
+        yield ParityInput(batch, f"{count} {kind} of {side}x{side}")
 
 
 def usable_of(pictures: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], str]:
@@ -134,11 +134,11 @@ def usable_of(pictures: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], str
     return [photo_like(seed=seed) for seed in range(2)], "made-up photos (no usable picture was given)"
 
 
-def noise_trials(latent_shape: tuple[int, ...]) -> Iterator[Trial]:
+def noise_trials(latent_shape: tuple[int, ...]) -> Iterator[ParityInput]:
     """One latent alone and three together: the noise that a `sample` stage draws its first pictures from."""
     drawn = [np.random.default_rng([0, i]).standard_normal(latent_shape).astype(np.float32) for i in range(4)]
     for chosen in (drawn[:1], drawn[1:]):
-        yield Trial(np.stack(chosen), f"{len(chosen)} latents")
+        yield ParityInput(np.stack(chosen), f"{len(chosen)} latents")
 
 
 def deviation(picture: np.ndarray) -> float:
@@ -199,7 +199,7 @@ def held_pictures(folder: Path, registry: GeneratorRegistry, count: int = 3) -> 
     run = described_run(folder / RUN_FILE)
     values = run["config"]
     config = config_of(run["recipe"], registry) or Unknown
-    found = by_option(one for one in marked_values(config, values, FolderOption) if one[2].pictures)
+    found = by_option(one for one in find_option_values(config, values, FolderOption) if one[2].pictures)
     for where, (names, _) in found.items():
         try:
             folders = as_folders(names, Path(run["base"]))
@@ -208,7 +208,7 @@ def held_pictures(folder: Path, registry: GeneratorRegistry, count: int = 3) -> 
         beside = reduce(lambda inner, key: inner[key], where[:-1], values)
         hold_out = beside.get("hold_out", 0)
         files = pictures_in(folders)
-        held = split(files, hold_out if isinstance(hold_out, int) else 0)[1] or files
+        held = split_files(files, hold_out if isinstance(hold_out, int) else 0)[1] or files
         return pictures_of(held[:count])
     return []
 

@@ -60,7 +60,7 @@ def smooth(values: Sequence[float]) -> list[float]:
     return found
 
 
-class Plots:
+class Curves:
     """Draws `plots/losses.png`, all curves on one page, and a picture for each panel."""
 
     def __init__(self, folder: Path) -> None:

@@ -27,7 +27,7 @@ def pixels(row: Row) -> list[Picture]:
     return list(scaled.round().to(torch.uint8).permute(0, 2, 3, 1).numpy())
 
 
-def sheet(
+def save_image_grid(
     rows: Sequence[Row], path: Path, gap: int = 2, names: Sequence[str] = (), widest: int = WIDEST
 ) -> Image.Image | None:
     """Write a PNG with each row's pictures side by side, and return it. Empty rows are left out.

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from henshin.errors import HenshinError
-from henshin.train.devices.distributed import Others
-from henshin.train.loggers.curves import Plots
-from henshin.train.loggers.image_grid import Row, sheet
-from henshin.train.loggers.metrics_log import Journal, means_of, unsound
-from henshin.train.loggers.tensorboard import Board
+from henshin.train.devices.distributed import ProcessGroup
+from henshin.train.loggers.curves import Curves
+from henshin.train.loggers.image_grid import Row, save_image_grid
+from henshin.train.loggers.metrics_log import MetricsLog, means_of, unsound
+from henshin.train.loggers.tensorboard import TensorBoardLogger
 
 TELL_EVERY = 10.0
 """Seconds after which a line is told on the terminal although none of the log is due."""
@@ -51,7 +51,7 @@ class Progress:
         return "  ".join(f"{name} {value:.3f}" for name, value in self.losses.items())
 
 
-class Watch:
+class RunLogger:
     """Writes down and shows what a run logs. Only the first of several processes writes; means are over all of them.
 
     `say` prints a line; `show`, where there is a bar, is given a `Progress` at every step and takes the place of the
@@ -61,7 +61,7 @@ class Watch:
     def __init__(
         self,
         folder: Path,
-        others: Others,
+        others: ProcessGroup,
         say: Callable[[str], None],
         show: Callable[[Progress], None] | None,
         log_every: int,
@@ -70,7 +70,7 @@ class Watch:
         self.first = others.rank == 0
         self.say = say if self.first else _nothing
         self.show = show if self.first else None
-        self.journal, self.plots, self.board = Journal(folder), Plots(folder), Board(folder)
+        self.journal, self.plots, self.board = MetricsLog(folder), Curves(folder), TensorBoardLogger(folder)
         self._losses: dict[str, float] = {}
         self._start, self._first_step, self._looked = 0.0, 0, 0.0
         self._told_at, self._told_step = 0.0, 0
@@ -156,7 +156,7 @@ class Watch:
         """Write a sample sheet, and draw the curves if it is time to."""
         if not self.first:
             return
-        page = sheet(rows, self.folder / "samples" / f"{name}.png", names=names)
+        page = save_image_grid(rows, self.folder / "samples" / f"{name}.png", names=names)
         if page is not None:
             self.board.sheet(step, name, page)
         self.plots.draw(self.journal.records)

@@ -19,7 +19,7 @@ Sums = dict[str, tuple[float, int]]
 """For every name the sum and the number of the values that were noted since the last line."""
 
 
-class Journal:
+class MetricsLog:
     """Gathers the values of steps, and writes a line of their means now and then.
 
     `records` are the lines so far, also those of earlier sittings of the same run. A line with `"part": true` closed a

@@ -16,7 +16,7 @@ WIDEST = 1280
 """A sheet of every epoch adds up: on the board it is at most this wide. The whole one lies in `samples/`."""
 
 
-class Board:
+class TensorBoardLogger:
     """Writes `board/`; the file is opened, and TensorBoard loaded, when there is something to write.
 
     ``purge`` hides what an earlier sitting of the run wrote after the checkpoint from which this one goes on.

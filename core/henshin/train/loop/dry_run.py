@@ -20,12 +20,12 @@ from henshin.api.recipe import NetworkChoice, Run
 from henshin.api.training_data import FolderData, PictureData
 from henshin.errors import HenshinError
 from henshin.registry import Registry
-from henshin.train.config.run_config import RunOptions, RunPlan
-from henshin.train.data.folders import as_folders, pictures_in, sets, split
+from henshin.train.config.run_config import RunPlan, TrainOptions
+from henshin.train.data.folders import as_folders, pictures_in, sets, split_files
 from henshin.train.devices.fabric import make_fabric, precision_of
 from henshin.train.loggers.logger import readable
-from henshin.train.loop.launch import settled
-from henshin.train.networks import Average, make_generator
+from henshin.train.loop.launch import resolve_resume_options
+from henshin.train.networks import EMA, make_generator
 from henshin.train.weights import checkpoint
 
 CACHE = "HENSHIN_CACHE"
@@ -54,7 +54,7 @@ class Folder:
 
 
 @dataclass
-class Rehearsal:
+class DryRun:
     """The `Run` of a recipe that is called up to its `track`, with a few stand-ins for its pictures.
 
     Only so can it be known which networks a recipe makes beside its generators. `lengths` are what `until` was told.
@@ -112,9 +112,9 @@ class Rehearsal:
         loss.backward()  # type: ignore[no-untyped-call]
 
 
-def foreseen(plan: RunPlan, folder: Path, registry: Registry, options: RunOptions) -> Iterator[str]:
+def dry_run_report(plan: RunPlan, folder: Path, registry: Registry, options: TrainOptions) -> Iterator[str]:
     """The lines of `--dry-run`. Errors: HenshinError for what would also end the run itself at its start."""
-    options = settled(plan, folder, options)
+    options = resolve_resume_options(plan, folder, options)
     fabric = make_fabric(options.device, options.precision, options.devices)
     found = list(folders_of(plan))
     rehearsal = rehearsed(plan, registry)
@@ -148,7 +148,7 @@ def folders_of(plan: RunPlan) -> Iterator[Folder]:
         places = as_folders(value, plan.path.parent)
         training, held = 0, 0
         for some in sets(places, data.apart):
-            one, other = split(pictures_in(some), data.hold_out)
+            one, other = split_files(pictures_in(some), data.hold_out)
             if not one:
                 where = ", ".join(map(str, some))
                 told = f"{len(other)} pictures, {data.hold_out} of them held out: none to train on"
@@ -158,7 +158,7 @@ def folders_of(plan: RunPlan) -> Iterator[Folder]:
         yield Folder(f"data.{option}", places, training, held, side)
 
 
-def rehearsed(plan: RunPlan, registry: Registry) -> Rehearsal | None:
+def rehearsed(plan: RunPlan, registry: Registry) -> DryRun | None:
     """Call a recipe up to its `track` with a few pictures of noise; None for one that cannot be called so."""
     config = plan.recipe.config
     data = getattr(config, "data", None)
@@ -166,7 +166,7 @@ def rehearsed(plan: RunPlan, registry: Registry) -> Rehearsal | None:
         config = config.model_copy(update={"data": data.model_copy(update={"hold_out": 1})})
     side = data.side if isinstance(data, FolderData) else 64
     with tempfile.TemporaryDirectory() as place:
-        rehearsal = Rehearsal(registry, Path(place) / "run", Path(place) / "pictures", side, plan.path.parent)
+        rehearsal = DryRun(registry, Path(place) / "run", Path(place) / "pictures", side, plan.path.parent)
         _stand_ins(rehearsal.pictures, side)
         rehearsal.folder.mkdir()
         try:
@@ -200,14 +200,14 @@ def _stand_ins(folder: Path, side: int) -> None:
         Image.fromarray(rng.integers(0, 256, (side, side, 3), np.uint8)).save(folder / f"{i}.png")
 
 
-def networks_of(plan: RunPlan, registry: Registry, rehearsal: Rehearsal | None) -> Iterator[str]:
+def networks_of(plan: RunPlan, registry: Registry, rehearsal: DryRun | None) -> Iterator[str]:
     """Every network with its number of parameters; only the generators where the recipe could not be rehearsed.
 
     An average without decay is the network itself, and is not counted again.
     """
     if rehearsal is not None:
         for name, thing in rehearsal.tracked.items():
-            if isinstance(thing, nn.Module) and not (isinstance(thing, Average) and not thing.decay):
+            if isinstance(thing, nn.Module) and not (isinstance(thing, EMA) and not thing.decay):
                 yield f"{name}: {_parameters(thing)}"
         return
     for name in type(plan.recipe.config).model_fields:
@@ -222,7 +222,7 @@ def _parameters(network: nn.Module) -> str:
     return f"{number / 1e6:.3f} M parameters" if number >= 1e5 else f"{number} parameters"
 
 
-def _length(plan: RunPlan, found: Sequence[Folder], rehearsal: Rehearsal | None, options: RunOptions) -> Iterator[str]:
+def _length(plan: RunPlan, found: Sequence[Folder], rehearsal: DryRun | None, options: TrainOptions) -> Iterator[str]:
     """How long the run is: by its plan, and by the limits of the command line."""
     config = plan.recipe.config
     parts = []

@@ -18,7 +18,7 @@ from henshin.errors import HenshinError, MissingError
 from henshin.models.trained_weights import RUN_FILE
 from henshin.registry import Registry, build_registry
 from henshin.text import listed
-from henshin.train.config.run_config import RunOptions, RunPlan, load_run
+from henshin.train.config.run_config import RunPlan, TrainOptions, load_run
 from henshin.train.devices.fabric import make_fabric
 from henshin.train.loggers.logger import Progress
 from henshin.train.loop.run import TrainingRun
@@ -30,7 +30,7 @@ Show = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class TrainingReporter:
     """How a run is told: by lines, and by a bar where there is one; `close` when it has ended."""
 
     say: Callable[[str], None]
@@ -39,7 +39,7 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunResult:
     """How a run ended."""
 
     steps: int
@@ -47,13 +47,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WorkerJob:
     """What each of several processes is told: enough to read the plan again."""
 
     path: Path
     folder: Path
-    options: RunOptions
-    voice: Callable[[], Voice]
+    options: TrainOptions
+    voice: Callable[[], TrainingReporter]
     errors: Path
 
 
@@ -62,7 +62,7 @@ def default_folder(plan: RunPlan) -> Path:
     return Path("runs") / plan.path.stem
 
 
-def settled(plan: RunPlan, folder: Path, options: RunOptions) -> RunOptions:
+def resolve_resume_options(plan: RunPlan, folder: Path, options: TrainOptions) -> TrainOptions:
     """Check that a run may be made in a folder, and take from the run that is there what must stay as it was.
 
     Errors: HenshinError when the folder holds a run and it was not said to resume, another run, or other things; when
@@ -93,7 +93,7 @@ def train(
     plan: RunPlan,
     folder: Path,
     registry: Registry,
-    options: RunOptions,
+    options: TrainOptions,
     say: Callable[[str], None],
     show: Show | None = None,
 ) -> TrainingRun:
@@ -102,32 +102,36 @@ def train(
     `show` is given the progress of every step, for a bar; without it lines of progress are said.
     Errors: HenshinError when the folder holds a run and it was not said to resume, and whatever is wrong with data.
     """
-    options = settled(plan, folder, options)
-    return _train(make_fabric(options.device, options.precision), plan, folder, registry, options, Voice(say, show))
+    options = resolve_resume_options(plan, folder, options)
+    return _train(
+        make_fabric(options.device, options.precision), plan, folder, registry, options, TrainingReporter(say, show)
+    )
 
 
-def train_on_many(plan: RunPlan, folder: Path, options: RunOptions, voice: Callable[[], Voice]) -> Ended:
+def train_on_many(
+    plan: RunPlan, folder: Path, options: TrainOptions, voice: Callable[[], TrainingReporter]
+) -> RunResult:
     """Train on `options.devices` devices, in a process each; every one of them reads the plan again.
 
     `voice` makes, in the first process, what the run speaks with; it must be a function that can be imported.
     Errors: as `train`; what went wrong in a process is raised here.
     """
-    options = settled(plan, folder, options)
+    options = resolve_resume_options(plan, folder, options)
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # what went wrong is told below
     fabric = make_fabric(options.device, options.precision, options.devices)
     with tempfile.TemporaryDirectory() as place, handed_on():
-        order = Order(plan.path, folder, options, voice, Path(place))
+        order = WorkerJob(plan.path, folder, options, voice, Path(place))
         try:
             # as a function with its argument, for Fabric would look for tensors within a plain one
             steps, interrupted = fabric.launch(partial(_take_part, order))
         except (ProcessRaisedException, ProcessExitedException) as error:
             raise _reason(Path(place), error) from error
-    return Ended(steps, interrupted)
+    return RunResult(steps, interrupted)
 
 
-def _take_part(order: Order, fabric: Fabric) -> tuple[int, bool]:
+def _take_part(order: WorkerJob, fabric: Fabric) -> tuple[int, bool]:
     """What each process does: (steps done, was it interrupted)."""
-    voice = order.voice() if fabric.global_rank == 0 else Voice(lambda _: None)
+    voice = order.voice() if fabric.global_rank == 0 else TrainingReporter(lambda _: None)
     try:
         registry = build_registry(order.options.plugins)
         plan = load_run(order.path, registry, order.options.overrides)
@@ -150,7 +154,7 @@ def _reason(place: Path, error: Exception) -> Exception:
 
 
 def _train(
-    fabric: Fabric, plan: RunPlan, folder: Path, registry: Registry, options: RunOptions, voice: Voice
+    fabric: Fabric, plan: RunPlan, folder: Path, registry: Registry, options: TrainOptions, voice: TrainingReporter
 ) -> TrainingRun:
     if fabric.global_rank == 0:
         run_folder.begin(folder, plan.description, plan.path.parent)

@@ -17,22 +17,22 @@ from henshin.api.recipe import NetworkChoice
 from henshin.errors import HenshinError
 from henshin.registry import Registry
 from henshin.text import flat
-from henshin.train.config.run_config import RunOptions
+from henshin.train.config.run_config import TrainOptions
 from henshin.train.data.folders import as_folders
 from henshin.train.devices.compile import compiler_for, explained, prepare
-from henshin.train.devices.distributed import Others
+from henshin.train.devices.distributed import ProcessGroup
 from henshin.train.devices.fabric import precision_of, told, tune
 from henshin.train.loggers.image_grid import Row
-from henshin.train.loggers.logger import Progress, Watch
-from henshin.train.loop.seed import part, random_state, seeded, set_random_state
-from henshin.train.loop.stopping import Ending
+from henshin.train.loggers.logger import Progress, RunLogger
+from henshin.train.loop.seed import random_state, seed_rank, seeded, set_random_state
+from henshin.train.loop.stopping import StopCondition
 from henshin.train.networks import make_generator
-from henshin.train.networks.generators import speaking
-from henshin.train.optim import Settings
+from henshin.train.networks.generators import with_normalised_io
+from henshin.train.optim import OptimizerSettings
 from henshin.train.weights import checkpoint, run_folder
-from henshin.train.weights.run_folder import Published, Sitting
+from henshin.train.weights.run_folder import PublishedNetwork, RunSession
 
-__all__ = ["Published", "RunOptions", "TrainingRun"]
+__all__ = ["PublishedNetwork", "TrainOptions", "TrainingRun"]
 
 
 class TrainingRun:
@@ -50,7 +50,7 @@ class TrainingRun:
         description: dict[str, Any],
         seed: int,
         registry: Registry,
-        options: RunOptions,
+        options: TrainOptions,
         fabric: Fabric,
         say: Callable[[str], None],
         show: Callable[[Progress], None] | None = None,
@@ -60,18 +60,18 @@ class TrainingRun:
         self.steps = 0
         self.epoch: int | None = None
         self.device = fabric.device
-        self.others = Others(fabric)
+        self.others = ProcessGroup(fabric)
         self.rng = seeded(seed, self.others.rank)
-        self.ending = Ending(options.max_steps, options.max_time)
-        self.watch = Watch(folder, self.others, say, show, options.log_every)
+        self.ending = StopCondition(options.max_steps, options.max_time)
+        self.watch = RunLogger(folder, self.others, say, show, options.log_every)
         self.say = self.watch.say
         tune(fabric)
         self.compiler = compiler_for(fabric, options.compile, options.compiler)
         self._changed: dict[str, Any] = {}
-        self._built: list[tuple[nn.Module, Published]] = []
+        self._built: list[tuple[nn.Module, PublishedNetwork]] = []
         self._tracked: dict[str, Any] = {}
-        self._settings = Settings()
-        self._published: dict[str, Published] = {}
+        self._settings = OptimizerSettings()
+        self._published: dict[str, PublishedNetwork] = {}
         self._aside: dict[str, Any] | None = None
         self._saved_at = 0.0
         self._in_step = self._last = self._saved = False
@@ -98,8 +98,8 @@ class TrainingRun:
         if isinstance(choice, str):
             choice = NetworkChoice(use=choice, **(options or {}))
         generator = make_generator(self.registry, choice.use, choice.options)
-        network = speaking(generator.build(), generator)
-        self._built.append((network, Published(choice.use, choice.options)))
+        network = with_normalised_io(generator.build(), generator)
+        self._built.append((network, PublishedNetwork(choice.use, choice.options)))
         return network
 
     def prepare(self, *things: Any, compiled: bool | None = None) -> Any:
@@ -132,7 +132,7 @@ class TrainingRun:
         `size` is the side of the training pictures, which becomes the model's preferred size. A run that does not
         say publishes the one network that it had built by `generator` and tracks.
         """
-        self._published[part] = Published(choice.use, choice.options, state, prefix, size)
+        self._published[part] = PublishedNetwork(choice.use, choice.options, state, prefix, size)
 
     def until(self, steps: int, epoch: int | None = None) -> None:
         """Say how many steps the run has in all, and an epoch; without it, only the command line's limits end it."""
@@ -151,7 +151,7 @@ class TrainingRun:
                 )
         self._tracked = state
         self._settings.take(state)
-        part(self.seed, self.others.rank)
+        seed_rank(self.seed, self.others.rank)
         found = checkpoint.found(self.checkpoints)
         if self.options.resume and found:
             self._restore(found[-1])
@@ -162,7 +162,7 @@ class TrainingRun:
         if not self._published:
             self._publish_what_was_built()
         if self.others.rank == 0:
-            sitting = Sitting(
+            sitting = RunSession(
                 self.steps, self.options.overrides, precision_of(self.fabric), self.others.count, self._changed
             )
             run_folder.write(self.folder, self.description, self.base, self._published, sitting)
@@ -294,7 +294,7 @@ class TrainingRun:
             set_random_state(state["run"]["random"], self.rng, self.device)
         else:  # one process more than before
             self.rng.bit_generator.state = seeded(self.seed + self.steps, self.others.rank).bit_generator.state
-            part(self.seed + self.steps, self.others.rank)
+            seed_rank(self.seed + self.steps, self.others.rank)
         self._saved = True
         self.watch.go_on(self.steps, state["run"].get("noted", {}) if own else {})
         self.say(f"resumed at step {self.steps}")

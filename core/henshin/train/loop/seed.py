@@ -22,7 +22,7 @@ def seeded(seed: int, rank: int = 0) -> np.random.Generator:
     return np.random.default_rng([seed, rank] if rank else seed)
 
 
-def part(seed: int, rank: int) -> None:
+def seed_rank(seed: int, rank: int) -> None:
     """From here on each of several processes draws its own noise. The first one goes on as it would alone."""
     if rank:
         own = int(np.random.SeedSequence([seed, rank]).generate_state(1, np.uint64)[0] >> 1)

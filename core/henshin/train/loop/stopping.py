@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Ending:
+class StopCondition:
     """Knows whether a run may go on, and whether the step that begins is its last.
 
     `plan` is how many steps the recipe wants, `most` how many the command line allows, `limit` the seconds.

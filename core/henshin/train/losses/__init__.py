@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from henshin.train.losses.functional import (
     GanLoss,
+    adversarial_loss,
     colour_loss,
     content_loss,
     cycle_loss,
@@ -18,24 +19,23 @@ from henshin.train.losses.functional import (
     patch_nce_loss,
     pixel_loss,
     r1_penalty,
-    score_loss,
     style_loss,
     total_variation_loss,
 )
 from henshin.train.losses.landmarks import LandmarkNet, landmark_loss, landmark_network
-from henshin.train.losses.perceptual import Vgg19, apart, energies
+from henshin.train.losses.perceptual import Vgg19, feature_energy, perceptual_distance
 
 __all__ = [
     "GanLoss",
     "LandmarkNet",
     "Vgg19",
-    "apart",
+    "adversarial_loss",
     "colour_loss",
     "content_loss",
     "cycle_loss",
     "discriminator_loss",
     "edge_promoting_loss",
-    "energies",
+    "feature_energy",
     "feature_matching_loss",
     "gatys_style_loss",
     "generator_loss",
@@ -45,9 +45,9 @@ __all__ = [
     "landmark_loss",
     "landmark_network",
     "patch_nce_loss",
+    "perceptual_distance",
     "pixel_loss",
     "r1_penalty",
-    "score_loss",
     "style_loss",
     "total_variation_loss",
 ]

@@ -32,7 +32,7 @@ def _discriminator_term(kind: GanLoss) -> Callable[[Tensor, bool], Tensor]:
     return {"lsgan": lsgan, "hinge": hinge, "vanilla": vanilla}[kind]
 
 
-def score_loss(kind: GanLoss, scores: Scores, real: bool) -> Tensor:
+def adversarial_loss(kind: GanLoss, scores: Scores, real: bool) -> Tensor:
     """What a discriminator pays for its scores of pictures that are real, or that are not, averaged over scales.
 
     The two sum up to twice `discriminator_loss`; one that is shown more than two kinds of pictures adds up its own.
@@ -56,7 +56,11 @@ def edge_promoting_loss(kind: GanLoss, real: Scores, fake: Scores, smoothed: Sco
     The sum of all three, as in the paper (Chen et al. 2018, equation 3, there "vanilla"); `weight` is that of the
     smoothed ones.
     """
-    return score_loss(kind, real, True) + score_loss(kind, fake, False) + weight * score_loss(kind, smoothed, False)
+    return (
+        adversarial_loss(kind, real, True)
+        + adversarial_loss(kind, fake, False)
+        + weight * adversarial_loss(kind, smoothed, False)
+    )
 
 
 def generator_loss(kind: GanLoss, fake: Scores) -> Tensor:

@@ -69,12 +69,12 @@ class Vgg19(nn.Module):
 
 
 @torch.no_grad()
-def energies(features: Sequence[Tensor]) -> Tensor:
+def feature_energy(features: Sequence[Tensor]) -> Tensor:
     """The mean squares of features (N, ...) of each layer, (N, layers), each row summed for itself."""
     return torch.stack([torch.stack([row.float().square().mean() for row in layer]) for layer in features], 1) + 1e-8
 
 
-def apart(mine: Sequence[Tensor], seen: Sequence[Tensor], energy: Tensor) -> Tensor:
+def perceptual_distance(mine: Sequence[Tensor], seen: Sequence[Tensor], energy: Tensor) -> Tensor:
     """How far features (N, C, H, W) are from those seen, (N,): mean square over their `energies`, mean over layers."""
     each = [(one - other).float().square().mean((1, 2, 3)) for one, other in zip(mine, seen, strict=True)]
     return (torch.stack(each, 1) / energy).mean(1)

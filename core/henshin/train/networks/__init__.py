@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from henshin.train.networks.discriminators import (
-    MultiScale,
+    ImageDiscriminator,
+    MultiScaleDiscriminator,
     Norm,
-    PatchGan,
-    Plain,
-    frozen,
+    PatchDiscriminator,
     initialise,
-    make_judge,
+    make_discriminator,
     mean_score,
+    set_requires_grad,
 )
-from henshin.train.networks.ema import Average
+from henshin.train.networks.ema import EMA
 from henshin.train.networks.generators import make_generator, make_generator_of
 
 __all__ = [
-    "Average",
-    "MultiScale",
+    "EMA",
+    "ImageDiscriminator",
+    "MultiScaleDiscriminator",
     "Norm",
-    "PatchGan",
-    "Plain",
-    "frozen",
+    "PatchDiscriminator",
     "initialise",
+    "make_discriminator",
     "make_generator",
     "make_generator_of",
-    "make_judge",
     "mean_score",
+    "set_requires_grad",
 ]

@@ -47,7 +47,7 @@ def _after_each(body: nn.Sequential, x: Tensor) -> list[Tensor]:
     return found
 
 
-class PatchGan(nn.Module):
+class PatchDiscriminator(nn.Module):
     """Judges overlapping patches: 4x4 convolutions, width, 2 width, 4 width (stride 2), 8 width and 1 (stride 1).
 
     With three strided layers each score sees 70x70 pixels, and 256x256 pixels give 30x30 scores (Isola et al. 2017).
@@ -84,10 +84,10 @@ class PatchGan(nn.Module):
         return scores
 
 
-class Plain(nn.Module):
+class ImageDiscriminator(nn.Module):
     """Judges whole pictures: four 3x3 convolutions of stride 2 (width, 2, 4, 8 width), global average, a linear layer.
 
-    At width 64 these are 64-128-256-512 and 512 -> 1. `norm` and `channels` are those of `PatchGan`.
+    At width 64 these are 64-128-256-512 and 512 -> 1. `norm` and `channels` are those of `PatchDiscriminator`.
     """
 
     def __init__(self, width: int = 64, norm: Norm = "instance", channels: int = 3) -> None:
@@ -107,20 +107,20 @@ class Plain(nn.Module):
         return scores
 
     def features(self, pictures: Tensor) -> list[Tensor]:
-        """As `PatchGan.features`."""
+        """As `PatchDiscriminator.features`."""
         return _after_each(self.body, pictures)
 
     def score(self, features: list[Tensor]) -> Tensor:
-        """As `PatchGan.score`."""
+        """As `PatchDiscriminator.score`."""
         scores: Tensor = self.last(features[-1].mean((2, 3)))
         return scores
 
 
-def make_judge(kind: Kind, width: int, layers: int, norm: Norm, channels: int = 3) -> nn.Module:
+def make_discriminator(kind: Kind, width: int, layers: int, norm: Norm, channels: int = 3) -> nn.Module:
     """A discriminator by the words of a recipe's options; `layers` is the patch judge's alone."""
     if kind == "plain":
-        return Plain(width, norm, channels)
-    return PatchGan(width, layers, norm, channels)
+        return ImageDiscriminator(width, norm, channels)
+    return PatchDiscriminator(width, layers, norm, channels)
 
 
 def mean_score(kind: GanLoss, scores: Sequence[Tensor]) -> Tensor:
@@ -132,7 +132,7 @@ def mean_score(kind: GanLoss, scores: Sequence[Tensor]) -> Tensor:
     return mean.detach()
 
 
-class MultiScale(nn.Module):
+class MultiScaleDiscriminator(nn.Module):
     """Judges at several scales: each sees the pictures at half the size of the one before (Wang et al. 2018).
 
     `gain` multiplies the scores: under spectral norm they are at most as steep as the pictures themselves, and a
@@ -144,7 +144,7 @@ class MultiScale(nn.Module):
     ) -> None:
         super().__init__()
         self.gain = gain
-        self.judges = nn.ModuleList(PatchGan(width, layers, norm) for _ in range(scales))
+        self.judges = nn.ModuleList(PatchDiscriminator(width, layers, norm) for _ in range(scales))
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """(N, 3, H, W) -> one tensor of scores for each scale, the finest first."""
@@ -156,30 +156,30 @@ class MultiScale(nn.Module):
         return scores
 
     def features(self, pictures: Tensor) -> list[list[Tensor]]:
-        """The features of each scale, the finest first; see `PatchGan.features`."""
-        judges = cast("list[PatchGan]", list(self.judges))
+        """The features of each scale, the finest first; see `PatchDiscriminator.features`."""
+        judges = cast("list[PatchDiscriminator]", list(self.judges))
         return [judge.features(F.avg_pool2d(pictures, 2**i) if i else pictures) for i, judge in enumerate(judges)]
 
     def score(self, features: list[list[Tensor]]) -> list[Tensor]:
         """The scores that `forward` gives, from features that are there already."""
-        judges = cast("list[PatchGan]", list(self.judges))
+        judges = cast("list[PatchDiscriminator]", list(self.judges))
         return [judge.score(found) * self.gain for judge, found in zip(judges, features, strict=True)]
 
 
-def frozen(module: nn.Module, frozen: bool) -> None:
-    """Hold (or free) the weights of a judge while the generator learns from it: no gradients are computed in vain."""
+def set_requires_grad(module: nn.Module, required: bool) -> None:
+    """Say whether a network's weights need gradients; a discriminator's do not while the generator learns from it."""
     for parameter in module.parameters():
-        parameter.requires_grad_(not frozen)
+        parameter.requires_grad_(required)
 
 
 __all__ = [
+    "ImageDiscriminator",
     "Kind",
-    "MultiScale",
+    "MultiScaleDiscriminator",
     "Norm",
-    "PatchGan",
-    "Plain",
-    "frozen",
+    "PatchDiscriminator",
     "initialise",
-    "make_judge",
+    "make_discriminator",
     "mean_score",
+    "set_requires_grad",
 ]

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 
-class Average(nn.Module):
-    """Average of the weights of `network`, updated after every step.
+class EMA(nn.Module):
+    """EMA of the weights of `network`, updated after every step.
 
     The decay warms up as min(decay, (1 + step) / (10 + step)), so that the first, random weights are soon forgotten.
     Call it like the network itself. Buffers are copied, or with `own_buffers` left to whoever feeds the averaged

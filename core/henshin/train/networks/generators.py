@@ -28,7 +28,7 @@ def make_generator_of(kind: type[Generator[Any]], options: Mapping[str, Any]) ->
     return kind(config)
 
 
-def speaking(network: nn.Module, generator: Generator[Any]) -> nn.Module:
+def with_normalised_io(network: nn.Module, generator: Generator[Any]) -> nn.Module:
     """Let a network take and give RGB in [-1, 1], whatever range and order of channels its generator declares.
 
     Recipes know nothing else. The conversion hangs on the network's call, so its tensors keep their names, and a copy

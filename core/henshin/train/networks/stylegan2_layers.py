@@ -21,12 +21,12 @@ TAPS = (1.0, 3.0, 3.0, 1.0)
 """The low-pass filter before and after every change of size, in each direction."""
 
 
-def leaky(x: Tensor) -> Tensor:
+def scaled_leaky_relu(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2, times sqrt(2), which keeps the variance of a normal input about as it was."""
     return F.leaky_relu(x, SLOPE) * math.sqrt(2)
 
 
-def exactly(x: Tensor) -> AbstractContextManager[object]:
+def no_autocast(x: Tensor) -> AbstractContextManager[object]:
     """A `with` block in which autocast leaves fp32 alone; nothing where there is none, so that graphs trace plainly."""
     device = x.device.type
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
@@ -50,7 +50,7 @@ class EqualLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs) -> (N, outputs)."""
         y = F.linear(x, self.weight * self.scale, self.bias * self.rate)
-        return leaky(y) if self.active else y
+        return scaled_leaky_relu(y) if self.active else y
 
 
 class EqualConv(nn.Module):
@@ -75,7 +75,7 @@ class EqualConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, ...)."""
         y = F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
-        return leaky(y) if self.active else y
+        return scaled_leaky_relu(y) if self.active else y
 
 
 class Blur(nn.Module):
@@ -90,7 +90,7 @@ class Blur(nn.Module):
     def __init__(self, before: int, after: int, gain: float = 1.0, stride: int = 1) -> None:
         super().__init__()
         self.pad, self.stride = (before, after), stride
-        self.register_buffer("kernel", taps(gain), persistent=False)
+        self.register_buffer("kernel", blur_kernel(gain), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, ...) of the same type."""
@@ -109,7 +109,7 @@ class Upsample(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("kernel", taps(4.0), persistent=False)
+        self.register_buffer("kernel", blur_kernel(4.0), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, 2H, 2W)."""
@@ -118,7 +118,7 @@ class Upsample(nn.Module):
         return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
 
 
-def taps(gain: float) -> Tensor:
+def blur_kernel(gain: float) -> Tensor:
     """The filter as (1, 1, 4, 4), summing to `gain`."""
     line = torch.tensor(TAPS)
     square = line[:, None] * line
@@ -159,7 +159,7 @@ class ModulatedConv(nn.Module):
 
     def norms(self, style: Tensor) -> Tensor:
         """One over the norm of each output's weights under a style: (N, inputs) -> (N, outputs), in fp32."""
-        with exactly(style):
+        with no_autocast(style):
             energy = (self.weight * self.scale).square().sum((2, 3))
             return (F.linear(style.float().square(), energy) + 1e-8).rsqrt()
 
@@ -168,7 +168,7 @@ Noise = Literal["random", "fixed", "none"] | Sequence[Tensor]
 """What the layers of a synthesis add: new noise, each its own, nothing, or one tensor for each."""
 
 
-class NoiseAdded(nn.Module):
+class NoiseInjection(nn.Module):
     """One noise value a pixel, the same for all channels, times a learned strength that starts at 0.
 
     The strength is one number, or with `channels` one for each of them, as in the first StyleGAN.
@@ -193,13 +193,13 @@ class NoiseAdded(nn.Module):
         return x + (self.strength * drawn).to(x.dtype)
 
 
-class Styled(nn.Module):
+class StyledConv(nn.Module):
     """A layer of StyleGAN2: modulated convolution, noise, bias, leaky ReLU."""
 
     def __init__(self, inputs: int, outputs: int, side: int, latent: int, up: bool = False) -> None:
         super().__init__()
         self.conv = ModulatedConv(inputs, outputs, 3, latent, up=up)
-        self.add = NoiseAdded(side)
+        self.add = NoiseInjection(side)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | Noise) -> Tensor:
@@ -207,7 +207,7 @@ class Styled(nn.Module):
         return biased(self.add(self.conv(x, w), noise), self.bias)
 
 
-class Normed(nn.Module):
+class AdaIN(nn.Module):
     """A layer of the first StyleGAN: convolution (none on the constant), noise, bias, leaky ReLU, AdaIN.
 
     AdaIN (Huang and Belongie 2017) gives every channel of every picture the deviation and the mean that w says.
@@ -217,7 +217,7 @@ class Normed(nn.Module):
         super().__init__()
         self.conv = None if bare else EqualConv(inputs, outputs, 3, padding=1, bias=False)
         self.blur = Blur(1, 1, gain=4.0) if up else None
-        self.add = NoiseAdded(side, outputs)
+        self.add = NoiseInjection(side, outputs)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.style = EqualLinear(latent, 2 * outputs)
 
@@ -230,7 +230,7 @@ class Normed(nn.Module):
             x = self.conv(x)
         x = biased(self.add(x, noise), self.bias)
         scale, shift = style.float()[:, :, None, None].chunk(2, 1)
-        with exactly(x):
+        with no_autocast(x):
             x32 = x.float()
             apart = x32 - x32.mean((2, 3), keepdim=True)
             unit = apart * (apart.square().mean((2, 3), keepdim=True) + 1e-8).rsqrt()
@@ -239,7 +239,7 @@ class Normed(nn.Module):
 
 def biased(x: Tensor, bias: Tensor) -> Tensor:
     """The leaky ReLU of x (N, C, H, W) plus a bias (C,)."""
-    return leaky(x + bias.to(x.dtype)[:, None, None])
+    return scaled_leaky_relu(x + bias.to(x.dtype)[:, None, None])
 
 
 class ToRgb(nn.Module):

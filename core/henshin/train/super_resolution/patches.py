@@ -22,11 +22,11 @@ from torch import Tensor
 from henshin.api.recipe import Run
 from henshin.api.training_data import Degradation, PatchData
 from henshin.errors import HenshinError
-from henshin.train.data import scaled
-from henshin.train.data.cache import Decoded, decoded
+from henshin.train.data import to_float
+from henshin.train.data.cache import DecodedImages, decoded
 from henshin.train.data.duplicates import same
 from henshin.train.data.folders import checked
-from henshin.train.data.splits import choose, tell
+from henshin.train.data.splits import split, tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ Place = tuple[np.ndarray, np.ndarray, tuple[float, float], Damage | None]
 class Pyramid:
     """The pictures of one folder at full size, and reduced by each scale; row i of all is the same picture."""
 
-    large: Decoded
-    small: dict[int, Decoded]
+    large: DecodedImages
+    small: dict[int, DecodedImages]
     training: np.ndarray
     held: np.ndarray
 
@@ -64,7 +64,7 @@ class Pyramid:
         return _picture(self.large, row)[:, :height, :width], small
 
 
-def _picture(found: Decoded, row: int) -> np.ndarray:
+def _picture(found: DecodedImages, row: int) -> np.ndarray:
     start, (height, width) = found.starts[row], found.shapes[row]
     return found.pixels[start : start + 3 * height * width].reshape(3, height, width)
 
@@ -113,7 +113,7 @@ class Patches:
         cuts = self._cuts(places, scale)
         turned = [[_turned(piece, *lie) for piece in one] for one, lie in zip(cuts, lies.tolist(), strict=True)]
         smalls, larges = (torch.from_numpy(np.stack(pieces)) for pieces in zip(*turned, strict=True))
-        return scaled(smalls.to(self.device)), scaled(larges.to(self.device)), scale
+        return to_float(smalls.to(self.device)), to_float(larges.to(self.device)), scale
 
     def _cuts(self, places: list[Place], scale: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
         """Cut the pieces; those that are spoilt in threads, which changes nothing, for their chances are drawn."""
@@ -202,7 +202,7 @@ def _pyramid(run: Run, folder: Path, data: PatchData, scales: Sequence[int]) -> 
     if any(one.files != large.files for one in small.values()):
         raise HenshinError(f"data.{name}: they change while they are read; try again")
     twice = same(large.thumbs) if data.duplicates != "ignore" else np.zeros((0, 2), np.int64)
-    chosen = choose(run, files, large, np.zeros(len(large.files), bool), twice, data, name)
+    chosen = split(run, files, large, np.zeros(len(large.files), bool), twice, data, name)
     return Pyramid(large, small, chosen.training, chosen.held)
 
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from henshin.api.generator import GeneratorRegistry
 from henshin.api.recipe import NetworkChoice
-from henshin.images.metrics import luma, psnr, shaved
+from henshin.images.metrics import crop_border, luma, psnr
 from henshin.images.picture import Picture
-from henshin.train.data import scaled
+from henshin.train.data import to_float
 from henshin.train.loggers.image_grid import pixels
 from henshin.train.networks import make_generator
 from henshin.train.super_resolution.patches import Patches, Pyramid
@@ -81,7 +81,7 @@ class Watched:
 def distance(picture: Picture, truth: Picture, scale: int) -> float:
     """PSNR of luma in dB, `scale` pixels of the border left out; `EQUAL` at most."""
     border = scale if min(picture.shape[:2]) > 2 * scale else 0
-    return min(psnr(shaved(luma(picture), border), shaved(luma(truth), border)), EQUAL)
+    return min(psnr(crop_border(luma(picture), border), crop_border(luma(truth), border)), EQUAL)
 
 
 def _some(patches: Patches) -> list[tuple[Pyramid, int]]:
@@ -112,5 +112,5 @@ def _enlarged(small: Picture, scale: int) -> Picture:
 @torch.no_grad()
 def _draw(network: nn.Module, small: Picture, more: tuple[int, ...]) -> Picture:
     device = next(network.parameters()).device
-    batch: Tensor = scaled(torch.from_numpy(small.copy()).to(device).permute(2, 0, 1)[None])
+    batch: Tensor = to_float(torch.from_numpy(small.copy()).to(device).permute(2, 0, 1)[None])
     return pixels(network(batch, *more))[0]

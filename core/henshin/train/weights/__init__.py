@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from henshin.train.weights.loading import read_start, rebuilt
-from henshin.train.weights.state_dict import fill, fitted, layers_of, misfit, tidied
+from henshin.train.weights.loading import load_initial_weights, load_trained_network
+from henshin.train.weights.state_dict import canonicalize_state_dict, fill, fitted, layers_of, state_dict_mismatch
 
-__all__ = ["fill", "fitted", "layers_of", "misfit", "read_start", "rebuilt", "tidied"]
+__all__ = [
+    "canonicalize_state_dict",
+    "fill",
+    "fitted",
+    "layers_of",
+    "load_initial_weights",
+    "load_trained_network",
+    "state_dict_mismatch",
+]

@@ -19,8 +19,8 @@ from henshin.config.block_range import BlockRange
 from henshin.config.validation import validate
 from henshin.config.yaml_reader import load_yaml
 from henshin.errors import HenshinError, PipelineError, Problem
-from henshin.train.weights.state_dict import loaded, misfit
-from henshin.train.weights.trained_network import Source
+from henshin.train.weights.state_dict import load_network, state_dict_mismatch
+from henshin.train.weights.trained_network import TrainedNetwork
 
 HALF = 0.5
 
@@ -78,7 +78,7 @@ def read_blend(file: Path) -> Blocks:
     return config.blocks
 
 
-def blended(names: Sequence[str], base: Source, swaps: Sequence[tuple[Swap, Source]]) -> Source:
+def blended(names: Sequence[str], base: TrainedNetwork, swaps: Sequence[tuple[Swap, TrainedNetwork]]) -> TrainedNetwork:
     """The base with the blocks of others: learned tensors in between by share, others those of the larger share.
 
     `names` are what base and others are called, for the words on where it comes from.
@@ -102,7 +102,7 @@ def blended(names: Sequence[str], base: Source, swaps: Sequence[tuple[Swap, Sour
         for number, share in shares.items():
             whose = f"block {number} of '{names[0]}'"
             ours, new = (_of_block(state, blocks[number - 1]) for state in (tensors, theirs))
-            problem = misfit(ours, new, whose)
+            problem = state_dict_mismatch(ours, new, whose)
             if problem:
                 raise HenshinError(f"'{called}': {problem}")
             tensors.update({name: _between(ours[name], new[name], share, name in learned) for name in ours})
@@ -112,7 +112,7 @@ def blended(names: Sequence[str], base: Source, swaps: Sequence[tuple[Swap, Sour
     origins = "; ".join(f"{called}: {one.origin}" for called, one in dict(zip(names, sources, strict=True)).items())
     return replace(
         base,
-        network=loaded(generator, tensors, names[0]),
+        network=load_network(generator, tensors, names[0]),
         origin=f"{names[0]} with {' and '.join(said)}; {origins}",
         data="; ".join(dict.fromkeys(one.data for one in sources)),
         licence="; ".join(dict.fromkeys(one.licence for one in sources)),

@@ -17,13 +17,13 @@ from henshin.errors import HenshinError, WrongWeightsError
 from henshin.files import hash_file
 from henshin.text import listed, one_line
 from henshin.train.networks import make_generator
-from henshin.train.weights.state_dict import loaded
-from henshin.train.weights.trained_network import UNSTATED, Source
-from henshin.train.weights.weight_files import Group, check_whole, contract_of, parts, read_groups, told
+from henshin.train.weights.state_dict import load_network
+from henshin.train.weights.trained_network import UNSTATED, TrainedNetwork
+from henshin.train.weights.weight_files import StateDictGroup, check_whole, contract_of, parts, read_groups, told
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ImportOptions:
     """What the command line says: a generator and options in place of what was recognised, one network of several,
     and what the model shall say of itself."""
 
@@ -47,7 +47,7 @@ class Match:
     tensors: dict[str, Tensor]
 
 
-def from_published(path: Path, registry: GeneratorRegistry, wanted: Wanted) -> Source:
+def from_published(path: Path, registry: GeneratorRegistry, wanted: ImportOptions) -> TrainedNetwork:
     """The network of published weights, ready to be exported. Errors: HenshinError, with what was found."""
     contract = contract_of(path)
     groups = read_groups(path)
@@ -59,9 +59,9 @@ def from_published(path: Path, registry: GeneratorRegistry, wanted: Wanted) -> S
     generator = make_generator(registry, match.generator, {**match.options, **(wanted.options or {})})
     where = f"{path}: {match.key}" if match.key else str(path)
     said = contract.model_dump() if contract is not None else {}
-    return Source(
+    return TrainedNetwork(
         generator,
-        loaded(generator, match.tensors, where),
+        load_network(generator, match.tensors, where),
         wanted.size or said.get("preferred_size"),
         wanted.origin or said.get("origin") or _origin(path),
         wanted.data or said.get("data") or UNSTATED,
@@ -80,7 +80,7 @@ def importable(registry: GeneratorRegistry) -> dict[str, type[Generator[Any]]]:
     }
 
 
-def _match(path: Path, groups: list[Group], registry: GeneratorRegistry, wanted: Wanted) -> Match:
+def _match(path: Path, groups: list[StateDictGroup], registry: GeneratorRegistry, wanted: ImportOptions) -> Match:
     """The one network of the file that one generator knows, or the one that was asked for."""
     if wanted.generator is not None:
         registry.generator(wanted.generator)
@@ -109,17 +109,17 @@ def _match(path: Path, groups: list[Group], registry: GeneratorRegistry, wanted:
 
 
 def _found(
-    groups: list[Group],
+    groups: list[StateDictGroup],
     candidates: Mapping[str, type[Generator[Any]]],
     key: str | None,
     near: list[WrongWeightsError],
-) -> tuple[list[Group], list[Match]]:
+) -> tuple[list[StateDictGroup], list[Match]]:
     """(the groups that come into question, what the generators say of them); parts are asked when no whole is known.
 
     What generators say of weights that are almost theirs is added to `near`.
     """
     levels = (groups, [part for group in groups for part in parts(group)])
-    chosen: list[Group] = []
+    chosen: list[StateDictGroup] = []
     for level in levels:
         here = [group for group in level if key is None or group.key == key]
         found = _averaged([match for group in here for match in _answers(group, candidates, near)])
@@ -136,7 +136,7 @@ def _averaged(found: list[Match]) -> list[Match]:
 
 
 def _answers(
-    group: Group, candidates: Mapping[str, type[Generator[Any]]], near: list[WrongWeightsError]
+    group: StateDictGroup, candidates: Mapping[str, type[Generator[Any]]], near: list[WrongWeightsError]
 ) -> Iterator[Match]:
     for name, cls in candidates.items():
         answer = None
@@ -182,16 +182,16 @@ def from_weights(
     size: int | None,
     data: str,
     licence: str,
-) -> Source:
+) -> TrainedNetwork:
     """A generator by its name with weights from a safetensors file. Errors: HenshinError."""
     generator = make_generator(registry, name, options)
     try:
         tensors = load_file(file)
     except (OSError, SafetensorError) as error:
         raise HenshinError(f"{file}: cannot be read as safetensors ({error})") from error
-    return Source(
+    return TrainedNetwork(
         generator,
-        loaded(generator, tensors, str(file)),
+        load_network(generator, tensors, str(file)),
         size,
         f"weights of {file.name}",
         data or UNSTATED,

@@ -12,20 +12,20 @@ from pydantic import BaseModel, Field
 from henshin.api.generator import GeneratorRegistry
 from henshin.api.recipe import RecipeConfig
 from henshin.api.training_data import PictureData, SetData, UnpairedData
-from henshin.config.options import FileOption, FolderOption, ModelOption, StartOption, Where, marked_values
+from henshin.config.options import FileOption, FolderOption, ModelOption, OptionPath, StartOption, find_option_values
 from henshin.config.validation import models_in
 from henshin.errors import HenshinError
 from henshin.models.trained_weights import RUN_FILE
 from henshin.train.networks import make_generator
 from henshin.train.weights import checkpoint
 from henshin.train.weights.run_folder import described_run
-from henshin.train.weights.state_dict import loaded
-from henshin.train.weights.trained_network import UNSTATED, Source
+from henshin.train.weights.state_dict import load_network
+from henshin.train.weights.trained_network import UNSTATED, TrainedNetwork
 
 
 def from_run(
     folder: Path, registry: GeneratorRegistry, data: str = "", licence: str = "", size: int | None = None
-) -> Source:
+) -> TrainedNetwork:
     """The network that a run published, with the weights of its last checkpoint. Errors: HenshinError.
 
     The model's preferred size is `size`, else what the recipe published, else the side of the run's pictures.
@@ -50,9 +50,9 @@ def from_run(
     config = config_of(run["recipe"], registry)
     settings = json.dumps(without_places(run["config"], config), sort_keys=True)
     origin = f"trained by henshin: recipe {run['recipe']}, {state['run']['steps']} steps; {settings}"
-    return Source(
+    return TrainedNetwork(
         generator,
-        loaded(generator, tensors, str(folder)),
+        load_network(generator, tensors, str(folder)),
         size or published["size"] or trained_size(run["config"], config or Unknown),
         origin,
         data or UNSTATED,
@@ -88,11 +88,11 @@ def without_places(value: Any, config: type[BaseModel] | None) -> Any:
     if config is None:
         return _changed(value, lambda _, text: _last(text))
     marks = (FolderOption, FileOption, ModelOption, StartOption)
-    places = {path for mark in marks for path, _, _ in marked_values(config, value, mark)}
+    places = {path for mark in marks for path, _, _ in find_option_values(config, value, mark)}
     return _changed(value, lambda path, text: _last(text) if path in places or _absolute(text) else text)
 
 
-def _changed(value: Any, change: Callable[[Where, str], str], path: Where = ()) -> Any:
+def _changed(value: Any, change: Callable[[OptionPath, str], str], path: OptionPath = ()) -> Any:
     """Plain values with every text changed."""
     if isinstance(value, dict):
         return {name: _changed(item, change, (*path, name)) for name, item in value.items()}

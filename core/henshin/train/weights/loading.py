@@ -14,16 +14,16 @@ from henshin.errors import HenshinError, MissingError
 from henshin.models import ModelStore
 from henshin.models.trained_weights import RUN_FILE, SUFFIX, trained_at
 from henshin.train.weights import checkpoint
-from henshin.train.weights.from_published import Wanted, from_published
+from henshin.train.weights.from_published import ImportOptions, from_published
 from henshin.train.weights.from_run import from_run
 from henshin.train.weights.run_folder import described_run
 from henshin.train.weights.state_dict import fill
-from henshin.train.weights.trained_network import Source, weights_beside
+from henshin.train.weights.trained_network import TrainedNetwork, weights_beside
 from henshin.train.weights.weight_files import check_whole, contract_of, read_groups
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Start:
+class InitialWeights:
     """A generator, its tensors, and what else a run's last checkpoint holds; `place` is where they were found."""
 
     place: Path
@@ -36,7 +36,7 @@ class Start:
         fill(network, self.tensors, str(self.place), f"generator '{self.choice.use}'")
 
 
-def read_start(place: Path, choice: NetworkChoice | None, registry: GeneratorRegistry) -> Start:
+def load_initial_weights(place: Path, choice: NetworkChoice | None, registry: GeneratorRegistry) -> InitialWeights:
     """What a run published, or a .safetensors file holds. `choice` is the generator that it must be, if that is said.
 
     Errors: HenshinError when there is nothing to begin with, or a file does not say of which generator it is.
@@ -52,10 +52,10 @@ def read_start(place: Path, choice: NetworkChoice | None, registry: GeneratorReg
     registry.generator(choice.use)
     tensors = read_groups(place)[0].tensors
     check_whole(place, contract, tensors)
-    return Start(place, choice, tensors, {})
+    return InitialWeights(place, choice, tensors, {})
 
 
-def _of_run(folder: Path, choice: NetworkChoice | None) -> Start:
+def _of_run(folder: Path, choice: NetworkChoice | None) -> InitialWeights:
     run, found = described_run(folder / RUN_FILE), checkpoint.found(folder / "checkpoints")
     published = run["publish"].get("")
     if not found or published is None:
@@ -67,10 +67,14 @@ def _of_run(folder: Path, choice: NetworkChoice | None) -> Start:
         for name, tensor in states.get(published["state"], {}).items()
         if name.startswith(prefix)
     }
-    return Start(folder, choice or NetworkChoice(use=published["generator"], **published["config"]), tensors, states)
+    return InitialWeights(
+        folder, choice or NetworkChoice(use=published["generator"], **published["config"]), tensors, states
+    )
 
 
-def rebuilt(name: str, registry: GeneratorRegistry, store: ModelStore, base: Path | None = None) -> Source:
+def load_trained_network(
+    name: str, registry: GeneratorRegistry, store: ModelStore, base: Path | None = None
+) -> TrainedNetwork:
     """The generator and network of a model (by its NAME.safetensors), of such a file, or of a run's last checkpoint.
 
     `name` is a model's name, or a path, relative to `base` or else to where we are.
@@ -78,14 +82,14 @@ def rebuilt(name: str, registry: GeneratorRegistry, store: ModelStore, base: Pat
     """
     place = trained_at(name, base)
     if place is not None:
-        return from_run(place, registry) if place.is_dir() else from_published(place, registry, Wanted())
+        return from_run(place, registry) if place.is_dir() else from_published(place, registry, ImportOptions())
     if name.endswith(SUFFIX):
         raise MissingError(f"there is no file of weights {name}")
     path = weights_of(name, store, base)
     said, own = store.find(name, base).contract.weights_sha256, contract_of(path)
     if said and own is not None and own.weights_sha256 not in (None, said):
         raise HenshinError(f"the weights beside '{name}' ({path}) are those of another network; export it again")
-    return from_published(path, registry, Wanted())
+    return from_published(path, registry, ImportOptions())
 
 
 def weights_of(name: str, store: ModelStore, base: Path | None = None) -> Path:

@@ -15,7 +15,7 @@ from henshin.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedNetwork:
     """Which tensors of a checkpoint become a model, and how its network is built again."""
 
     generator: str
@@ -26,7 +26,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class RunSession:
     """One start of a run: at which step, with which `--set`, where, and what its YAML said otherwise than before."""
 
     step: int
@@ -87,7 +87,11 @@ def begin(folder: Path, description: Mapping[str, Any], base: Path) -> None:
 
 
 def write(
-    folder: Path, description: Mapping[str, Any], base: Path, publish: Mapping[str, Published], sitting: Sitting
+    folder: Path,
+    description: Mapping[str, Any],
+    base: Path,
+    publish: Mapping[str, PublishedNetwork],
+    sitting: RunSession,
 ) -> None:
     """Write run.json; what earlier sittings noted stays."""
     sittings = [*earlier(folder).get("sittings", ()), {**asdict(sitting), "time": round(time.time(), 1)}]

@@ -14,7 +14,7 @@ from henshin.errors import HenshinError
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def tidied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def canonicalize_state_dict(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors without what training left in their names, and without the statistics of instance norms.
 
     `module.` before every name is DataParallel's. Old versions of PyTorch saved running means for instance norms too,
@@ -29,7 +29,7 @@ def tidied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], whose: str) -> str | None:
+def state_dict_mismatch(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], whose: str) -> str | None:
     """Where tensors differ from those that are expected, each kind of fault with names, in one line; None if nowhere.
 
     `whose` are those that are expected: "generator 'resnet'".
@@ -84,13 +84,15 @@ def fitted(tensors: Mapping[str, Tensor], names: Mapping[str, str], network: nn.
     return {name: value.to(expected[name].dtype) for name, value in ours.items()}
 
 
-def loaded(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where: str) -> torch.nn.Module:
+def load_network(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where: str) -> torch.nn.Module:
     """The network of a generator with these weights.
 
     Errors: HenshinError that names those that do not fit, or that hold NaN or infinity, with which nothing is drawn.
     """
     network = generator.build()
-    problem = misfit(network.state_dict(), tensors, f"generator '{generator.name}'") or _not_finite(tensors)
+    problem = state_dict_mismatch(network.state_dict(), tensors, f"generator '{generator.name}'") or _not_finite(
+        tensors
+    )
     if problem:
         raise HenshinError(f"{where}: {problem}")
     network.load_state_dict(tensors)
@@ -108,7 +110,7 @@ def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], where: str, whose: str) -> None:
     """Give a network all of its tensors. Errors: HenshinError that begins with `where` and names those that differ."""
-    problem = misfit(network.state_dict(), tensors, whose)
+    problem = state_dict_mismatch(network.state_dict(), tensors, whose)
     if problem:
         raise HenshinError(f"{where}: {problem}")
     network.load_state_dict(tensors)

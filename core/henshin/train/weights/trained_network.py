@@ -13,7 +13,7 @@ from henshin.train.weights.weight_files import hash_of_tensors
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TrainedNetwork:
     """What is exported: the generator, its trained network, and what is to be said of them.
 
     `part` is "" for the whole network, else the one of `Generator.parts` that becomes a model of its own.

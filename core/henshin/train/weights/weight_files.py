@@ -34,7 +34,7 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
+class StateDictGroup:
     """The tensors of one network: `key` says where in the file they were found ("" for the whole of it).
 
     `beside` are those that lie in the same dictionary as the network: of StyleGAN2 the mean style.
@@ -45,7 +45,7 @@ class Group:
     beside: Tensors = field(default_factory=dict)
 
 
-def read_groups(path: Path) -> list[Group]:
+def read_groups(path: Path) -> list[StateDictGroup]:
     """All networks of a file (.npz, .safetensors, .pth, .pt, .ckpt, ...) or of a folder of .npy files.
 
     Of nested dictionaries, each that holds tensors is a group of its own. Errors: MissingError when it is not there,
@@ -207,17 +207,17 @@ def _reason(error: BaseException) -> str:
     return re.split(r"\. | Check the documentation", said)[0][:200] or type(error).__name__
 
 
-def _groups(value: Mapping[Any, Any], key: str = "", beside: Tensors | None = None) -> Iterator[Group]:
+def _groups(value: Mapping[Any, Any], key: str = "", beside: Tensors | None = None) -> Iterator[StateDictGroup]:
     """Every dictionary that holds tensors, with what training left in their names taken away."""
     tensors = {name: tensor for name, tensor in value.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
     if tensors:
-        yield Group(key, tidied(tensors), beside or {})
+        yield StateDictGroup(key, canonicalize_names(tensors), beside or {})
     for name, inner in value.items():
         if isinstance(name, str) and isinstance(inner, Mapping):
-            yield from _groups(inner, f"{key}.{name}" if key else name, tidied(tensors))
+            yield from _groups(inner, f"{key}.{name}" if key else name, canonicalize_names(tensors))
 
 
-def tidied(tensors: Mapping[str, Tensor]) -> Tensors:
+def canonicalize_names(tensors: Mapping[str, Tensor]) -> Tensors:
     """Floats in fp32, and no `module.` before every name."""
     found = dict(tensors)
     while True:
@@ -228,7 +228,7 @@ def tidied(tensors: Mapping[str, Tensor]) -> Tensors:
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}
 
 
-def parts(group: Group) -> list[Group]:
+def parts(group: StateDictGroup) -> list[StateDictGroup]:
     """What a group holds below each first part of its names: `generator.`, `netG_A.`, ... of whole training states."""
     below: dict[str, Tensors] = {}
     for name, tensor in group.tensors.items():
@@ -237,7 +237,7 @@ def parts(group: Group) -> list[Group]:
             below.setdefault(first, {})[rest] = tensor
     found = []
     for first, tensors in below.items():
-        found.append(Group(f"{group.key}.{first}" if group.key else first, tidied(tensors)))
+        found.append(StateDictGroup(f"{group.key}.{first}" if group.key else first, canonicalize_names(tensors)))
     return found
 
 

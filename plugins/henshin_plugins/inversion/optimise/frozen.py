@@ -16,7 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from henshin.train.networks.stylegan2_layers import SLOPE, EqualLinear, ModulatedConv, Noise, Styled, leaky
+from henshin.train.networks.stylegan2_layers import (
+    SLOPE,
+    EqualLinear,
+    ModulatedConv,
+    Noise,
+    StyledConv,
+    scaled_leaky_relu,
+)
 
 SMALL = 20480
 """A single row of so many numbers at most is convolved otherwise than several are, by PyTorch on a CPU."""
@@ -28,7 +35,7 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @torch.no_grad()
-def settled(network: NetworkT, dtype: torch.dtype = torch.float32) -> NetworkT:
+def freeze(network: NetworkT, dtype: torch.dtype = torch.float32) -> NetworkT:
     """A copy of a network, in evaluation mode, with fixed weights, that draws the same faster and row by row alike.
 
     Convolutions, StyleGAN2's and plain ones, are computed in `dtype`. Gradients reach what goes in. To be called on the
@@ -40,7 +47,7 @@ def settled(network: NetworkT, dtype: torch.dtype = torch.float32) -> NetworkT:
 def _swapped(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     if isinstance(module, EqualLinear):
         return _Linear(module)
-    if isinstance(module, Styled):
+    if isinstance(module, StyledConv):
         return _Styled(module, dtype)
     if isinstance(module, ModulatedConv):
         plain = module.weight.shape[2] == 1 and not module.demodulate and not module.up
@@ -81,7 +88,7 @@ class _Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = rows_times(x, self.matrix) + self.bias
-        return leaky(y) if self.active else y
+        return scaled_leaky_relu(y) if self.active else y
 
 
 class _Convolution(nn.Module):
@@ -136,9 +143,9 @@ class _Modulated(nn.Module):
 
 
 class _Styled(nn.Module):
-    """What `Styled` is: norms, noise and bias in one go, and the gain of the leaky ReLU within them."""
+    """What `StyledConv` is: norms, noise and bias in one go, and the gain of the leaky ReLU within them."""
 
-    def __init__(self, given: Styled, dtype: torch.dtype) -> None:
+    def __init__(self, given: StyledConv, dtype: torch.dtype) -> None:
         super().__init__()
         self.conv = _Modulated(given.conv, dtype)
         self.add = given.add  # whoever asks for the fixed noise finds it there

@@ -20,14 +20,14 @@ from torch import Tensor
 
 from henshin.errors import HenshinError, PictureError
 from henshin.train.devices.fabric import fast_at_bf16
-from henshin.train.export.exporter import Sampler
-from henshin.train.losses import Vgg19, apart, energies
-from henshin.train.optim import set_rate, up_and_down
-from henshin.train.weights import rebuilt
-from henshin.train.weights.trained_network import Source, hash_of
+from henshin.train.export.exporter import SamplerWrapper
+from henshin.train.losses import Vgg19, feature_energy, perceptual_distance
+from henshin.train.optim import set_learning_rate, up_and_down
+from henshin.train.weights import load_trained_network
+from henshin.train.weights.trained_network import TrainedNetwork, hash_of
 from henshin_plugins.inversion.cache import Inverted
 from henshin_plugins.inversion.optimise.directions import directions
-from henshin_plugins.inversion.optimise.frozen import rows_times, settled
+from henshin_plugins.inversion.optimise.frozen import freeze, rows_times
 from henshin_plugins.inversion.optimise.rows import Rows, normalise, only, structure
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ SECONDS = 10.0
 """Between two lines of progress."""
 
 
-def network_of(config: InversionConfig, context: Context) -> Source:
+def network_of(config: InversionConfig, context: Context) -> TrainedNetwork:
     """The network of the model, by its weights. Errors: HenshinError when it is no StyleGAN2."""
-    source = rebuilt(config.model, context.registry, context.store, context.base)
+    source = load_trained_network(config.model, context.registry, context.store, context.base)
     network: Any = source.network
     parts = (getattr(network, "mapping", None), getattr(network, "synthesis", None))
     if None in parts or not hasattr(parts[0], "mean") or not hasattr(parts[1], "latent_shape"):
@@ -69,21 +69,26 @@ class Inverter:
     """
 
     def __init__(
-        self, config: InversionConfig, source: Source, device: str, log: logging.Logger, cache: Path | None = None
+        self,
+        config: InversionConfig,
+        source: TrainedNetwork,
+        device: str,
+        log: logging.Logger,
+        cache: Path | None = None,
     ) -> None:
         self.config, self.log = config, log
         self.device = torch.device(device)
         g = source.generator
         network: Any = source.network.eval().requires_grad_(False).float()
         self.identity = f"{g.name} {g.config.model_dump_json()} {hash_of(network)} {g.value_range} {g.channel_order}"
-        self.network = settled(network.to(self.device))
+        self.network = freeze(network.to(self.device))
         self.synthesis = self.network.synthesis
         dtype = torch.bfloat16 if self._in_bf16() else torch.float32
-        self.quick = settled(network.synthesis, dtype)
+        self.quick = freeze(network.synthesis, dtype)
         self.layers, self.latent = self.synthesis.latent_shape
         self.size = int(self.synthesis(torch.zeros(1, self.layers, self.latent, device=self.device)).shape[2])
-        self.sampler = Sampler(self.synthesis, g.value_range, g.channel_order == "BGR")
-        self.vgg = settled(Vgg19(config.layers, activated=True).to(self.device), dtype) if config.alpha else None
+        self.sampler = SamplerWrapper(self.synthesis, g.value_range, g.channel_order == "BGR")
+        self.vgg = freeze(Vgg19(config.layers, activated=True).to(self.device), dtype) if config.alpha else None
         self.deviation, self.middle = self._sampled()
         self.turned = self._turned(cache) if config.turned and config.space != "z" and config.steps else None
 
@@ -136,7 +141,7 @@ class Inverter:
             rows.learn(step, loss.detach(), styles.detach(), [one.detach() for one in noises])
             if step == c.steps:
                 break
-            set_rate(c.learning_rate * up_and_down(step, c.steps, c.ramp_up, c.ramp_down), steps)
+            set_learning_rate(c.learning_rate * up_and_down(step, c.steps, c.ramp_up, c.ramp_down), steps)
             steps.zero_grad()
             torch.autograd.backward(loss.sum())
             steps.step()
@@ -164,7 +169,7 @@ class Inverter:
         alpha = self.config.alpha
         loss = (1 - alpha) * (drawn - rows.target).square().mean((1, 2, 3))
         if self.vgg is not None:
-            loss = loss + alpha * apart(self.vgg(drawn), rows.seen, rows.energy)
+            loss = loss + alpha * perceptual_distance(self.vgg(drawn), rows.seen, rows.energy)
         for noise in noises:
             loss = loss + self.config.noise_weight * structure(noise)
         return loss
@@ -186,7 +191,7 @@ class Inverter:
         normalise(sought[1:])
         with torch.no_grad():
             seen = self.vgg(targets) if self.vgg is not None else []
-        energy = energies(seen) if seen else targets.new_ones(len(targets), 0)
+        energy = feature_energy(seen) if seen else targets.new_ones(len(targets), 0)
         repeated = [one.repeat_interleave(c.starts, 0) for one in (targets, energy, *seen)]
         rows = Rows.fresh(c.starts, base, self.layers, repeated[0], repeated[2:], repeated[1], sought[1:])
         return rows, [one.requires_grad_() for one in sought]

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from henshin.api.recipe import NetworkChoice
 from henshin.errors import HenshinError
-from henshin.train.data import open_pictures, scaled
+from henshin.train.data import open_pictures, to_float
 from henshin.train.losses import Vgg19, perceptual
-from henshin.train.networks import Average
-from henshin.train.optim import set_rate
-from henshin.train.weights import read_start
+from henshin.train.networks import EMA
+from henshin.train.optim import set_learning_rate
+from henshin.train.weights import load_initial_weights
 from henshin_plugins.stylegan2.training import mixed, normal, style_based
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def train(config: EncoderRunConfig, run: Run) -> None:
         f"{len(pictures)} pictures, {c.data.size} px; {count / 1e6:.2f} million weights learn; {network.passes} passes"
     )
     vgg = Vgg19(c.layers, activated=True).to(run.device) if c.alpha else None
-    average = Average(network, c.average).to(run.device)
+    average = EMA(network, c.average).to(run.device)
     steps = torch.optim.Adam(network.guess.parameters(), c.learning_rate, (0.9, 0.99))
     guess, synthesis = run.prepare(network.guess, network.synthesis)
     steps = run.prepare(steps)
@@ -67,7 +67,7 @@ def train(config: EncoderRunConfig, run: Run) -> None:
     run.until(c.length(len(pictures)), epoch)
     run.track(encoder=network, average=average, steps=steps, mapping=mapping)
     while run.step():
-        set_rate(c.rate(run.steps, len(pictures)) * min(1.0, (run.steps + 1) / WARM), steps)
+        set_learning_rate(c.rate(run.steps, len(pictures)) * min(1.0, (run.steps + 1) / WARM), steps)
         with torch.no_grad():
             both = mapping(normal(run.rng, 2 * known, latent).to(run.device))
             wanted = mixed(both[:known], both[known:], layers, c.mixing, run.rng)
@@ -100,7 +100,7 @@ def train(config: EncoderRunConfig, run: Run) -> None:
 
         if run.every(c.sheet_every or epoch):
             shown = pictures.held if len(pictures.held) else pictures.training[:SHOWN]
-            rows, after = guesses(average.network, scaled(shown[:LOOKED_AT]))
+            rows, after = guesses(average.network, to_float(shown[:LOOKED_AT]))
             run.sheet(f"{run.steps:07d}", rows, names=["photo", *(f"pass {i}" for i in range(1, len(rows)))])
             if len(pictures.held):
                 noted |= {f"held_{number}": value for number, value in enumerate(after)}
@@ -113,7 +113,7 @@ def opened(c: EncoderRunConfig, run: Run) -> tuple[NetworkChoice, Any, Any]:
 
     Errors: HenshinError when that is no StyleGAN2, or draws pictures of another size.
     """
-    start = read_start(run.place(c.start), c.generator, run.registry)
+    start = load_initial_weights(run.place(c.start), c.generator, run.registry)
     if start.choice.use != "stylegan2":
         raise HenshinError(f"start: {start.place} is of generator '{start.choice.use}'; a stylegan2 is wanted")
     whole: Any = run.generator(start.choice)
@@ -136,7 +136,7 @@ def features_apart(vgg: Vgg19, drawn: Tensor, seen: Tensor) -> Tensor:
     """How far the features of pictures are apart, averaged over them: what the stage inversion minimises."""
     with torch.no_grad():
         wanted = vgg(seen)
-    return perceptual.apart(vgg(drawn), wanted, perceptual.energies(wanted)).mean()
+    return perceptual.perceptual_distance(vgg(drawn), wanted, perceptual.feature_energy(wanted)).mean()
 
 
 @torch.no_grad()
