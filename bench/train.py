@@ -27,7 +27,7 @@ RUN = """\
 recipe: cyclegan
 generator: {{use: resnet, width: {width}, blocks: {blocks}}}
 data: {{a: pictures, b: pictures, size: {size}, hold_out: 0, duplicates: ignore}}
-judge_width: {width}
+discriminator_width: {width}
 batch: {batch}
 steps: 100000
 sheet_every: 100000
@@ -133,9 +133,12 @@ def plain(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     pictures = (pixels.permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1).to(kind)
     rng = np.random.default_rng(0)
     ab, ba = (ResNetGenerator(options.width, options.blocks, 2, "transposed").to(kind) for _ in "ab")
-    judge_a, judge_b = (PatchDiscriminator(options.width).to(kind) for _ in "ab")
+    discriminator_a, discriminator_b = (PatchDiscriminator(options.width).to(kind) for _ in "ab")
     generators = torch.optim.Adam([*ab.parameters(), *ba.parameters()], 2e-4, (0.5, 0.999))
-    judges = [torch.optim.Adam(judge.parameters(), 2e-4, (0.5, 0.999)) for judge in (judge_a, judge_b)]
+    discriminators = [
+        torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
+        for discriminator in (discriminator_a, discriminator_b)
+    ]
     pools = [ImagePool(100, rng), ImagePool(100, rng)]
 
     def draw() -> torch.Tensor:
@@ -151,19 +154,21 @@ def plain(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         if step == WARM_UP:
             start = now(kind)
         real_a, real_b = draw(), draw()
-        for judge in (judge_a, judge_b):
-            judge.requires_grad_(False)
+        for discriminator in (discriminator_a, discriminator_b):
+            discriminator.requires_grad_(False)
         fake_b, fake_a = ab(real_a), ba(real_b)
-        adversarial = towards(judge_b(fake_b), 1) + towards(judge_a(fake_a), 1)
+        adversarial = towards(discriminator_b(fake_b), 1) + towards(discriminator_a(fake_a), 1)
         cycle = F.l1_loss(ba(fake_b), real_a) + F.l1_loss(ab(fake_a), real_b)
         identity = F.l1_loss(ab(real_b), real_b) + F.l1_loss(ba(real_a), real_a)
         generators.zero_grad()
         (adversarial + 10 * cycle + 5 * identity).backward()
         generators.step()
-        sides = zip((judge_a, judge_b), judges, pools, (real_a, real_b), (fake_a, fake_b), strict=True)
-        for judge, steps, pool, real, fake in sides:
-            judge.requires_grad_(True)
-            loss = 0.5 * (towards(judge(real), 1) + towards(judge(pool(fake)), 0))
+        sides = zip(
+            (discriminator_a, discriminator_b), discriminators, pools, (real_a, real_b), (fake_a, fake_b), strict=True
+        )
+        for discriminator, steps, pool, real, fake in sides:
+            discriminator.requires_grad_(True)
+            loss = 0.5 * (towards(discriminator(real), 1) + towards(discriminator(pool(fake)), 0))
             steps.zero_grad()
             loss.backward()
             steps.step()

@@ -31,7 +31,7 @@ class DotsConfig(RecipeConfig):
     rate: float = Field(0.01, description="Learning rate.")
 
 class Dots(Recipe[DotsConfig]):
-    """A generator of two convolutions learns to please a judge of one; pictures and noise are drawn at random."""
+    """A generator of two convolutions learns against a discriminator of one; pictures and noise are random."""
     name = "dots"
     Config = DotsConfig
 
@@ -42,35 +42,35 @@ class Dots(Recipe[DotsConfig]):
         from henshin.train.data import ImagePool
         c = self.config
         network = run.generator("dot", {"width": c.width})
-        average = Average(network).to(run.device)
-        judge = nn.Conv2d(3, 1, 4, 2)
+        ema = EMA(network).to(run.device)
+        discriminator = nn.Conv2d(3, 1, 4, 2)
         network_steps = torch.optim.Adam(network.parameters(), c.rate)
-        judge_steps = torch.optim.Adam(judge.parameters(), c.rate)
-        network, judge = run.prepare(network, judge)
-        network_steps, judge_steps = run.prepare(network_steps, judge_steps)
+        discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), c.rate)
+        network, discriminator = run.prepare(network, discriminator)
+        network_steps, discriminator_optimizer = run.prepare(network_steps, discriminator_optimizer)
         pool = ImagePool(3, run.rng)
         run.until(c.steps, c.epoch)
-        run.track(network=network, average=average, judge=judge, network_steps=network_steps,
-                  judge_steps=judge_steps, pool=pool)
+        run.track(network=network, ema=ema, discriminator=discriminator, network_steps=network_steps,
+                  discriminator_optimizer=discriminator_optimizer, pool=pool)
         while run.step():
             real = torch.from_numpy(run.rng.random((2, 3, 16, 16), "float32")).to(run.device)
             fake = network(real + torch.randn_like(real))
-            adversarial = (judge(fake) - 1).square().mean()
+            adversarial = (discriminator(fake) - 1).square().mean()
             network_steps.zero_grad()
             run.backward(adversarial)
             network_steps.step()
-            average.update(network.module)
-            scores = judge(real), judge(pool(fake.detach()))
+            ema.update(network.module)
+            scores = discriminator(real), discriminator(pool(fake.detach()))
             loss = (scores[0] - 1).square().mean() + scores[1].square().mean()
-            judge_steps.zero_grad()
+            discriminator_optimizer.zero_grad()
             run.backward(loss)
-            judge_steps.step()
-            run.log(run.steps, adversarial=adversarial, judge=loss, real_score=scores[0].mean(),
+            discriminator_optimizer.step()
+            run.log(run.steps, adversarial=adversarial, discriminator=loss, real_score=scores[0].mean(),
                     fake_score=scores[1].mean(), rate=c.rate)
             if run.every(c.sheet_every or c.epoch):
                 with torch.no_grad():
                     noise = torch.rand(2, 3, 16, 16)
-                    run.sheet(f"{run.steps:07d}", [noise, average(noise)], names=("noise", "drawing"))
+                    run.sheet(f"{run.steps:07d}", [noise, ema(noise)], names=("noise", "drawing"))
 
 @hookimpl
 def henshin_generators():

@@ -166,7 +166,7 @@ def test_tiny_pictures_have_no_faces(shape: tuple[int, int], weights: Path, rng:
 
 def test_a_face_that_fills_its_picture_is_seen_in_a_second_look(weights: Path, drawings: list[Any]) -> None:
     closeups = [np.ascontiguousarray(drawing[40:216, 40:216]) for drawing in drawings]
-    usual, without = finder(weights), finder(weights, look_again=False)
+    usual, without = finder(weights), finder(weights, second_pass=False)
     counts = [sum(bool(one.find(closeup)) for closeup in closeups) for one in (usual, without)]
     assert counts[0] > counts[1]
     assert counts[0] >= 10

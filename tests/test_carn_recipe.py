@@ -160,7 +160,9 @@ def test_folders_are_drawn_from_by_their_shares_and_small_pictures_only_where_th
 
 
 def test_what_a_piece_suffers_keeps_within_its_bounds(rng):
-    options = Degradation(blur=(0.5, 0.9), noise=(2, 3), jpeg=(40, 42), blur_chance=0.25, noise_chance=1, jpeg_chance=1)
+    options = Degradation(
+        blur=(0.5, 0.9), noise=(2, 3), jpeg=(40, 42), blur_probability=0.25, noise_probability=1, jpeg_probability=1
+    )
     found = damages(options, 2000, rng)
     blur = [one.blur for one in found if one.blur]
     assert 0.2 < len(blur) / len(found) < 0.3
@@ -168,7 +170,7 @@ def test_what_a_piece_suffers_keeps_within_its_bounds(rng):
     assert 0.88 < max(blur) <= 0.9
     assert all(2 <= one.noise <= 3 for one in found)
     assert {one.quality for one in found} == {40, 41, 42}
-    none = damages(Degradation(blur_chance=0, noise_chance=0, jpeg_chance=0), 50, rng)
+    none = damages(Degradation(blur_probability=0, noise_probability=0, jpeg_probability=0), 50, rng)
     assert all((one.blur, one.noise, one.quality) == (0, 0, 0) for one in none)
 
 
@@ -286,7 +288,7 @@ DATA = {"pictures": "large"}
 
 def test_defaults_are_the_authors_and_the_rate_is_halved():
     config = SuperResolutionConfig.model_validate({"data": DATA})
-    assert (config.batch, config.data.patch, config.steps, config.clip, config.average) == (64, 64, 600_000, 10, 0)
+    assert (config.batch, config.data.patch, config.steps, config.clip, config.ema) == (64, 64, 600_000, 10, 0)
     assert [config.rate(step) for step in (0, 399_999, 400_000, 599_999)] == [1e-4, 1e-4, 5e-5, 5e-5]
     fading = SuperResolutionConfig.model_validate({"data": DATA, "steps": 100, "decay": 0.5, "halve_every": 80})
     assert [fading.rate(step) for step in (0, 50, 75, 80)] == pytest.approx([1e-4, 1e-4, 5e-5, 2e-5])

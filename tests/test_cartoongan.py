@@ -26,7 +26,7 @@ from henshin.train.weights import checkpoint  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.cartoongan import Cartoon  # noqa: E402
 from henshin_plugins.cartoongan.config import CartoonConfig, CartoonGanConfig  # noqa: E402
-from henshin_plugins.cartoongan.network import CartoonGenerator, CartoonJudge  # noqa: E402
+from henshin_plugins.cartoongan.network import CartoonDiscriminator, CartoonGenerator  # noqa: E402
 
 REGISTRY = build_registry()
 
@@ -57,13 +57,13 @@ def test_the_generator_has_the_parameters_and_shapes_of_the_papers_figure():
 
 
 def test_the_discriminator_is_the_papers_table():
-    judge = CartoonJudge()
+    discriminator = CartoonDiscriminator()
     table = [(3, 32), (32, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 1)]
-    assert count(judge) == sum(conv(before, after) for before, after in table)
+    assert count(discriminator) == sum(conv(before, after) for before, after in table)
     strides = (1, 2, 1, 2, 1, 1, 1)
     torch.manual_seed(0)
     x = torch.rand(2, 3, 48, 32) * 2 - 1
-    weights = [m for m in judge.modules() if isinstance(m, torch.nn.Conv2d)]
+    weights = [m for m in discriminator.modules() if isinstance(m, torch.nn.Conv2d)]
     with torch.no_grad():
         for layer in weights:
             layer.weight.mul_(5)
@@ -76,31 +76,31 @@ def test_the_discriminator_is_the_papers_table():
             y = y if i == 6 else F.leaky_relu(y, 0.2)
         assert y.shape == (2, 1, 12, 8)
         assert y.std() > 0.1
-        assert torch.allclose(judge(x), y, atol=1e-4)
+        assert torch.allclose(discriminator(x), y, atol=1e-4)
 
 
 def test_a_score_sees_37_by_37_pixels():
-    judge = CartoonJudge(8, "none")
+    discriminator = CartoonDiscriminator(8, "none")
     x = torch.rand(1, 3, 64, 64, requires_grad=True)
-    judge(x)[0, 0, 8, 8].backward()
+    discriminator(x)[0, 0, 8, 8].backward()
     seen = x.grad.abs().sum((0, 1)).nonzero()
     assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [37, 37]
 
 
-def test_a_judge_learns_a_fixed_batch_whose_drawings_do_not_change():
+def test_a_discriminator_learns_a_fixed_batch_whose_drawings_do_not_change():
     torch.manual_seed(1)
-    judge = CartoonJudge(8)
-    steps = torch.optim.Adam(judge.parameters(), 2e-3, (0.5, 0.999))
+    discriminator = CartoonDiscriminator(8)
+    steps = torch.optim.Adam(discriminator.parameters(), 2e-3, (0.5, 0.999))
     drawn = torch.rand(2, 3, 32, 32) * 2 - 1
     cartoon = F.interpolate(torch.rand(2, 3, 4, 4) * 2 - 1, scale_factor=8)
     smooth = F.avg_pool2d(cartoon, 5, 1, 2)
     curve = []
     for _ in range(25):
-        loss = adversarial_loss("vanilla", [judge(cartoon)], True)
+        loss = adversarial_loss("vanilla", [discriminator(cartoon)], True)
         loss = (
             loss
-            + adversarial_loss("vanilla", [judge(drawn)], False)
-            + adversarial_loss("vanilla", [judge(smooth)], False)
+            + adversarial_loss("vanilla", [discriminator(drawn)], False)
+            + adversarial_loss("vanilla", [discriminator(smooth)], False)
         )
         steps.zero_grad()
         loss.backward()
@@ -180,7 +180,7 @@ def run_file(folder: Path, **options: object) -> Path:
     path = folder / "run.yaml"
     path.write_text(
         "recipe: cartoongan\ngenerator: {use: cartoongan, width: 8, blocks: 1}\ncontent_layer: conv2_2\n"
-        f"judge_width: 8\ndata: {{a: a, b: b, size: 32, hold_out: 1}}\nbatch: 2\n{lines}"
+        f"discriminator_width: 8\ndata: {{a: a, b: b, size: 32, hold_out: 1}}\nbatch: 2\n{lines}"
     )
     return path
 
@@ -214,9 +214,9 @@ def test_the_generator_learns_the_contents_first_and_then_plays(tmp_path):
     lines = log(tmp_path / "run")
     content = [line["content"] for line in lines]
     assert sum(content[15:20]) < 0.8 * sum(content[:5])
-    assert [("judge" in line, "adversarial" in line, "style" in line) for line in lines] == [(False,) * 3] * 20 + [
-        (True,) * 3
-    ] * 4
+    assert [("discriminator" in line, "adversarial" in line, "style" in line) for line in lines] == [
+        (False,) * 3
+    ] * 20 + [(True,) * 3] * 4
     last = lines[-1]
     assert last["total"] == pytest.approx(10 * last["content"] + last["adversarial"] + last["style"], rel=1e-4)
     assert all(0 < last[name] < 1 for name in ("real_score", "fake_score", "smooth_score")), "shares, no logits"
@@ -242,7 +242,7 @@ def test_the_style_is_the_mean_over_its_layers_and_colours_have_a_weight(tmp_pat
 
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
     domains(tmp_path)
-    path = run_file(tmp_path, steps=6, initialise_steps=2, augment="[translation]", average=0.9, pixel_weight=2)
+    path = run_file(tmp_path, steps=6, initialise_steps=2, augment="[translation]", ema=0.9, pixel_weight=2)
     start(path, tmp_path / "whole")
     start(path, tmp_path / "halves", max_steps=3)
     assert any("resumed at step 3" in line for line in start(path, tmp_path / "halves", resume=True))

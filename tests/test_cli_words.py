@@ -117,7 +117,7 @@ def test_a_device_is_told_of_only_where_a_network_runs(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("henshin.runtime.device.cuda_obstacle", lambda _: "there is none")
-    Path("faces.yaml").write_text("name: faces\nstages:\n  - use: face_detect\n    look_again: never\n")
+    Path("faces.yaml").write_text("name: faces\nstages:\n  - use: face_detect\n    second_pass: never\n")
     assert run("-i", "photos", "-o", "out") == 0
     assert run("-i", "photos", "-o", "out", "--dry-run") == 0
     said = capsys.readouterr()

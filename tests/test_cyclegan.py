@@ -24,7 +24,7 @@ RESNET = "{use: resnet, width: 4, blocks: 1}"
 UNET = "{use: unet, width: 4, downs: 5, dropout: 0.5}"
 VARIANTS = {
     "the paper's": f"generator: {RESNET}\npool: 2\n",
-    "a U-Net and plain discriminators": f"generator: {UNET}\njudge: plain\npretrain: 2\npool: 2\n",
+    "a U-Net and plain discriminators": f"generator: {UNET}\ndiscriminator: plain\npretrain: 2\npool: 2\n",
     "batch norm, an average": "generator: {use: unet, width: 4, downs: 4, norm: batch}\nbatch: 2\naverage: 0.9\n"
     "augment: [cutout]\n",
 }
@@ -43,8 +43,8 @@ def written(place: Path, folder: Path, options: str) -> Path:
     lines = {
         "recipe": "cyclegan",
         "generator": RESNET,
-        "judge_width": "4",
-        "judge_layers": "2",
+        "discriminator_width": "4",
+        "discriminator_layers": "2",
         "data": f"{{a: {place}/a, b: {place}/b, size: 32, hold_out: 2}}",
     }
     lines |= dict(line.split(": ", 1) for line in options.splitlines())
@@ -79,7 +79,7 @@ def test_cycle_and_identity_fall_and_all_that_one_watches_is_logged(learned):
     for name in ("cycle", "identity", "total"):
         assert sum(log[name][-5:]) < 0.8 * sum(log[name][:5]), name
     watched = {"adversarial", "adversarial_ab", "adversarial_ba", "cycle", "identity", "total"}
-    assert watched | {"judge_a", "judge_b", "real_score", "fake_score"} <= log.keys()
+    assert watched | {"discriminator_a", "discriminator_b", "real_score", "fake_score"} <= log.keys()
     for i, total in enumerate(log["total"]):
         parts = log["adversarial"][i] + 10 * log["cycle"][i] + 5 * log["identity"][i]
         assert total == pytest.approx(parts, rel=1e-5)
@@ -95,9 +95,9 @@ def test_a_sheet_shows_source_translation_and_reconstruction_of_both_directions(
 
 def test_both_generators_share_an_optimiser_and_each_discriminator_has_its_own(learned):
     state = last_state(learned)
-    assert len(state["generator_steps"]["param_groups"][0]["params"]) == len(state["a_to_b"]) + len(state["b_to_a"])
-    assert len(state["judge_a_steps"]["param_groups"][0]["params"]) == len(state["judge_a"])
-    for name in ("generator_steps", "judge_a_steps", "judge_b_steps"):
+    assert len(state["generator_optimizer"]["param_groups"][0]["params"]) == len(state["a_to_b"]) + len(state["b_to_a"])
+    assert len(state["discriminator_a_optimizer"]["param_groups"][0]["params"]) == len(state["discriminator_a"])
+    for name in ("generator_optimizer", "discriminator_a_optimizer", "discriminator_b_optimizer"):
         group = state[name]["param_groups"][0]
         assert group["lr"] == pytest.approx(1e-3 / 40), "the last of 40 steps that fall to zero"
         assert tuple(group["betas"]) == (0.5, 0.999)
@@ -123,15 +123,18 @@ def test_weights_of_a_direction_no_identity_and_sheets_after_every_epoch(place, 
         rest = total - adversarial - 2 * landmarks
         assert landmarks > 0
         assert 0 < rest < 3 * cycle - 0.01, "only the half of the cycle that begins with a counts"
-    assert tuple(last_state(tmp_path / "run")["judge_a_steps"]["param_groups"][0]["betas"]) == (0.0, 0.9)
+    assert tuple(last_state(tmp_path / "run")["discriminator_a_optimizer"]["param_groups"][0]["betas"]) == (0.0, 0.9)
 
 
-@pytest.mark.parametrize("judge", ["patch", "plain"])
-def test_before_the_game_the_discriminators_learn_a_fixed_batch_and_the_generators_stand_still(tmp_path, judge):
+@pytest.mark.parametrize("discriminator", ["patch", "plain"])
+def test_before_the_game_the_discriminators_learn_a_fixed_batch_and_the_generators_stand_still(tmp_path, discriminator):
     domains(tmp_path, count=1)
     data = "data: {a: a, b: b, size: 32, flip: false, hold_out: 0}"
     path = written(
-        tmp_path, tmp_path, f"judge: {judge}\njudge_width: 8\npretrain: 30\nsteps: 1\nlearning_rate: 1e-3\n{data}\n"
+        tmp_path,
+        tmp_path,
+        f"discriminator: {discriminator}\ndiscriminator_width: 8\n"
+        f"pretrain: 30\nsteps: 1\nlearning_rate: 1e-3\n{data}\n",
     )
     assert "30 steps of the discriminators alone, then 1 of the game" in trained(path, tmp_path / "run", max_steps=1)
     assert [file.name for file in (tmp_path / "run" / "samples").iterdir()] == ["0000000.png"]
@@ -139,7 +142,7 @@ def test_before_the_game_the_discriminators_learn_a_fixed_batch_and_the_generato
     trained(path, tmp_path / "run", max_steps=30, resume=True)
     after, log = last_state(tmp_path / "run"), curves(tmp_path / "run")
     assert different([before["a_to_b"], before["b_to_a"]], [after["a_to_b"], after["b_to_a"]]) == []
-    for name in ("judge_a", "judge_b"):
+    for name in ("discriminator_a", "discriminator_b"):
         assert log[name][-1] < 0.5 * log[name][0]
     assert log["real_score"][-1] > log["fake_score"][-1] + 0.1
     assert "cycle" not in log
@@ -167,7 +170,12 @@ def test_defaults_are_the_papers():
     config = CycleGanConfig.model_validate(DATA)
     assert (config.epochs, config.steps, config.batch, config.learning_rate) == (200, None, 1, 2e-4)
     assert (config.cycle_weights, config.identity_weights, config.pool) == ((10, 10), (5, 5), 100)
-    assert (config.judge, config.judge_width, config.judge_layers, config.pretrain) == ("patch", 64, 3, 0)
+    assert (config.discriminator, config.discriminator_width, config.discriminator_layers, config.pretrain) == (
+        "patch",
+        64,
+        3,
+        0,
+    )
     assert config.length(1000) == 200_000
     rates = [config.rate(epoch * 1000, 1000) for epoch in (0, 100, 150, 199)]
     assert rates == pytest.approx([2e-4, 2e-4, 1e-4, 2e-6])
@@ -180,14 +188,18 @@ def test_the_rate_can_drop_in_one_step():
 
 
 def test_the_discriminators_may_learn_at_a_rate_of_their_own(place, tmp_path):
-    path = written(place, tmp_path, "steps: 4\njudge_rate: 0.25\nlearning_rate: 4e-4\ndecay: 0\nsheet_every: 9\n")
+    path = written(
+        place, tmp_path, "steps: 4\ndiscriminator_rate: 0.25\nlearning_rate: 4e-4\ndecay: 0\nsheet_every: 9\n"
+    )
     trained(path, tmp_path / "run", max_steps=1)
     state = last_state(tmp_path / "run")
-    rates = [state[f"{name}_steps"]["param_groups"][0]["lr"] for name in ("generator", "judge_a", "judge_b")]
+    rates = [
+        state[f"{name}_steps"]["param_groups"][0]["lr"] for name in ("generator", "discriminator_a", "discriminator_b")
+    ]
     assert rates == pytest.approx([4e-4, 1e-4, 1e-4])
 
 
 def test_discriminators_that_pictures_are_too_small_for_are_told_before_the_run(place, tmp_path):
     with pytest.raises(PipelineError, match="4 strided layers need pictures of 48 px at least, not 32"):
-        load_run(written(place, tmp_path, "judge_layers: 4\n"), build_registry())
-    load_run(written(place, tmp_path, "judge_layers: 4\njudge: plain\n"), build_registry())
+        load_run(written(place, tmp_path, "discriminator_layers: 4\n"), build_registry())
+    load_run(written(place, tmp_path, "discriminator_layers: 4\ndiscriminator: plain\n"), build_registry())

@@ -1,4 +1,4 @@
-"""DCGAN: its networks are those of the paper, its judge learns, and its runs stop and go on to the same weights."""
+"""DCGAN: its networks are those of the paper, its discriminator learns, its runs resume to the same weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from henshin.train.networks import EMA  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
 from henshin_plugins.dcgan.config import DcganNetworkConfig  # noqa: E402
-from henshin_plugins.dcgan.network import DcganGenerator, DcganJudge  # noqa: E402
+from henshin_plugins.dcgan.network import DcganDiscriminator, DcganGenerator  # noqa: E402
 from henshin_plugins.dcgan.recipe import cross_entropy, fixed_noise, settle, spherical, strips  # noqa: E402
 
 REGISTRY = build_registry()
@@ -34,7 +34,7 @@ def run_yaml(folder: Path, more: str = "", **options: object) -> Path:
     path = folder / "dcgan.yaml"
     path.write_text(
         "recipe: dcgan\ngenerator: {use: dcgan, size: 32, width: 4, latent: 12}\n"
-        "data: {pictures: b, size: 32, hold_out: 1}\nbatch: 4\njudge_width: 4\n" + lines + more
+        "data: {pictures: b, size: 32, hold_out: 1}\nbatch: 4\ndiscriminator_width: 4\n" + lines + more
     )
     return path
 
@@ -76,11 +76,11 @@ def test_activations_of_the_generator_are_the_papers():
     ]  # fmt: skip
 
 
-def test_activations_of_the_judge_mirror_them():
-    assert shapes(DcganJudge(), torch.randn(1, 3, 64, 64)) == [
+def test_activations_of_the_discriminator_mirror_them():
+    assert shapes(DcganDiscriminator(), torch.randn(1, 3, 64, 64)) == [
         (64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (512, 4, 4), (1, 1, 1)
     ]  # fmt: skip
-    assert not any(isinstance(layer, nn.Linear) for layer in DcganJudge().modules())
+    assert not any(isinstance(layer, nn.Linear) for layer in DcganDiscriminator().modules())
 
 
 @pytest.mark.parametrize(("size", "first"), [(32, 16), (64, 32), (128, 64)])
@@ -88,7 +88,7 @@ def test_other_sizes_have_more_or_fewer_stages(size, first):
     found = shapes(DcganGenerator(size=size, width=4), torch.randn(1, 100))
     assert found[0] == (first, 4, 4)
     assert found[-1] == (3, size, size)
-    assert shapes(DcganJudge(size=size, width=4), torch.randn(1, 3, size, size))[-1] == (1, 1, 1)
+    assert shapes(DcganDiscriminator(size=size, width=4), torch.randn(1, 3, size, size))[-1] == (1, 1, 1)
 
 
 def count(network: nn.Module) -> int:
@@ -103,8 +103,8 @@ def test_parameter_counts_are_those_of_the_tables():
     variant_b = 128 * 512 * 16 + doublings + norms + last
     assert count(DcganGenerator()) == variant_a == 3_613_699
     assert count(DcganGenerator(128, activation="relu", extra=False)) == variant_b
-    judge = (16 * 3 * 64 + 64) + doublings + 2 * (512 + 256 + 128) + (512 * 512 * 9 + 2 * 512) + (512 * 16 + 1)
-    assert count(DcganJudge()) == judge
+    discriminator = (16 * 3 * 64 + 64) + doublings + 2 * (512 + 256 + 128) + (512 * 512 * 9 + 2 * 512) + (512 * 16 + 1)
+    assert count(DcganDiscriminator()) == discriminator
 
 
 def normed(x: torch.Tensor, state: dict[str, torch.Tensor], name: str) -> torch.Tensor:
@@ -141,9 +141,9 @@ def test_the_generator_equals_a_plain_statement(activation, extra):
 
 
 @pytest.mark.parametrize("probability", [False, True])
-def test_the_judge_equals_a_plain_statement(probability):
+def test_the_discriminator_equals_a_plain_statement(probability):
     torch.manual_seed(1)
-    network = DcganJudge(32, 4, "batch", True, probability)
+    network = DcganDiscriminator(32, 4, "batch", True, probability)
     random_statistics(network)
     state = network.eval().state_dict()
     pictures = torch.rand(3, 3, 32, 32) * 2 - 1
@@ -167,16 +167,16 @@ def test_the_loss_is_binary_cross_entropy_and_survives_certainty():
 
 
 @pytest.mark.parametrize("norm", ["batch", "spectral", "none"])
-def test_the_judge_learns_a_fixed_batch_while_the_generator_is_frozen(norm):
+def test_the_discriminator_learns_a_fixed_batch_while_the_generator_is_frozen(norm):
     torch.manual_seed(2)
-    judge = DcganJudge(32, 8, norm)
+    discriminator = DcganDiscriminator(32, 8, norm)
     with torch.no_grad():
         fake = DcganGenerator(8, 32, 4)(torch.randn(8, 8))
     real = torch.rand(8, 3, 32, 32).round() * 2 - 1
-    steps = torch.optim.Adam(judge.parameters(), 1e-3, (0.5, 0.999))
+    steps = torch.optim.Adam(discriminator.parameters(), 1e-3, (0.5, 0.999))
     curve = []
     for _ in range(12):
-        loss = cross_entropy(judge.logits(real), 1) + cross_entropy(judge.logits(fake), 0)
+        loss = cross_entropy(discriminator.logits(real), 1) + cross_entropy(discriminator.logits(fake), 0)
         steps.zero_grad()
         loss.backward()
         steps.step()
@@ -186,15 +186,17 @@ def test_the_judge_learns_a_fixed_batch_while_the_generator_is_frozen(norm):
 
 def test_weights_begin_as_the_paper_says_and_spectral_norm_bounds_them():
     torch.manual_seed(0)
-    for network in (DcganGenerator(width=16), DcganJudge(width=16)):
+    for network in (DcganGenerator(width=16), DcganDiscriminator(width=16)):
         for layer in network.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.weight.numel() > 5000:
                 assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
-    judge = DcganJudge(32, 8, "spectral")
+    discriminator = DcganDiscriminator(32, 8, "spectral")
     for _ in range(20):
-        judge(torch.rand(2, 3, 32, 32))
-    assert float(torch.linalg.matrix_norm(judge.body[1][0].weight.detach().flatten(1), 2)) == pytest.approx(1, rel=0.1)
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in judge.modules())
+        discriminator(torch.rand(2, 3, 32, 32))
+    assert float(torch.linalg.matrix_norm(discriminator.body[1][0].weight.detach().flatten(1), 2)) == pytest.approx(
+        1, rel=0.1
+    )
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in discriminator.modules())
 
 
 def test_noise_is_that_of_the_sample_stage_and_strips_stay_on_the_sphere():
@@ -211,17 +213,17 @@ def test_noise_is_that_of_the_sample_stage_and_strips_stay_on_the_sphere():
 def test_an_average_with_its_own_buffers_is_normed_by_its_own_activations():
     torch.manual_seed(3)
     network = DcganGenerator(6, 32, 4)
-    average = EMA(network, 0.99, own_buffers=True)
+    ema = EMA(network, 0.99, own_buffers=True)
     noise = torch.randn(64, 6)
     for _ in range(60):
-        settle(average.network, noise)
+        settle(ema.network, noise)
         network(noise * 3)
-        average.update(network)
-    settled = average(noise)
+        ema.update(network)
+    settled = ema(noise)
     with torch.no_grad():
-        trained = average.network.train()(noise)
+        trained = ema.network.train()(noise)
     assert float((settled - trained).abs().mean()) < 0.02
-    assert not torch.allclose(average.network.body[0][1].running_var, network.body[0][1].running_var, rtol=0.1)
+    assert not torch.allclose(ema.network.body[0][1].running_var, network.body[0][1].running_var, rtol=0.1)
 
 
 def test_the_generator_says_what_it_is():
@@ -235,7 +237,7 @@ def test_a_tiny_run_logs_draws_and_resumes_to_the_same_weights(tmp_path):
     said = start(path, tmp_path / "whole")
     assert any("5 pictures, 32 px; an epoch is 2 steps" in line for line in said)
     line = json.loads((tmp_path / "whole/log.jsonl").read_text().splitlines()[0])
-    assert {"judge", "adversarial", "real_score", "fake_score"} <= line.keys()
+    assert {"discriminator", "adversarial", "real_score", "fake_score"} <= line.keys()
     assert 0 < line["real_score"] < 1
     assert {f"000000{n}{kind}.png" for n in (0, 5) for kind in ("", "-between")} == {
         file.name for file in (tmp_path / "whole/samples").iterdir()

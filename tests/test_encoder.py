@@ -107,13 +107,13 @@ def test_what_is_frozen_stays_bit_for_bit_and_the_rest_learns(place: Path) -> No
     before, after = load_file(place / "face.safetensors"), last_state(place / "run")
     frozen = {name: value for name, value in before.items() if name.startswith("synthesis.")}
     assert frozen
-    for state, prefix in ((after["encoder"], ""), (after["average"], "network.")):
+    for state, prefix in ((after["encoder"], ""), (after["ema"], "network.")):
         assert all(torch.equal(state[prefix + name], value) for name, value in frozen.items())
         assert torch.equal(state[prefix + "mean"], before["mapping.mean"])
     fresh = make_generator(build_registry(), "stylegan2-encoder", {"synthesis": TINY, **SMALL}).build().state_dict()
     guess = {name for name in fresh if name.startswith("guess.")}
     assert {name for name in after["encoder"] if name.startswith("guess.")} == guess
-    assert any(different(after["encoder"][name], after["average"]["network." + name]) for name in guess)
+    assert any(different(after["encoder"][name], after["ema"]["network." + name]) for name in guess)
 
 
 def test_what_is_logged_and_drawn(place: Path) -> None:

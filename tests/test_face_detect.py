@@ -132,16 +132,16 @@ def test_landmarks_mirror_with_the_photo(photos: list[Any], tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (1, 400), (30, 21)])
-@pytest.mark.parametrize("look_again", ["never", "turned"])
-def test_small_pictures_have_no_faces(shape: tuple[int, int], look_again: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("second_pass", ["never", "turned"])
+def test_small_pictures_have_no_faces(shape: tuple[int, int], second_pass: str, tmp_path: Path) -> None:
     pixels = np.full((*shape, 3), 128, np.uint8)
-    assert detector(tmp_path, look_again=look_again).find([pixels]) == [[]]
+    assert detector(tmp_path, second_pass=second_pass).find([pixels]) == [[]]
     assert detector(tmp_path).find([]) == []
 
 
 def test_a_second_look_finds_faces_that_lean_and_fill_the_photo(shared_data: Path, tmp_path: Path) -> None:
     pixels = picture(sorted((shared_data / "selfie2anime" / "testA").iterdir())[8])
-    assert detector(tmp_path, look_again="never").find([pixels]) == [[]]
+    assert detector(tmp_path, second_pass="never").find([pixels]) == [[]]
     ((face,),) = detector(tmp_path).find([pixels])
     # Measured by eye, to a few pixels: the eyes and the right mouth corner of this selfie.
     assert np.abs(face.landmarks[[0, 1, 4]] - [[128, 80], [180, 132], [118, 168]]).max() < 25
@@ -150,7 +150,7 @@ def test_a_second_look_finds_faces_that_lean_and_fill_the_photo(shared_data: Pat
 def test_yunet_finds_what_opencv_finds(photos: list[Any], shared_data: Path, tmp_path: Path) -> None:
     cv2 = pytest.importorskip("cv2")
     model = shared_data.parent / "weights" / "yunet_n_dynamic.onnx"
-    options = {"minimum_score": 0.6, "minimum_size": 12, "look_again": "never"}
+    options = {"minimum_score": 0.6, "minimum_size": 12, "second_pass": "never"}
     finder = detector(tmp_path, detector="yunet", model=str(model), **options)
     theirs = cv2.FaceDetectorYN.create(str(model), "", (320, 320), 0.6, 0.3, 5000)
     compared = 0
@@ -240,7 +240,7 @@ def test_the_pyramid_starts_at_the_smallest_face() -> None:
 
 
 def test_what_is_fully_transparent_is_no_face(tmp_path: Path, rng: np.random.Generator) -> None:
-    stage: Any = opened(FaceDetect, tmp_path, look_again="never", minimum_size=12, faces="largest")
+    stage: Any = opened(FaceDetect, tmp_path, second_pass="never", minimum_size=12, faces="largest")
     large, small = placed((40, 40), 60), placed((150, 40), 30)
 
     class Sees:

@@ -36,11 +36,11 @@ def test_a_turned_photo_shows_its_face_upright(degrees: int, tmp_path: Path) -> 
     assert np.abs(face.landmarks - expected).max() < 0.1 * eye_distance(upright)
 
 
-@pytest.mark.parametrize("look_again", ["never", "tilted", "turned"])
-def test_a_photo_without_faces_shows_none(look_again: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("second_pass", ["never", "tilted", "turned"])
+def test_a_photo_without_faces_shows_none(second_pass: str, tmp_path: Path) -> None:
     image = Image.open(EXAMPLES / "coffee.jpg").convert("RGB")
     turned = [image, image.rotate(90, expand=True), image.rotate(180), image.rotate(15), image.resize((1500, 1000))]
-    assert detector(tmp_path, look_again=look_again).find([np.asarray(one) for one in turned]) == [[]] * len(turned)
+    assert detector(tmp_path, second_pass=second_pass).find([np.asarray(one) for one in turned]) == [[]] * len(turned)
 
 
 def test_lace_is_no_face(shared_data: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ class Told:
 def test_doubtful_faces_are_looked_at_from_near(
     scores: tuple[float, ...], mode: str, looks: int, upright: bool | None, tmp_path: Path
 ) -> None:
-    finder = detector(tmp_path, look_again=mode)
+    finder = detector(tmp_path, second_pass=mode)
     finder.detector = told = Told(*scores)
     (faces,) = finder.find([np.zeros((200, 200, 3), np.uint8)])
     assert told.looks == looks

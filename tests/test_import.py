@@ -89,8 +89,8 @@ def test_every_kind_of_file_gives_the_same_network(tmp_path, kind):
         save_file(WEIGHTS, path)
     else:
         parallel = {f"module.{name}": value.double() for name, value in WEIGHTS.items()}
-        judge = {f"judge.{i}.weight": torch.zeros(2, 2) for i in range(2)}
-        whole = {**{f"generator.{name}": value for name, value in parallel.items()}, **judge}
+        discriminator = {f"discriminator.{i}.weight": torch.zeros(2, 2) for i in range(2)}
+        whole = {**{f"generator.{name}": value for name, value in parallel.items()}, **discriminator}
         saved = {
             "pth": WEIGHTS,
             "nested": {"epoch": 3, "state_dict": WEIGHTS, "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}}},

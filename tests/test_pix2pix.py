@@ -1,4 +1,4 @@
-"""The recipe of pix2pix: it learns from pairs, judges pairs, and a break changes nothing."""
+"""The recipe of pix2pix: it learns from pairs, discriminators pairs, and a break changes nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def written(place: Path, folder: Path, options: str = "") -> Path:
         "recipe: pix2pix\n"
         "generator: {use: unet, width: 8, downs: 4, dropout: 0.2}\n"
         f"data: {{a: {place}/a, b: {place}/b, size: 32, hold_out: 2}}\n"
-        f"judge_width: 4\njudge_layers: 2\n{options}"
+        f"discriminator_width: 4\ndiscriminator_layers: 2\n{options}"
     )
     return path
 
@@ -61,7 +61,7 @@ def learned(place, tmp_path_factory) -> Path:
 def test_the_distance_to_the_targets_falls_and_all_that_one_watches_is_logged(learned):
     log = curves(learned)
     assert sum(log["pixel"][-5:]) < 0.6 * sum(log["pixel"][:5])
-    assert {"adversarial", "pixel", "total", "judge", "real_score", "fake_score"} <= log.keys()
+    assert {"adversarial", "pixel", "total", "discriminator", "real_score", "fake_score"} <= log.keys()
     for total, adversarial, pixel in zip(log["total"], log["adversarial"], log["pixel"], strict=True):
         assert total == pytest.approx(adversarial + 100 * pixel, rel=1e-5)
     assert all(0 <= score <= 1 for score in (*log["real_score"], *log["fake_score"]))
@@ -96,11 +96,11 @@ def test_a_discriminator_of_pairs_learns_which_target_belongs_to_which_source(ki
     torch.manual_seed(0)
     sources, targets = (torch.rand(4, 3, 1, 1).expand(4, 3, 32, 32) * 2 - 1 for _ in "ab")
     real, fake = torch.cat([sources, targets], 1), torch.cat([sources, targets.roll(1, 0)], 1)
-    judge = make_discriminator(kind, 8, 2, "none", channels=6)
-    steps = torch.optim.Adam(judge.parameters(), 2e-3)
+    discriminator = make_discriminator(kind, 8, 2, "none", channels=6)
+    steps = torch.optim.Adam(discriminator.parameters(), 2e-3)
     losses = []
     for _ in range(120):
-        score_real, score_fake = judge(torch.cat([real, fake])).chunk(2)
+        score_real, score_fake = discriminator(torch.cat([real, fake])).chunk(2)
         loss = discriminator_loss("vanilla", [score_real], [score_fake])
         steps.zero_grad()
         loss.backward()
@@ -114,12 +114,12 @@ def test_defaults_are_the_papers():
     config = Pix2PixConfig.model_validate({"data": {"a": "a", "b": "b"}})
     assert (config.generator.use, config.generator.options) == ("unet", {"dropout": 0.5})
     assert (config.gan, config.pixel_weight, config.betas, config.learning_rate) == ("vanilla", 100, (0.5, 0.999), 2e-4)
-    assert (config.epochs, config.batch, config.judge, config.judge_layers) == (200, 1, "patch", 3)
+    assert (config.epochs, config.batch, config.discriminator, config.discriminator_layers) == (200, 1, "patch", 3)
 
 
 def test_a_discriminator_that_pictures_are_too_small_for_is_told_before_the_run(place, tmp_path):
     path = written(place, tmp_path)
-    path.write_text(path.read_text().replace("judge_layers: 2", "judge_layers: 4"))
+    path.write_text(path.read_text().replace("discriminator_layers: 2", "discriminator_layers: 4"))
     with pytest.raises(PipelineError, match="4 strided layers needs pictures of 48 px at least, not 32"):
         load_run(path, build_registry())
 

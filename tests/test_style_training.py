@@ -29,9 +29,9 @@ def count(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def test_parameters_of_the_judge_at_256_px_layer_by_layer():
+def test_parameters_of_the_discriminator_at_256_px_layer_by_layer():
     with torch.device("meta"):
-        judge = StyleGan2Discriminator(STANDARD)
+        discriminator = StyleGan2Discriminator(STANDARD)
     expected = 3 * 128 + 128  # from RGB
     for before, after in ((128, 256), (256, 512), (512, 512), (512, 512), (512, 512), (512, 512)):
         expected += before * before * 9 + before  # keeps the size
@@ -40,7 +40,7 @@ def test_parameters_of_the_judge_at_256_px_layer_by_layer():
     expected += (512 + 1) * 512 * 9 + 512
     expected += 512 * 16 * 512 + 512
     expected += 512 + 1
-    assert count(judge) == expected == 28_864_129
+    assert count(discriminator) == expected == 28_864_129
 
 
 def smooth(x: torch.Tensor, before: int, after: int) -> torch.Tensor:
@@ -60,10 +60,10 @@ def spread(x: torch.Tensor) -> torch.Tensor:
     return ((x - x.mean(0)).square().mean(0) + 1e-8).sqrt().mean()
 
 
-def test_the_judge_equals_a_plain_statement():
-    judge = StyleGan2Discriminator([6, 5, 4]).double()
-    state = {name: torch.randn_like(value) for name, value in judge.state_dict().items()}
-    judge.load_state_dict(state)
+def test_the_discriminator_equals_a_plain_statement():
+    discriminator = StyleGan2Discriminator([6, 5, 4]).double()
+    state = {name: torch.randn_like(value) for name, value in discriminator.state_dict().items()}
+    discriminator.load_state_dict(state)
     pictures = torch.randn(3, 3, 16, 16, dtype=torch.float64)
 
     def conv(x: torch.Tensor, name: str, stride: int = 1, padding: int = 0) -> torch.Tensor:
@@ -81,7 +81,7 @@ def test_the_judge_equals_a_plain_statement():
     x = act(x @ state["dense.weight"].T / math.sqrt(96) + state["dense.bias"])
     wanted = x @ state["score.weight"].T / math.sqrt(6) + state["score.bias"]
     # the statistic is computed in fp32, whatever the network's precision
-    assert torch.allclose(judge(pictures), wanted, atol=1e-5)
+    assert torch.allclose(discriminator(pictures), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12])
@@ -153,19 +153,19 @@ def test_the_chance_rises_while_real_scores_are_sure_and_falls_else():
     adaptive = AdaptiveAugmentation(("blit",), target=0.6, pictures=1000, most=0.5, every=2)
     sure = torch.ones(10, 1)
     adaptive.learn(sure)
-    assert adaptive.chance == 0
+    assert adaptive.probability == 0
     adaptive.learn(sure)
-    assert adaptive.chance == pytest.approx(20 / 1000)
+    assert adaptive.probability == pytest.approx(20 / 1000)
     half = torch.tensor([1.0, 1.0, 1.0, -1.0])  # mean sign 0.5, below the target
     for _ in range(2):
         adaptive.learn(half)
-    assert adaptive.chance == pytest.approx(12 / 1000)
+    assert adaptive.probability == pytest.approx(12 / 1000)
     for _ in range(200):
         adaptive.learn(sure)
-    assert adaptive.chance == 0.5
+    assert adaptive.probability == 0.5
     for _ in range(4000):
         adaptive.learn(-sure)
-    assert adaptive.chance == 0
+    assert adaptive.probability == 0
 
 
 def test_a_chance_goes_on_where_it_was():
@@ -176,24 +176,24 @@ def test_a_chance_goes_on_where_it_was():
     for adaptive in (one, other):
         adaptive.learn(torch.ones(9))
     assert one.state_dict() == other.state_dict()
-    assert one.chance == pytest.approx(0.16)
+    assert one.probability == pytest.approx(0.16)
 
 
 def test_without_changes_there_is_no_chance():
     adaptive = AdaptiveAugmentation((), pictures=1)
     for _ in range(8):
         adaptive.learn(torch.ones(4))
-    assert adaptive.chance == 0
+    assert adaptive.probability == 0
     pictures = torch.rand(2, 3, 8, 8)
     assert torch.equal(adaptive(pictures), pictures)
 
 
 def test_blocks_that_are_not_there_are_refused():
-    judge = StyleGan2Discriminator([4, 4, 4])
-    assert first_blocks(judge, 0) == []
-    assert {id(one) for one in judge.blocks[1].parameters()}.isdisjoint(map(id, first_blocks(judge, 1)))
-    with pytest.raises(HenshinError, match="judge_frozen: 3 is too many; this discriminator has 2 blocks"):
-        first_blocks(judge, 3)
+    discriminator = StyleGan2Discriminator([4, 4, 4])
+    assert first_blocks(discriminator, 0) == []
+    assert {id(one) for one in discriminator.blocks[1].parameters()}.isdisjoint(map(id, first_blocks(discriminator, 1)))
+    with pytest.raises(HenshinError, match="discriminator_frozen: 3 is too many; this discriminator has 2 blocks"):
+        first_blocks(discriminator, 3)
     synthesis = torch.nn.Module()
     synthesis.constant = torch.nn.Parameter(torch.zeros(1))
     synthesis.blocks = torch.nn.ModuleList(torch.nn.Linear(1, 1) for _ in range(3))

@@ -84,8 +84,8 @@ def test_weights_that_are_almost_right_are_told_by_the_tensor(change, said):
 
 def save(path: Path, **more: object) -> Path:
     """A training state as it is published: the network twice, its discriminator, a mean style, a script's options."""
-    judge = {"convs.0.0.weight": torch.zeros(4, 3, 1, 1)}
-    states = {"g": published(**TINY, seed=9), "d": judge, "g_ema": WEIGHTS, "latent_avg": MEAN}
+    discriminator = {"convs.0.0.weight": torch.zeros(4, 3, 1, 1)}
+    states = {"g": published(**TINY, seed=9), "d": discriminator, "g_ema": WEIGHTS, "latent_avg": MEAN}
     torch.save({**states, "args": argparse.Namespace(size=16, latent=6, path="/data/faces"), **more}, path)
     return path
 

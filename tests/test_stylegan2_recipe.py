@@ -58,8 +58,8 @@ def test_the_recipe_keeps_the_rules_of_the_kit(place: Path) -> None:
 
 def test_what_is_logged_and_drawn(place: Path) -> None:
     logged = curves(place / "faces")
-    assert {"adversarial", "judge", "real_score", "fake_score", "ada_p"} <= logged.keys()
-    assert [len(logged[name]) for name in ("judge", "r1", "path")] == [6, 2, 3]
+    assert {"adversarial", "discriminator", "real_score", "fake_score", "ada_p"} <= logged.keys()
+    assert [len(logged[name]) for name in ("discriminator", "r1", "path")] == [6, 2, 3]
     assert all(value >= 0 for name in ("r1", "path") for value in logged[name])
     assert len(set(logged["ada_p"])) > 1
     sheets = {file.name for file in (place / "faces" / "samples").iterdir()}
@@ -69,26 +69,29 @@ def test_what_is_logged_and_drawn(place: Path) -> None:
 def test_all_that_changes_is_in_a_checkpoint(place: Path) -> None:
     state = last_state(place / "faces")
     assert state["path"]["mean"] > 0
-    assert state["adaptive"]["chance"] != 0.3
+    assert state["adaptive"]["probability"] != 0.3
     assert state["generator"]["mapping.mean"].abs().sum() > 0
-    assert torch.equal(state["average"]["network.mapping.mean"], state["generator"]["mapping.mean"])
-    assert different(state["average"]["network.synthesis.constant"], state["generator"]["synthesis.constant"]), (
+    assert torch.equal(state["ema"]["network.mapping.mean"], state["generator"]["mapping.mean"])
+    assert different(state["ema"]["network.synthesis.constant"], state["generator"]["synthesis.constant"]), (
         "the average is one of the last weights alone"
     )
 
 
 def test_the_rates_are_corrected_for_the_steps_that_penalties_take(place: Path) -> None:
-    groups = {name: last_state(place / "faces")[name]["param_groups"][0] for name in ("generator_steps", "judge_steps")}
-    assert groups["generator_steps"]["lr"] == pytest.approx(0.002 * 2 / 3)
-    assert groups["judge_steps"]["lr"] == pytest.approx(0.002 * 3 / 4)
-    assert list(groups["judge_steps"]["betas"]) == pytest.approx([0, 0.99 ** (3 / 4)])
+    groups = {
+        name: last_state(place / "faces")[name]["param_groups"][0]
+        for name in ("generator_optimizer", "discriminator_optimizer")
+    }
+    assert groups["generator_optimizer"]["lr"] == pytest.approx(0.002 * 2 / 3)
+    assert groups["discriminator_optimizer"]["lr"] == pytest.approx(0.002 * 3 / 4)
+    assert list(groups["discriminator_optimizer"]["betas"]) == pytest.approx([0, 0.99 ** (3 / 4)])
 
 
 def test_defaults_follow_size_and_batch() -> None:
     config = StyleGan2RunConfig(data={"pictures": "x"})
     assert config.gamma == pytest.approx(0.0002 * 256**2 / 32)
     assert config.averaging ** (10_000 / 32) == pytest.approx(0.5)
-    assert StyleGan2RunConfig(data={"pictures": "x"}, average=0).averaging == 0
+    assert StyleGan2RunConfig(data={"pictures": "x"}, ema=0).averaging == 0
     assert StyleGan2RunConfig(data={"pictures": "x"}, r1=3).gamma == 3
 
 
@@ -114,17 +117,19 @@ def tuned(place: Path, folder: str, pictures: str = "a", **options: object) -> t
 
 @pytest.mark.parametrize(("blocks", "learning"), [(1, {3}), (3, {1, 2, 3})])
 def test_frozen_tensors_stay_bit_for_bit(place: Path, blocks: int, learning: set[int]) -> None:
-    before, after = tuned(place, f"k{blocks}", blocks=blocks, judge_frozen=1)
-    started = {name.removeprefix("network."): value for name, value in before["average"].items()}
+    before, after = tuned(place, f"k{blocks}", blocks=blocks, discriminator_frozen=1)
+    started = {name.removeprefix("network."): value for name, value in before["ema"].items()}
     moved = {name for name, value in after["generator"].items() if not torch.equal(value, started[name])}
     assert moved
     prefixes = tuple(f"synthesis.blocks.{number}." for number in learning)
     assert all(name.startswith(prefixes) for name in moved)
     assert {name.split(".")[2] for name in moved} == {str(number) for number in learning}
-    averaged = {name.removeprefix("network."): value for name, value in after["average"].items() if name != "step"}
+    averaged = {name.removeprefix("network."): value for name, value in after["ema"].items() if name != "step"}
     assert {name for name, value in averaged.items() if not torch.equal(value, started[name])} == moved
 
-    judged = {name for name, value in after["judge"].items() if not torch.equal(value, before["judge"][name])}
+    judged = {
+        name for name, value in after["discriminator"].items() if not torch.equal(value, before["discriminator"][name])
+    }
     assert judged
     assert not [name for name in judged if name.startswith(("from_rgb.", "blocks.0."))]
     assert {"blocks.1", "blocks.2"} <= {name.rpartition(".first.")[0] for name in judged}
@@ -132,9 +137,9 @@ def test_frozen_tensors_stay_bit_for_bit(place: Path, blocks: int, learning: set
 
 def test_all_blocks_learn_with_their_constant_and_the_mapping_stays(place: Path) -> None:
     before, after = tuned(place, "all", blocks=4)
-    assert not torch.equal(before["average"]["network.synthesis.constant"], after["generator"]["synthesis.constant"])
+    assert not torch.equal(before["ema"]["network.synthesis.constant"], after["generator"]["synthesis.constant"])
     mapping = [name for name in after["generator"] if name.startswith("mapping.")]
-    assert all(torch.equal(before["average"][f"network.{name}"], after["generator"][name]) for name in mapping)
+    assert all(torch.equal(before["ema"][f"network.{name}"], after["generator"][name]) for name in mapping)
 
 
 def test_a_tuning_goes_on_to_the_same_weights(place: Path) -> None:
@@ -151,15 +156,15 @@ def test_a_tuning_begins_with_a_file_of_weights(place: Path) -> None:
 
     tensors = {
         name.removeprefix("network."): value
-        for name, value in last_state(place / "faces")["average"].items()
+        for name, value in last_state(place / "faces")["ema"].items()
         if name.startswith("network.")
     }
     save_file(tensors, place / "faces.safetensors")
     options = {"start": "faces.safetensors", "steps": 1}
     path = run_yaml(place, "stylegan2-freeze", "a", **options)
     assert "does not say of which generator it is" in refused(path, place / "silent")
-    path = run_yaml(place, "stylegan2-freeze", "a", generator=NETWORK, judge_frozen=1, **options)
-    assert "brings no discriminator" in refused(path, place / "nojudge")
+    path = run_yaml(place, "stylegan2-freeze", "a", generator=NETWORK, discriminator_frozen=1, **options)
+    assert "brings no discriminator" in refused(path, place / "nodiscriminator")
     path = run_yaml(place, "stylegan2-freeze", "a", generator=NETWORK, **options)
     assert any("a new one learns" in line for line in trained(path, place / "fromfile"))
     config = {name: value for name, value in yaml.safe_load(NETWORK).items() if name != "use"}
@@ -177,7 +182,7 @@ def test_a_tuning_begins_with_a_file_of_weights(place: Path) -> None:
     ("options", "told"),
     [
         ({"blocks": 5}, "freeze.yaml:10: blocks: 5 is too many; pictures of 32 px are drawn by 4 blocks"),
-        ({"judge_frozen": 4}, "judge_frozen: 4 is too many; the discriminator of 32 px has 3 blocks"),
+        ({"discriminator_frozen": 4}, "discriminator_frozen: 4 is too many; the discriminator of 32 px has 3 blocks"),
         ({"size": 64}, "draws 32 px and data.size is 64"),
         ({"start": "nowhere"}, "nowhere: no such folder or file"),
         ({"start": "a"}, "is no folder of a training run"),

@@ -40,13 +40,15 @@ def test_a_dry_run_says_all_and_touches_nothing(place: Path, capsys: pytest.Capt
     for line in ("pool: 3", "epochs: 7", "seed: 0", "device: cpu, in fp32", "folder: runs/cyclegan, starts anew"):
         assert line in lines
     networks = {line.split(":")[0]: line for line in lines if line.endswith(" parameters")}
-    assert networks.keys() == {"a_to_b", "b_to_a", "judge_a", "judge_b"}, "no average: 0.0 is the last weights"
-    assert networks["judge_a"] == "judge_a: 2.765 M parameters"
+    assert networks.keys() == {"a_to_b", "b_to_a", "discriminator_a", "discriminator_b"}, (
+        "no ema: 0.0 is the last weights"
+    )
+    assert networks["discriminator_a"] == "discriminator_a: 2.765 M parameters"
     assert "data.a: 5 to train on, 1 held out, 32 px, in a" in lines
     assert "length: 21 steps, 3 to an epoch, stops after 2 min" in lines
     assert any(line.startswith("memory: about 1 MiB") for line in lines)
-    assert main([*words, "--set", "average=0.9"]) == 0
-    assert "\n  average: " in capsys.readouterr().out.partition("networks:")[2]
+    assert main([*words, "--set", "ema=0.9"]) == 0
+    assert "\n  ema: " in capsys.readouterr().out.partition("networks:")[2]
 
 
 def test_a_dry_run_says_from_where_a_run_would_go_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -210,13 +210,13 @@ def test_a_recipe_learns_the_same_of_both(tmp_path, monkeypatch):
         path = tmp_path / "run.yaml"
         path.write_text(
             "recipe: cartoongan\ngenerator: {use: cartoongan, width: 8, blocks: 1}\ncontent_layer: conv2_2\n"
-            "judge_width: 8\ndata: {a: a, b: b, size: 32, hold_out: 1, flip: false}\nbatch: 2\nsteps: 3\n"
+            "discriminator_width: 8\ndata: {a: a, b: b, size: 32, hold_out: 1, flip: false}\nbatch: 2\nsteps: 3\n"
             f"initialise_steps: 1\nsheet_every: 100\nsmooth: {{kernel: 7}}\nsmooth_at: {when}\n"
         )
         options = TrainOptions(device="cpu", precision="fp32", log_every=1)
         train(load_run(path, REGISTRY), tmp_path / when, REGISTRY, options, lambda line: None)
         found[when] = curves(tmp_path / when)
-    assert found["start"]["judge"] == pytest.approx(found["draw"]["judge"], rel=1e-3)
+    assert found["start"]["discriminator"] == pytest.approx(found["draw"]["discriminator"], rel=1e-3)
     assert found["start"]["smooth_score"] == pytest.approx(found["draw"]["smooth_score"], rel=1e-3)
 
 

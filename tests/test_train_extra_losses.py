@@ -114,7 +114,7 @@ def test_total_variation():
     assert total_variation_loss(torch.ones(1, 3, 4, 4)).item() == 0
 
 
-def test_r1_of_a_linear_judge_is_the_square_of_its_weights():
+def test_r1_of_a_linear_discriminator_is_the_square_of_its_weights():
     weight = torch.randn(3 * 4 * 4, requires_grad=True)
     pictures = torch.randn(5, 3, 4, 4, requires_grad=True)
     score = pictures.flatten(1) @ weight
@@ -125,27 +125,27 @@ def test_r1_of_a_linear_judge_is_the_square_of_its_weights():
     assert torch.allclose(weight.grad, 5 * weight.detach(), rtol=1e-4)
 
 
-def test_r1_of_patches_counts_their_mean_and_a_real_judge_learns_to_be_flatter():
+def test_r1_of_patches_counts_their_mean_and_a_real_discriminator_learns_to_be_flatter():
     pictures = torch.randn(3, 1, 2, 2, requires_grad=True)
     # each of four scores looks at one pixel, 1/4 of it in the mean: slope 1/4 * 2x
     found = r1_penalty([pictures.square()], pictures).item()
     assert found == pytest.approx((pictures.square().flatten(1).sum(1).mean() / 4).item(), rel=1e-5)
 
     torch.manual_seed(0)
-    judge = PatchDiscriminator(4, 2)
+    discriminator = PatchDiscriminator(4, 2)
     pictures = torch.randn(2, 3, 32, 32, requires_grad=True)
     course = []
     for _ in range(8):
-        penalty = r1_penalty([judge(pictures)], pictures)
-        slopes = torch.autograd.grad(penalty, list(judge.parameters()), allow_unused=True)
-        for parameter, slope in zip(judge.parameters(), slopes, strict=True):
+        penalty = r1_penalty([discriminator(pictures)], pictures)
+        slopes = torch.autograd.grad(penalty, list(discriminator.parameters()), allow_unused=True)
+        for parameter, slope in zip(discriminator.parameters(), slopes, strict=True):
             if slope is not None:
                 parameter.data -= 2e-3 * slope.sign()
         course.append(penalty.item())
     assert course[-1] < 0.5 * course[0]
 
 
-def test_feature_matching_sums_layers_and_averages_judges():
+def test_feature_matching_sums_layers_and_averages_discriminators():
     real = [[torch.zeros(2, 3), torch.ones(4)], [torch.zeros(1), torch.zeros(1)]]
     fake = [[torch.full((2, 3), 0.5), torch.full((4,), 3.0)], [torch.ones(1), -torch.ones(1)]]
     assert feature_matching_loss(real, fake).item() == pytest.approx(((0.5 + 2) + (1 + 1)) / 2)
@@ -154,29 +154,29 @@ def test_feature_matching_sums_layers_and_averages_judges():
 
 
 @pytest.mark.parametrize(
-    "judge", [PatchDiscriminator(4, 2), ImageDiscriminator(4), PatchDiscriminator(4, 2, "spectral")]
+    "discriminator", [PatchDiscriminator(4, 2), ImageDiscriminator(4), PatchDiscriminator(4, 2, "spectral")]
 )
-def test_judges_give_what_they_see_and_the_same_scores_from_it(judge):
-    judge.eval()
+def test_discriminators_give_what_they_see_and_the_same_scores_from_it(discriminator):
+    discriminator.eval()
     pictures = torch.rand(2, 3, 32, 32)
-    seen = judge.features(pictures)
-    assert torch.equal(judge.score(seen), judge(pictures))
+    seen = discriminator.features(pictures)
+    assert torch.equal(discriminator.score(seen), discriminator(pictures))
     assert [features.shape[1] for features in seen] == (
-        [4, 8, 16, 32] if isinstance(judge, ImageDiscriminator) else [4, 8, 16]
+        [4, 8, 16, 32] if isinstance(discriminator, ImageDiscriminator) else [4, 8, 16]
     )
     assert feature_matching_loss([seen], [seen]).item() == 0
-    other = judge.features(pictures.flip(3))
+    other = discriminator.features(pictures.flip(3))
     assert feature_matching_loss([seen], [other]).item() > 0
 
 
-def test_judges_at_several_scales_give_what_each_sees():
-    judges = MultiScaleDiscriminator(3, 4, 2, gain=2.0).eval()
+def test_discriminators_at_several_scales_give_what_each_sees():
+    discriminators = MultiScaleDiscriminator(3, 4, 2, gain=2.0).eval()
     pictures = torch.rand(2, 3, 64, 64, requires_grad=True)
-    seen = judges.features(pictures)
+    seen = discriminators.features(pictures)
     assert [features[0].shape[2] for features in seen] == [32, 16, 8]
-    for one, other in zip(judges.score(seen), judges(pictures), strict=True):
+    for one, other in zip(discriminators.score(seen), discriminators(pictures), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
-    feature_matching_loss(judges.features(torch.rand(2, 3, 64, 64)), seen).backward()
+    feature_matching_loss(discriminators.features(torch.rand(2, 3, 64, 64)), seen).backward()
     assert pictures.grad.abs().sum() > 0
 
 

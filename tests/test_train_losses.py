@@ -25,7 +25,7 @@ REAL, FAKE = torch.tensor([0.5, 2.0]), torch.tensor([-0.25, 1.0])
 
 
 @pytest.mark.parametrize(
-    ("kind", "judge", "generator"),
+    ("kind", "discriminator", "generator"),
     [
         ("lsgan", 0.5 * ((0.25 + 1) / 2 + (0.0625 + 1) / 2), (1.25**2 + 0) / 2),
         ("hinge", 0.5 * ((0.5 + 0) / 2 + (0.75 + 2) / 2), -0.375),
@@ -37,8 +37,8 @@ REAL, FAKE = torch.tensor([0.5, 2.0]), torch.tensor([-0.25, 1.0])
         ),
     ],
 )
-def test_adversarial_losses_have_their_closed_form(kind, judge, generator):
-    assert discriminator_loss(kind, [REAL], [FAKE]).item() == pytest.approx(judge, abs=1e-6)
+def test_adversarial_losses_have_their_closed_form(kind, discriminator, generator):
+    assert discriminator_loss(kind, [REAL], [FAKE]).item() == pytest.approx(discriminator, abs=1e-6)
     assert generator_loss(kind, [FAKE]).item() == pytest.approx(generator, abs=1e-6)
 
 
@@ -122,15 +122,15 @@ def test_colour_keeps_equal_pixels_equal_and_gradients_flow_through_all_policies
 def test_the_average_follows_its_formula_and_warms_up():
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.constant_(network.weight, 0.0)
-    average = EMA(network, 0.9)
+    ema = EMA(network, 0.9)
     torch.nn.init.constant_(network.weight, 1.0)
     expected = 0.0
     for step in range(40):
         decay = min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay)
-        average.update(network)
-    assert average.network.weight.item() == pytest.approx(expected, abs=1e-6)
-    assert not average.network.weight.requires_grad
+        ema.update(network)
+    assert ema.network.weight.item() == pytest.approx(expected, abs=1e-6)
+    assert not ema.network.weight.requires_grad
 
 
 def test_the_rate_is_constant_and_then_falls_to_zero():

@@ -172,10 +172,10 @@ def test_features_are_those_of_the_pass_that_draws():
 
 
 def test_the_patch_discriminator_has_the_papers_size_scores_and_reach():
-    judge = PatchDiscriminator()
-    assert count(judge) == 2_764_737
+    discriminator = PatchDiscriminator()
+    assert count(discriminator) == 2_764_737
     x = torch.rand(1, 3, 256, 256, requires_grad=True)
-    scores = judge(x)
+    scores = discriminator(x)
     assert scores.shape == (1, 1, 30, 30)
     plain = PatchDiscriminator(norm="none")  # instance norm would let every pixel reach every score
     plain(x)[0, 0, 15, 15].backward()
@@ -189,9 +189,9 @@ def normed(x):
     return (x - middle) / torch.sqrt(spread + 1e-5)
 
 
-def convolutions_of(judge):
-    """The weights and biases of a judge's convolutions, randomly set, in their order."""
-    found = [m for m in judge.modules() if isinstance(m, nn.Conv2d)]
+def convolutions_of(discriminator):
+    """The weights and biases of a discriminator's convolutions, randomly set, in their order."""
+    found = [m for m in discriminator.modules() if isinstance(m, nn.Conv2d)]
     with torch.no_grad():
         for m in found:
             m.weight.copy_(torch.randn_like(m.weight) * 0.1)
@@ -202,31 +202,31 @@ def convolutions_of(judge):
 @pytest.mark.parametrize("channels", [3, 6])
 def test_the_patch_discriminator_equals_a_second_statement(channels):
     torch.manual_seed(2)
-    judge = PatchDiscriminator(8, channels=channels)
+    discriminator = PatchDiscriminator(8, channels=channels)
     x = y = torch.rand(2, channels, 64, 48) * 2 - 1
     f = nn.functional
     with torch.no_grad():
-        for i, (weight, bias) in enumerate(convolutions_of(judge)):
+        for i, (weight, bias) in enumerate(convolutions_of(discriminator)):
             y = f.conv2d(y, weight, bias, stride=2 if i < 3 else 1, padding=1)
             y = y if i in (0, 4) else normed(y)
             y = y if i == 4 else torch.where(y > 0, y, 0.2 * y)
         assert i == 4
-        assert torch.allclose(judge(x), y, atol=1e-4)
+        assert torch.allclose(discriminator(x), y, atol=1e-4)
 
 
 @pytest.mark.parametrize("norm", ["instance", "none"])
 def test_the_plain_discriminator_equals_a_second_statement(norm):
     torch.manual_seed(3)
-    judge = ImageDiscriminator(8, norm)
+    discriminator = ImageDiscriminator(8, norm)
     x = y = torch.rand(2, 3, 64, 48) * 2 - 1
     with torch.no_grad():
-        for i, (weight, bias) in enumerate(convolutions_of(judge)):
+        for i, (weight, bias) in enumerate(convolutions_of(discriminator)):
             y = nn.functional.conv2d(y, weight, bias, stride=2, padding=1)
             y = y if norm == "none" or i == 0 else normed(y)
             y = torch.where(y > 0, y, 0.2 * y)
         assert y.shape == (2, 64, 4, 3)
-        expected = y.mean((2, 3)) @ judge.last.weight.T + judge.last.bias
-        assert torch.allclose(judge(x), expected, atol=1e-4)
+        expected = y.mean((2, 3)) @ discriminator.last.weight.T + discriminator.last.bias
+        assert torch.allclose(discriminator(x), expected, atol=1e-4)
 
 
 def test_the_plain_discriminator_is_64_128_256_512_and_one_linear_layer():
@@ -252,19 +252,19 @@ def test_initial_weights_are_normal_with_a_spread_of_two_hundredths():
                 assert abs(value.mean().item()) < 2e-3
 
 
-def test_scores_are_told_as_how_real_a_judge_takes_pictures_to_be():
+def test_scores_are_told_as_how_real_a_discriminator_takes_pictures_to_be():
     scores = [torch.zeros(3, 1), torch.full((1, 1, 2, 2), 2.0)]
     assert mean_score("lsgan", scores).item() == pytest.approx(1.0)
     assert mean_score("vanilla", scores).item() == pytest.approx((0.5 + 1 / (1 + math.exp(-2))) / 2)
 
 
 def test_spectral_norm_bounds_every_convolution():
-    judge = MultiScaleDiscriminator(2, 16, 2)
-    judge.train()
+    discriminator = MultiScaleDiscriminator(2, 16, 2)
+    discriminator.train()
     for _ in range(60):
-        scores = judge(torch.rand(1, 3, 64, 64))
+        scores = discriminator(torch.rand(1, 3, 64, 64))
     assert [s.shape[2] for s in scores] == [14, 6]
-    for module in judge.modules():
+    for module in discriminator.modules():
         if isinstance(module, nn.Conv2d):
             assert torch.linalg.matrix_norm(module.weight.flatten(1), 2).item() == pytest.approx(1.0, abs=0.05)
 

@@ -68,9 +68,9 @@ def test_tensorboard_reads_curves_and_sheets(whole: Path) -> None:
 
     board = EventAccumulator(str(whole / "board"), {"scalars": 0, "images": 0})
     board.Reload()
-    assert set(board.Tags()["scalars"]) == {"adversarial", "judge", "real_score", "fake_score", "rate"}
-    expected = [(line["step"], pytest.approx(line["judge"], rel=1e-5)) for line in log(whole)]
-    assert [(event.step, event.value) for event in board.Scalars("judge")] == expected
+    assert set(board.Tags()["scalars"]) == {"adversarial", "discriminator", "real_score", "fake_score", "rate"}
+    expected = [(line["step"], pytest.approx(line["discriminator"], rel=1e-5)) for line in log(whole)]
+    assert [(event.step, event.value) for event in board.Scalars("discriminator")] == expected
     assert [event.step for event in board.Images("samples")] == [0, 4, 8, 9]
 
 
@@ -115,7 +115,7 @@ def test_a_run_that_dies_while_it_saves_goes_on_the_same_curve(
 def test_lines_after_the_checkpoint_and_half_a_line_are_taken_back(whole: Path, tmp_path: Path) -> None:
     dots(tmp_path, text="steps: 10\n", max_steps=6)
     with (tmp_path / "run" / "log.jsonl").open("a") as file:
-        file.write('{"step": 9, "time": 1.0, "judge": 77.0}\n[1]\n{"step": 12, "ju')
+        file.write('{"step": 9, "time": 1.0, "discriminator": 77.0}\n[1]\n{"step": 12, "ju')
     dots(tmp_path, text="steps: 10\n", resume=True)
     assert log(tmp_path / "run") == log(whole)
 
@@ -183,19 +183,21 @@ def test_there_must_be_a_run_to_go_on_with(tmp_path: Path) -> None:
 
 def test_a_short_run_tells_its_losses_and_draws_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = dots(tmp_path, text="steps: 2\n")  # a line is due after three
-    assert [line.split("  ")[0] for line in said if "  judge " in line] == ["step 2/2"]
+    assert [line.split("  ")[0] for line in said if "  discriminator " in line] == ["step 2/2"]
     assert (tmp_path / "run" / "plots" / "losses.png").is_file()
     monkeypatch.setattr("henshin.train.loggers.logger.TELL_EVERY", 0.0)
     said = dots(tmp_path, "often", text="steps: 10\n")
-    assert [line.split("  ")[0] for line in said if "  judge " in line] == [f"step {i}/10" for i in range(1, 11)]
+    assert [line.split("  ")[0] for line in said if "  discriminator " in line] == [
+        f"step {i}/10" for i in range(1, 11)
+    ]
     assert [line["step"] for line in log(tmp_path / "often")] == [3, 6, 9, 10], "the log goes by steps alone"
 
 
 def test_a_single_point_can_be_seen(drawn: Any) -> None:
     def inked(records: list[dict[str, float]]) -> int:
-        return int((np.ptp(np.asarray(drawn(records, "judge", ["judge"])).astype(int), 2) > 60).sum())
+        return int((np.ptp(np.asarray(drawn(records, "discriminator", ["discriminator"])).astype(int), 2) > 60).sum())
 
-    assert inked([{"step": 5, "judge": 0.5}]) > 10
+    assert inked([{"step": 5, "discriminator": 0.5}]) > 10
     assert inked([{"step": 5}]) == 0
 
 
@@ -204,7 +206,7 @@ def test_a_bar_takes_the_place_of_lines_of_progress(tmp_path: Path) -> None:
     said = dots(tmp_path, text="steps: 10\n", show=seen.append)
     assert [now.steps for now in seen] == list(range(1, 11))
     assert [now.epochs for now in seen[3:5]] == ["epoch 1/3", "epoch 2/3"]
-    assert "judge" in seen[-1].losses
+    assert "discriminator" in seen[-1].losses
     assert not [line for line in said if line.startswith("step ")]
     lines = [line for line in dots(tmp_path, "lines", "steps: 10\n") if line.startswith("step ")]
     assert [line.split("  ")[:2] for line in lines] == [
@@ -221,24 +223,32 @@ def test_the_bar_shows_epoch_rate_time_left_and_losses() -> None:
 
     screen = io.StringIO()
     bar = TrainingBar(Console(file=screen, force_terminal=True, width=160))
-    bar.show(Progress(149, 600, 200, 2.0, 225.0, {"judge": 0.5}))
+    bar.show(Progress(149, 600, 200, 2.0, 225.0, {"discriminator": 0.5}))
     bar.say("a [line] above")
-    bar.show(Progress(150, 600, 200, 2.0, 225.0, {"judge": 0.25}))
+    bar.show(Progress(150, 600, 200, 2.0, 225.0, {"discriminator": 0.25}))
     bar.bar.refresh()
     bar.close()
     text = screen.getvalue()
-    for words in ("epoch 1/3", "150/600", "2.00 steps/s", "judge 0.250", "a [line] above"):
+    for words in ("epoch 1/3", "150/600", "2.00 steps/s", "discriminator 0.250", "a [line] above"):
         assert words in text
 
 
 def test_values_share_a_panel_with_their_kind() -> None:
-    record = {"step": 1, "time": 0.0, "part": True, "judge_b": 1.0, "zeta": 1.0, "cycle": 1.0, "real_score": 1.0}
-    record |= {"fake_score": 0.0, "judge_a": 1.0, "adversarial_ab": 2.0, "adversarial": 3.0, "total": 4.0}
+    record = {
+        "step": 1,
+        "time": 0.0,
+        "part": True,
+        "discriminator_b": 1.0,
+        "zeta": 1.0,
+        "cycle": 1.0,
+        "real_score": 1.0,
+    }
+    record |= {"fake_score": 0.0, "discriminator_a": 1.0, "adversarial_ab": 2.0, "adversarial": 3.0, "total": 4.0}
     assert panels([record]) == {
         "adversarial": ["adversarial_ab", "adversarial"],
         "cycle": ["cycle"],
         "total": ["total"],
-        "discriminators": ["judge_b", "judge_a"],
+        "discriminators": ["discriminator_b", "discriminator_a"],
         "scores": ["real_score", "fake_score"],
         "zeta": ["zeta"],
     }

@@ -21,7 +21,7 @@ from henshin.train.weights import checkpoint  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.ugatit import UGatIt  # noqa: E402
 from henshin_plugins.ugatit.config import UGatItConfig  # noqa: E402
-from henshin_plugins.ugatit.network import AttentiveJudge, UGatItGenerator  # noqa: E402
+from henshin_plugins.ugatit.network import AttentiveDiscriminator, UGatItGenerator  # noqa: E402
 from henshin_plugins.ugatit.recipe import attention_loss  # noqa: E402
 
 REGISTRY = build_registry()
@@ -144,7 +144,7 @@ def test_other_weights_are_not_taken_for_ours() -> None:
 
 
 def test_sizes_of_the_networks() -> None:
-    """The light generator by its table: encoder, attention, scales, AdaLIN blocks, decoder; the judge by its own."""
+    """The light generator by its table: encoder, attention, scales, AdaLIN blocks, decoder; and the discriminator."""
     w, wide = 64, 256
     encoder = 3 * w * 49 + w * 2 * w * 9 + 2 * w * wide * 9 + 4 * 2 * wide * wide * 9
     attention = 2 * wide + 2 * wide * wide + wide
@@ -153,11 +153,13 @@ def test_sizes_of_the_networks() -> None:
     decoder = wide * 2 * w * 9 + 2 * w * w * 9 + 3 * (2 * w + w) + w * 3 * 49
     with torch.device("meta"):
         light, large = UGatItGenerator(), UGatItGenerator(grid_of=256)
-        judge = AttentiveJudge(64, 5)
+        discriminator = AttentiveDiscriminator(64, 5)
     assert count(light) == encoder + attention + scales + blocks + decoder
     assert count(large) - count(light) == wide * wide * (64 * 64 - 1)
     convolutions = [(3, 64), (64, 128), (128, 256), (256, 512)]
-    assert count(judge) == (sum(a * b * 16 + b for a, b in convolutions) + 2 * 512 + 2 * 512 * 512 + 512 + 512 * 16)
+    assert count(discriminator) == (
+        sum(a * b * 16 + b for a, b in convolutions) + 2 * 512 + 2 * 512 * 512 + 512 + 512 * 16
+    )
 
 
 def test_a_large_generator_draws_other_sizes_too() -> None:
@@ -186,8 +188,8 @@ RUN = """\
 recipe: ugatit
 generator: {use: ugatit, width: 4, blocks: 1}
 data: {a: a, b: b, size: 32, hold_out: 1}
-judge_width: 4
-judge_layers: [5, 4]
+discriminator_width: 4
+discriminator_layers: [5, 4]
 learning_rate: 1e-3
 """
 
@@ -233,7 +235,7 @@ def test_the_cycle_comes_closer(runs: Path) -> None:
     assert np.mean(cycle[-3:]) < np.mean(cycle[:3])
 
 
-def test_judges_that_are_too_deep_for_the_pictures(tmp_path: Path) -> None:
+def test_discriminators_that_are_too_deep_for_the_pictures(tmp_path: Path) -> None:
     domains(tmp_path)
     (tmp_path / "run.yaml").write_text(RUN.replace("[5, 4]", "[7]"))
     with pytest.raises(PipelineError, match="7 layers needs pictures of 96 px at least, not 32"):

@@ -24,6 +24,8 @@ class GeneratorConfig(BaseModel):
     """The options of a network: all that is needed to build it again before its weights are loaded."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Former names of options with their names of today: a file that says the former is told the other."""
 
 
 NetworkConfigT = TypeVar("NetworkConfigT", bound=GeneratorConfig)

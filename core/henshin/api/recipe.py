@@ -41,6 +41,8 @@ class RecipeConfig(BaseModel):
     """Everything that the YAML of a run may say, besides `recipe:` itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Former names of options with their names of today: a file that says the former is told the other."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of every random draw of the run.")
 

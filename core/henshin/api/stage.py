@@ -18,6 +18,8 @@ class StageConfig(BaseModel):
     """The options of a stage as its user may write them: typed, bounded, described; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Former names of options with their names of today: a file that says the former is told the other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -11,7 +12,7 @@ from henshin.config.options import FolderNames, FolderOption, find_options
 LARGEST = 4
 """The largest scale that enlargers are usually trained for; a larger one needs pictures in proportion."""
 
-Chance = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class FolderData(BaseModel):
@@ -83,22 +84,27 @@ class PatchData(FolderData):
 
 
 class Degradation(BaseModel):
-    """What small photos have suffered besides being small: each of these with its own chance, drawn for each piece."""
+    """Faults of small photos besides being small, each with a probability of its own, drawn for each piece."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "blur_chance": "blur_probability",
+        "noise_chance": "noise_probability",
+        "jpeg_chance": "jpeg_probability",
+    }
     blur: tuple[Annotated[float, Field(ge=0, le=4)], Annotated[float, Field(ge=0, le=4)]] = Field(
         (0.2, 1.0), description="Least and greatest sigma of a Gaussian blur before reduction, in small pixels."
     )
-    blur_chance: Chance = Field(0.5, description="How many pieces are blurred.")
+    blur_probability: Probability = Field(0.5, description="How many pieces are blurred.")
     noise: tuple[Annotated[float, Field(ge=0, le=64)], Annotated[float, Field(ge=0, le=64)]] = Field(
         (1.0, 8.0), description="Least and greatest sigma of Gaussian noise on the small piece, grey levels."
     )
-    noise_chance: Chance = Field(0.5, description="How many pieces get noise.")
+    noise_probability: Probability = Field(0.5, description="How many pieces get noise.")
     jpeg: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = Field(
         (50, 95), description="Lowest and highest quality of JPEG, in which the small piece is kept."
     )
-    jpeg_chance: Chance = Field(0.7, description="How many pieces go through JPEG.")
+    jpeg_probability: Probability = Field(0.7, description="How many pieces go through JPEG.")
 
     @field_validator("blur", "noise", "jpeg")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -147,8 +147,16 @@ def _message(errors: Sequence[tuple[Any, Position]], config_class: type[BaseMode
 
 def _no_such_option(config_class: type[BaseModel], path: Path) -> str:
     models = list(_models_at(config_class, path[:-1]))
+    if new := _renamed(models).get(str(path[-1])):
+        return f"now {new}"
     names = {field.alias or name for model in models for name, field in model.model_fields.items()}
     return f"no such option{near_or_all(str(path[-1]), names)}" if names else "no such option; there are no options"
+
+
+def _renamed(models: Iterable[type[BaseModel]]) -> dict[str, str]:
+    """Return {former name: name} of the options of these models, as their classes and those above them say."""
+    classes = [cls for model in models for cls in reversed(model.__mro__)]
+    return {old: new for cls in classes for old, new in vars(cls).get("renamed", {}).items()}
 
 
 def _missing(config_class: type[BaseModel], path: Path) -> str:

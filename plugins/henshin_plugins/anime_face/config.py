@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 class AnimeFaceDetectConfig(StageConfig):
     """Options of `anime_face_detect`."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"look_again": "second_pass"}
 
     model: Annotated[str, ModelOption(contract=False, kind="detector")] = Field(
         "lbpcascade-animeface",
@@ -49,7 +52,7 @@ class AnimeFaceDetectConfig(StageConfig):
         le=4,
         description="Every how many pixels to look, where a face has 24; 1 takes four times as long.",
     )
-    look_again: bool = Field(
+    second_pass: bool = Field(
         True,
         description="Where none is found, look within a border for one that fills the picture or is cut off by it.",
     )

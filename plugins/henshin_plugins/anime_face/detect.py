@@ -53,8 +53,8 @@ class AnimeFaceDetector:
         """Return the chosen faces of a picture, from left to right; none where its alpha (H, W) shows nothing."""
         gray = Image.fromarray(picture).convert("L")
         found = self._faces(gray, self._size(picture))
-        if not found and self.config.look_again:
-            found = self._look_again(gray, self._size(picture))
+        if not found and self.config.second_pass:
+            found = self._second_pass(gray, self._size(picture))
         seen = [face for face in found if is_seen(face, alpha)]
         return chosen(seen, self.config.faces, self.config.maximum_faces, picture)
 
@@ -64,7 +64,7 @@ class AnimeFaceDetector:
             return max(LEAST_SIZE, round(shorter * SHARE_OF_SIDE))
         return self.config.minimum_size
 
-    def _look_again(self, gray: Image.Image, size: int) -> list[Face]:
+    def _second_pass(self, gray: Image.Image, size: int) -> list[Face]:
         """Look for a face that reaches to the border or beyond, in the picture continued by its outermost pixels."""
         across, down = (max(1, round(side * BORDER)) for side in gray.size)
         wider = Image.fromarray(np.pad(np.asarray(gray), ((down, down), (across, across)), mode="edge"))

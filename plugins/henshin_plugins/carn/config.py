@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -43,6 +44,8 @@ class CarnConfig(GeneratorConfig):
 class SuperResolutionConfig(RecipeConfig):
     """Defaults are those of CARN's authors."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"average": "ema"}
+
     generator: Annotated[NetworkChoice, NetworkOption(scale="larger")] = Field(
         NetworkChoice.model_validate({"use": "carn"}), description="The network that enlarges, of one scale or several."
     )
@@ -60,7 +63,7 @@ class SuperResolutionConfig(RecipeConfig):
         0.0, ge=0, le=1, description="Last part of the training, over which the rate also falls to zero, linearly."
     )
     clip: float = Field(10.0, gt=0, le=1e6, description="Greatest norm of the gradient; a greater one is scaled down.")
-    average: float = Field(
+    ema: float = Field(
         0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
     )
     sheet_every: int = Field(

@@ -29,14 +29,14 @@ def train(config: SuperResolutionConfig, run: Run) -> None:
     patches = open_patches(run, c.data, tuple(scales))
 
     network = run.generator(c.generator).to(memory_format=torch.channels_last)  # a third faster here, on CPUs too
-    average = EMA(network, c.average).to(run.device)
+    ema = EMA(network, c.ema).to(run.device)
     steps = torch.optim.Adam(network.parameters(), c.learning_rate)
     generator = run.prepare(network)
     steps = run.prepare(steps)
 
-    run.publish(c.generator, state="average", prefix="network.", size=c.data.patch)
+    run.publish(c.generator, state="ema", prefix="network.", size=c.data.patch)
     run.until(c.steps)
-    run.track(generator=generator, average=average, steps=steps)
+    run.track(generator=generator, ema=ema, steps=steps)
     watched = Watched(patches, scales)
     while run.step():
         set_learning_rate(c.rate(run.steps), steps)
@@ -48,10 +48,10 @@ def train(config: SuperResolutionConfig, run: Run) -> None:
         run.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), c.clip)
         steps.step()
-        average.update(network)
+        ema.update(network)
 
         values: dict[str, Tensor | float] = {"l1": loss, f"l1_x{scale}": loss}
         if run.every(c.sheet_every):
-            values |= watched.figures(average)
-            run.sheet(f"{run.steps:07d}", *watched.sheet(average))
+            values |= watched.figures(ema)
+            run.sheet(f"{run.steps:07d}", *watched.sheet(ema))
         run.log(run.steps, **values)

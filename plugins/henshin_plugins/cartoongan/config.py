@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,6 +52,13 @@ class Smoothing(BaseModel):
 
 class CartoonGanConfig(ScheduledConfig):
     """Defaults are the paper's, where it says them."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "judge_width": "discriminator_width",
+        "judge_norm": "discriminator_norm",
+        "judge_rate": "discriminator_rate",
+        "average": "ema",
+    }
 
     generator: NetworkChoice = Field(NetworkChoice(use="cartoongan"), description="The translator.")
     data: UnpairedData = Field(description="Photos (a) and cartoons (b), and their size.")
@@ -110,13 +118,17 @@ class CartoonGanConfig(ScheduledConfig):
         description="When: all cartoons once at the start, which takes their memory a second time; or each batch as it "
         "is drawn, on the training's device.",
     )
-    judge_width: int = Field(32, ge=8, le=256, description="Channels of the discriminator's first layer.")
-    judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminator.")
-    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
+    discriminator_width: int = Field(32, ge=8, le=256, description="Channels of the discriminator's first layer.")
+    discriminator_norm: Literal["instance", "spectral", "none"] = Field(
+        "instance", description="Norm in the discriminator."
+    )
+    discriminator_rate: float = Field(
+        1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's."
+    )
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         (), description="Differentiable augmentation of what the discriminator sees, for small data (paper: none)."
     )
-    average: float = Field(
+    ema: float = Field(
         0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
     )
 

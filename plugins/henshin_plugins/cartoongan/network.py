@@ -84,7 +84,7 @@ class Residual(nn.Module):
         return total
 
 
-class CartoonJudge(nn.Module):
+class CartoonDiscriminator(nn.Module):
     """Seven 3x3 convolutions, two of them halvings: local edges and flats tell a cartoon, so a score sees 37x37 pixels,
     and there is one for each 4x4 of them.
 
@@ -105,11 +105,11 @@ class CartoonJudge(nn.Module):
         ]
         body: list[nn.Module] = []
         for before, after, stride, normed in table:
-            body.append(_judging(before, after, stride, norm))
+            body.append(_discriminator_block(before, after, stride, norm))
             if normed and norm == "instance":
                 body.append(nn.InstanceNorm2d(after))
             body.append(nn.LeakyReLU(0.2))
-        self.body = nn.Sequential(*body, _judging(8 * w, 1, 1, norm))
+        self.body = nn.Sequential(*body, _discriminator_block(8 * w, 1, 1, norm))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] -> scores (N, 1, H / 4, W / 4), before any sigmoid."""
@@ -117,7 +117,7 @@ class CartoonJudge(nn.Module):
         return scores
 
 
-def _judging(before: int, after: int, stride: int, norm: Norm) -> nn.Module:
+def _discriminator_block(before: int, after: int, stride: int, norm: Norm) -> nn.Module:
     convolution = nn.Conv2d(before, after, 3, stride, 1)
     initialise(convolution)
     wrapped: nn.Module = spectral_norm(convolution) if norm == "spectral" else convolution

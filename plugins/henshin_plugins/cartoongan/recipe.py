@@ -27,7 +27,7 @@ from henshin.train.losses import (
 from henshin.train.networks import EMA, mean_score, set_requires_grad
 from henshin.train.optim import set_learning_rate
 from henshin_plugins.cartoongan.edge_promotion import PromotedAsDrawn
-from henshin_plugins.cartoongan.network import CartoonJudge
+from henshin_plugins.cartoongan.network import CartoonDiscriminator
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -42,12 +42,12 @@ def train(config: CartoonGanConfig, run: Run) -> None:
     smooth = without_edges(c, run, cartoons)
 
     network = run.generator(c.generator)
-    average = EMA(network, c.average).to(run.device)
-    judge, vgg = CartoonJudge(c.judge_width, c.judge_norm), Vgg19(c.layers)
-    generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
-    judge_steps = torch.optim.Adam(judge.parameters(), c.learning_rate, (0.5, 0.999))
-    generator, judge, vgg = run.prepare(network, judge, vgg)
-    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+    ema = EMA(network, c.ema).to(run.device)
+    discriminator, vgg = CartoonDiscriminator(c.discriminator_width, c.discriminator_norm), Vgg19(c.layers)
+    generator_optimizer = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
+    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), c.learning_rate, (0.5, 0.999))
+    generator, discriminator, vgg = run.prepare(network, discriminator, vgg)
+    generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
 
     def features(pictures: Tensor) -> dict[str, Tensor]:
         """VGG's features on 0 to 255, by layer."""
@@ -56,33 +56,33 @@ def train(config: CartoonGanConfig, run: Run) -> None:
     epoch, length = c.epoch(len(photos)), c.length(len(photos))
     beginning = c.beginning(len(photos))
     run.say(f"{beginning} of {length} steps from content alone")
-    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.publish(c.generator, state="ema", prefix="network.", size=c.data.size)
     run.until(length, epoch)
     run.track(
         generator=generator,
-        average=average,
-        judge=judge,
-        generator_steps=generator_steps,
-        judge_steps=judge_steps,
+        ema=ema,
+        discriminator=discriminator,
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
     )
     while run.step():
         rate = c.rate(run.steps, len(photos))
-        set_learning_rate(rate, generator_steps)
-        set_learning_rate(rate * c.judge_rate, judge_steps)
+        set_learning_rate(rate, generator_optimizer)
+        set_learning_rate(rate * c.discriminator_rate, discriminator_optimizer)
         photo, cartoon, blurred = (domain.draw(c.batch, run.rng) for domain in (photos, cartoons, smooth))
         playing = run.steps >= beginning
         drawn = generator(photo)
 
         said: dict[str, Tensor] = {}
         if playing:
-            set_requires_grad(judge, True)
+            set_requires_grad(discriminator, True)
             shown = augment(torch.cat([cartoon, drawn.detach(), blurred]), c.augment)
-            real, fake, dull = judge(shown).float().chunk(3)
-            judge_loss = edge_promoting_loss(c.gan, [real], [fake], [dull], c.smooth_weight)
-            judge_steps.zero_grad()
-            run.backward(judge_loss)
-            judge_steps.step()
-            said = {"judge": judge_loss}
+            real, fake, dull = discriminator(shown).float().chunk(3)
+            d_loss = edge_promoting_loss(c.gan, [real], [fake], [dull], c.smooth_weight)
+            discriminator_optimizer.zero_grad()
+            run.backward(d_loss)
+            discriminator_optimizer.step()
+            said = {"discriminator": d_loss}
             for name, score in (("real_score", real), ("fake_score", fake), ("smooth_score", dull)):
                 said[name] = mean_score(c.gan, [score])
 
@@ -95,8 +95,8 @@ def train(config: CartoonGanConfig, run: Run) -> None:
             said["pixel"] = pixel_loss(drawn.float(), photo)
             total = total + c.pixel_weight * said["pixel"]
         if playing:
-            set_requires_grad(judge, False)
-            said["adversarial"] = generator_loss(c.gan, [judge(augment(drawn, c.augment)).float()])
+            set_requires_grad(discriminator, False)
+            said["adversarial"] = generator_loss(c.gan, [discriminator(augment(drawn, c.augment)).float()])
             total = total + said["adversarial"]
         if playing and c.colour_weight:
             said["colour"] = colour_loss(photo, drawn.float())
@@ -106,16 +106,16 @@ def train(config: CartoonGanConfig, run: Run) -> None:
                 manner = features(cartoon)
             said["style"] = style_loss(*([F.relu(of[layer]) for layer in c.manner] for of in (got, manner)))
             total = total + c.style_weight * said["style"]
-        generator_steps.zero_grad()
+        generator_optimizer.zero_grad()
         run.backward(total)
-        generator_steps.step()
-        average.update(network)
+        generator_optimizer.step()
+        ema.update(network)
 
         run.log(run.steps, **said, total=total)
         if run.every(c.sheet_every or epoch):
             held = to_float(photos.held[:8] if len(photos.held) else photos.training[:8])
             with torch.no_grad():
-                run.sheet(f"{run.steps:07d}", [held, average(held)], names=("photo", "drawing"))
+                run.sheet(f"{run.steps:07d}", [held, ema(held)], names=("photo", "drawing"))
 
 
 def without_edges(config: CartoonGanConfig, run: Run, cartoons: ImageSet) -> ImageSet | PromotedAsDrawn:

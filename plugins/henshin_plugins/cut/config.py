@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +18,16 @@ Step = Annotated[int, Field(ge=1, le=100_000_000)]
 class CutConfig(RecipeConfig):
     """Defaults are those that draw faces on small hardware; the paper's are named where they differ."""
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "judge_rate": "discriminator_rate",
+        "judge_width": "discriminator_width",
+        "judge_layers": "discriminator_layers",
+        "judge_norm": "discriminator_norm",
+        "judge_gain": "discriminator_gain",
+        "judge_repeats": "discriminator_repeats",
+        "average": "ema",
+    }
+
     generator: Annotated[NetworkChoice, NetworkOption(plain=True)] = Field(
         description="A translator with `features` and `trace`, as `resnet` has them."
     )
@@ -25,7 +36,7 @@ class CutConfig(RecipeConfig):
     batch: int = Field(4, ge=1, le=1024, description="Pictures of each domain a step (paper: 1).")
     learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's, of the generator.")
     decay: float = Field(0.4, ge=0, le=1, description="Last part of the steps, over which the rate falls to zero.")
-    judge_rate: float = Field(
+    discriminator_rate: float = Field(
         2.0,
         gt=0,
         le=100,
@@ -38,16 +49,20 @@ class CutConfig(RecipeConfig):
     scales: int = Field(
         2, ge=1, le=4, description="Discriminators, each at half the size of the one before (paper: 1)."
     )
-    judge_width: int = Field(48, ge=8, le=512, description="Channels of a discriminator's first layer (paper: 64).")
-    judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels.")
-    judge_norm: Literal["instance", "spectral", "none"] = Field("spectral", description="Paper: instance.")
-    judge_gain: float = Field(
+    discriminator_width: int = Field(
+        48, ge=8, le=512, description="Channels of a discriminator's first layer (paper: 64)."
+    )
+    discriminator_layers: int = Field(
+        3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels."
+    )
+    discriminator_norm: Literal["instance", "spectral", "none"] = Field("spectral", description="Paper: instance.")
+    discriminator_gain: float = Field(
         10.0,
         gt=0,
         le=1000,
         description="Factor on the discriminators' scores, which spectral norm makes small (paper: 1).",
     )
-    judge_repeats: int = Field(
+    discriminator_repeats: int = Field(
         1, ge=1, le=10, description="Steps of the discriminators for each one of the generator; they cost little."
     )
     pool: int = Field(
@@ -63,9 +78,7 @@ class CutConfig(RecipeConfig):
     )
     patches: int = Field(256, ge=8, le=65_536, description="Places compared in each feature map.")
     temperature: float = Field(0.07, gt=0, le=100, description="Of the contrastive loss.")
-    average: float = Field(
-        0.999, ge=0, lt=1, description="Decay of the running average of the weights that is exported."
-    )
+    ema: float = Field(0.999, ge=0, lt=1, description="Decay of the running average of the weights that is exported.")
     sheet_every: int = Field(500, ge=1, le=100_000_000, description="Steps between sample sheets.")
 
     def size_at(self, step: int) -> int:
@@ -77,12 +90,12 @@ class CutConfig(RecipeConfig):
         return {**super().picture_sizes(), **{("grow", str(size)): size for size in self.grow}}
 
     @model_validator(mode="after")
-    def _judges_fit(self) -> CutConfig:
+    def _discriminators_fit(self) -> CutConfig:
         size = min((self.data.size, *self.grow))
-        smallest = 3 * 2**self.judge_layers * 2 ** (self.scales - 1)
+        smallest = 3 * 2**self.discriminator_layers * 2 ** (self.scales - 1)
         if size < smallest:
             raise ValueError(
-                f"{self.scales} discriminators of {self.judge_layers} strided layers need pictures of {smallest} px at "
-                f"least, not {size}; lower scales or judge_layers"
+                f"{self.scales} discriminators of {self.discriminator_layers} strided layers need pictures of "
+                f"{smallest} px at least, not {size}; lower scales or discriminator_layers"
             )
         return self

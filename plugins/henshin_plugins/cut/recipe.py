@@ -50,70 +50,72 @@ def train(config: CutConfig, run: Run) -> None:
         raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
     photos, drawings = open_domains(run, c.data)
 
-    average = EMA(network, c.average).to(run.device)
+    ema = EMA(network, c.ema).to(run.device)
     with torch.no_grad():
         channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
-    heads, judges = (
+    heads, discriminators = (
         Heads(channels),
-        MultiScaleDiscriminator(c.scales, c.judge_width, c.judge_layers, c.judge_norm, c.judge_gain),
+        MultiScaleDiscriminator(
+            c.scales, c.discriminator_width, c.discriminator_layers, c.discriminator_norm, c.discriminator_gain
+        ),
     )
-    generator_steps = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, (0.5, 0.999))
-    judge_steps = torch.optim.Adam(judges.parameters(), c.learning_rate, (0.5, 0.999))
-    generator, heads, judges = run.prepare(network, heads, judges)
+    generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, (0.5, 0.999))
+    discriminator_optimizer = torch.optim.Adam(discriminators.parameters(), c.learning_rate, (0.5, 0.999))
+    generator, heads, discriminators = run.prepare(network, heads, discriminators)
     generator.mark_forward_method("trace")
     generator.mark_forward_method("features")
-    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+    generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
 
     pool = ImagePool(c.pool, run.rng)
 
-    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.publish(c.generator, state="ema", prefix="network.", size=c.data.size)
     run.until(c.steps, -(-len(photos) // c.batch))
     run.track(
         generator=generator,
-        average=average,
+        ema=ema,
         heads=heads,
-        judges=judges,
-        generator_steps=generator_steps,
-        judge_steps=judge_steps,
+        discriminators=discriminators,
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
         pool=pool,
     )
     while run.step():
         size = c.size_at(run.steps)
         photo, drawing = (fitted(domain.draw(c.batch, run.rng), size) for domain in (photos, drawings))
         rate = c.learning_rate * constant_then_linear(run.steps, c.steps, c.decay)
-        set_learning_rate(rate, generator_steps)
-        set_learning_rate(rate * c.judge_rate, judge_steps)
+        set_learning_rate(rate, generator_optimizer)
+        set_learning_rate(rate * c.discriminator_rate, discriminator_optimizer)
 
         # photos and, to hold them where they are, drawings go through the generator together
         asked = torch.cat([photo, drawing]) if c.nce_identity else photo
         drawn, keys = generator.trace(asked, c.taps)
         fake = drawn[: c.batch]
 
-        set_requires_grad(judges, True)
-        for again in range(c.judge_repeats):
+        set_requires_grad(discriminators, True)
+        for again in range(c.discriminator_repeats):
             real = fitted(drawings.draw(c.batch, run.rng), size) if again else drawing
             shown = augment(torch.cat([real, pool(fake.detach())]), c.augment)
-            scores = [score.chunk(2) for score in judges(shown)]
-            judge_loss = discriminator_loss(c.gan, [real for real, _ in scores], [fake for _, fake in scores])
-            judge_steps.zero_grad()
-            run.backward(judge_loss)
-            judge_steps.step()
+            scores = [score.chunk(2) for score in discriminators(shown)]
+            d_loss = discriminator_loss(c.gan, [real for real, _ in scores], [fake for _, fake in scores])
+            discriminator_optimizer.zero_grad()
+            run.backward(d_loss)
+            discriminator_optimizer.step()
 
-        set_requires_grad(judges, False)
-        adversarial = generator_loss(c.gan, judges(augment(fake, c.augment)))
+        set_requires_grad(discriminators, False)
+        adversarial = generator_loss(c.gan, discriminators(augment(fake, c.augment)))
         queries = generator.features(drawn, c.taps)
         places = [torch.randperm(f.shape[2] * f.shape[3], device=run.device)[: c.patches] for f in queries]
         pairs = zip(heads(queries, places), heads([k.detach() for k in keys], places), strict=True)
         contrast = torch.stack([patch_nce_loss(query, key, c.temperature) for query, key in pairs]).mean()
-        generator_steps.zero_grad()
+        generator_optimizer.zero_grad()
         total = adversarial + c.nce_weight * contrast
         run.backward(total)
-        generator_steps.step()
-        average.update(network)
+        generator_optimizer.step()
+        ema.update(network)
 
         run.log(
             run.steps,
-            judge=judge_loss,
+            discriminator=d_loss,
             adversarial=adversarial,
             contrast=contrast,
             total=total,
@@ -124,7 +126,7 @@ def train(config: CutConfig, run: Run) -> None:
             sampled = photos.held if len(photos.held) else photos.training
             held = fitted(to_float(sampled[:12]), size)
             with torch.no_grad():
-                run.sheet(f"{run.steps:07d}", [held, average(held)], names=("photo", "drawing"))
+                run.sheet(f"{run.steps:07d}", [held, ema(held)], names=("photo", "drawing"))
 
 
 def fitted(pictures: Tensor, size: int) -> Tensor:

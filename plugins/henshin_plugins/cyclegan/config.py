@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,6 +23,15 @@ class ResNetConfig(GeneratorConfig):
 
 class CycleGanConfig(ScheduledConfig):
     """Defaults are the paper's; an epoch goes through the larger of the two sets."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "judge": "discriminator",
+        "judge_width": "discriminator_width",
+        "judge_layers": "discriminator_layers",
+        "judge_norm": "discriminator_norm",
+        "judge_rate": "discriminator_rate",
+        "average": "ema",
+    }
 
     generator: NetworkChoice = Field(
         NetworkChoice(use="resnet"), description="The translator; one is built for each direction."
@@ -57,20 +67,24 @@ class CycleGanConfig(ScheduledConfig):
         le=1_000_000,
         description="Steps, before the others, in which the discriminators alone learn from untrained drawings.",
     )
-    judge: Literal["patch", "plain"] = Field(
+    discriminator: Literal["patch", "plain"] = Field(
         "patch",
         description="Discriminators: of overlapping patches, or of whole pictures (four 3x3 layers, one linear).",
     )
-    judge_width: int = Field(64, ge=4, le=256, description="Channels of a discriminator's first layer.")
-    judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels.")
-    judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminators.")
-    judge_rate: float = Field(
+    discriminator_width: int = Field(64, ge=4, le=256, description="Channels of a discriminator's first layer.")
+    discriminator_layers: int = Field(
+        3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels."
+    )
+    discriminator_norm: Literal["instance", "spectral", "none"] = Field(
+        "instance", description="Norm in the discriminators."
+    )
+    discriminator_rate: float = Field(
         1.0, gt=0, le=100, description="The discriminators' learning rate over the generators' (paper: 1)."
     )
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         (), description="Differentiable augmentation of what the discriminators see, for small data (paper: none)."
     )
-    average: float = Field(
+    ema: float = Field(
         0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
     )
 
@@ -87,11 +101,12 @@ class CycleGanConfig(ScheduledConfig):
         return self.identity_weight, other
 
     @model_validator(mode="after")
-    def _judges_fit(self) -> CycleGanConfig:
-        smallest = 3 * 2**self.judge_layers
-        if self.judge == "patch" and self.data.size < smallest:
+    def _discriminators_fit(self) -> CycleGanConfig:
+        smallest = 3 * 2**self.discriminator_layers
+        if self.discriminator == "patch" and self.data.size < smallest:
             raise ValueError(
-                f"discriminators of {self.judge_layers} strided layers need pictures of {smallest} px at least, not "
-                f"{self.data.size}; lower judge_layers"
+                f"discriminators of {self.discriminator_layers} "
+                f"strided layers need pictures of {smallest} px at least, not "
+                f"{self.data.size}; lower discriminator_layers"
             )
         return self

@@ -42,50 +42,57 @@ def train(config: CycleGanConfig, run: Run) -> None:
     epoch = c.epoch(pictures)
 
     network_ab, network_ba = run.generator(c.generator), run.generator(c.generator)
-    average = EMA(network_ab, c.average).to(run.device)
-    judge_a, judge_b = (make_discriminator(c.judge, c.judge_width, c.judge_layers, c.judge_norm) for _ in "ab")
+    ema = EMA(network_ab, c.ema).to(run.device)
+    discriminator_a, discriminator_b = (
+        make_discriminator(c.discriminator, c.discriminator_width, c.discriminator_layers, c.discriminator_norm)
+        for _ in "ab"
+    )
     together = not mixes(network_ab)
     both, betas = chain(network_ab.parameters(), network_ba.parameters()), (c.betas[0], c.betas[1])
-    generator_steps = torch.optim.Adam(both, c.learning_rate, betas)
-    judge_a_steps = torch.optim.Adam(judge_a.parameters(), c.learning_rate, betas)
-    judge_b_steps = torch.optim.Adam(judge_b.parameters(), c.learning_rate, betas)
-    a_to_b, b_to_a, judge_a, judge_b = run.prepare(network_ab, network_ba, judge_a, judge_b)
-    generator_steps, judge_a_steps, judge_b_steps = run.prepare(generator_steps, judge_a_steps, judge_b_steps)
+    generator_optimizer = torch.optim.Adam(both, c.learning_rate, betas)
+    discriminator_a_optimizer = torch.optim.Adam(discriminator_a.parameters(), c.learning_rate, betas)
+    discriminator_b_optimizer = torch.optim.Adam(discriminator_b.parameters(), c.learning_rate, betas)
+    a_to_b, b_to_a, discriminator_a, discriminator_b = run.prepare(
+        network_ab, network_ba, discriminator_a, discriminator_b
+    )
+    generator_optimizer, discriminator_a_optimizer, discriminator_b_optimizer = run.prepare(
+        generator_optimizer, discriminator_a_optimizer, discriminator_b_optimizer
+    )
     pool_a, pool_b = ImagePool(c.pool, run.rng), ImagePool(c.pool, run.rng)
     landmarks = landmark_network().to(run.device) if c.landmark_weight else None
 
-    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.publish(c.generator, state="ema", prefix="network.", size=c.data.size)
     if c.pretrain:
         run.say(f"{c.pretrain} steps of the discriminators alone, then {c.length(pictures)} of the game")
     run.until(c.pretrain + c.length(pictures), epoch)
     run.track(
         a_to_b=a_to_b,
         b_to_a=b_to_a,
-        average=average,
-        judge_a=judge_a,
-        judge_b=judge_b,
-        generator_steps=generator_steps,
-        judge_a_steps=judge_a_steps,
-        judge_b_steps=judge_b_steps,
+        ema=ema,
+        discriminator_a=discriminator_a,
+        discriminator_b=discriminator_b,
+        generator_optimizer=generator_optimizer,
+        discriminator_a_optimizer=discriminator_a_optimizer,
+        discriminator_b_optimizer=discriminator_b_optimizer,
         pool_a=pool_a,
         pool_b=pool_b,
     )
     while run.step():
         playing = run.steps >= c.pretrain
         rate = c.rate(max(run.steps - c.pretrain, 0), pictures)
-        set_learning_rate(rate, generator_steps)
-        set_learning_rate(rate * c.judge_rate, judge_a_steps, judge_b_steps)
+        set_learning_rate(rate, generator_optimizer)
+        set_learning_rate(rate * c.discriminator_rate, discriminator_a_optimizer, discriminator_b_optimizer)
         real_a, real_b = domain_a.draw(c.batch, run.rng), domain_b.draw(c.batch, run.rng)
         losses: dict[str, Tensor] = {}
 
         if playing:
-            set_requires_grad(judge_a, False)
-            set_requires_grad(judge_b, False)
+            set_requires_grad(discriminator_a, False)
+            set_requires_grad(discriminator_b, False)
             ask_same = any(c.identity_weights)
             fake_b, same_b = translated(a_to_b, real_a, real_b if ask_same else None, together)
             fake_a, same_a = translated(b_to_a, real_b, real_a if ask_same else None, together)
-            losses["adversarial_ab"] = generator_loss(c.gan, [judge_b(augment(fake_b, c.augment))])
-            losses["adversarial_ba"] = generator_loss(c.gan, [judge_a(augment(fake_a, c.augment))])
+            losses["adversarial_ab"] = generator_loss(c.gan, [discriminator_b(augment(fake_b, c.augment))])
+            losses["adversarial_ba"] = generator_loss(c.gan, [discriminator_a(augment(fake_a, c.augment))])
             losses["adversarial"] = losses["adversarial_ab"] + losses["adversarial_ba"]
             cycle_a, cycle_b = cycle_loss(real_a, b_to_a(fake_b)), cycle_loss(real_b, a_to_b(fake_a))
             losses["cycle"] = cycle_a + cycle_b
@@ -98,22 +105,22 @@ def train(config: CycleGanConfig, run: Run) -> None:
                 losses["landmarks"] = landmark_loss(landmarks, real_a, fake_b)
                 total = total + c.landmark_weight * losses["landmarks"]
             losses["total"] = total
-            generator_steps.zero_grad()
+            generator_optimizer.zero_grad()
             run.backward(total)
-            generator_steps.step()
-            average.update(network_ab)
+            generator_optimizer.step()
+            ema.update(network_ab)
         else:
             with torch.no_grad():
                 fake_b, fake_a = a_to_b(real_a), b_to_a(real_b)
 
         scores_real, scores_fake = [], []
-        for name, judge, steps, real, fake, pool in (
-            ("judge_a", judge_a, judge_a_steps, real_a, fake_a, pool_a),
-            ("judge_b", judge_b, judge_b_steps, real_b, fake_b, pool_b),
+        for name, discriminator, steps, real, fake, pool in (
+            ("discriminator_a", discriminator_a, discriminator_a_optimizer, real_a, fake_a, pool_a),
+            ("discriminator_b", discriminator_b, discriminator_b_optimizer, real_b, fake_b, pool_b),
         ):
-            set_requires_grad(judge, True)
+            set_requires_grad(discriminator, True)
             shown = pool(fake) if playing else fake
-            score_real, score_fake = judge(augment(torch.cat([real, shown]), c.augment)).chunk(2)
+            score_real, score_fake = discriminator(augment(torch.cat([real, shown]), c.augment)).chunk(2)
             losses[name] = discriminator_loss(c.gan, [score_real], [score_fake])
             steps.zero_grad()
             run.backward(losses[name])
@@ -125,7 +132,7 @@ def train(config: CycleGanConfig, run: Run) -> None:
             run.steps, **losses, real_score=mean_score(c.gan, scores_real), fake_score=mean_score(c.gan, scores_fake)
         )
         if (playing or run.steps == 0) and run.every(c.sheet_every or epoch):
-            run.sheet(f"{run.steps:07d}", both_ways(domain_a, domain_b, average.network, network_ba), names=BOTH_WAYS)
+            run.sheet(f"{run.steps:07d}", both_ways(domain_a, domain_b, ema.network, network_ba), names=BOTH_WAYS)
 
 
 def mixes(network: nn.Module) -> bool:

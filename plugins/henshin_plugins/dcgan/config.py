@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -37,6 +38,15 @@ def misfit(part: str, size: int, message: str) -> ValidationError:
 class DcganConfig(ScheduledConfig):
     """Defaults are the field's; where they differ from those of the paper, it is named."""
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "judge_rate": "discriminator_rate",
+        "judge_width": "discriminator_width",
+        "judge_norm": "discriminator_norm",
+        "judge_extra": "discriminator_extra",
+        "judge_output": "discriminator_output",
+        "average": "ema",
+    }
+
     generator: SamplerChoice = Field(
         NetworkChoice(use="dcgan"), description="A sampler: a network from noise to pictures."
     )
@@ -44,13 +54,17 @@ class DcganConfig(ScheduledConfig):
     batch: int = Field(128, ge=2, le=4096, description="Pictures a step.")
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's, with betas (0.5, 0.999) (paper: 2e-4).")
     decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
-    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
-    judge_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
-    judge_norm: Literal["batch", "spectral", "none"] = Field(
+    discriminator_rate: float = Field(
+        1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's."
+    )
+    discriminator_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
+    discriminator_norm: Literal["batch", "spectral", "none"] = Field(
         "batch", description="Norm in the discriminator; spectral (Miyato et al. 2018) calms it."
     )
-    judge_extra: bool = Field(True, description="A 3x3 layer that keeps the size, before the discriminator's last.")
-    judge_output: Literal["logit", "probability"] = Field(
+    discriminator_extra: bool = Field(
+        True, description="A 3x3 layer that keeps the size, before the discriminator's last."
+    )
+    discriminator_output: Literal["logit", "probability"] = Field(
         "logit", description="What the discriminator gives; probability: a sigmoid at its end. The loss is the same."
     )
     smoothing: float = Field(
@@ -59,7 +73,7 @@ class DcganConfig(ScheduledConfig):
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         (), description="Differentiable augmentation, for a few thousand pictures or fewer (paper: none)."
     )
-    average: float = Field(
+    ema: float = Field(
         0.999,
         ge=0,
         lt=1,

@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from henshin.train.networks import initialise
 
 Activation = Literal["leaky_relu", "relu"]
-JudgeNorm = Literal["batch", "spectral", "none"]
+DiscriminatorNorm = Literal["batch", "spectral", "none"]
 SLOPE = 0.2
 
 
@@ -57,7 +57,7 @@ class DcganGenerator(nn.Module):
         return drawn
 
 
-class DcganJudge(nn.Module):
+class DcganDiscriminator(nn.Module):
     """Halvings that double the channels down to 4x4, (a layer that keeps the size), and one number.
 
     At 64 px and width 64: 64x32x32, 128x16x16, 256x8x8, 512x4x4, 512x4x4, 1x1x1. No fully connected layer; no batch
@@ -65,7 +65,12 @@ class DcganJudge(nn.Module):
     """
 
     def __init__(
-        self, size: int = 64, width: int = 64, norm: JudgeNorm = "batch", extra: bool = True, probability: bool = False
+        self,
+        size: int = 64,
+        width: int = 64,
+        norm: DiscriminatorNorm = "batch",
+        extra: bool = True,
+        probability: bool = False,
     ) -> None:
         super().__init__()
         self.probability = probability

@@ -16,7 +16,7 @@ from henshin.errors import HenshinError
 from henshin.train.data import augment, open_pictures
 from henshin.train.networks import EMA, set_requires_grad
 from henshin.train.optim import set_learning_rate
-from henshin_plugins.dcgan.network import DcganJudge
+from henshin_plugins.dcgan.network import DcganDiscriminator
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -35,55 +35,59 @@ def train(config: DcganConfig, run: Run) -> None:
     epoch = c.epoch(len(pictures))
     run.say(f"{len(pictures)} pictures, {c.data.size} px; an epoch is {epoch} steps")
 
-    average = EMA(network, c.average, own_buffers=True).to(run.device)
-    judge = DcganJudge(
-        c.data.size, c.judge_width, c.judge_norm, c.judge_extra, probability=c.judge_output == "probability"
+    ema = EMA(network, c.ema, own_buffers=True).to(run.device)
+    discriminator = DcganDiscriminator(
+        c.data.size,
+        c.discriminator_width,
+        c.discriminator_norm,
+        c.discriminator_extra,
+        probability=c.discriminator_output == "probability",
     )
-    generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
-    judge_steps = torch.optim.Adam(judge.parameters(), c.learning_rate, (0.5, 0.999))
-    generator, judge = run.prepare(network, judge)
-    judge.mark_forward_method("logits")
-    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+    generator_optimizer = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
+    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), c.learning_rate, (0.5, 0.999))
+    generator, discriminator = run.prepare(network, discriminator)
+    discriminator.mark_forward_method("logits")
+    generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
     shown, between = (noise.to(run.device) for noise in (fixed_noise(64, latent, c.seed), strips(latent, c.seed)))
 
-    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.publish(c.generator, state="ema", prefix="network.", size=c.data.size)
     run.until(c.length(len(pictures)), epoch)
     run.track(
         generator=generator,
-        average=average,
-        judge=judge,
-        generator_steps=generator_steps,
-        judge_steps=judge_steps,
+        ema=ema,
+        discriminator=discriminator,
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
     )
     while run.step():
         rate = c.rate(run.steps, len(pictures))
-        set_learning_rate(rate, generator_steps)
-        set_learning_rate(rate * c.judge_rate, judge_steps)
+        set_learning_rate(rate, generator_optimizer)
+        set_learning_rate(rate * c.discriminator_rate, discriminator_optimizer)
         real = pictures.draw(c.batch, run.rng)
         noise = torch.from_numpy(run.rng.standard_normal((c.batch, latent), np.float32)).to(run.device)
         fake = generator(noise)
 
-        # real and drawn pictures apart, so that batch norm tells the judge nothing about the other ones
-        set_requires_grad(judge, True)
-        of_real = judge.logits(augment(real, c.augment))
-        of_fake = judge.logits(augment(fake.detach(), c.augment))
-        judge_loss = cross_entropy(of_real, 1 - c.smoothing) + cross_entropy(of_fake, 0)
-        judge_steps.zero_grad()
-        run.backward(judge_loss)
-        judge_steps.step()
+        # real and drawn pictures apart, so that batch norm tells the discriminator nothing about the other ones
+        set_requires_grad(discriminator, True)
+        of_real = discriminator.logits(augment(real, c.augment))
+        of_fake = discriminator.logits(augment(fake.detach(), c.augment))
+        d_loss = cross_entropy(of_real, 1 - c.smoothing) + cross_entropy(of_fake, 0)
+        discriminator_optimizer.zero_grad()
+        run.backward(d_loss)
+        discriminator_optimizer.step()
 
-        set_requires_grad(judge, False)
-        adversarial = cross_entropy(judge.logits(augment(fake, c.augment)), 1)
-        generator_steps.zero_grad()
+        set_requires_grad(discriminator, False)
+        adversarial = cross_entropy(discriminator.logits(augment(fake, c.augment)), 1)
+        generator_optimizer.zero_grad()
         run.backward(adversarial)
-        generator_steps.step()
-        average.update(network)
+        generator_optimizer.step()
+        ema.update(network)
         if run.steps % SETTLE_EVERY == 0:
-            settle(average.network, noise)
+            settle(ema.network, noise)
 
         run.log(
             run.steps,
-            judge=judge_loss,
+            discriminator=d_loss,
             adversarial=adversarial,
             real_score=of_real.detach().float().sigmoid().mean(),
             fake_score=of_fake.detach().float().sigmoid().mean(),
@@ -91,9 +95,9 @@ def train(config: DcganConfig, run: Run) -> None:
         if run.every(c.sheet_every or epoch):
             with torch.no_grad():
                 numbers = [f"{first}-{first + 7}" for first in range(0, len(shown), 8)]
-                run.sheet(f"{run.steps:07d}", list(average(shown).split(8)), names=numbers)
+                run.sheet(f"{run.steps:07d}", list(ema(shown).split(8)), names=numbers)
                 ends = [f"{2 * row} to {2 * row + 1}" for row in range(len(between) // 10)]
-                run.sheet(f"{run.steps:07d}-between", list(average(between).split(10)), names=ends)
+                run.sheet(f"{run.steps:07d}-between", list(ema(between).split(10)), names=ends)
 
 
 def cross_entropy(logits: Tensor, target: float) -> Tensor:

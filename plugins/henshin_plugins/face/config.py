@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 class FaceDetectConfig(StageConfig):
     """Options of `face_detect`."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"look_again": "second_pass"}
 
     detector: Literal["mtcnn", "yunet"] = Field(
         "mtcnn", description="'mtcnn' comes with henshin; 'yunet' is faster on large photos and wants its model."
@@ -36,7 +39,7 @@ class FaceDetectConfig(StageConfig):
         None, ge=1, le=10_000, description="Of all faces keep at most so many, the largest ones."
     )
     faces: Choice = Field("all", description=CHOICE)
-    look_again: Literal["never", "tilted", "turned"] = Field(
+    second_pass: Literal["never", "tilted", "turned"] = Field(
         "turned",
         description="Look at leaning and doubtful faces from near, upright, and drop what is no face there. Where none "
         "is left, look for large ones: within a border, for a face that fills the photo, and tilted by 35 degrees. "

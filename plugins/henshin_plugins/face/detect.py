@@ -48,17 +48,17 @@ class FaceDetector:
 
     def _one(self, picture: Picture, alpha: Picture | None, size: int, faces: list[Face]) -> list[Face]:
         faces = [face for face in faces if side(face) >= size]
-        if self.config.look_again != "never":
+        if self.config.second_pass != "never":
             faces = self._confirmed(picture, faces, size)
             if not faces:
-                again = second_pass(self.detector, picture, ANGLES[self.config.look_again], size, self.scores)
+                again = second_pass(self.detector, picture, ANGLES[self.config.second_pass], size, self.scores)
                 faces = self._confirmed(picture, again, size)
         most = self.config.maximum_faces
         return chosen((face for face in faces if is_seen(face, alpha)), self.config.faces, most, picture)
 
     def _confirmed(self, picture: Picture, faces: Sequence[Face], size: int) -> list[Face]:
         """Return the faces that are some from near too, upright; each once."""
-        quarters = QUARTERS[self.config.look_again]
+        quarters = QUARTERS[self.config.second_pass]
         looks = [confirmed(self.detector, picture, face, quarters, self.scores) for face in faces]
         seen = [face for face in looks if face is not None and side(face) >= size]
         boxes = np.array([[*face.box, face.score] for face in seen], np.float64).reshape(-1, 5)

@@ -69,7 +69,7 @@ class IntegralImage:
 
 
 def face_crops(picture: Picture, boxes: Array, side: int) -> Pixels:
-    """Return crops as `IntegralImage.crops` does, from a table for each box: exact for any size, meant for few boxes."""
+    """Return crops as `IntegralImage.crops` does, from a table for each box: exact for any size, for few boxes."""
     height, width = picture.shape[:2]
     crops = [np.zeros((0, side, side, 3), np.float32)]
     for box in boxes:

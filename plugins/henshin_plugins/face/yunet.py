@@ -86,8 +86,8 @@ class Yunet:
 
 def _decoded(outputs: Mapping[str, Pixels], stride: int, columns: int, score: float) -> Array:
     """Return (N, 15) of one grid, in pixels of the network's input: cells above `score` only."""
-    chance, present, box, points = (outputs[f"{name}_{stride}"][0] for name in ("cls", "obj", "bbox", "kps"))
-    scores = np.sqrt(chance[:, 0].clip(0, 1) * present[:, 0].clip(0, 1))
+    probability, present, box, points = (outputs[f"{name}_{stride}"][0] for name in ("cls", "obj", "bbox", "kps"))
+    scores = np.sqrt(probability[:, 0].clip(0, 1) * present[:, 0].clip(0, 1))
     keep = np.nonzero(scores > score)[0]
     cell = np.column_stack([keep % columns, keep // columns]).astype(np.float64)
     centre, sides = (cell + box[keep, :2]) * stride, np.exp(box[keep, 2:].astype(np.float64)) * stride

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +12,14 @@ from henshin import NetworkChoice, PairedData, ScheduledConfig
 
 class Pix2PixConfig(ScheduledConfig):
     """Defaults are the paper's; its norm, batch norm over single pictures, is what instance norm is."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "judge": "discriminator",
+        "judge_width": "discriminator_width",
+        "judge_layers": "discriminator_layers",
+        "judge_norm": "discriminator_norm",
+        "average": "ema",
+    }
 
     generator: NetworkChoice = Field(
         NetworkChoice.model_validate({"use": "unet", "dropout": 0.5}), description="The translator."
@@ -23,23 +32,28 @@ class Pix2PixConfig(ScheduledConfig):
     pixel_weight: float = Field(
         100.0, ge=0, le=1e4, description="Weight of the L1 loss to the target, over an adversarial weight of 1."
     )
-    judge: Literal["patch", "plain"] = Field(
+    discriminator: Literal["patch", "plain"] = Field(
         "patch",
         description="Discriminator: of overlapping patches, or of whole pictures (four 3x3 layers, one linear).",
     )
-    judge_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
-    judge_layers: int = Field(3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels.")
-    judge_norm: Literal["instance", "spectral", "none"] = Field("instance", description="Norm in the discriminator.")
-    average: float = Field(
+    discriminator_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
+    discriminator_layers: int = Field(
+        3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels."
+    )
+    discriminator_norm: Literal["instance", "spectral", "none"] = Field(
+        "instance", description="Norm in the discriminator."
+    )
+    ema: float = Field(
         0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
     )
 
     @model_validator(mode="after")
-    def _judge_fits(self) -> Pix2PixConfig:
-        smallest = 3 * 2**self.judge_layers
-        if self.judge == "patch" and self.data.size < smallest:
+    def _discriminator_fits(self) -> Pix2PixConfig:
+        smallest = 3 * 2**self.discriminator_layers
+        if self.discriminator == "patch" and self.data.size < smallest:
             raise ValueError(
-                f"a discriminator of {self.judge_layers} strided layers needs pictures of {smallest} px at least, not "
-                f"{self.data.size}; lower judge_layers"
+                f"a discriminator of {self.discriminator_layers} "
+                f"strided layers needs pictures of {smallest} px at least, not "
+                f"{self.data.size}; lower discriminator_layers"
             )
         return self

@@ -31,52 +31,58 @@ def train(config: Pix2PixConfig, run: Run) -> None:
     epoch = c.epoch(len(pairs))
 
     network = run.generator(c.generator)
-    average = EMA(network, c.average).to(run.device)
-    judge = make_discriminator(c.judge, c.judge_width, c.judge_layers, c.judge_norm, channels=6)
+    ema = EMA(network, c.ema).to(run.device)
+    discriminator = make_discriminator(
+        c.discriminator, c.discriminator_width, c.discriminator_layers, c.discriminator_norm, channels=6
+    )
     betas = (c.betas[0], c.betas[1])
-    generator_steps = torch.optim.Adam(network.parameters(), c.learning_rate, betas)
-    judge_steps = torch.optim.Adam(judge.parameters(), c.learning_rate, betas)
-    generator, judge = run.prepare(network, judge)
-    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+    generator_optimizer = torch.optim.Adam(network.parameters(), c.learning_rate, betas)
+    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), c.learning_rate, betas)
+    generator, discriminator = run.prepare(network, discriminator)
+    generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
 
-    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.publish(c.generator, state="ema", prefix="network.", size=c.data.size)
     run.until(c.length(len(pairs)), epoch)
     run.track(
-        generator=generator, average=average, judge=judge, generator_steps=generator_steps, judge_steps=judge_steps
+        generator=generator,
+        ema=ema,
+        discriminator=discriminator,
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
     )
     while run.step():
-        set_learning_rate(c.rate(run.steps, len(pairs)), generator_steps, judge_steps)
+        set_learning_rate(c.rate(run.steps, len(pairs)), generator_optimizer, discriminator_optimizer)
         source, target = pairs.draw(c.batch, run.rng)
         drawn = generator(source)
 
-        set_requires_grad(judge, True)
+        set_requires_grad(discriminator, True)
         real, fake = torch.cat([source, target], 1), torch.cat([source, drawn], 1)
-        score_real, score_fake = judge(torch.cat([real, fake.detach()])).chunk(2)
-        judge_loss = discriminator_loss(c.gan, [score_real], [score_fake])
-        judge_steps.zero_grad()
-        run.backward(judge_loss)
-        judge_steps.step()
+        score_real, score_fake = discriminator(torch.cat([real, fake.detach()])).chunk(2)
+        d_loss = discriminator_loss(c.gan, [score_real], [score_fake])
+        discriminator_optimizer.zero_grad()
+        run.backward(d_loss)
+        discriminator_optimizer.step()
 
-        set_requires_grad(judge, False)
-        adversarial = generator_loss(c.gan, [judge(fake)])
+        set_requires_grad(discriminator, False)
+        adversarial = generator_loss(c.gan, [discriminator(fake)])
         pixel = pixel_loss(drawn, target)
         total = adversarial + c.pixel_weight * pixel
-        generator_steps.zero_grad()
+        generator_optimizer.zero_grad()
         run.backward(total)
-        generator_steps.step()
-        average.update(network)
+        generator_optimizer.step()
+        ema.update(network)
 
         run.log(
             run.steps,
             adversarial=adversarial,
             pixel=pixel,
             total=total,
-            judge=judge_loss,
+            discriminator=d_loss,
             real_score=mean_score(c.gan, [score_real]),
             fake_score=mean_score(c.gan, [score_fake]),
         )
         if run.every(c.sheet_every or epoch):
-            run.sheet(f"{run.steps:07d}", beside_targets(pairs, average), names=("source", "drawn", "target"))
+            run.sheet(f"{run.steps:07d}", beside_targets(pairs, ema), names=("source", "drawn", "target"))
 
 
 @torch.no_grad()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,11 +28,15 @@ def misfit(option: tuple[str, ...], value: int, message: str) -> ValidationError
 class GameConfig(ScheduledConfig):
     """What both recipes share. Defaults are the paper's, with adaptive augmentation (Karras et al., NeurIPS 2020)."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"judge_rate": "discriminator_rate", "average": "ema"}
+
     data: SetData = Field(description="The pictures to learn from, and their size.")
     batch: int = Field(32, ge=2, le=4096, description="Pictures a step.")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's, with betas (0, 0.99).")
     decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
-    judge_rate: float = Field(1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's.")
+    discriminator_rate: float = Field(
+        1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's."
+    )
     r1: float | None = Field(
         None,
         ge=0,
@@ -49,7 +54,7 @@ class GameConfig(ScheduledConfig):
     path_shrink: int = Field(2, ge=1, le=64, description="They take a batch of this part.")
     path_decay: float = Field(0.01, gt=0, le=1, description="How fast the mean path length follows.")
     mixing: float = Field(0.9, ge=0, le=1, description="Pictures that are drawn in two styles, changed at some layer.")
-    average: float = Field(
+    ema: float = Field(
         10_000,
         ge=0,
         le=10**9,
@@ -57,12 +62,12 @@ class GameConfig(ScheduledConfig):
     )
     augment: tuple[Change, ...] = Field(
         ("blit", "geometry", "tone"),
-        description="What the discriminator's pictures undergo, with a chance that follows how sure it is; []: none.",
+        description="Changes of the discriminator's pictures, more probable the surer it is; []: none.",
     )
-    augment_start: float = Field(0.0, ge=0, le=1, description="That chance at the start.")
-    augment_most: float = Field(0.8, ge=0, le=1, description="That chance at most.")
+    augment_start: float = Field(0.0, ge=0, le=1, description="That probability at the start.")
+    augment_most: float = Field(0.8, ge=0, le=1, description="That probability at most.")
     augment_target: float = Field(
-        0.6, ge=-1, le=1, description="Mean sign of the scores of real pictures above which the chance rises."
+        0.6, ge=-1, le=1, description="Mean sign of the scores of real pictures above which the probability rises."
     )
     augment_pictures: int = Field(
         500_000, ge=1, le=10**9, description="Real pictures over which it would rise from 0 to 1."
@@ -76,7 +81,7 @@ class GameConfig(ScheduledConfig):
     @property
     def averaging(self) -> float:
         """Decay of the running average, a step."""
-        return float(0.5 ** (self.batch / self.average)) if self.average else 0.0
+        return float(0.5 ** (self.batch / self.ema)) if self.ema else 0.0
 
 
 class StyleGan2RunConfig(GameConfig):
@@ -104,6 +109,8 @@ class StyleGan2RunConfig(GameConfig):
 class FreezeConfig(GameConfig):
     """Fine-tuning of the final blocks alone (FreezeG), against a discriminator whose first layers stay (FreezeD)."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"judge_frozen": "discriminator_frozen"}
+
     start: StartName = Field(
         description="What to begin with: a run's folder, which brings its discriminator, or a model's .safetensors."
     )
@@ -111,7 +118,7 @@ class FreezeConfig(GameConfig):
         None, description="The generator of which `start` holds the weights; only for a file that does not say it."
     )
     blocks: int = Field(4, ge=1, le=9, description="Final blocks of the synthesis that learn, k; the others stay.")
-    judge_frozen: int | None = Field(
+    discriminator_frozen: int | None = Field(
         None,
         ge=0,
         le=8,
@@ -127,9 +134,9 @@ class FreezeConfig(GameConfig):
         most = size.bit_length() - 2
         if self.blocks > most:
             raise misfit(("blocks",), self.blocks, f"is too many; pictures of {size} px are drawn by {most} blocks")
-        if (self.judge_frozen or 0) >= most:
+        if (self.discriminator_frozen or 0) >= most:
             told = f"is too many; the discriminator of {size} px has {most - 1} blocks"
-            raise misfit(("judge_frozen",), self.judge_frozen or 0, told)
+            raise misfit(("discriminator_frozen",), self.discriminator_frozen or 0, told)
         return self
 
 

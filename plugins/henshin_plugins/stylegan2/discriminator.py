@@ -15,7 +15,7 @@ GROUP = 4
 """Pictures whose spread minibatch standard deviation tells the discriminator of."""
 
 
-class JudgeBlock(nn.Module):
+class DiscriminatorBlock(nn.Module):
     """Two convolutions, of which the second halves the size, beside a 1x1 one that does; their sum over sqrt 2."""
 
     def __init__(self, before: int, after: int) -> None:
@@ -43,7 +43,7 @@ class StyleGan2Discriminator(nn.Module):
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         self.from_rgb = EqualConv(3, channels[-1], 1, active=True)
-        self.blocks = nn.ModuleList(JudgeBlock(before, after) for before, after in pairwise(reversed(channels)))
+        self.blocks = nn.ModuleList(DiscriminatorBlock(before, after) for before, after in pairwise(reversed(channels)))
         last = channels[0]
         self.final = EqualConv(last + 1, last, 3, padding=1, active=True)
         self.dense = EqualLinear(last * 4 * 4, last, active=True)
@@ -59,16 +59,18 @@ class StyleGan2Discriminator(nn.Module):
         return scores
 
 
-def first_blocks(judge: StyleGan2Discriminator, count: int) -> list[nn.Parameter]:
+def first_blocks(discriminator: StyleGan2Discriminator, count: int) -> list[nn.Parameter]:
     """The weights of a discriminator's first blocks and of what comes before them; none for 0.
 
     Errors: HenshinError when it has fewer.
     """
-    if count > len(judge.blocks):
-        raise HenshinError(f"judge_frozen: {count} is too many; this discriminator has {len(judge.blocks)} blocks")
+    if count > len(discriminator.blocks):
+        raise HenshinError(
+            f"discriminator_frozen: {count} is too many; this discriminator has {len(discriminator.blocks)} blocks"
+        )
     if count == 0:
         return []
-    return [*judge.from_rgb.parameters(), *judge.blocks[:count].parameters()]
+    return [*discriminator.from_rgb.parameters(), *discriminator.blocks[:count].parameters()]
 
 
 def minibatch_stddev(x: Tensor, group: int = GROUP) -> Tensor:

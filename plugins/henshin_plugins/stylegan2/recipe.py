@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def train(config: StyleGan2RunConfig, run: Run) -> None:
     """Train one generator against one discriminator, both from the start."""
     network: Any = run.generator(config.generator)
-    judge = StyleGan2Discriminator(style_based(network, config.generator.use, config.data.size))
-    play(config, run, config.generator, network, judge)
+    discriminator = StyleGan2Discriminator(style_based(network, config.generator.use, config.data.size))
+    play(config, run, config.generator, network, discriminator)
 
 
 def tune(config: FreezeConfig, run: Run) -> None:
@@ -44,45 +44,51 @@ def tune(config: FreezeConfig, run: Run) -> None:
     c = config
     start = load_initial_weights(run.place(c.start), c.generator, run.registry)
     network: Any = run.generator(start.choice)
-    judge = StyleGan2Discriminator(style_based(network, start.choice.use, c.data.size))
+    discriminator = StyleGan2Discriminator(style_based(network, start.choice.use, c.data.size))
     start.put(network)
     hold(network.parameters(), True)
     hold(final_blocks(network.synthesis, c.blocks), False)
 
-    known = start.states.get("judge")
+    known = start.states.get("discriminator")
     if known is not None:
-        fill(judge, known, f"{start.place}: its discriminator", "that of this run")
-    elif c.judge_frozen:
-        raise HenshinError(f"judge_frozen: {start.place} brings no discriminator; name the folder of its run as start")
+        fill(discriminator, known, f"{start.place}: its discriminator", "that of this run")
+    elif c.discriminator_frozen:
+        raise HenshinError(
+            f"discriminator_frozen: {start.place} brings no discriminator; name the folder of its run as start"
+        )
     else:
         run.say(f"{start.place} brings no discriminator: a new one learns, all of it")
-    stay = c.judge_frozen if c.judge_frozen is not None else 2 if known is not None else 0
-    hold(first_blocks(judge, stay), True)
-    play(c, run, start.choice, network, judge)
+    stay = c.discriminator_frozen if c.discriminator_frozen is not None else 2 if known is not None else 0
+    hold(first_blocks(discriminator, stay), True)
+    play(c, run, start.choice, network, discriminator)
 
 
-def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_network: StyleGan2Discriminator) -> None:
+def play(
+    c: GameConfig, run: Run, choice: NetworkChoice, network: Any, discriminator_network: StyleGan2Discriminator
+) -> None:
     """The game of both: what of the networks needs a gradient learns; the averaged generator is published."""
     learned = [one for one in network.parameters() if one.requires_grad]
-    judge_learned = [one for one in judge_network.parameters() if one.requires_grad]
+    discriminator_learned = [one for one in discriminator_network.parameters() if one.requires_grad]
     mapping_learns = any(one.requires_grad for one in network.mapping.parameters())
     layers, latent = network.synthesis.latent_shape
     pictures = open_pictures(run, c.data.pictures, c.data)
     epoch = c.epoch(len(pictures))
     run.say(f"{len(pictures)} pictures, {c.data.size} px; an epoch is {epoch} steps; R1 has weight {c.gamma:.3g}")
 
-    average = EMA(network, c.averaging).to(run.device)
+    ema = EMA(network, c.averaging).to(run.device)
     path_every = c.path_every if c.path_weight else 0
     generator_share, generator_beta = lazily(1.0, 0.99, path_every)
-    judge_share, judge_beta = lazily(c.judge_rate, 0.99, c.r1_every)
-    generator_steps = torch.optim.Adam(learned, c.learning_rate, (0.0, generator_beta))
-    judge_steps = torch.optim.Adam(judge_learned, c.learning_rate, (0.0, judge_beta))
+    discriminator_share, discriminator_beta = lazily(c.discriminator_rate, 0.99, c.r1_every)
+    generator_optimizer = torch.optim.Adam(learned, c.learning_rate, (0.0, generator_beta))
+    discriminator_optimizer = torch.optim.Adam(discriminator_learned, c.learning_rate, (0.0, discriminator_beta))
     # never compiled: both penalties differentiate twice
-    mapping, synthesis, judge = run.prepare(network.mapping, network.synthesis, judge_network, compiled=False)
-    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+    mapping, synthesis, discriminator = run.prepare(
+        network.mapping, network.synthesis, discriminator_network, compiled=False
+    )
+    generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
     path = PathLength(c.path_decay)
     adaptive = AdaptiveAugmentation(c.augment, c.augment_target, c.augment_pictures, c.augment_most, c.augment_start)
-    shown = Shown(average.network, c.seed)
+    shown = Shown(ema.network, c.seed)
 
     def styles(count: int) -> Tensor:
         """Styles w+ (count, layers, D) of new noise; the mean w follows them."""
@@ -92,46 +98,46 @@ def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_net
             network.mapping.follow(w)
         return mixed(w[:count], w[count:], layers, c.mixing, run.rng)
 
-    run.publish(choice, state="average", prefix="network.", size=c.data.size)
+    run.publish(choice, state="ema", prefix="network.", size=c.data.size)
     run.until(c.length(len(pictures)), epoch)
     run.track(
         generator=network,
-        average=average,
-        judge=judge_network,
-        generator_steps=generator_steps,
-        judge_steps=judge_steps,
+        ema=ema,
+        discriminator=discriminator_network,
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
         path=path,
         adaptive=adaptive,
     )
     while run.step():
         rate = c.rate(run.steps, len(pictures))
-        set_learning_rate(rate * generator_share, generator_steps)
-        set_learning_rate(rate * judge_share, judge_steps)
+        set_learning_rate(rate * generator_share, generator_optimizer)
+        set_learning_rate(rate * discriminator_share, discriminator_optimizer)
         penalties: dict[str, Tensor] = {}
         fake = synthesis(styles(c.batch))
         real = adaptive(pictures.draw(c.batch, run.rng))
 
-        hold(judge_learned, False)
-        of_real, of_fake = judge(real), judge(adaptive(fake.detach()))
-        judge_loss = adversarial_loss("vanilla", [of_real], True) + adversarial_loss("vanilla", [of_fake], False)
-        judge_steps.zero_grad()
-        run.backward(judge_loss)
-        judge_steps.step()
+        hold(discriminator_learned, False)
+        of_real, of_fake = discriminator(real), discriminator(adaptive(fake.detach()))
+        d_loss = adversarial_loss("vanilla", [of_real], True) + adversarial_loss("vanilla", [of_fake], False)
+        discriminator_optimizer.zero_grad()
+        run.backward(d_loss)
+        discriminator_optimizer.step()
         adaptive.learn(of_real)
 
         if run.steps % c.r1_every == 0 and c.gamma:
             # in fp32, by the network itself, at the pictures as they were shown: no warp is differentiated twice
             seen = real.detach().requires_grad_()
-            penalties["r1"] = r1_penalty([judge_network(seen)], seen)
-            judge_steps.zero_grad()
+            penalties["r1"] = r1_penalty([discriminator_network(seen)], seen)
+            discriminator_optimizer.zero_grad()
             run.backward(penalties["r1"] * (c.gamma / 2 * c.r1_every))
-            judge_steps.step()
+            discriminator_optimizer.step()
 
-        hold(judge_learned, True)
-        adversarial = generator_loss("vanilla", [judge(adaptive(fake))])
-        generator_steps.zero_grad()
+        hold(discriminator_learned, True)
+        adversarial = generator_loss("vanilla", [discriminator(adaptive(fake))])
+        generator_optimizer.zero_grad()
         run.backward(adversarial)
-        generator_steps.step()
+        generator_optimizer.step()
 
         if path_every and run.steps % path_every == 0:
             w = styles(max(1, c.batch // c.path_shrink))
@@ -140,18 +146,18 @@ def play(c: GameConfig, run: Run, choice: NetworkChoice, network: Any, judge_net
             drawn = network.synthesis(w)
             noise = normal(run.rng, *drawn.shape).to(run.device)
             penalties["path"] = path(drawn, w, noise)
-            generator_steps.zero_grad()
+            generator_optimizer.zero_grad()
             run.backward(penalties["path"] * (c.path_weight * path_every))
-            generator_steps.step()
-        average.update(network)
+            generator_optimizer.step()
+        ema.update(network)
 
         run.log(
             run.steps,
-            judge=judge_loss,
+            discriminator=d_loss,
             adversarial=adversarial,
             real_score=of_real.detach().float().sigmoid().mean(),
             fake_score=of_fake.detach().float().sigmoid().mean(),
-            ada_p=adaptive.chance,
+            ada_p=adaptive.probability,
             **penalties,
         )
         if run.every(c.sheet_every or epoch):

@@ -28,13 +28,13 @@ def normal(rng: np.random.Generator, *shape: int) -> Tensor:
     return torch.from_numpy(rng.standard_normal(shape, np.float32))
 
 
-def mixed(one: Tensor, other: Tensor, layers: int, chance: float, rng: np.random.Generator) -> Tensor:
-    """Two w (N, D) each -> w+ (N, layers, D): the first `one`, and with `chance` from some layer on the other.
+def mixed(one: Tensor, other: Tensor, layers: int, probability: float, rng: np.random.Generator) -> Tensor:
+    """Two w (N, D) each -> w+ (N, layers, D): the first `one`, and with `probability` from some layer on the other.
 
     The generator cannot count on neighbouring layers having the same style (style mixing: Karras et al. 2019).
     """
     count = len(one)
-    crossing = np.where(rng.random(count) < chance, rng.integers(1, layers, count), layers)
+    crossing = np.where(rng.random(count) < probability, rng.integers(1, layers, count), layers)
     first = torch.arange(layers) < torch.from_numpy(crossing)[:, None]
     return torch.where(first[:, :, None].to(one.device), one[:, None], other[:, None])
 

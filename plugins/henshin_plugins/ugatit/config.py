@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -30,6 +31,12 @@ class UGatItConfig(GeneratorConfig):
 class UGatItRecipeConfig(ScheduledConfig):
     """Defaults are the paper's: a million steps over its 3,400 selfies."""
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "judge_width": "discriminator_width",
+        "judge_layers": "discriminator_layers",
+        "average": "ema",
+    }
+
     generator: Annotated[NetworkChoice, NetworkOption(plain=True)] = Field(
         NetworkChoice(use="ugatit"), description="The translator, one for each direction; it must give attention."
     )
@@ -47,21 +54,21 @@ class UGatItRecipeConfig(ScheduledConfig):
         le=1_000_000,
         description="Weight of the loss that teaches the generators' attention to tell the domains apart.",
     )
-    judge_width: int = Field(64, ge=4, le=512, description="Channels of a discriminator's first layer.")
-    judge_layers: tuple[Annotated[int, Field(ge=3, le=8)], ...] = Field(
+    discriminator_width: int = Field(64, ge=4, le=512, description="Channels of a discriminator's first layer.")
+    discriminator_layers: tuple[Annotated[int, Field(ge=3, le=8)], ...] = Field(
         (7, 5), min_length=1, description="Layers of each discriminator of a domain: the global and the local one."
     )
-    average: float = Field(
+    ema: float = Field(
         0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
     )
 
     @model_validator(mode="after")
-    def _judges_fit(self) -> UGatItRecipeConfig:
-        layers = max(self.judge_layers)
+    def _discriminators_fit(self) -> UGatItRecipeConfig:
+        layers = max(self.discriminator_layers)
         smallest = 3 * 2 ** (layers - 2)
         if self.data.size < smallest:
             raise ValueError(
                 f"a discriminator of {layers} layers needs pictures of {smallest} px at least, not {self.data.size}; "
-                "lower judge_layers or raise data.size"
+                "lower discriminator_layers or raise data.size"
             )
         return self

@@ -171,7 +171,7 @@ class UGatItGenerator(nn.Module):
                 module.rho.clamp_(0, 1)
 
 
-class AttentiveJudge(nn.Module):
+class AttentiveDiscriminator(nn.Module):
     """A patch discriminator with attention: `layers` counts 4x4 convolutions as the paper does (5 local, 7 global).
 
     All but the last two of them halve the size; spectral norm on every layer but the 1x1 (Miyato et al. 2018).
@@ -198,16 +198,16 @@ class AttentiveJudge(nn.Module):
         return self.score(x), logits
 
 
-class Judges(nn.Module):
+class Discriminators(nn.Module):
     """The global and the local discriminators of one domain."""
 
     def __init__(self, width: int = 64, layers: tuple[int, ...] = (7, 5)) -> None:
         super().__init__()
-        self.judges = nn.ModuleList(AttentiveJudge(width, count) for count in layers)
+        self.discriminators = nn.ModuleList(AttentiveDiscriminator(width, count) for count in layers)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) -> every judge's scores and attention logits: each of them is to be convinced."""
-        return [value for judge in self.judges for value in judge(pictures)]
+        """(N, 3, H, W) -> every discriminator's scores and attention logits: each of them is to be convinced."""
+        return [value for discriminator in self.discriminators for value in discriminator(pictures)]
 
 
 _PARTS = {

@@ -18,7 +18,7 @@ from henshin.train.data import open_domains, to_float
 from henshin.train.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
 from henshin.train.networks import EMA, set_requires_grad
 from henshin.train.optim import set_learning_rate
-from henshin_plugins.ugatit.network import Judges
+from henshin_plugins.ugatit.network import Discriminators
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -46,63 +46,71 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
     network_ba: Any = run.generator(c.generator)
     if not hasattr(network_ab, "attend"):
         raise HenshinError(f"generator '{c.generator.use}' lacks attend(); 'ugatit' has it")
-    average = EMA(network_ab, c.average).to(run.device)
-    averaged: Any = average.network
-    judges_a, judges_b = Judges(c.judge_width, c.judge_layers), Judges(c.judge_width, c.judge_layers)
+    ema = EMA(network_ab, c.ema).to(run.device)
+    averaged: Any = ema.network
+    discriminators_a, discriminators_b = (
+        Discriminators(c.discriminator_width, c.discriminator_layers),
+        Discriminators(c.discriminator_width, c.discriminator_layers),
+    )
     generators = chain(network_ab.parameters(), network_ba.parameters())
-    judges = chain(judges_a.parameters(), judges_b.parameters())
+    discriminators = chain(discriminators_a.parameters(), discriminators_b.parameters())
     adam: dict[str, Any] = {"lr": c.learning_rate, "betas": (0.5, 0.999), "weight_decay": c.weight_decay}
-    generator_steps, judge_steps = torch.optim.Adam(generators, **adam), torch.optim.Adam(judges, **adam)
-    a_to_b, b_to_a, judges_a, judges_b = run.prepare(network_ab, network_ba, judges_a, judges_b)
+    generator_optimizer, discriminator_optimizer = (
+        torch.optim.Adam(generators, **adam),
+        torch.optim.Adam(discriminators, **adam),
+    )
+    a_to_b, b_to_a, discriminators_a, discriminators_b = run.prepare(
+        network_ab, network_ba, discriminators_a, discriminators_b
+    )
     for generator in (a_to_b, b_to_a):
         generator.mark_forward_method("attend")
-    generator_steps, judge_steps = run.prepare(generator_steps, judge_steps)
+    generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
 
     pictures = len(domain_a)
-    run.publish(c.generator, state="average", prefix="network.", size=c.data.size)
+    run.publish(c.generator, state="ema", prefix="network.", size=c.data.size)
     run.until(c.length(pictures), c.epoch(pictures))
     run.track(
         a_to_b=a_to_b,
         b_to_a=b_to_a,
-        average=average,
-        judges_a=judges_a,
-        judges_b=judges_b,
-        generator_steps=generator_steps,
-        judge_steps=judge_steps,
+        ema=ema,
+        discriminators_a=discriminators_a,
+        discriminators_b=discriminators_b,
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
     )
     while run.step():
-        set_learning_rate(c.rate(run.steps, pictures), generator_steps, judge_steps)
+        set_learning_rate(c.rate(run.steps, pictures), generator_optimizer, discriminator_optimizer)
         real_a, real_b = domain_a.draw(c.batch, run.rng), domain_b.draw(c.batch, run.rng)
 
-        set_requires_grad(judges_a, False)
-        set_requires_grad(judges_b, False)
+        set_requires_grad(discriminators_a, False)
+        set_requires_grad(discriminators_b, False)
         fake_b, of_a, _ = a_to_b.attend(real_a)
         fake_a, of_b, _ = b_to_a.attend(real_b)
         same_b, not_of_a, _ = a_to_b.attend(real_b)
         same_a, not_of_b, _ = b_to_a.attend(real_a)
-        told_b, told_a = judges_b(fake_b), judges_a(fake_a)
-        # a mean over all scores and logits of both judges, times their number: the paper adds them up
+        told_b, told_a = discriminators_b(fake_b), discriminators_a(fake_a)
+        # a mean over all scores and logits of both discriminators, times their number: the paper adds them up
         adversarial = (generator_loss("lsgan", told_b) + generator_loss("lsgan", told_a)) * len(told_a)
         cycle = cycle_loss(real_a, b_to_a(fake_b)) + cycle_loss(real_b, a_to_b(fake_a))
         identity = identity_loss(real_b, same_b) + identity_loss(real_a, same_a)
         attention = attention_loss(of_a, not_of_a) + attention_loss(of_b, not_of_b)
         total = adversarial + c.cycle_weight * cycle + c.identity_weight * identity + c.attention_weight * attention
-        generator_steps.zero_grad()
+        generator_optimizer.zero_grad()
         run.backward(total)
-        generator_steps.step()
+        generator_optimizer.step()
         network_ab.clip()
         network_ba.clip()
-        average.update(network_ab)
+        ema.update(network_ab)
 
-        set_requires_grad(judges_a, True)
-        set_requires_grad(judges_b, True)
-        judge_a, judge_b = (
-            discriminator_loss("lsgan", judge(real), judge(fake.detach())) * 2 * len(told_a)
-            for judge, real, fake in ((judges_a, real_a, fake_a), (judges_b, real_b, fake_b))
+        set_requires_grad(discriminators_a, True)
+        set_requires_grad(discriminators_b, True)
+        discriminator_a, discriminator_b = (
+            discriminator_loss("lsgan", discriminator(real), discriminator(fake.detach())) * 2 * len(told_a)
+            for discriminator, real, fake in ((discriminators_a, real_a, fake_a), (discriminators_b, real_b, fake_b))
         )
-        judge_steps.zero_grad()
-        run.backward(judge_a + judge_b)
-        judge_steps.step()
+        discriminator_optimizer.zero_grad()
+        run.backward(discriminator_a + discriminator_b)
+        discriminator_optimizer.step()
 
         run.log(
             run.steps,
@@ -111,8 +119,8 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
             identity=identity,
             attention=attention,
             total=total,
-            judge_a=judge_a,
-            judge_b=judge_b,
+            discriminator_a=discriminator_a,
+            discriminator_b=discriminator_b,
         )
         if run.every(c.sheet_every or c.epoch(pictures)):
             held = to_float(domain_a.held[:8] if len(domain_a.held) else domain_a.training[:8])

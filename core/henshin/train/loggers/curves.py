@@ -32,7 +32,7 @@ def panels(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _panel(name: str) -> str:
-    if name.startswith(("judge", "discriminator")):
+    if name.startswith(("discriminator", "discriminator")):
         return "discriminators"
     if name.startswith("adversarial"):
         return "adversarial"

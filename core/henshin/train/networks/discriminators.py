@@ -48,11 +48,11 @@ def _after_each(body: nn.Sequential, x: Tensor) -> list[Tensor]:
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches: 4x4 convolutions, width, 2 width, 4 width (stride 2), 8 width and 1 (stride 1).
+    """Scores overlapping patches: 4x4 convolutions, width, 2 width, 4 width (stride 2), 8 width and 1 (stride 1).
 
     With three strided layers each score sees 70x70 pixels, and 256x256 pixels give 30x30 scores (Isola et al. 2017).
     `norm` "instance" is CycleGAN's (not on the first layer); "spectral" bounds every layer (Miyato et al. 2018).
-    `channels` 6 judges a picture together with the one that it was made from (Isola et al. 2017).
+    `channels` 6 discriminators a picture together with the one that it was made from (Isola et al. 2017).
     """
 
     def __init__(self, width: int = 64, layers: int = 3, norm: Norm = "instance", channels: int = 3) -> None:
@@ -85,7 +85,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class ImageDiscriminator(nn.Module):
-    """Judges whole pictures: four 3x3 convolutions of stride 2 (width, 2, 4, 8 width), global average, a linear layer.
+    """Scores whole pictures: four 3x3 convolutions of stride 2 (width, 2, 4, 8 width), global average, a linear layer.
 
     At width 64 these are 64-128-256-512 and 512 -> 1. `norm` and `channels` are those of `PatchDiscriminator`.
     """
@@ -117,14 +117,14 @@ class ImageDiscriminator(nn.Module):
 
 
 def make_discriminator(kind: Kind, width: int, layers: int, norm: Norm, channels: int = 3) -> nn.Module:
-    """A discriminator by the words of a recipe's options; `layers` is the patch judge's alone."""
+    """A discriminator by the words of a recipe's options; `layers` is the patch discriminator's alone."""
     if kind == "plain":
         return ImageDiscriminator(width, norm, channels)
     return PatchDiscriminator(width, layers, norm, channels)
 
 
 def mean_score(kind: GanLoss, scores: Sequence[Tensor]) -> Tensor:
-    """The mean of scores as one watches it: how real a judge takes the pictures to be, 1 real and 0 fake.
+    """The mean of scores as one watches it: how real a discriminator takes the pictures to be, 1 real and 0 fake.
 
     Those of "hinge" are as they are: real ones above 0, fake ones below.
     """
@@ -133,10 +133,10 @@ def mean_score(kind: GanLoss, scores: Sequence[Tensor]) -> Tensor:
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Judges at several scales: each sees the pictures at half the size of the one before (Wang et al. 2018).
+    """Discriminators at several scales: each sees the pictures at half the size of the one before (Wang et al. 2018).
 
     `gain` multiplies the scores: under spectral norm they are at most as steep as the pictures themselves, and a
-    judge that can only whisper is soon overheard.
+    discriminator that can only whisper is soon overheard.
     """
 
     def __init__(
@@ -144,26 +144,32 @@ class MultiScaleDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.gain = gain
-        self.judges = nn.ModuleList(PatchDiscriminator(width, layers, norm) for _ in range(scales))
+        self.discriminators = nn.ModuleList(PatchDiscriminator(width, layers, norm) for _ in range(scales))
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """(N, 3, H, W) -> one tensor of scores for each scale, the finest first."""
         scores = []
-        for i, judge in enumerate(self.judges):
-            scores.append(judge(pictures) * self.gain)
-            if i + 1 < len(self.judges):
+        for i, discriminator in enumerate(self.discriminators):
+            scores.append(discriminator(pictures) * self.gain)
+            if i + 1 < len(self.discriminators):
                 pictures = F.avg_pool2d(pictures, 2)
         return scores
 
     def features(self, pictures: Tensor) -> list[list[Tensor]]:
         """The features of each scale, the finest first; see `PatchDiscriminator.features`."""
-        judges = cast("list[PatchDiscriminator]", list(self.judges))
-        return [judge.features(F.avg_pool2d(pictures, 2**i) if i else pictures) for i, judge in enumerate(judges)]
+        discriminators = cast("list[PatchDiscriminator]", list(self.discriminators))
+        return [
+            discriminator.features(F.avg_pool2d(pictures, 2**i) if i else pictures)
+            for i, discriminator in enumerate(discriminators)
+        ]
 
     def score(self, features: list[list[Tensor]]) -> list[Tensor]:
         """The scores that `forward` gives, from features that are there already."""
-        judges = cast("list[PatchDiscriminator]", list(self.judges))
-        return [judge.score(found) * self.gain for judge, found in zip(judges, features, strict=True)]
+        discriminators = cast("list[PatchDiscriminator]", list(self.discriminators))
+        return [
+            discriminator.score(found) * self.gain
+            for discriminator, found in zip(discriminators, features, strict=True)
+        ]
 
 
 def set_requires_grad(module: nn.Module, required: bool) -> None:

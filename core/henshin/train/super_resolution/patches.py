@@ -208,7 +208,7 @@ def _pyramid(run: Run, folder: Path, data: PatchData, scales: Sequence[int]) -> 
 
 def damages(options: Degradation, count: int, rng: np.random.Generator) -> list[Damage]:
     """Draw what `count` pieces suffer; all that is left to chance comes from `rng` here and now."""
-    hit = rng.random((count, 3)) < (options.blur_chance, options.noise_chance, options.jpeg_chance)
+    hit = rng.random((count, 3)) < (options.blur_probability, options.noise_probability, options.jpeg_probability)
     blur = rng.uniform(*options.blur, count) * hit[:, 0]
     noise = rng.uniform(*options.noise, count) * hit[:, 1]
     quality = rng.integers(*options.jpeg, count, endpoint=True) * hit[:, 2]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,6 +36,8 @@ class StyleGan2EncoderConfig(GeneratorConfig):
 
 class EncoderRunConfig(ScheduledConfig):
     """A training on photos, and on pictures drawn from latents that are known; the defaults did well at 64 pixels."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"average": "ema"}
 
     start: StartName = Field(description="The StyleGAN2: the folder of its run, or a model's .safetensors.")
     generator: StyleChoice | None = Field(
@@ -69,7 +72,7 @@ class EncoderRunConfig(ScheduledConfig):
     mean_weight: float = Field(
         0.0005, ge=0, le=1000, description="Weight of the squared distance from the mean style, in deviations."
     )
-    average: float = Field(
+    ema: float = Field(
         0.99, ge=0, lt=1, description="Decay a step of the running average that is exported; 0: the last weights."
     )
 

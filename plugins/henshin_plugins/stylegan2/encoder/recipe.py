@@ -46,7 +46,7 @@ def train(config: EncoderRunConfig, run: Run) -> None:
         f"{len(pictures)} pictures, {c.data.size} px; {count / 1e6:.2f} million weights learn; {network.passes} passes"
     )
     vgg = Vgg19(c.layers, activated=True).to(run.device) if c.alpha else None
-    average = EMA(network, c.average).to(run.device)
+    ema = EMA(network, c.ema).to(run.device)
     steps = torch.optim.Adam(network.guess.parameters(), c.learning_rate, (0.9, 0.99))
     guess, synthesis = run.prepare(network.guess, network.synthesis)
     steps = run.prepare(steps)
@@ -63,9 +63,9 @@ def train(config: EncoderRunConfig, run: Run) -> None:
         mse = (drawn - seen).square().mean()
         return mse, mse if vgg is None else (1 - c.alpha) * mse + c.alpha * features_apart(vgg, drawn, seen)
 
-    run.publish(choice, state="average", prefix="network.", size=c.data.size)
+    run.publish(choice, state="ema", prefix="network.", size=c.data.size)
     run.until(c.length(len(pictures)), epoch)
-    run.track(encoder=network, average=average, steps=steps, mapping=mapping)
+    run.track(encoder=network, ema=ema, steps=steps, mapping=mapping)
     while run.step():
         set_learning_rate(c.rate(run.steps, len(pictures)) * min(1.0, (run.steps + 1) / WARM), steps)
         with torch.no_grad():
@@ -96,11 +96,11 @@ def train(config: EncoderRunConfig, run: Run) -> None:
                 with torch.no_grad():
                     found += [draw(w[photos:])] if known else []
                 drawn = torch.cat(found).detach()
-        average.update(network)
+        ema.update(network)
 
         if run.every(c.sheet_every or epoch):
             shown = pictures.held if len(pictures.held) else pictures.training[:SHOWN]
-            rows, after = guesses(average.network, to_float(shown[:LOOKED_AT]))
+            rows, after = guesses(ema.network, to_float(shown[:LOOKED_AT]))
             run.sheet(f"{run.steps:07d}", rows, names=["photo", *(f"pass {i}" for i in range(1, len(rows)))])
             if len(pictures.held):
                 noted |= {f"held_{number}": value for number, value in enumerate(after)}
