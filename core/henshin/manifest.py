@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from io import BufferedReader
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -20,7 +21,7 @@ from henshin.errors import HenshinError
 from henshin.line_file import LineFile, lines, locked
 from henshin.places import exists
 
-__all__ = ["FOLDER", "RECORD", "Drop", "Ending", "Entry", "Manifest", "Output", "hash_file", "hash_text"]
+__all__ = ["FOLDER", "RECORD", "Drop", "Ending", "Entry", "Manifest", "Output", "hash_file", "hash_open", "hash_text"]
 
 FOLDER = ".henshin"
 RECORD = "run.jsonl"
@@ -209,7 +210,13 @@ class Manifest:
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal. Errors: OSError."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_open(file)
+
+
+def hash_open(file: BufferedReader) -> str:
+    """Return the SHA-256 of an open file's bytes in hexadecimal. Errors: OSError."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_text(text: str) -> str:
