@@ -11,12 +11,10 @@ from PIL import Image
 from henshin.cli import run_pipeline
 
 PLUGIN = """\
-import time
 from henshin import Stage, StageConfig, hookimpl
 from pydantic import Field
 
 class NegativeConfig(StageConfig):
-    seconds: float = Field(0.0, ge=0, description="How long to take for each picture.")
     top: int = Field(255, ge=1, le=255, description="What black becomes.")
 
 class Negative(Stage[NegativeConfig]):
@@ -25,7 +23,6 @@ class Negative(Stage[NegativeConfig]):
     Config = NegativeConfig
 
     def run(self, pictures):
-        time.sleep(self.config.seconds * len(pictures))
         return [self.config.top - picture.clip(0, self.config.top) for picture in pictures]
 
 @hookimpl

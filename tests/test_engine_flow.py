@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-import random
 import threading
-import time
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +25,36 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
+class InPairs:
+    """Lets every even number be ended only after the next odd one has: the worst order that threads may take."""
+
+    def __init__(self, number: int) -> None:
+        self.odd = {odd: threading.Event() for odd in range(1, number, 2)}
+
+    def end(self, number: int) -> None:
+        if number % 2:
+            self.odd[number].set()
+        else:
+            assert self.odd[number + 1].wait(60)
+
+
+class AtOnce(Executor):
+    """Does what it is given before it returns: as far ahead as threads may be."""
+
+    def submit(self, work: Any, /, *words: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(work(*words, **named))
+        return future
+
+
 # -- Read-ahead ------------------------------------------------------------------------------------------------------
 
 
 def test_read_ahead_keeps_the_order_whatever_the_timing() -> None:
+    pairs = InPairs(60)
+
     def load(number: int) -> int:
-        time.sleep(random.random() * 0.003)
+        pairs.end(number)
         return number
 
     with ThreadPoolExecutor(4) as pool:
@@ -51,10 +73,8 @@ def test_read_ahead_is_bounded_in_number_and_bytes(size: int, most: int) -> None
         return number
 
     ahead = []
-    with ThreadPoolExecutor(1) as pool:
-        for number in read_ahead(range(150), load, lambda _: size, pool, count=10, limit=1000):
-            time.sleep(0.002)  # as long as a thread needs to load whatever it may
-            ahead.append(started - number - 1)
+    for number in read_ahead(range(150), load, lambda _: size, AtOnce(), count=10, limit=1000):
+        ahead.append(started - number - 1)
     assert max(ahead[100:]) <= most + (size < 1000)
     assert started == 150
 
@@ -102,6 +122,7 @@ def test_chunks_lose_nothing_and_keep_to_their_bounds(sizes: list[int], first: i
 
 def test_write_behind_hands_on_in_order_and_bounds_what_is_under_way() -> None:
     ended: list[tuple[int, int]] = []
+    pairs = InPairs(60)
     under_way = most = 0
     guard = threading.Lock()
 
@@ -111,7 +132,7 @@ def test_write_behind_hands_on_in_order_and_bounds_what_is_under_way() -> None:
             with guard:
                 under_way += 1
                 most = max(most, under_way)
-            time.sleep(random.random() * 0.003)
+            pairs.end(number)
             with guard:
                 under_way -= 1
             return number
@@ -123,10 +144,10 @@ def test_write_behind_hands_on_in_order_and_bounds_what_is_under_way() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         behind: WriteBehind[int, int] = WriteBehind(pool, finish, count=6, limit=300)
-        for number in range(50):
-            behind.put(number, [(100, work(number))] * (number % 3))
+        for number in range(60):
+            behind.put(number, [(100, work(number))] * (number % 2 + 1))
         behind.drain()
-    assert ended == [(number, number * (number % 3)) for number in range(50)]
+    assert ended == [(number, number * (number % 2 + 1)) for number in range(60)]
     assert most <= 3, "300 bytes at 100 each"
 
 
@@ -162,18 +183,19 @@ def test_results_are_told_in_the_order_of_the_listing_whatever_the_timing(
 ) -> None:
     for number in range(20):
         bench.photo(f"{number}.png")
-    read, write = images.read, images.write_bytes
+    read, write = images.read_open, images.write_bytes
+    reads, writes = InPairs(20), InPairs(20)
 
-    def slow_read(path: Path) -> Any:
-        time.sleep(random.random() * 0.01)
-        return read(path)
+    def read_in_pairs(file: Any, suffix: str) -> Any:
+        reads.end(int(Path(file.name).stem))
+        return read(file, suffix)
 
-    def slow_write(path: Path, data: bytes) -> None:
-        time.sleep(random.random() * 0.01)
+    def write_in_pairs(path: Path, data: bytes) -> None:
+        writes.end(int(path.stem))
         write(path, data)
 
-    monkeypatch.setattr(images, "read", slow_read)
-    monkeypatch.setattr(images, "write_bytes", slow_write)
+    monkeypatch.setattr(images, "read_open", read_in_pairs)
+    monkeypatch.setattr(images, "write_bytes", write_in_pairs)
     bench.run(Invert, workers=6)
     assert [name for name, _, _ in bench.told.ended] == [f"{number}.png" for number in range(20)]
 
@@ -187,10 +209,10 @@ def test_pictures_in_memory_do_not_grow_with_the_number_of_files(
     picture = 64 * 64 * 3
     made: list[weakref.ref[Any]] = []
     most = 0
-    read = images.read
+    read = images.read_open
 
-    def counted(path: Path) -> Any:
-        decoded = read(path)
+    def counted(file: Any, suffix: str) -> Any:
+        decoded = read(file, suffix)
         made.append(weakref.ref(decoded.picture))
         return decoded
 
@@ -201,7 +223,7 @@ def test_pictures_in_memory_do_not_grow_with_the_number_of_files(
             most = max(most, sum(ref() is not None for ref in made))
             return super().run(pictures)
 
-    monkeypatch.setattr(images, "read", counted)
+    monkeypatch.setattr(images, "read_open", counted)
     try:
         bench.run(Count, workers=2, chunk=4, read_bytes=4 * picture, chunk_bytes=4 * picture, write_bytes=4 * picture)
     finally:

@@ -113,9 +113,9 @@ def test_many_pictures_take_little_time() -> None:
     kept.owners = [duplicates.Owner("x", "x", 0, None)] * count
     kept._ordered, kept._bands = count, Bands(kept._hashes)
     given_ = frames(*SCENES * 5)
-    start = time.perf_counter()
+    start = time.process_time()  # its own: how busy the machine is does not count
     kept.check(given_)
-    assert (time.perf_counter() - start) / len(given_) < 0.1
+    assert (time.process_time() - start) / len(given_) < 0.1
     assert sum(frame.dropped is None for frame in given_) == 8
 
 

@@ -93,10 +93,10 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
 
 @pytest.mark.parametrize("text", [BOMB, CHAIN, MERGES, "[" * 500_000, "x: " + "[1, " * 200_000, "- " * 100_000])
 def test_a_bomb_is_refused_soon(read: Loader, text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()  # its own: how busy the machine is does not count
     (line,) = wrong(read, text)
     assert "more than" in line
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_a_byte_order_mark_and_windows_lines_are_fine(read: Loader) -> None:

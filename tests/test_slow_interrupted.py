@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support_killed import TESTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")]
 
-CODE = "import sys; from henshin.cli import run_pipeline; sys.exit(run_pipeline())"
+CODE = """\
+import sys
+from henshin.cli import run_pipeline
+sys.path.insert(0, sys.argv.pop(1))
+at = int(sys.argv.pop(1))
+if at:
+    from support_killed import killed_at
+    killed_at(at, "henshin.images.writing", "henshin.line_file")
+sys.exit(run_pipeline())
+"""
 NUMBER = 120
+MOST = 19 * 9
+"""One picture makes about nine such calls."""
 
 
-def started(out: str, place: Path) -> subprocess.Popen[str]:
-    words = ["negative.yaml", "--plugin", "negative.py", "-i", "photos", "-o", out, "--json"]
-    words += ["--set", "negative.seconds=0.02"]
-    return subprocess.Popen([sys.executable, "-c", CODE, *words], cwd=place, stdout=subprocess.PIPE, text=True)
+def ended(out: str, place: Path, killed: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, or to its death at that call of those who write."""
+    words = [TESTS, str(killed), "negative.yaml", "--plugin", "negative.py", "-i", "photos", "-o", out, "--json"]
+    command = [sys.executable, "-c", CODE, *words]
+    return subprocess.run(command, cwd=place, stdout=subprocess.PIPE, text=True, timeout=300)
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -34,35 +47,25 @@ def test_a_run_that_is_killed_many_times_comes_to_the_same_end(place: Path) -> N
     for index in range(NUMBER):
         pixels = rng.integers(0, 256, (96, 96, 3), np.uint8)
         Image.fromarray(pixels).save(place / "photos" / f"{index:03d}.png")
-    undisturbed = started("whole", place)
-    assert json.loads(undisturbed.communicate(timeout=300)[0])["exit_code"] == 0
+    assert json.loads(ended("whole", place).stdout)["exit_code"] == 0
     want = results(place / "whole")
     assert len(want) == NUMBER + 2
 
     out = place / "out"
     killed, kept = 0, 0
     for _ in range(12):
-        process = started("out", place)
-        before = len(results(out))
-        deadline = time.monotonic() + 120
-        # At some moment after some more pictures were written, be it within a write or within the record.
-        more = int(rng.integers(1, 20))
-        while process.poll() is None and len(results(out)) < before + more and time.monotonic() < deadline:
-            time.sleep(0.002)
-        time.sleep(float(rng.uniform(0, 0.03)))
-        killed += process.poll() is None
-        process.kill()
-        process.communicate()
+        # Be it within a write or within the record; the last ones may have nothing left to be killed at.
+        killed += ended("out", place, killed=int(rng.integers(1, MOST))).returncode == -signal.SIGKILL
         found = results(out)
         assert all(want[name] == data for name, data in found.items()), "whatever has its name is whole"
         assert len(found) >= kept, "and what is finished stays"
         kept = len(found)
     assert killed >= 3, "the test must have disturbed something"
 
-    summary = json.loads(started("out", place).communicate(timeout=300)[0])
+    summary = json.loads(ended("out", place).stdout)
     assert summary["exit_code"] == 0
     assert results(out) == want
     left = [path.name for path in out.rglob("*") if path.name.endswith(".part")]
     assert left == [], "nothing half-written is left lying about"
-    again = json.loads(started("out", place).communicate(timeout=300)[0])
+    again = json.loads(ended("out", place).stdout)
     assert (again["done"], again["up_to_date"]) == (0, NUMBER + 3)

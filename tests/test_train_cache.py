@@ -111,9 +111,18 @@ def test_a_build_that_breaks_off_leaves_nothing(tmp_path, folder, monkeypatch):
 
 def test_of_several_that_ask_at_once_one_decodes_and_the_others_wait(tmp_path, reads, monkeypatch):
     scenes(tmp_path / "set", 6)
-    slow = cache.load_fitted
-    monkeypatch.setattr(cache, "load_fitted", lambda *what: time.sleep(0.05) or slow(*what))
-    said: list[str] = []
+    waits = "set: waits for another process, which decodes the same pictures"
+    both = threading.Event()
+
+    class Said(list):
+        def append(self, line: str) -> None:
+            super().append(line)
+            if self.count(waits) == 2:
+                both.set()
+
+    real = cache.load_fitted
+    monkeypatch.setattr(cache, "load_fitted", lambda *what: real(*what) if both.wait(60) else "nobody waits")
+    said = Said()
     found: list[cache.DecodedImages] = []
     threads = [threading.Thread(target=lambda: found.append(get(tmp_path, said=said))) for _ in range(3)]
     for thread in threads:
@@ -123,40 +132,41 @@ def test_of_several_that_ask_at_once_one_decodes_and_the_others_wait(tmp_path, r
     assert len(reads) == 6
     assert len(found) == 3
     assert all(np.array_equal(one.pixels, found[0].pixels) for one in found)
-    assert said.count("set: waits for another process, which decodes the same pictures") == 2
+    assert said.count(waits) == 2
 
 
 BUILDER = """\
-import os, sys, time
+import os, sys, threading
 from pathlib import Path
 from henshin.train.data import cache
 from henshin.train.data.folders import pictures_in
 fast = cache.load_fitted
-def slow(*what):
+def told(*what):
     os.write(1, b"decodes\\n")  # in one piece, for several threads speak
-    time.sleep(float(sys.argv[2]))
+    if sys.argv[2] == "held":
+        threading.Event().wait()
     return fast(*what)
-cache.load_fitted = slow
+cache.load_fitted = told
 found = cache.decoded(pictures_in([Path(sys.argv[1])]), 32, "middle", print, "set")
 print(len(found.files), int(found.pixels.sum()), flush=True)
 """
 
 
-def builder(tmp_path: Path, seconds: float) -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", BUILDER, str(tmp_path / "set"), str(seconds)]
+def builder(tmp_path: Path, how: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", BUILDER, str(tmp_path / "set"), how]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_killed_process_leaves_no_lock_and_no_half_set_to_the_next(tmp_path, folder):
     made = scenes(tmp_path / "set", 3, 32, 32)
-    with builder(tmp_path, 60) as killed:
+    with builder(tmp_path, "held") as killed:
         assert killed.stdout.readline() == "decodes\n"
         killed.kill()
     assert len(list(folder.glob(".*.new"))) == 1
-    with builder(tmp_path, 0) as other:
+    with builder(tmp_path, "free") as other:
         said = other.stdout.read().splitlines()
     assert said == ["decodes"] * 3 + [f"3 {sum(int(picture.sum()) for picture in made)}"]
-    with builder(tmp_path, 0) as third:
+    with builder(tmp_path, "free") as third:
         assert third.stdout.read().splitlines() == said[-1:]
 
 

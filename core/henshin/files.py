@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
@@ -77,7 +78,13 @@ def user_cache() -> Path:
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal. Errors: OSError."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_open(file)
+
+
+def hash_open(file: BufferedReader) -> str:
+    """Return the SHA-256 of an open file's bytes in hexadecimal. Errors: OSError."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_text(text: str) -> str:

@@ -3,6 +3,8 @@
 Everything here is light: Pillow and numpy load when the first picture is read or written.
 
 - ``read(path) -> Decoded``: picture ``(H, W, 3)`` uint8 sRGB upright, alpha ``(H, W)`` uint8 or None, ``Metadata``.
+  The same in two steps, for who wants more of the file that is read than its picture: ``opened(path)`` and
+  ``read_open(file, suffix) -> Decoded``.
 - ``is_picture(path) -> bool``: by suffix, else by content. A damaged picture is a picture; a text file is none.
 - ``format_of(path) -> str | None``: what the file really holds (a PNG may be called .jpg), else what its suffix says.
 - ``output_format(source, wanted) -> str``: the format to write; ``suffix_for(format, original) -> str``: its suffix.
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 from henshin.images.containers import only_picture
 from henshin.images.formats import FORMATS, WRITABLE, WriteOptions, format_of, is_picture, output_format, suffix_for
-from henshin.images.io import copied_as, encode, read, write_bytes
+from henshin.images.io import copied_as, encode, opened, read, read_open, write_bytes
 from henshin.images.picture import MOST_PIXELS, Decoded
 
 __all__ = [
@@ -33,8 +35,10 @@ __all__ = [
     "format_of",
     "is_picture",
     "only_picture",
+    "opened",
     "output_format",
     "read",
+    "read_open",
     "suffix_for",
     "write_bytes",
 ]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -52,12 +51,13 @@ _DISPLAY_P3 = 12
 """Colour primaries of H.273: SMPTE EG 432-1."""
 
 
-def decode(path: Path, fmt: str) -> Decoded:
-    """Decode a file of a known format. Errors: PictureError, whatever the decoder raises on damaged data."""
+def decode(file: BinaryIO, fmt: str) -> Decoded:
+    """Decode an open file of a known format. Errors: PictureError, whatever the decoder raises on damaged data."""
     if fmt == "HEIF":
         _allow_heif()
     try:
-        with path.open("rb") as file, Image.open(file, formats=[fmt]) as image:
+        file.seek(0)
+        with Image.open(file, formats=[fmt]) as image:
             decoded = _decode(image)
             if fmt == "WEBP":
                 file.seek(0)

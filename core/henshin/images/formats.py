@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import stat
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -117,12 +117,16 @@ def format_of(path: Path) -> str | None:
     return sniff(_head(path)) or FORMATS.get(suffix)
 
 
-def reader_of(path: Path) -> str | None:
-    """Name the format to read a file as: its content decides, or its suffix where content cannot; else None."""
-    if path.suffix.lower() in _RAW:
+def reader_of(file: BinaryIO, suffix: str) -> str | None:
+    """Name the format to read an open file as: its content decides, or its suffix where content cannot; else None.
+
+    Errors: OSError.
+    """
+    if suffix.lower() in _RAW:
         return None
-    promised = FORMATS.get(path.suffix.lower())
-    return sniff(_head(path)) or (promised if promised in _BY_SUFFIX_ALONE else None)
+    file.seek(0)
+    promised = FORMATS.get(suffix.lower())
+    return sniff(file.read(_HEAD)) or (promised if promised in _BY_SUFFIX_ALONE else None)
 
 
 def _head(path: Path) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from henshin.errors import PictureError
 from henshin.images.formats import FORMATS, WriteOptions, reader_of
@@ -23,25 +24,39 @@ def read(path: Path) -> Decoded:
     pixels become 8-bit RGB, the first frame of an animation is taken. What was decided on the way is in
     ``metadata.notes``. Errors: PictureError with the reason; a picture that is cut off is never half read.
     """
+    with opened(path) as file:
+        return read_open(file, path.suffix)
+
+
+def opened(path: Path) -> BufferedReader:
+    """Open the file of a picture, once for all that is to be known of it: what its name stands for may change.
+
+    Errors: PictureError when it is no file, or cannot be opened.
+    """
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise PictureError("not a file, but a folder, pipe or device")
-        with path.open("rb"):
-            pass
+        return path.open("rb")
     except OSError as error:
         raise PictureError(f"cannot be opened: {error.strerror or error}") from error
-    if found.st_size == 0:
-        raise PictureError("empty file (0 bytes)")
-    fmt = reader_of(path)
+
+
+def read_open(file: BinaryIO, suffix: str) -> Decoded:
+    """Read a picture from its open file, as ``read`` does; ``suffix`` is that of its name. Errors: PictureError."""
+    try:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise PictureError("empty file (0 bytes)")
+        fmt = reader_of(file, suffix)
+    except OSError as error:
+        raise PictureError(f"cannot be read: {error.strerror or error}") from error
     if fmt is None:
-        promised = FORMATS.get(path.suffix.lower())
+        promised = FORMATS.get(suffix.lower())
         reason = f"not the {promised} picture that its suffix promises, nor any other" if promised else "no picture"
         raise PictureError(f"{reason} that henshin can read")
 
     from henshin.images.decoding import decode
 
-    return decode(path, fmt)
+    return decode(file, fmt)
 
 
 def encode(picture: Picture, alpha: Picture | None, metadata: Metadata, fmt: str, options: WriteOptions) -> bytes:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from henshin import images
 from henshin.api.frame import Frame
 from henshin.api.placement import check_frame
 from henshin.engine.preparation.input_files import SourceFile
-from henshin.engine.preparation.prepare import PreparedRun, content_hash
+from henshin.engine.preparation.prepare import PreparedRun
 from henshin.engine.record.manifest import RecordEntry
 from henshin.engine.report.summary import Status
 from henshin.engine.stages.job import Job
 from henshin.engine.stages.runner import StageRunner
 from henshin.errors import HenshinError, PictureError
-from henshin.files import hash_text
+from henshin.files import hash_open, hash_text
 from henshin.text import one_line
 
 if TYPE_CHECKING:
@@ -54,32 +55,45 @@ class Reader:
         if source.key in self.prepared.existing:
             return LoadedSource(source, verdict="existing")
         start = perf_counter()
-        job = Job(source, content_hash(source))
-        finished = self._finished(source, job)
-        if finished is not None:
-            return finished
         try:
-            decoded = images.read(source.path)
+            file = images.opened(source.path)
+        except PictureError as error:
+            job = Job(source, "")
+            finished = self._finished(source, job)
+            job.fail("read", PictureError(error.reason))
+        else:
+            with file:  # one and the same, or the hash might be that of another picture
+                job = Job(source, _hash(file))
+                finished = self._finished(source, job)
+                if finished is None:
+                    self._read(job, file)
+        job.seconds = perf_counter() - start
+        return finished or LoadedSource(source, job)
+
+    def _read(self, job: Job, file: BinaryIO) -> None:
+        """Give a job its first frame, or the reason why there is none."""
+        source = job.source
+        try:
+            decoded = images.read_open(file, source.path.suffix)
         except PictureError as error:
             job.fail("read", PictureError(error.reason))
+            return
         except Exception as error:
             log.info("reading %s", source.path, exc_info=True)
             job.fail("read", PictureError(one_line(error)))
-        else:
-            job.alpha, job.notes = decoded.alpha, tuple(decoded.metadata.notes)
-            job.size = decoded.picture.nbytes + (decoded.alpha.nbytes if decoded.alpha is not None else 0)
-            job.frames = [
-                Frame(
-                    source=str(source.path),
-                    name=self.prepared.names.predicted(source),
-                    picture=decoded.picture,
-                    alpha=decoded.alpha,
-                    metadata=decoded.metadata,
-                    decoded=decoded.picture,
-                )
-            ]
-        job.seconds = perf_counter() - start
-        return LoadedSource(source, job)
+            return
+        job.alpha, job.notes = decoded.alpha, tuple(decoded.metadata.notes)
+        job.size = decoded.picture.nbytes + (decoded.alpha.nbytes if decoded.alpha is not None else 0)
+        job.frames = [
+            Frame(
+                source=str(source.path),
+                name=self.prepared.names.predicted(source),
+                picture=decoded.picture,
+                alpha=decoded.alpha,
+                metadata=decoded.metadata,
+                decoded=decoded.picture,
+            )
+        ]
 
     def _finished(self, source: SourceFile, job: Job) -> LoadedSource | None:
         entry = self.prepared.finished(source, job.input_hash)
@@ -167,3 +181,11 @@ def _begun(stage: Stage[Any], label: str) -> Iterator[Any]:
 def _made_up(name: str, output: str) -> SourceFile:
     """Return the source of a frame that no file held."""
     return SourceFile(Path(name), output, name, "")
+
+
+def _hash(file: BufferedReader) -> str:
+    """Return the hash of a source's open file, or "" where it cannot be read: reading it will say why."""
+    try:
+        return hash_open(file)
+    except OSError:
+        return ""
