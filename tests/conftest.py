@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.paths import ROOT
 
-pytest_plugins = ["support_cli", "support_evaluation", "support_pipeline"]  # whose fixtures several files use
-
-ROOT = Path(__file__).resolve().parents[1]
+pytest_plugins = ["support.cli", "support.evaluation", "support.pipeline"]  # whose fixtures several files use
 
 
 @pytest.fixture(scope="session")

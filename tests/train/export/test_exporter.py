@@ -1,0 +1,194 @@
+"""Exported models draw what PyTorch draws, say what they are, and are not written otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from support.train import domains, run_yaml  # noqa: E402
+from torch import nn  # noqa: E402
+
+from henshin import Generator, GeneratorConfig  # noqa: E402
+from henshin.errors import HenshinError  # noqa: E402
+from henshin.models import read_contract  # noqa: E402
+from henshin.registry import build_registry  # noqa: E402
+from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
+from henshin.testing import picture  # noqa: E402
+from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
+from henshin.train.export import export  # noqa: E402
+from henshin.train.export.parity import check_parity  # noqa: E402
+from henshin.train.loop.launch import train  # noqa: E402
+from henshin.train.weights import from_run as publish  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
+from henshin_plugins.cyclegan import ResNet  # noqa: E402
+from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
+
+PICTURES = [picture(120, 90, seed) for seed in range(3)]
+
+
+def source(upsample: str = "resize") -> TrainedNetwork:
+    torch.manual_seed(4)
+    generator = ResNet(ResNetConfig(width=8, blocks=2, upsample=upsample))
+    network = generator.build()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(4)  # as contrasty as a trained network
+    return TrainedNetwork(generator, network, 64, "a test", "no data", "Apache-2.0")
+
+
+def model(path: Path) -> Model:
+    contract = read_contract(path)
+    assert contract is not None
+    return Model(contract, OnnxSession(path, Device("cpu")))
+
+
+@pytest.mark.parametrize(("upsample", "fp16"), [("resize", False), ("transposed", True)])
+def test_an_exported_network_draws_what_pytorch_draws_at_any_size_and_batch(tmp_path, upsample, fp16):
+    made = source(upsample)
+    export(made, tmp_path / "tiny.onnx", PICTURES, fp16=fp16)
+    for height, width in ((64, 64), (36, 100)):
+        batch = np.stack([picture(width, height, seed) for seed in range(3)])
+        with torch.no_grad():
+            x = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
+            expected = ((made.network(x) + 1) * 127.5).clamp(0, 255).round().permute(0, 2, 3, 1).numpy()
+        got = model(tmp_path / "tiny.onnx").run(batch)
+        assert got.dtype == np.uint8
+        assert np.abs(got.astype(float) - expected).max() <= 1
+        assert expected.std() > 10
+
+
+def test_the_model_says_what_it_is(tmp_path):
+    contract = export(source(), tmp_path / "tiny.onnx", PICTURES, weights=True)
+    assert read_contract(tmp_path / "tiny.onnx") == contract
+    assert (contract.name, contract.generator, contract.size_multiple, contract.reach) == (
+        "tiny",
+        "resnet",
+        4,
+        "global",
+    )
+    assert contract.config == {"width": 8, "blocks": 2, "downs": 2, "upsample": "resize"}
+    assert (contract.preferred_size, contract.data, contract.licence) == (64, "no data", "Apache-2.0")
+    again = publish.from_weights("resnet", contract.config, tmp_path / "tiny.safetensors", build_registry(), 64, "", "")
+    assert export(again, tmp_path / "again.onnx", PICTURES).weights_sha256 == contract.weights_sha256
+
+
+def test_fp16_halves_the_file_and_keeps_the_arithmetic(tmp_path):
+    made = source()
+    export(made, tmp_path / "whole.onnx", PICTURES)
+    before = model(tmp_path / "whole.onnx").translate([PICTURES[0]])[0]
+    export(made, tmp_path / "half.onnx", PICTURES, fp16=True)
+    after = model(tmp_path / "half.onnx").translate([PICTURES[0]])[0]
+    assert (tmp_path / "half.onnx").stat().st_size < 0.75 * (tmp_path / "whole.onnx").stat().st_size
+    assert np.abs(before.astype(int) - after).max() <= 3
+
+
+def test_a_weight_beyond_fp16_is_named(tmp_path):
+    made = source()
+    with torch.no_grad():
+        next(made.network.parameters())[0, 0, 0, 0] = 1e6
+    with pytest.raises(HenshinError, match=r"'encoder\.0\.1\.weight' does not fit into fp16"):
+        export(made, tmp_path / "half.onnx", PICTURES, fp16=True)
+
+
+class Wandering(nn.Module):
+    """Gives something else each time it is asked: no export can agree with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 3, 1)
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return torch.tanh(self.convolution(x) + 0.2 * (self.calls % 5))
+
+
+class WanderingGenerator(Generator[GeneratorConfig]):
+    """See Wandering."""
+
+    name = "wandering"
+
+    def build(self):
+        return Wandering()
+
+
+def test_a_model_that_differs_from_pytorch_is_not_written(tmp_path):
+    generator = WanderingGenerator(GeneratorConfig())
+    target = tmp_path / "wandering.onnx"
+    with pytest.raises(HenshinError, match=r"differs from PyTorch by \d+ grey levels.*nothing was written"):
+        export(TrainedNetwork(generator, generator.build(), None, "", "", ""), target, PICTURES, weights=True)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(HenshinError, match="on nothing"):
+        check_parity(nn.Identity(), target, [])
+
+
+class Blue(Generator[GeneratorConfig]):
+    """Keeps the first channel of BGR in [0, 1], and nothing else."""
+
+    name = "blue"
+    value_range = (0.0, 1.0)
+    channel_order = "BGR"
+    reach = 0
+
+    def build(self):
+        class Keep(nn.Module):
+            def forward(self, x):
+                return x * torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+
+        return Keep()
+
+
+def test_range_and_channel_order_are_put_into_the_graph(tmp_path):
+    generator = Blue(GeneratorConfig())
+    export(TrainedNetwork(generator, generator.build(), None, "", "", ""), tmp_path / "blue.onnx", PICTURES)
+    drawn = model(tmp_path / "blue.onnx").translate([PICTURES[0]])[0]
+    assert np.array_equal(drawn[..., 2], PICTURES[0][..., 2])
+    assert not drawn[..., :2].any()
+
+
+def test_a_run_becomes_a_model_by_its_averaged_weights(tmp_path):
+    domains(tmp_path)
+    registry = build_registry()
+    plan = load_run(run_yaml(tmp_path, "cut", steps=3, scales=1), registry)
+    train(plan, tmp_path / "run", registry, TrainOptions(device="cpu", precision="fp32"), lambda _: None)
+    found = publish.from_run(tmp_path / "run", registry, data="drawn by a test", licence="CC0")
+    contract = export(found, tmp_path / "drawn.onnx", PICTURES)
+    assert contract.preferred_size == 32
+    assert "recipe cut, 3 steps" in contract.origin
+    assert contract.data == "drawn by a test"
+
+
+def test_weights_that_do_not_fit_are_refused_by_the_first_tensor(tmp_path):
+    from safetensors.torch import save_file
+
+    made = source()
+    registry = build_registry()
+    options = {"width": 8, "blocks": 2, "upsample": "resize"}
+    tensors = made.network.state_dict()
+    save_file({**tensors, "extra": torch.zeros(1)}, tmp_path / "w.safetensors")
+    with pytest.raises(HenshinError, match="has an unknown tensor 'extra'"):
+        publish.from_weights("resnet", options, tmp_path / "w.safetensors", registry, None, "", "")
+    save_file(tensors, tmp_path / "w.safetensors")
+    with pytest.raises(HenshinError, match=r"has an unknown tensor 'encoder\.4\.body\.1\.bias'"):
+        publish.from_weights("resnet", {**options, "blocks": 1}, tmp_path / "w.safetensors", registry, None, "", "")
+    with pytest.raises(HenshinError, match=r"'decoder\.0\.2\.bias' is \(16,\), generator 'resnet' wants \(32,\)"):
+        publish.from_weights(
+            "resnet",
+            {"width": 16, "blocks": 2, "upsample": "resize"},
+            tmp_path / "w.safetensors",
+            registry,
+            None,
+            "",
+            "",
+        )
+    (tmp_path / "w.safetensors").write_text("no")
+    with pytest.raises(HenshinError, match="cannot be read as safetensors"):
+        publish.from_weights("resnet", {}, tmp_path / "w.safetensors", registry, None, "", "")
+
+
+def test_a_folder_without_a_run_is_told(tmp_path):
+    with pytest.raises(HenshinError, match=r"no run\.json"):
+        publish.from_run(tmp_path, build_registry())
