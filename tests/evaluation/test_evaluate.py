@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support import onnx as onnx_models
 from support.evaluation import drawn, save, table, told
 
 from henshin.cli import main

@@ -17,7 +17,7 @@ COMMANDS = {
     "evaluate": Lazy(
         "henshin.cli.commands.evaluate:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
     ),
-    "sheet": Lazy("henshin.cli.commands.evaluate:sheet", "Draw pictures enlarged side by side.", _LOOK),
+    "sheet": Lazy("henshin.cli.commands.sheet:sheet", "Draw pictures enlarged side by side.", _LOOK),
     "pipelines": Lazy(
         "henshin.cli.commands.check:pipelines", "List the ready pipelines, or print the file of one.", _LOOK
     ),
@@ -28,7 +28,7 @@ COMMANDS = {
     "schema": Lazy("henshin.cli.commands.check:schema", "Print the JSON schema of a pipeline, for editors.", _LOOK),
     "train": Lazy("henshin.cli.commands.train:train", "Train a network as a run's YAML says.", _TRAIN),
     "export": Lazy(
-        "henshin.cli.commands.train:export", "Turn a trained network into a model that passes its parity check.", _TRAIN
+        "henshin.cli.commands.export:export", "Turn a trained network into a model that passes its parity check.", _TRAIN
     ),
     "import": Lazy(
         "henshin.cli.commands.import_weights:import_weights", "Turn published weights into a model.", _TRAIN
