@@ -13,7 +13,7 @@ from pydantic import Field
 
 from henshin.api.frame import Face, Frame
 from henshin.api.stage import Stage, StageConfig
-from henshin.engine import Limits, RunOptions, Summary, plan, run
+from henshin.engine import Limits, RunOptions, RunRequest, Summary, plan, run
 from henshin.errors import PictureError
 from henshin.images import WriteOptions
 from henshin.models import ModelStore
@@ -199,9 +199,7 @@ class Bench:
         Image.new(mode, size, tuple(colour)).save(path, **save)
         return path
 
-    def arguments(
-        self, stages: Any, inputs: Any, output: Path | str | None, options: Any
-    ) -> tuple[Any, dict[str, Any]]:
+    def request(self, stages: Any, inputs: Any, output: Path | str | None, options: Any) -> RunRequest:
         made = [stage if isinstance(stage, Stage) else stage(stage.Config()) for stage in stages]
         pipeline = Pipeline("test", "", self.folder / "test.yaml", made)
         limits = Limits(**{key: options.pop(key) for key in list(options) if key in Limits.__dataclass_fields__})
@@ -212,17 +210,16 @@ class Bench:
         nowhere = self.folder / "models"
         store = ModelStore(local=nowhere, user=nowhere, packaged=nowhere)
         inputs = [self.photos] if inputs is None else inputs
-        return (pipeline, inputs, output or self.out, chosen), {"store": store, "registry": Registry()}
+        return RunRequest(pipeline, inputs, output or self.out, chosen, store, Registry())
 
     def run(self, *stages: Any, inputs: Any = None, output: Path | str | None = None, **options: Any) -> Summary:
         """Run these stages over the photos."""
-        positional, named = self.arguments(stages, inputs, output, options)
+        request = self.request(stages, inputs, output, options)
         self.told = Told()
-        return run(*positional, **named, report=self.told)
+        return run(request, self.told)
 
     def plan(self, *stages: Any, inputs: Any = None, output: Path | str | None = None, **options: Any) -> Any:
-        positional, named = self.arguments(stages, inputs, output, options)
-        return plan(*positional, **named)
+        return plan(self.request(stages, inputs, output, options))
 
     def files(self, folder: Path | None = None) -> list[str]:
         """The results, as paths below the output folder, without the record."""

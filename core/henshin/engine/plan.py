@@ -1,27 +1,22 @@
-"""What a run would do, without doing any of it (``--dry-run``)."""
+"""The plan of a run (``--dry-run``): its stages, models, providers and sources, without running any of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from henshin.engine.options import RunOptions
 from henshin.engine.preparation.fingerprint import models_of
-from henshin.engine.preparation.outputs import path_key
-from henshin.engine.preparation.prepare import PreparedRun, content_hash, prepare
-from henshin.engine.record.manifest import Manifest
+from henshin.engine.preparation.prepare import PreparedRun, content_hash, open_run
+from henshin.engine.preparation.request import RunRequest
 from henshin.engine.report.summary import network_name
-from henshin.engine.run import begin, renamed_note
+from henshin.engine.run import renamed_note
 from henshin.engine.stages.runner import StageRunner
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
     from henshin.models import ModelStore, ResolvedModel
-    from henshin.pipeline import Pipeline
-    from henshin.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do. ``files`` counts the listed pictures (None: a source stage makes them).
+    """The plan of a run. ``files`` counts the listed pictures (None: a source stage makes them).
 
     ``to_do`` + ``up_to_date`` + ``failed_before`` + ``existing`` = ``files``. ``providers`` says what would run each
     network, as its session reports it; ``names`` are the outputs of the first few sources, as far as known beforehand.
@@ -79,57 +74,53 @@ class Plan:
 SHOWN = 5
 
 
-def plan(
-    pipeline: Pipeline,
-    inputs: Sequence[Path | str],
-    output: Path | str | None,
-    options: RunOptions,
-    *,
-    store: ModelStore,
-    registry: Registry,
-) -> Plan:
-    """Find out what ``run`` would do with the same arguments. Opens the stages to see what really runs; writes nothing.
+def plan(request: RunRequest) -> Plan:
+    """Return what ``run`` would do with the same request. Opens the stages to learn what runs them; writes nothing.
 
     Errors: those of ``run``.
     """
-    target, listing, context = begin(pipeline, inputs, output, options, store, registry)
-    manifest = Manifest(target.record, path_key).load()
-    prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
-    stages = StageRunner(pipeline.stages)
-    opened_by: dict[str, list[str]] = {}
-    try:
-        stages.open(context, lambda label: _note_networks(label, context, opened_by))
-        providers: dict[str, list[str]] = {}
-        for path, network in context.opened.items():
-            providers[network_name(path, providers)] = list(network.providers)
-    finally:
-        stages.close()
-    own = pipeline.source is not None
-    up_to_date, failed = (0, 0) if own else _finished(prepared)
-    files = len(prepared.sources)
-    return Plan(
-        pipeline=pipeline.name,
-        output=target.shown,
-        device=str(context.device),
-        stages=_stages(stages, pipeline.base, store, opened_by),
-        providers=providers,
-        files=None if own else files,
-        to_do=None if own else files - up_to_date - failed - len(prepared.existing),
-        up_to_date=up_to_date,
-        failed_before=failed,
-        existing=len(prepared.existing),
-        non_pictures=listing.non_pictures,
-        names={
-            str(source.path): prepared.names.predicted(source) + target.expected_suffix(source)
-            for source in prepared.sources[:SHOWN]
-        },
-        notes=[
-            *([context.device.note] if context.device.note and providers else []),
-            *([renamed_note(len(renamed))] if (renamed := prepared.renamed()) else []),
-            *(f"'{folder}' {reason}" for folder, reason in listing.unreadable),
-            *(f"'{folder}' holds results of henshin and is left out" for folder in listing.left_out),
-        ],
-    )
+    with open_run(request, write=False) as (context, prepared):
+        stages = StageRunner(request.pipeline.stages)
+        opened_by: dict[str, list[str]] = {}
+        try:
+            stages.open(context, lambda label: _note_networks(label, context, opened_by))
+            providers: dict[str, list[str]] = {}
+            for path, network in context.opened.items():
+                providers[network_name(path, providers)] = list(network.providers)
+        finally:
+            stages.close()
+        makes_pictures = request.pipeline.source is not None
+        up_to_date, failed = (0, 0) if makes_pictures else _finished(prepared)
+        files = len(prepared.sources)
+        return Plan(
+            pipeline=request.pipeline.name,
+            output=prepared.target.shown,
+            device=str(context.device),
+            stages=_stages(stages, request.pipeline.base, request.store, opened_by),
+            providers=providers,
+            files=None if makes_pictures else files,
+            to_do=None if makes_pictures else files - up_to_date - failed - len(prepared.existing),
+            up_to_date=up_to_date,
+            failed_before=failed,
+            existing=len(prepared.existing),
+            non_pictures=prepared.listing.non_pictures,
+            names={
+                str(source.path): prepared.names.predicted(source) + prepared.target.expected_suffix(source)
+                for source in prepared.sources[:SHOWN]
+            },
+            notes=_notes(context, prepared, bool(providers)),
+        )
+
+
+def _notes(context: Context, prepared: PreparedRun, has_networks: bool) -> list[str]:
+    """Return the remarks on the device, on longer names and on folders that are left out."""
+    renamed = prepared.renamed()
+    return [
+        *([context.device.note] if context.device.note and has_networks else []),
+        *([renamed_note(len(renamed))] if renamed else []),
+        *(f"'{folder}' {reason}" for folder, reason in prepared.listing.unreadable),
+        *(f"'{folder}' holds results of henshin and is left out" for folder in prepared.listing.left_out),
+    ]
 
 
 def _finished(prepared: PreparedRun) -> tuple[int, int]:

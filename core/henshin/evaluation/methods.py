@@ -211,7 +211,7 @@ class ByPipeline:
 
     def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:
         """Write what is given, where it is no file already, and run the pipeline over all of it."""
-        from henshin.engine import run
+        from henshin.engine import RunRequest, run
 
         self.check(scale)
         shutil.rmtree(self.folder / f"run-{self._runs}", ignore_errors=True)  # what was measured needs no room
@@ -226,15 +226,9 @@ class ByPipeline:
                 self._drawn[case.path] = error
         if not files:
             return
-        summary = run(
-            self._pipeline,
-            list(files.values()),
-            place / "drawn",
-            self.options,
-            store=self.store,
-            registry=self.registry,
-            report=_Notes(self.tell),
-        )
+        inputs = list(files.values())
+        request = RunRequest(self._pipeline, inputs, place / "drawn", self.options, self.store, self.registry)
+        summary = run(request, _Notes(self.tell))
         _refuse_unfinished(summary)
         self.seconds = sum(summary.stages.values())
         self._collect(files, place / "drawn")

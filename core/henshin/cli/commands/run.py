@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +27,7 @@ def session(asked: dict[str, Any], level: int) -> int:
     """
     from henshin.cli.output import log_to
     from henshin.cli.progress import reporter
-    from henshin.engine import plan, run
+    from henshin.engine import RunRequest, plan, run
     from henshin.models import ModelStore
     from henshin.pipeline import load
 
@@ -36,16 +35,15 @@ def session(asked: dict[str, Any], level: int) -> int:
     store = ModelStore()
     with _quiet_stdout(asked["as_json"]):
         pipeline = load(asked["pipeline"], registry, store, asked["overrides"])
-    options = run_options(asked)
-    inputs: list[Path | str] = list(asked["inputs"])
+    request = RunRequest(pipeline, asked["inputs"], asked["output"], run_options(asked), store, registry)
     if asked["dry_run"]:
         with log_to(say, level), _quiet_stdout(asked["as_json"]):
-            planned = plan(pipeline, inputs, asked["output"], options, store=store, registry=registry)
+            planned = plan(request)
         tell_plan(planned, asked["as_json"])
         return 0
     report = reporter(level)
     with log_to(report.line, level), _quiet_stdout(asked["as_json"]):
-        summary = run(pipeline, inputs, asked["output"], options, store=store, registry=registry, report=report)
+        summary = run(request, report)
     tell_summary(summary, asked["as_json"], level)
     return summary.exit_code
 

@@ -1,28 +1,29 @@
-"""All that is settled before anything runs: what is worked on, under which names, and whether it may be."""
+"""The preparation of a run: its sources, the names of its outputs, and the files that are in the way."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from henshin.api.context import Context
 from henshin.api.stage import Memory, Remembered
-from henshin.engine.options import RunOptions
+from henshin.engine.options import OnExisting
 from henshin.engine.preparation.fingerprint import fingerprint
 from henshin.engine.preparation.input_files import Listing, SourceFile, list_inputs
-from henshin.engine.preparation.outputs import Names, Target, path_key
+from henshin.engine.preparation.outputs import Names, Target, path_key, resolve_target
 from henshin.engine.record.manifest import Manifest, RecordEntry
 from henshin.errors import HenshinError
-from henshin.files import hash_file
+from henshin.files import hash_file, user_cache
 from henshin.text import listed
 
 if TYPE_CHECKING:
-    from henshin.models import ModelStore
-    from henshin.pipeline import Pipeline
-    from henshin.registry import Registry
+    from henshin.engine.preparation.request import RunRequest
 
 
 SHOWN = 3
@@ -30,10 +31,10 @@ SHOWN = 3
 
 @dataclass
 class PreparedRun:
-    """What a run is going to do. ``existing`` holds the keys of sources left alone under ``--on-existing skip``.
+    """The sources of a run, the names of their outputs, and the record of earlier runs.
 
-    ``inherited`` holds what the record says of photos that were moved since, by their new keys; ``inputs`` the real
-    paths of all inputs.
+    ``existing`` holds the keys of sources left alone under ``--on-existing skip``, ``inherited`` the record's entries
+    of photos that were moved since, by their new keys, and ``inputs`` the real paths of all inputs.
     """
 
     target: Target
@@ -117,8 +118,40 @@ def content_hash(source: SourceFile) -> str:
         return ""
 
 
-def list_sources(pipeline: Pipeline, inputs: Sequence[Path | str], target: Target) -> Listing:
+@contextmanager
+def open_run(request: RunRequest, *, write: bool) -> Iterator[tuple[Context, PreparedRun]]:
+    """Yield the context of the stages and the prepared run; ``write`` locks the output folder and keeps its record.
+
+    Errors: HenshinError for wrong use (no pictures, files in the way, a folder in which another run is at work);
+    MissingError for a GPU that is required and not there.
+    """
+    target = resolve_target(request.output, request.pipeline.name, request.inputs, request.options.write)
+    listing = list_sources(request, target)
+    context = _make_context(request)
+    manifest = Manifest(target.record, path_key)
+    with manifest if write else nullcontext(manifest.load()):
+        yield context, prepare(request, listing, target, manifest)
+
+
+def _make_context(request: RunRequest) -> Context:
+    """Return the context that the stages of a run are opened with. Errors: MissingError for a required GPU."""
+    from henshin.runtime import resolve_device
+
+    options = request.options
+    return Context(
+        device=resolve_device(options.device, options.require_gpu),
+        batch_size=options.batch_size,
+        cache_folder=options.cache or user_cache(),
+        log=logging.getLogger("henshin"),
+        registry=request.registry,
+        store=request.store,
+        base=request.pipeline.base,
+    )
+
+
+def list_sources(request: RunRequest, target: Target) -> Listing:
     """Return the listing of a run's pictures. Errors: HenshinError, also when there are none."""
+    pipeline, inputs = request.pipeline, request.inputs
     if pipeline.source is not None:
         if inputs:
             raise HenshinError(
@@ -143,21 +176,13 @@ def _nothing(inputs: Sequence[Path | str], listing: Listing) -> str:
     return f"no pictures in {names}{others}{results}"
 
 
-def prepare(
-    pipeline: Pipeline,
-    listing: Listing,
-    target: Target,
-    options: RunOptions,
-    manifest: Manifest,
-    *,
-    store: ModelStore,
-    registry: Registry,
-) -> PreparedRun:
-    """Name all outputs and look at what is in their place already. Writes nothing.
+def prepare(request: RunRequest, listing: Listing, target: Target, manifest: Manifest) -> PreparedRun:
+    """Name all outputs and find the files that are in their place already. Writes nothing.
 
     Errors: HenshinError when an output would be one of the inputs, or when files are in the way that no run wrote and
     ``on_existing`` is "error".
     """
+    pipeline, options = request.pipeline, request.options
     suffixes = {source.key: target.expected_suffix(source) for source in listing.sources}
     inputs = frozenset(_real(source.path) for source in listing.sources)
 
@@ -178,7 +203,7 @@ def prepare(
         target,
         manifest,
         names,
-        fingerprint(pipeline, target.write, store, registry),
+        fingerprint(pipeline, target.write, request.store, request.registry),
         listing,
         sources,
         options.retry_failed,
@@ -191,16 +216,16 @@ def prepare(
         if entry is not None:
             prepared.inherited[key] = entry
     if not any(stage.renames for stage in pipeline.stages):
-        _look_for_strangers(prepared, expected, options)
+        _handle_foreign_files(prepared, expected, options.on_existing)
     return prepared
 
 
-def _look_for_strangers(prepared: PreparedRun, expected: dict[str, str], options: RunOptions) -> None:
-    """Note, or refuse, files that no run wrote and that stand where results are to go."""
+def _handle_foreign_files(prepared: PreparedRun, expected: dict[str, str], on_existing: OnExisting | None) -> None:
+    """Note or refuse files that no run wrote and that stand where results are to go. Errors: HenshinError."""
     in_the_way = {key: relative for key, relative in expected.items() if prepared.is_foreign(relative)}
-    if options.on_existing == "skip":
+    if on_existing == "skip":
         prepared.existing = set(in_the_way)
-    elif options.on_existing != "overwrite" and in_the_way:
+    elif on_existing != "overwrite" and in_the_way:
         raise HenshinError(_refusal(prepared.target, list(in_the_way.values())))
 
 
