@@ -1,8 +1,8 @@
-"""What is checked between stages and around them: what one gives to the next, missing models, missing packages."""
+"""Checks of a pipeline's stages: their packages, models and files, and the flow from one stage to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,23 +19,26 @@ from henshin.registry.checks import extra_of, flow_problem, static
 from henshin.text import did_you_mean, listed, one_line
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from henshin.models import ModelStore
 
 
 @dataclass(slots=True)
 class Step:
-    """One stage of a pipeline while it is checked.
+    """One stage of a pipeline while it is checked. ``where`` names the file in problems.
 
     ``cls`` is None when no stage has its name, ``stage`` when its options are wrong.
     """
 
+    where: str
     label: str
     node: Node
     cls: type[Stage[Any]] | None = None
     stage: Stage[Any] | None = None
 
     def trait(self, name: str) -> Any:
-        """Return ``needs``, ``works_on`` and the like; None where only right options could tell."""
+        """Return ``needs``, ``works_on`` and the like; None where that depends on options that are wrong."""
         if self.stage is not None:
             return getattr(self.stage, name)
         return None if self.cls is None else static(self.cls, name)[1]
@@ -45,20 +48,32 @@ class Step:
         value = self.trait(name)
         return None if value is None or flow_problem(value) else frozenset(value)
 
-    def problem(self, where: str, message: str, mark: Position | None = None, missing: bool = False) -> Problem:
+    def problem(self, message: str, mark: Position | None = None, missing: bool = False) -> Problem:
         """Return a problem at this stage, or at a place within it."""
         mark = mark or self.node.key_mark("use")
-        return Problem(mark.where or where, mark.line, message, missing)
+        return Problem(mark.where or self.where, mark.line, message, missing)
 
-    def option_problem(self, where: str, path: OptionPath, message: str, missing: bool = False) -> Problem:
+    def option_problem(self, path: OptionPath, message: str, missing: bool = False) -> Problem:
         """Return a problem with the value of one of its options."""
         mark = locate(self.node, path)[1] if path[0] in self.node.mapping else None
-        return self.problem(where, f"{label(self.label, path)}: {message}", mark, missing)
+        return self.problem(f"{label(self.label, path)}: {message}", mark, missing)
 
 
-def trait_problems(step: Step, where: str) -> list[Problem]:
-    """Say what is wrong with what a stage computes from its options: the fault of its plugin, told at its line."""
-    problems = []
+def step_problems(step: Step, store: ModelStore, base: Path) -> list[Problem]:
+    """Return everything that is wrong with one stage by itself; ``base`` is the folder of the pipeline's file.
+
+    A stage whose plugin fails to compute a trait is checked no further: ``step.stage`` becomes None.
+    """
+    problems = list(_trait_problems(step))
+    problems += _package_problems(step)
+    if step.stage is not None:
+        problems += _model_problems(step, step.stage.config, store, base)
+        problems += _file_problems(step, step.stage.config, base)
+    return problems
+
+
+def _trait_problems(step: Step) -> Iterator[Problem]:
+    """Check the traits that a plugin computes from a stage's options: wrong ones are the plugin's fault."""
     for name in ("needs", "gives", "ends"):
         try:
             wrong = flow_problem(step.trait(name)) if step.stage is not None else None
@@ -66,45 +81,36 @@ def trait_problems(step: Step, where: str) -> list[Problem]:
             wrong = f"cannot be told: {one_line(error)}"
             step.stage = None
         if wrong:
-            problems.append(step.problem(where, f"{step.label}: the plugin's '{name}' {wrong}"))
-    return problems
+            yield step.problem(f"{step.label}: the plugin's '{name}' {wrong}")
 
 
-def extra_problems(step: Step, where: str) -> list[Problem]:
-    """Say which optional dependencies a stage wants and lacks, with the command that installs them."""
+def _package_problems(step: Step) -> Iterator[Problem]:
+    """Check that a stage's optional dependency is installed, else give the command that installs it."""
     extra = extra_of(step.trait("extra"))
-    if extra is None or find_spec(extra.module) is not None:
-        return []
-    message = f"{step.label} needs {extra.module}, which is not installed; run: pip install '{extra.install}'"
-    return [step.problem(where, message, missing=True)]
+    if extra is not None and find_spec(extra.module) is None:
+        message = f"{step.label} needs {extra.module}, which is not installed; run: pip install '{extra.install}'"
+        yield step.problem(message, missing=True)
 
 
-def model_problems(step: Step, where: str, store: ModelStore, base: Path) -> list[Problem]:
-    """Say which of the models that a stage names are not there."""
-    problems = []
-    if step.stage is not None:
-        for path, name, option in find_options(step.stage.config, ModelOption):
-            wrong = model_problem(store, name, base, option)
-            if wrong is not None:
-                missing = not isinstance(wrong, WrongModelError)
-                problems.append(step.option_problem(where, path, str(wrong), missing))
-                continue
-            asked = None if option.scale is None else getattr(step.stage.config, option.scale, None)
-            too_far = None if asked is None else scale_problem(store, name, asked, base)
-            if too_far is not None:
-                problems.append(step.option_problem(where, (str(option.scale),), str(too_far)))
-    return problems
+def _model_problems(step: Step, config: BaseModel, store: ModelStore, base: Path) -> Iterator[Problem]:
+    """Check that the models named in a stage's options are there, and go as far as the stage asks."""
+    for path, name, option in find_options(config, ModelOption):
+        wrong = model_problem(store, name, base, option)
+        if wrong is not None:
+            yield step.option_problem(path, str(wrong), missing=not isinstance(wrong, WrongModelError))
+            continue
+        scale = None if option.scale is None else getattr(config, option.scale, None)
+        too_far = None if scale is None else scale_problem(store, name, scale, base)
+        if too_far is not None:
+            yield step.option_problem((str(option.scale),), str(too_far))
 
 
-def file_problems(step: Step, where: str, base: Path) -> list[Problem]:
-    """Say which of the files that a stage names are not there, or are no pictures where pictures are wanted."""
-    problems = []
-    if step.stage is not None:
-        for path, name, option in find_options(step.stage.config, FileOption):
-            wrong = _file_problem(base / Path(name).expanduser(), option.picture)
-            if wrong:
-                problems.append(step.option_problem(where, path, wrong))
-    return problems
+def _file_problems(step: Step, config: BaseModel, base: Path) -> Iterator[Problem]:
+    """Check that the files named in a stage's options are there, and are pictures where pictures are wanted."""
+    for path, name, option in find_options(config, FileOption):
+        wrong = _file_problem(base / Path(name).expanduser(), option.picture)
+        if wrong:
+            yield step.option_problem(path, wrong)
 
 
 def _file_problem(file: Path, picture: bool) -> str | None:
@@ -120,13 +126,13 @@ def _file_problem(file: Path, picture: bool) -> str | None:
     return None
 
 
-def chain_problems(steps: Sequence[Step], where: str, enders: Sequence[str]) -> list[Problem]:
+def chain_problems(steps: Sequence[Step], enders: Sequence[str]) -> list[Problem]:
     """Check that every stage finds what it needs, that a source stands first and that no crops are left over.
 
     A stage that is unknown may give and end anything: what hangs on it is not reported. ``enders`` are the names of
     the stages that end crops.
     """
-    chain = _Chain(where)
+    chain = _Chain()
     for position, step in enumerate(steps):
         chain.source(step, position)
         chain.follow(step)
@@ -134,10 +140,12 @@ def chain_problems(steps: Sequence[Step], where: str, enders: Sequence[str]) -> 
 
 
 class _Chain:
-    """Which flows are there after the stages seen so far: the step that gave them, None if ended, unsure if unknown."""
+    """The flows that exist after the stages seen so far.
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+    ``given`` and ``ended`` map a flow to the step that gave or ended it; ``unsure`` holds those that nobody can know.
+    """
+
+    def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.given: dict[str, Step] = {}
         self.ended: dict[str, Step] = {}
@@ -146,7 +154,7 @@ class _Chain:
     def source(self, step: Step, position: int) -> None:
         if step.trait("works_on") == "source" and position > 0:
             message = f"{step.label} makes pictures from nothing, so it must be the first stage, and the only such one"
-            self.problems.append(step.problem(self.where, message))
+            self.problems.append(step.problem(message))
 
     def follow(self, step: Step) -> None:
         needs, gives, ends = (step.flow(name) for name in ("needs", "gives", "ends"))
@@ -169,10 +177,10 @@ class _Chain:
             reason = f"needs {kind}, and {self.ended[kind].label} before it has ended them"
         else:
             reason = f"needs {kind}, and no stage before it gives any"
-        self.problems.append(step.problem(self.where, f"{step.label} {reason}"))
+        self.problems.append(step.problem(f"{step.label} {reason}"))
 
     def of_kind(self, kind: str) -> list[str]:
-        """What is there of "latents": itself, where a stage does not say which it gives, or "latents:NAME"."""
+        """Return the flows of a kind that exist: "latents" itself where a stage names none, or "latents:NAME"."""
         return [flow for flow in self.given if flow.partition(":")[0] == kind]
 
     def place(self, step: Step) -> None:
@@ -185,7 +193,7 @@ class _Chain:
         except Exception as error:
             wrong = f"the plugin's 'misplaced' cannot be told: {one_line(error)}"
         if wrong:
-            self.problems.append(step.problem(self.where, f"{step.label}: {wrong}"))
+            self.problems.append(step.problem(f"{step.label}: {wrong}"))
 
     def end(self, step: Step, ends: frozenset[str] | None) -> None:
         if ends is None:
@@ -203,7 +211,7 @@ class _Chain:
         for flow in gives or ():
             if flow == "crops" and flow in self.given and flow not in self.unsure:
                 message = f"{step.label} gives crops while those of {self.given[flow].label} are still open"
-                self.problems.append(step.problem(self.where, message))
+                self.problems.append(step.problem(message))
             self.given[flow] = step
             self.unsure.discard(flow)
 
@@ -213,4 +221,4 @@ class _Chain:
             return []
         hint = f"; end with {listed(enders).replace(', ', ' or ')}" if enders else ""
         message = f"the crops of {step.label} are never put back or written{hint}"
-        return [step.problem(self.where, message)]
+        return [step.problem(message)]

@@ -1,4 +1,4 @@
-"""A pipeline: from a YAML file to validated, unopened stages, or to everything that is wrong with it at once."""
+"""Loading of a pipeline: a YAML file becomes validated, unopened stages, or one error with all its problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from henshin.config.validation import shown, validate
 from henshin.config.yaml_reader import Node, load_yaml, to_python
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.files import barred, data_folder, exists, is_folder
-from henshin.pipeline.checks import Step, chain_problems, extra_problems, file_problems, model_problems, trait_problems
+from henshin.pipeline.checks import Step, chain_problems, step_problems
 from henshin.pipeline.schema import PipelineFile
 from henshin.registry.checks import static
 from henshin.text import did_you_mean, near_or_all, one_line
@@ -39,7 +39,7 @@ class Pipeline:
 
     @property
     def labels(self) -> list[str]:
-        """What each stage is called: its name, or NAME#1, NAME#2, ... where a name comes more than once."""
+        """The label of each stage: its name, or NAME#1, NAME#2, ... where a name comes more than once."""
         return labels([stage.name for stage in self.stages])
 
     @property
@@ -88,11 +88,8 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
     listed = root.mapping["stages"].items if "stages" in root.mapping else []
     steps = _steps(listed, registry, where, problems, unread)
     for step in steps:
-        problems += trait_problems(step, where)
-        problems += extra_problems(step, where)
-        problems += model_problems(step, where, store, path.parent)
-        problems += file_problems(step, where, path.parent)
-    problems += wrong + chain_problems(steps, where, _enders(registry))
+        problems += step_problems(step, store, path.parent)
+    problems += wrong + chain_problems(steps, _enders(registry))
     if problems or unread or head is None:
         raise PipelineError(_in_order(unread, problems))
     made = [step.stage for step in steps if step.stage is not None]
@@ -104,39 +101,39 @@ def _steps(
 ) -> list[Step]:
     steps = []
     for node, label, use in zip(stages, labels(uses_of(stages)), uses_of(stages), strict=True):
-        step = Step(label, node)
-        problems += _fill(step, use, registry, where, unread)
+        step = Step(where, label, node)
+        problems += _fill(step, use, registry, unread)
         steps.append(step)
     return steps
 
 
-def _fill(step: Step, use: str | None, registry: Registry, where: str, unread: Sequence[Problem]) -> list[Problem]:
-    """Find the class of a stage and make the stage; return what is wrong."""
+def _fill(step: Step, use: str | None, registry: Registry, unread: Sequence[Problem]) -> list[Problem]:
+    """Find the class of a stage and make the stage; return its problems."""
     if use is None:
-        return [step.problem(where, _no_use(step))]
+        return [step.problem(_no_use(step))]
     try:
         step.cls = registry.stage(use)
     except HenshinError as error:
-        return [step.problem(where, str(error))]
-    config, problems = validate(step.cls.Config, step.node, where, step.label, leave_out=("use",))
+        return [step.problem(str(error))]
+    config, problems = validate(step.cls.Config, step.node, step.where, step.label, leave_out=("use",))
     problems = _without_unread(problems, step.node, unread)
     if config is not None:
         try:
             step.stage = step.cls(config)
         except Exception as error:
-            problems.append(step.problem(where, f"{step.label}: cannot be made: {one_line(error)}"))
+            problems.append(step.problem(f"{step.label}: cannot be made: {one_line(error)}"))
     return problems
 
 
 def _without_unread(problems: list[Problem], node: Node, unread: Sequence[Problem]) -> list[Problem]:
-    """Leave out what follows from values that YAML could not read: that they lack, and that the rest does not fit."""
+    """Leave out the problems that follow from values that YAML could not read: missing values, and their effects."""
     lines = {problem.line for problem in unread}
     lost = [node.key_mark(key).line for key, child in node.mapping.items() if child.mark.line in lines]
     return [one for one in problems if not lost or one.line not in (node.mark.line, *lost)]
 
 
 def _no_use(step: Step) -> str:
-    """Say how a stage is written, and what its writer may have meant."""
+    """Return the message for a stage without a name: how to write one, and the key that was likely meant."""
     if isinstance(step.node.value, dict):
         if "use" in step.node.mapping:
             return f"{step.label}: 'use' takes the name of a stage, not {shown(to_python(step.node.mapping['use']))}"
@@ -153,17 +150,17 @@ def _enders(registry: Registry) -> list[str]:
 
 
 def _in_order(unread: Sequence[Problem], problems: Sequence[Problem]) -> list[Problem]:
-    """Sort problems by line, those of the command line last, and say each once.
+    """Sort problems by line, those of the command line last, and leave out repetitions.
 
-    What YAML itself could not read has no value; that it is wrong as an option too is no second problem of its line.
+    A line that YAML could not read has only that problem: its options are wrong because of it.
     """
     lines = {problem.line for problem in unread}
-    told = [*unread, *(one for one in problems if one.line is None or one.line not in lines)]
-    return sorted(dict.fromkeys(told), key=lambda one: (one.where == "--set", one.line or 0))
+    all_problems = [*unread, *(one for one in problems if one.line is None or one.line not in lines)]
+    return sorted(dict.fromkeys(all_problems), key=lambda one: (one.where == "--set", one.line or 0))
 
 
 def labels(uses: Sequence[str | None]) -> list[str]:
-    """Return what each stage is called: its name, or NAME#1, NAME#2, ... where a name comes more than once."""
+    """Return the label of each stage: its name, or NAME#1, NAME#2, ... where a name comes more than once."""
     named: list[str] = []
     for position, use in enumerate(uses):
         if use is None:
@@ -176,13 +173,13 @@ def labels(uses: Sequence[str | None]) -> list[str]:
 
 
 def uses_of(stages: Sequence[Node]) -> list[str | None]:
-    """Return what each stage of a pipeline says after ``use:``; None where it says no text."""
+    """Return the text after ``use:`` of each stage of a pipeline; None where there is none."""
     said = [stage.mapping["use"].value if "use" in stage.mapping else None for stage in stages]
     return [use if isinstance(use, str) else None for use in said]
 
 
 def override_stages(root: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:
-    """Return a pipeline with each ``STAGE.OPTION=VALUE`` put over it; what is wrong with one goes to ``problems``.
+    """Return a pipeline with each ``STAGE.OPTION=VALUE`` applied; wrong ones are added to ``problems``.
 
     STAGE is a stage's name, NAME#2 for the second of this name, or a position counted from 1.
     """
@@ -210,7 +207,7 @@ def _override(root: Node, text: str) -> Node:
 
 
 def _position(uses: Sequence[str | None], address: str) -> int:
-    """Return which stage an address means. Errors: PipelineError saying how to address it."""
+    """Return the position of the stage that an address means. Errors: PipelineError with the right addresses."""
     known = labels(uses)
     if address in known:
         return known.index(address)
