@@ -13,7 +13,6 @@ import click
 
 from henshin.cli.base import registry_with, say
 from henshin.cli.output import amount
-from henshin.config.options import ModelOption
 from henshin.errors import HenshinError, MissingError
 from henshin.files import exists
 from henshin.text import did_you_mean, listed
@@ -141,6 +140,7 @@ def is_pipeline(name: str, store: ModelStore, kinds: Sequence[str] = ("translato
 
     Errors: MissingError for neither, with the pipelines there are and the models of these ``kinds``.
     """
+    from henshin.config.options import ModelOption
     from henshin.files import data_folder
     from henshin.models.requirements import fitting
     from henshin.models.store import SUFFIX, is_path
