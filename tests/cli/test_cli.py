@@ -124,7 +124,7 @@ def test_an_unforeseen_error_is_one_line_and_exit_code_70(
     def burst(*_: object) -> int:
         raise RuntimeError("the moon\nfell down")
 
-    monkeypatch.setattr("henshin.cli.commands.run.session", burst)
+    monkeypatch.setattr("henshin.cli.commands.run.execute", burst)
     assert run("-i", "photos") == 70
     said = capsys.readouterr().err
     assert said.strip() == "henshin: unexpected RuntimeError: the moon fell down (-v shows where)"
@@ -136,7 +136,7 @@ def test_an_interrupt_is_exit_code_130(place: Path, monkeypatch: pytest.MonkeyPa
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("henshin.cli.commands.run.session", interrupted)
+    monkeypatch.setattr("henshin.cli.commands.run.execute", interrupted)
     assert run("-i", "photos") == 130
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from henshin.cli.commands.plugins import options
+from henshin.cli.commands.plugins import describe_options
 
 
 class Inner(BaseModel):
@@ -26,7 +26,7 @@ class Outer(BaseModel):
 
 
 def test_options_in_words() -> None:
-    rows = {row.name: (row.type, row.default, row.description) for row in options(Outer)}
+    rows = {row.name: (row.type, row.default, row.description) for row in describe_options(Outer)}
     assert rows == {
         "data": ("table", "required", "Pictures."),
         "data.a": ("text", "required", "First."),
@@ -47,7 +47,7 @@ def test_every_option_of_henshins_own_has_a_type_and_a_meaning() -> None:
     registry = build_registry()
     for things in (registry.stages, registry.generators, registry.recipes):
         for name, thing in things.items():
-            for row in options(thing.Config):
+            for row in describe_options(thing.Config):
                 assert row.type, (name, row.name)
                 assert row.description, (name, row.name)
                 assert row.type != "anything", (name, row.name)

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from henshin.cli import main, run_pipeline
-from henshin.cli.options import duration
+from henshin.cli.options import parse_duration
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("45s", 45), ("9m", 540), ("1.5h", 5400), ("30", 30)])
 def test_times_are_read(text: str, seconds: float) -> None:
-    assert duration(None, None, text) == seconds  # type: ignore[arg-type]
+    assert parse_duration(None, None, text) == seconds  # type: ignore[arg-type]
 
 
 def test_without_the_packages_of_training_the_command_to_install_them_is_told(

@@ -86,7 +86,7 @@ def test_json_tells_also_of_an_unforeseen_error(
     def burst(*_: object) -> int:
         raise RuntimeError("the moon fell down")
 
-    monkeypatch.setattr("henshin.cli.commands.run.session", burst)
+    monkeypatch.setattr("henshin.cli.commands.run.execute", burst)
     assert run("-i", "photos", "--json") == 70
     assert document(capsys) == {"exit_code": 70, "error": "the moon fell down", "problems": []}
 

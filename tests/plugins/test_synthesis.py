@@ -15,7 +15,7 @@ from support.stages import opened
 from support.synthesis import LAYERS, LENGTH, MEAN, SIDE, expected, latents, mapping, pair, synthesis
 
 from henshin import Face, Frame, HenshinError, Stage
-from henshin.cli.base import registry_with
+from henshin.cli.base import load_registry
 from henshin.config.block_range import layers_of
 from henshin.errors import PipelineError
 from henshin.models import ModelStore
@@ -236,7 +236,7 @@ def problems(place: Path, model: str, chosen: str, monkeypatch: pytest.MonkeyPat
     file.write_text(CHAIN.replace("MODEL", model).replace("LATENTS", chosen))
     monkeypatch.chdir(place)
     try:
-        load("p.yaml", registry_with(()), ModelStore(packaged=place / "packaged", user=place / "user"))
+        load("p.yaml", load_registry(()), ModelStore(packaged=place / "packaged", user=place / "user"))
     except PipelineError as error:
         return str(error).split("\n")
     return []

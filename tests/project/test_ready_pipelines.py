@@ -14,7 +14,7 @@ from support.paths import ROOT
 
 from henshin import Stage
 from henshin.cli import run_pipeline
-from henshin.cli.base import registry_with
+from henshin.cli.base import load_registry
 from henshin.files import data_folder
 from henshin.pipeline import checks
 from henshin.pipeline.loading import labels
@@ -64,7 +64,7 @@ def run(name: str, photos: Path | None, out: Path, *words: str) -> int:
 
 def stages(file: Path) -> list[type[Stage[Any]]]:
     """The stages of a pipeline, also of one that cannot be loaded here."""
-    registry = registry_with(())
+    registry = load_registry(())
     return [registry.stage(step["use"]) for step in yaml.safe_load(file.read_text())["stages"]]
 
 

@@ -1,41 +1,47 @@
-"""The umbrella command `henshin`: which commands there are and where each one is."""
+"""The command `henshin`: the list of its commands and the modules that hold them."""
 
 from __future__ import annotations
 
 import click
 
 from henshin import __version__
-from henshin.cli.base import Lazy, LazyGroup
+from henshin.cli.base import LazyCommand, LazyGroup
 
 _RUN, _LOOK, _TRAIN = "Run", "Look", "Train"
 
 COMMANDS = {
-    "run": Lazy("henshin.cli.commands.run:run", "Run a pipeline over pictures (the same as `run-pipeline`).", _RUN),
-    "check": Lazy(
+    "run": LazyCommand(
+        "henshin.cli.commands.run:run", "Run a pipeline over pictures (the same as `run-pipeline`).", _RUN
+    ),
+    "check": LazyCommand(
         "henshin.cli.commands.check:check", "Say everything that is wrong with a pipeline, and run nothing.", _RUN
     ),
-    "evaluate": Lazy(
+    "evaluate": LazyCommand(
         "henshin.cli.commands.evaluate:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
     ),
-    "sheet": Lazy("henshin.cli.commands.sheet:sheet", "Draw pictures enlarged side by side.", _LOOK),
-    "pipelines": Lazy(
+    "sheet": LazyCommand("henshin.cli.commands.sheet:sheet", "Draw pictures enlarged side by side.", _LOOK),
+    "pipelines": LazyCommand(
         "henshin.cli.commands.check:pipelines", "List the ready pipelines, or print the file of one.", _LOOK
     ),
-    "plugins": Lazy(
+    "plugins": LazyCommand(
         "henshin.cli.commands.plugins:plugins", "List stages, generators and recipes, or explain one.", _LOOK
     ),
-    "models": Lazy("henshin.cli.commands.models:models", "List, show, verify and fetch models.", _LOOK),
-    "schema": Lazy("henshin.cli.commands.check:schema", "Print the JSON schema of a pipeline, for editors.", _LOOK),
-    "train": Lazy("henshin.cli.commands.train:train", "Train a network as a run's YAML says.", _TRAIN),
-    "export": Lazy(
+    "models": LazyCommand("henshin.cli.commands.models:models", "List, show, verify and fetch models.", _LOOK),
+    "schema": LazyCommand(
+        "henshin.cli.commands.check:schema", "Print the JSON schema of a pipeline, for editors.", _LOOK
+    ),
+    "train": LazyCommand("henshin.cli.commands.train:train", "Train a network as a run's YAML says.", _TRAIN),
+    "export": LazyCommand(
         "henshin.cli.commands.export:export",
         "Turn a trained network into a model that passes its parity check.",
         _TRAIN,
     ),
-    "import": Lazy(
+    "import": LazyCommand(
         "henshin.cli.commands.import_weights:import_weights", "Turn published weights into a model.", _TRAIN
     ),
-    "blend": Lazy("henshin.cli.commands.blend:blend", "Make a model of one network with blocks of another.", _TRAIN),
+    "blend": LazyCommand(
+        "henshin.cli.commands.blend:blend", "Make a model of one network with blocks of another.", _TRAIN
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""What `henshin evaluate` and `henshin sheet` share: who takes part, how it is told, where a sheet goes."""
+"""The models and pipelines that `henshin evaluate` and `sheet` compare, their progress, and the sheet's file."""
 
 from __future__ import annotations
 
@@ -7,48 +7,58 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from henshin.cli.base import registry_with, say
-from henshin.cli.output import amount
+from henshin.cli.base import load_registry, print_line
+from henshin.cli.options import DeviceOptions
+from henshin.cli.output import format_count
 from henshin.errors import HenshinError, MissingError
 from henshin.files import exists
 from henshin.text import did_you_mean, listed
 
 if TYPE_CHECKING:
-    from henshin.cli.progress import Lines
+    from henshin.cli.progress import LineReporter
     from henshin.evaluation import ByModel, ByPipeline, Method, Networks, Sheet
     from henshin.models import ModelStore
 
-USUAL_SCALES = (2, 3, 4)
-_WITHOUT_SCALE = "a pipeline does not say how far it enlarges; say it with --scale"
+DEFAULT_SCALES = (2, 3, 4)
+_SCALE_UNKNOWN = "a pipeline does not say how far it enlarges; say it with --scale"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonOptions(DeviceOptions):
+    """The options of every command that compares: the models and pipelines, and where and how they run."""
+
+    methods: tuple[str, ...]
+    overrides: tuple[str, ...]
+    plugin_files: tuple[Path, ...]
 
 
 @dataclass
 class Comparison:
-    """The models and pipelines that were named, ready but not opened."""
+    """The models and pipelines that are compared, ready but not opened; ``named`` holds both in their order."""
 
     models: list[ByModel]
     pipelines: list[ByPipeline]
     named: list[ByModel | ByPipeline]
 
     def methods(self, scale: int) -> list[Method]:
-        """Return all that draw at a scale, the baselines first."""
+        """Return the methods that are compared at a scale, the baselines first."""
         from henshin.evaluation import baselines
 
         return [*baselines(scale), *self.named]
 
-    def furthest(self) -> int:
-        """Return how far all can enlarge: the largest scale that models have in common, else what pipelines say.
+    def largest_scale(self) -> int:
+        """Return the largest scale that the models have in common, without models that of the pipelines' options.
 
         1 where nothing enlarges. Errors: HenshinError.
         """
         if self.models:
             common = set.intersection(*(set(one.scales) for one in self.models))
             return max(common) if common else max(self.common_scales())
-        own = {one.own_scale() or USUAL_SCALES[-1] for one in self.pipelines} or {USUAL_SCALES[-1]}
+        own = {one.own_scale() or DEFAULT_SCALES[-1] for one in self.pipelines} or {DEFAULT_SCALES[-1]}
         if len(own) > 1:
             raise HenshinError(
                 f"these pipelines enlarge by {listed(map(str, own))}; say with --scale what the sheet shows"
@@ -56,17 +66,17 @@ class Comparison:
         return own.pop()
 
     def check(self, scales: Sequence[int]) -> None:
-        """Find out beforehand whether all can do all scales. Errors: HenshinError."""
+        """Check that every model and pipeline can do every scale. Errors: HenshinError."""
         for scale in scales:
             for one in self.named:
                 one.check(scale)
 
     def common_scales(self) -> list[int]:
-        """Return the scales that all models have, without models the usual ones. Errors: HenshinError."""
+        """Return the scales that all models have, without models the default ones. Errors: HenshinError."""
         if self.pipelines:
-            raise HenshinError(_WITHOUT_SCALE)
+            raise HenshinError(_SCALE_UNKNOWN)
         if not self.models:
-            return list(USUAL_SCALES)
+            return list(DEFAULT_SCALES)
         common = sorted(set.intersection(*(set(one.scales) for one in self.models)) - {1})
         if common:
             return common
@@ -80,8 +90,8 @@ class Comparison:
 
 
 @contextmanager
-def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Comparison]:
-    """Make what was named into methods, with a folder for the pictures that pipelines are given and give.
+def open_comparison(options: ComparisonOptions, note: Callable[[str], None]) -> Iterator[Comparison]:
+    """Yield the comparison of the named models and pipelines; pipelines work in a folder that is removed at the end.
 
     Errors: HenshinError, MissingError for a name that is neither a model's nor a pipeline's.
     """
@@ -90,55 +100,55 @@ def entered(asked: dict[str, Any], tell: Callable[[str], None]) -> Iterator[Comp
     from henshin.images import WriteOptions
     from henshin.models import ModelStore
 
-    registry, store = registry_with(asked["plugin_files"]), ModelStore()
-    once = _once(tell)
-    networks = networks_of(asked, store, once)
-    options = RunOptions(
-        device=asked["device"],
-        require_gpu=asked["require_gpu"],
-        batch_size=asked["batch_size"],
+    registry, store = load_registry(options.plugin_files), ModelStore()
+    note_once = _without_repeats(note)
+    networks = make_networks(options, store, note_once)
+    run_options = RunOptions(
+        device=options.device,
+        require_gpu=options.require_gpu,
+        batch_size=options.batch_size,
         write=WriteOptions(format="PNG", metadata="strip"),
     )
-    names = list(dict.fromkeys(asked["methods"]))
+    names = list(dict.fromkeys(options.methods))
     models: dict[str, ByModel] = {}
     pipelines: dict[str, ByPipeline] = {}
     with tempfile.TemporaryDirectory(prefix="henshin-") as folder:
         for number, name in enumerate(names):
             if is_pipeline(name, store):
                 place = Path(folder) / str(number)
-                pipelines[name] = ByPipeline(name, asked["overrides"], place, options, store, registry, once)
+                pipelines[name] = ByPipeline(name, options.overrides, place, run_options, store, registry, note_once)
             else:
                 models[name] = ByModel(name, networks)
-        if asked["overrides"] and not pipelines:
+        if options.overrides and not pipelines:
             raise click.UsageError("--set changes pipelines, and none is named", click.get_current_context())
         both: dict[str, ByModel | ByPipeline] = {**models, **pipelines}
         yield Comparison(list(models.values()), list(pipelines.values()), [both[name] for name in names])
 
 
-def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
-    """Return what tells a text only once: every run of a pipeline would say it again."""
+def _without_repeats(note: Callable[[str], None]) -> Callable[[str], None]:
+    """Return ``note`` without repetitions: every run of a pipeline has the same notes."""
     before: set[str] = set()
 
-    def once(text: str) -> None:
+    def note_once(text: str) -> None:
         if text not in before:
             before.add(text)
-            tell(text)
+            note(text)
 
-    return once
+    return note_once
 
 
-def networks_of(asked: dict[str, Any], store: ModelStore, tell: Callable[[str], None]) -> Networks:
-    """Return what opens models where they are asked to run. Errors: HenshinError."""
+def make_networks(options: DeviceOptions, store: ModelStore, note: Callable[[str], None]) -> Networks:
+    """Return the networks of models, opened on first use on the device of the options. Errors: HenshinError."""
     from henshin.evaluation import Networks
     from henshin.runtime import resolve_device
 
-    return Networks(store, resolve_device(asked["device"], asked["require_gpu"]), asked["batch_size"], tell)
+    return Networks(store, resolve_device(options.device, options.require_gpu), options.batch_size, note)
 
 
 def is_pipeline(name: str, store: ModelStore, kinds: Sequence[str] = ("translator",)) -> bool:
-    """Tell a pipeline from a model; of a name that both have the model is meant.
+    """Return whether a name is a pipeline's, not a model's; a name that both have means the model.
 
-    Errors: MissingError for neither, with the pipelines there are and the models of these ``kinds``.
+    Errors: MissingError for a name that neither has, with the pipelines and the models of these ``kinds``.
     """
     from henshin.config.options import ModelOption
     from henshin.files import data_folder
@@ -164,22 +174,22 @@ def is_pipeline(name: str, store: ModelStore, kinds: Sequence[str] = ("translato
 
 
 @contextmanager
-def told(report: Lines, total: int) -> Iterator[Callable[[str, str | None], None]]:
-    """Draw how far it is while the block runs; give what is to be called for each case."""
+def track_progress(report: LineReporter, total: int) -> Iterator[Callable[[str, str | None], None]]:
+    """Show the progress while the block runs; yield the function to call with each picture and its failure or None."""
     from henshin.engine import Summary
 
-    def ended(name: str, reason: str | None) -> None:
+    def finish(name: str, reason: str | None) -> None:
         report.done(name, "done" if reason is None else "failed", reason)
 
     report.started(total)
     try:
-        yield ended
+        yield finish
     finally:
         report.finished(Summary("", ""))
 
 
-def check_page(path: Path, force: bool) -> None:
-    """Errors: HenshinError for a sheet that cannot be written there, before anything is drawn."""
+def check_sheet_path(path: Path, force: bool) -> None:
+    """Check that a sheet can be written to a file, before anything is drawn. Errors: HenshinError."""
     from henshin.images import FORMATS, output_format
 
     if path.suffix.lower() not in FORMATS:
@@ -192,10 +202,10 @@ def check_page(path: Path, force: bool) -> None:
         raise HenshinError(f"{path}: a file of this name is there already; give another name, or --force")
 
 
-def save(sheet: Sheet, path: Path, level: int) -> None:
-    """Write a sheet and say so. Errors: HenshinError."""
+def save_sheet(sheet: Sheet, path: Path, level: int) -> None:
+    """Write a sheet and print its file's name. Errors: HenshinError."""
     if not sheet.strips:
         raise HenshinError("no picture could be drawn, so that there is no sheet")
     sheet.save(path)
     if level >= 0:
-        say(f"{path}: {amount(len(sheet.strips), 'picture')}: {', '.join(sheet.heads)}")
+        print_line(f"{path}: {format_count(len(sheet.strips), 'picture')}: {', '.join(sheet.heads)}")

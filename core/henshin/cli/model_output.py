@@ -1,8 +1,9 @@
-"""What `henshin export` does: where the network comes from, where the model goes, and on what it is checked."""
+"""The writing of models by `henshin export`, `import`, `blend` and `models pull`, and the lines they print."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +17,53 @@ if TYPE_CHECKING:
     from henshin.train.weights.trained_network import TrainedNetwork
 
 
-def tell_of(written: Sequence[WrittenModel], done: str) -> None:
-    """Print a line for each model, and of several what their common name is good for."""
-    from henshin.cli.base import say
+@dataclass(frozen=True, kw_only=True)
+class NewModelOptions:
+    """The options of every command that writes a model: its name and place, its form, and the texts of its contract."""
+
+    name: str | None
+    output: Path | None
+    force: bool
+    fp16: bool
+    keep_weights: bool
+    description: str
+    data: str
+    licence: str
+    plugin_files: tuple[Path, ...]
+
+
+def write_model(
+    source: TrainedNetwork, options: NewModelOptions, name: str, folder: Path, pictures: Sequence[Any] = ()
+) -> list[WrittenModel]:
+    """Write a network as a model, or as one for each of its scales or parts; ``pictures`` are for the parity check.
+
+    The options' output folder goes before ``folder``. Errors: HenshinError for a taken name or a failed parity check.
+    """
+    from henshin.train.export.models import write_models
+
+    place, shown = options.output or folder, list(pictures)
+    form = {"force": options.force, "fp16": options.fp16, "keep_weights": options.keep_weights}
+    return write_models(source, name, place, shown, **form)
+
+
+def print_models(written: Sequence[WrittenModel], done: str) -> None:
+    """Print a line for each model, and the meaning of the common name of several."""
+    from henshin.cli.base import print_line
 
     for one in written:
-        say(f"{one.path}: {done}, and draws as PyTorch does: {one.parity}", err=False)
+        print_line(f"{one.path}: {done}, and draws as PyTorch does: {one.parity}", err=False)
     if len(written) < 2:
         return
     plain, _, _ = written[0].path.stem.rpartition("-")
     if written[0].contract.part:
         whole = written[0].path.with_name(f"{plain}.safetensors")
-        say(f"model: {plain} is both, a sampler; {whole} holds their weights for what rebuilds them", err=False)
+        print_line(f"model: {plain} is both, a sampler; {whole} holds their weights for what rebuilds them", err=False)
     else:
-        say(f"model: {plain} takes of these {len(written)} the smallest scale that suffices", err=False)
+        print_line(f"model: {plain} takes of these {len(written)} the smallest scale that suffices", err=False)
 
 
-def options_of(overrides: tuple[str, ...]) -> dict[str, Any]:
-    """What `--set` says of a generator: {option: value}. Errors: HenshinError for what is not of that form."""
+def parse_generator_options(overrides: tuple[str, ...]) -> dict[str, Any]:
+    """Return the values of `--set OPTION=VALUE` by option. Errors: HenshinError for another form."""
     from henshin.config.overrides import parse_override
     from henshin.config.yaml_reader import to_python
 
@@ -46,8 +76,8 @@ def options_of(overrides: tuple[str, ...]) -> dict[str, Any]:
     return options
 
 
-def pictures_below(folder: Path) -> list[Any]:
-    """Some pictures of a folder, for the parity check. Errors: HenshinError when there are none."""
+def read_parity_pictures(folder: Path) -> list[Any]:
+    """Return up to three pictures of a folder, for the parity check. Errors: HenshinError when there are none."""
     from henshin.engine.preparation.input_files import list_inputs
     from henshin.train.export.parity import pictures_of
 
@@ -58,25 +88,25 @@ def pictures_below(folder: Path) -> list[Any]:
 
 
 def pull_weights(weights: Weights, folder: Path, force: bool) -> None:
-    """Make the models of listed weights in ``folder``, and say so; those that are there from the same file stay.
+    """Download listed weights and write their models to ``folder``; models that were made from the same file stay.
 
     Errors: MissingError without torch, without the network or its address; HenshinError when another model has one of
-    the names and ``force`` is not set, or what came is not what is listed. Nothing is written then.
+    the names and ``force`` is not set, or the download differs from its list. Nothing is written then.
     """
-    from henshin.cli.base import registry_with, say
-    from henshin.cli.options import need_training
+    from henshin.cli.base import load_registry, print_line
+    from henshin.cli.options import require_training_packages
 
     paths = [folder / f"{name}.onnx" for name in weights.models]
-    own = [path for path in paths if _is_from(path, weights)]
+    own = [path for path in paths if _is_made_from(path, weights)]
     if len(own) == len(paths) and not force:
         for path in paths:
-            say(f"{path.stem}: {path}", err=False)
+            print_line(f"{path.stem}: {path}", err=False)
         return
     taken = [str(path) for path in paths if path.exists() and path not in own]
     if taken and not force:
         raise HenshinError(f"{', '.join(taken)}: another file has this name; --force replaces it")
-    need_training(what=f"'{weights.name}' is made from weights for PyTorch by henshin import, which needs")
-    registry = registry_with(())
+    require_training_packages(what=f"'{weights.name}' is made from weights for PyTorch by henshin import, which needs")
+    registry = load_registry(())
     from henshin.models.download import fetch
     from henshin.train.export import export_targets
     from henshin.train.export.models import write_models
@@ -88,7 +118,7 @@ def pull_weights(weights: Weights, folder: Path, force: bool) -> None:
         origin = f"{weights.run} " if weights.run else ""
         wanted = ImportOptions(
             description=weights.description,
-            origin=f"{origin}{_mark(weights)}",
+            origin=f"{origin}{_origin_of(weights)}",
             data=weights.data,
             licence=weights.licence,
         )
@@ -97,15 +127,15 @@ def pull_weights(weights: Weights, folder: Path, force: bool) -> None:
         if sorted(gives) != sorted(weights.models):
             raise HenshinError(f"{weights.name}: {weights.url} gives {', '.join(gives)}, not what its list says")
         written = write_models(source, weights.name, folder, [], force=True, fp16=False, keep_weights=False)
-    tell_of(written, f"imported ({network_of(source)})")
+    print_models(written, f"imported ({describe_network(source)})")
 
 
-def _mark(weights: Weights) -> str:
+def _origin_of(weights: Weights) -> str:
     return f"{weights.url}, sha256 {weights.sha256}"
 
 
-def _is_from(path: Path, weights: Weights) -> bool:
-    """Whether a file is a model that was made from these weights: it says so itself."""
+def _is_made_from(path: Path, weights: Weights) -> bool:
+    """Return whether a file is a model that was made from these weights, by its contract."""
     from henshin.models import read_contract
 
     try:
@@ -115,7 +145,7 @@ def _is_from(path: Path, weights: Weights) -> bool:
     return contract is not None and weights.sha256 in contract.origin
 
 
-def network_of(source: TrainedNetwork) -> str:
-    """Say which network it is: the generator, and its options where they are not the usual ones."""
+def describe_network(source: TrainedNetwork) -> str:
+    """Return the name of a network's generator, with the options that are not the default ones."""
     changed = source.generator.config.model_dump(exclude_defaults=True)
     return "".join([source.generator.name, *(f", {key}: {value}" for key, value in changed.items())])

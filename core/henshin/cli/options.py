@@ -1,17 +1,18 @@
-"""Options that several commands share."""
+"""Options that several commands share: the decorators that add them, and the dataclasses that hold their values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from henshin.cli.base import F, GroupedCommand, Voice
+from henshin.cli.base import F, GroupedCommand, Verbosity
 
-_VERBOSE = "Details, and tracebacks of errors; -vv: also the times of each picture."
+DEVICE_HEADING, OUTPUT_HEADING, MODEL_HEADING = "Where networks run", "What is said", "What the model says of itself"
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -20,6 +21,15 @@ CELL_SIDE = click.IntRange(32, 1024)
 ROW_COUNT = click.IntRange(1, 200)
 
 SCALE = click.IntRange(1, 16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions:
+    """The values of ``device_options``; ``batch_size`` None lets the device decide."""
+
+    device: str
+    require_gpu: bool
+    batch_size: int | None
 
 
 class GroupedOption(click.Option):
@@ -35,20 +45,21 @@ def option(*names: str, heading: str = "Options", **settings: Any) -> Callable[[
     return click.option(*names, cls=GroupedOption, heading=heading, **settings)
 
 
-def _set_voice(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
-    voice = ctx.ensure_object(Voice)
-    if value:
-        if voice.level:
-            raise click.UsageError("-q and -v exclude each other", ctx)
-        voice.level = -1 if parameter.name == "quiet" else int(value)
-
-
-def voiced(command: F) -> F:
-    """Add `-v` and `-q`; the command reads them with ``click.get_current_context().ensure_object(Voice)``."""
-    settings: dict[str, Any] = {"expose_value": False, "callback": _set_voice, "heading": "What is said"}
+def verbosity_options(command: F) -> F:
+    """Add `-v` and `-q`; the command reads them with ``context.ensure_object(Verbosity)``."""
+    settings: dict[str, Any] = {"expose_value": False, "callback": _set_verbosity, "heading": OUTPUT_HEADING}
     quiet = option("-q", "--quiet", is_flag=True, help="Only failures.", **settings)
-    verbose = option("-v", "--verbose", count=True, help=_VERBOSE, **settings)
+    details = "Details, and tracebacks of errors; -vv: also the times of each picture."
+    verbose = option("-v", "--verbose", count=True, help=details, **settings)
     return verbose(quiet(command))
+
+
+def _set_verbosity(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    verbosity = ctx.ensure_object(Verbosity)
+    if value:
+        if verbosity.level:
+            raise click.UsageError("-q and -v exclude each other", ctx)
+        verbosity.level = -1 if parameter.name == "quiet" else int(value)
 
 
 def plugin_option(command: F) -> F:
@@ -65,35 +76,69 @@ def plugin_option(command: F) -> F:
     )(command)
 
 
-_HOW, _SHEET, _WHERE, _SAID = "How it is measured", "A sheet to look at", "Where networks run", "What is said"
-
-
-def where_networks_run(command: F) -> F:
-    """Add `--device`, `--require-gpu` and `--batch-size`."""
-    chosen = option("--device", default="auto", show_default=True, callback=device, heading=_WHERE, help="As in run.")
-    required = option("--require-gpu", is_flag=True, heading=_WHERE, help="Fail if no GPU can be used.")
-    batch = option(
-        "--batch-size", default="auto", show_default=True, callback=batch_size, heading=_WHERE, help="auto or a number."
-    )
-    return chosen(required(batch(command)))
-
-
-def overrides_option(command: F) -> F:
-    """Add `--set`, for pipelines."""
+def device_option(heading: str) -> Callable[[F], F]:
+    """Add `--device`."""
     return option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="STAGE.OPTION=VALUE",
-        help="Change an option of the pipelines; {scale} in the value stands for the scale.",
-    )(command)
+        "--device",
+        default="auto",
+        show_default=True,
+        callback=check_device,
+        heading=heading,
+        help="auto, cpu, cuda, cuda:N.",
+    )
 
 
-class RunCommand(GroupedCommand):
-    """Takes several paths after one `-i`, as a shell leaves them where it expands `-i photos/*.jpg`."""
+def device_options(command: F) -> F:
+    """Add `--device`, `--require-gpu` and `--batch-size`: the fields of ``DeviceOptions``."""
+    required = option(
+        "--require-gpu",
+        is_flag=True,
+        heading=DEVICE_HEADING,
+        help="Fail if no GPU can be used, also without any network.",
+    )
+    batch_size = option(
+        "--batch-size",
+        default="auto",
+        show_default=True,
+        callback=parse_batch_size,
+        heading=DEVICE_HEADING,
+        help="auto or a number.",
+    )
+    return device_option(DEVICE_HEADING)(required(batch_size(command)))
+
+
+def inputs_option(command: F) -> F:
+    """Add `-i PATH...`, handed on as ``inputs``; the command's class is ``InputsCommand``."""
+    text = "Files, folders (with all below them), globs."
+    return option("-i", "--input", "inputs", multiple=True, metavar="PATH...", help=text)(command)
+
+
+def stage_overrides_option(text: str) -> Callable[[F], F]:
+    """Add `--set STAGE.OPTION=VALUE`, handed on as ``overrides``, with this help text."""
+    return option("--set", "overrides", multiple=True, metavar="STAGE.OPTION=VALUE", help=text)
+
+
+def model_text_options(otherwise: str = "") -> Callable[[F], F]:
+    """Add `--description`, `--data` and `--licence`; ``otherwise`` ends the help texts of the last two."""
+
+    def add(command: F) -> F:
+        description = option(
+            "--description", default="", help="What it draws, for the list of models.", heading=MODEL_HEADING
+        )
+        data = option("--data", default="", help=f"On what data it was trained{otherwise}.", heading=MODEL_HEADING)
+        licence = option(
+            "--licence", "--license", default="", help=f"Licence of the weights{otherwise}.", heading=MODEL_HEADING
+        )
+        return description(data(licence(command)))
+
+    return add
+
+
+class InputsCommand(GroupedCommand):
+    """A command that takes several paths after one `-i`, as a shell gives them for `-i photos/*.jpg`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the `-i` before each of its paths, then parse as usual."""
+        """Repeat `-i` before each of its paths, then parse as usual."""
         return super().parse_args(ctx, spread_inputs(args))
 
 
@@ -117,8 +162,8 @@ def spread_inputs(words: list[str]) -> list[str]:
     return spread
 
 
-def batch_size(ctx: click.Context, parameter: click.Parameter, value: str) -> int | None:
-    """Read `auto` (None) or a number of at least 1."""
+def parse_batch_size(ctx: click.Context, parameter: click.Parameter, value: str) -> int | None:
+    """Parse `auto` (None) or a number of at least 1."""
     if value == "auto":
         return None
     if not value.isdigit() or int(value) < 1:
@@ -126,8 +171,8 @@ def batch_size(ctx: click.Context, parameter: click.Parameter, value: str) -> in
     return int(value)
 
 
-def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Read `auto`, `cpu`, `cuda` or `cuda:N`."""
+def check_device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Return `auto`, `cpu`, `cuda` or `cuda:N` as it is. Errors: click.BadParameter for anything else."""
     from henshin.errors import HenshinError
     from henshin.runtime import parse_device
 
@@ -138,11 +183,8 @@ def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     return value
 
 
-_TRAINING = ("torch", "onnx", "onnxscript", "safetensors", "lightning_fabric")
-
-
-def duration(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """Read `45s`, `9m`, `2h`, `1.5h`, or a number of seconds."""
+def parse_duration(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Parse `45s`, `9m`, `2h`, `1.5h` or a number of seconds; returns seconds."""
     if value is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip())
@@ -151,10 +193,13 @@ def duration(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def need_training(*others: str, what: str = "training and export need") -> None:
+_TRAINING_PACKAGES = ("torch", "onnx", "onnxscript", "safetensors", "lightning_fabric")
+
+
+def require_training_packages(*others: str, what: str = "training and export need") -> None:
     """Check that the packages of training are installed. Errors: MissingError with the command to install them."""
     from henshin.errors import MissingError
 
-    for package in (*_TRAINING, *others):
+    for package in (*_TRAINING_PACKAGES, *others):
         if find_spec(package) is None:
             raise MissingError(f"{what} {package}: pip install 'henshin[train]'")

@@ -1,14 +1,15 @@
-"""Small helpers for what is printed: amounts, tables, safe lines."""
+"""Formatting and redirection of printed text: counts, durations, tables, safe lines, the log."""
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 
-def plain(text: str) -> str:
-    """Keep a line one line: what cannot be printed (in a file's name, say) becomes a replacement character."""
+def make_printable(text: str) -> str:
+    """Replace characters that cannot be printed (line breaks in a file's name, say), so that a line stays one line."""
     return (
         text
         if text.isprintable()
@@ -16,18 +17,18 @@ def plain(text: str) -> str:
     )
 
 
-def amount(number: int, one: str, many: str | None = None) -> str:
-    """Say `1 picture`, `2 pictures`."""
+def format_count(number: int, one: str, many: str | None = None) -> str:
+    """Return `1 picture`, `2 pictures`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def passed_over(number: int) -> str:
-    """Say `1 file that is no picture passed over`."""
-    return f"{amount(number, 'file that is no picture', 'files that are no pictures')} passed over"
+def format_passed_over(number: int) -> str:
+    """Return `1 file that is no picture passed over`."""
+    return f"{format_count(number, 'file that is no picture', 'files that are no pictures')} passed over"
 
 
-def duration(seconds: float) -> str:
-    """Say `4.2 s`, `3 min 05 s`, `2 h 10 min`."""
+def format_duration(seconds: float) -> str:
+    """Return `4.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -36,8 +37,8 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def size(number: float) -> str:
-    """Say `11.3 MiB`."""
+def format_size(number: float) -> str:
+    """Return `11.3 MiB`."""
     for unit in ("B", "KiB", "MiB"):
         if number < 1024:
             return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
@@ -45,8 +46,8 @@ def size(number: float) -> str:
     return f"{number:.1f} GiB"
 
 
-def table(rows: Sequence[Sequence[str]], indent: str = "  ", width: int = 0) -> list[str]:
-    """Set rows of words in columns; the last column is cut to fit ``width`` (0: as wide as it is)."""
+def format_table(rows: Sequence[Sequence[str]], indent: str = "  ", width: int = 0) -> list[str]:
+    """Return the lines of a table; each is cut to ``width`` characters (0: not at all)."""
     if not rows:
         return []
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -59,29 +60,29 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ", width: int = 0) -> 
 
 
 LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
-"""From how much is said to what of the log is shown; with -vv all."""
+"""The least level of the log that is shown, by verbosity; -vv shows everything."""
 
 
-class _ToLines(logging.Handler):
-    """Prints what is logged, a traceback line by line."""
+class _LineHandler(logging.Handler):
+    """Prints the records of a log, a traceback line by line."""
 
-    def __init__(self, line: Callable[[str], None]) -> None:
+    def __init__(self, print_line: Callable[[str], None]) -> None:
         super().__init__()
-        self.line = line
+        self.print_line = print_line
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record. A log never ends a run."""
+        """Print one record. An error in the log never ends a run."""
         try:
             for text in self.format(record).splitlines():
-                self.line(text)
+                self.print_line(text)
         except Exception:
             self.handleError(record)
 
 
 @contextmanager
-def log_to(line: Callable[[str], None], level: int) -> Iterator[None]:
-    """Print henshin's log with ``line`` while the block runs; ``level`` as on the command line: -1, 0, 1, 2."""
-    logger, handler = logging.getLogger("henshin"), _ToLines(line)
+def log_to(print_line: Callable[[str], None], level: int) -> Iterator[None]:
+    """Print henshin's log with ``print_line`` while the block runs; ``level`` is the verbosity: -1, 0, 1, 2."""
+    logger, handler = logging.getLogger("henshin"), _LineHandler(print_line)
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(LEVELS.get(level, logging.DEBUG))
@@ -90,3 +91,13 @@ def log_to(line: Callable[[str], None], level: int) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+@contextmanager
+def reserve_stdout(as_json: bool) -> Iterator[None]:
+    """With ``as_json``, send what stages and plugins print to stderr while the block runs: stdout is for the JSON."""
+    if not as_json:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield

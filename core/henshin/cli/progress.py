@@ -1,4 +1,4 @@
-"""Drawing a run while it goes on: a bar on a terminal, plain lines elsewhere; and its summary at the end."""
+"""The progress of runs and trainings: a bar on a terminal, plain lines elsewhere; and the summary of a run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import say
-from henshin.cli.output import amount, duration, passed_over, plain, table
+from henshin.cli.base import print_line
+from henshin.cli.output import format_count, format_duration, format_passed_over, format_table, make_printable
 from henshin.engine.record.manifest import FOLDER, RECORD
 from henshin.files import is_file
 from henshin.text import counted
@@ -22,61 +22,61 @@ if TYPE_CHECKING:
     from henshin.train.loop.launch import TrainingReporter
 
 
-EVERY = 10.0
+PROGRESS_INTERVAL = 10.0
 """Seconds between two lines of progress where there is no terminal to draw a bar on."""
 
 
-class Lines:
-    """Tells a run on stderr, line by line: notes, failures, and now and then how far it is.
+class LineReporter:
+    """Reports a run on stderr, line by line: notes, failures and, now and then, progress.
 
-    ``level`` -1 says nothing (what failed is told at the end), 1 also names every picture.
+    ``level`` -1 prints nothing (failures are listed at the end), 1 also names every picture.
     """
 
     def __init__(self, level: int) -> None:
         self.level = level
         self.total: int | None = None
-        self.ended = 0
-        self.start = self.told = time.monotonic()
+        self.count = 0
+        self.start = self.last_progress = time.monotonic()
 
-    def line(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print one line."""
-        say(text)
+        print_line(text)
 
     def started(self, total: int | None) -> None:
-        """Remember how much there is to do."""
+        """Begin to count: ``total`` pictures, or None where nobody knows."""
         self.total = total
-        self.start = self.told = time.monotonic()
+        self.start = self.last_progress = time.monotonic()
 
     def done(self, source: str, status: Status, reason: str | None) -> None:
-        """Name a picture that failed (with -v, every picture), and tell how far the run is if it is time to."""
-        self.ended += 1
+        """Name a picture that failed (with -v, every picture), and print the progress if it is time to."""
+        self.count += 1
         if self.level > 0 or (status == "failed" and self.level == 0):
-            self.line(f"{status}: {source}{': ' + reason if reason else ''}")
+            self.print_line(f"{status}: {source}{': ' + reason if reason else ''}")
         self.progress()
 
     def progress(self) -> None:
-        """Tell how far the run is, not too often."""
+        """Print the progress, at most once in PROGRESS_INTERVAL seconds."""
         now = time.monotonic()
-        if self.level < 0 or now - self.told < EVERY:
+        if self.level < 0 or now - self.last_progress < PROGRESS_INTERVAL:
             return
-        self.told = now
-        rate = self.ended / max(now - self.start, 1e-9)
+        self.last_progress = now
+        rate = self.count / max(now - self.start, 1e-9)
         if self.total is None:
-            self.line(f"{amount(self.ended, 'picture')}, {rate:.2f} a second")
+            self.print_line(f"{format_count(self.count, 'picture')}, {rate:.2f} a second")
         else:
-            left = (self.total - self.ended) / max(rate, 1e-9)
-            self.line(f"{self.ended} of {self.total} pictures, {rate:.2f} a second, {duration(left)} left")
+            left = (self.total - self.count) / max(rate, 1e-9)
+            self.print_line(f"{self.count} of {self.total} pictures, {rate:.2f} a second, {format_duration(left)} left")
 
     def note(self, text: str) -> None:
-        """Print what the engine has to say."""
+        """Print a note of the engine."""
         if self.level >= 0:
-            self.line(text)
+            self.print_line(text)
 
     def finished(self, summary: Summary) -> None:
-        """Do nothing: whoever asked for the run prints its summary."""
+        """Do nothing: the caller of the run prints its summary."""
 
 
-class Bar(Lines):
+class BarReporter(LineReporter):
     """Draws a bar with rate and time left at the bottom of a terminal, and everything else above it."""
 
     def __init__(self, level: int) -> None:
@@ -94,44 +94,44 @@ class Bar(Lines):
         )
         self.task: Any = None
 
-    def line(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print one line above the bar."""
-        self.bar.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+        self.bar.console.print(make_printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def started(self, total: int | None) -> None:
-        """Begin to draw."""
+        """Begin to count, and show the bar."""
         super().started(total)
         self.task = self.bar.add_task("pictures", total=total, rate="")
         self.bar.start()
 
     def progress(self) -> None:
         """Move the bar."""
-        rate = self.ended / max(time.monotonic() - self.start, 1e-9)
-        self.bar.update(self.task, completed=self.ended, rate=f"{rate:.2f} a second")
+        rate = self.count / max(time.monotonic() - self.start, 1e-9)
+        self.bar.update(self.task, completed=self.count, rate=f"{rate:.2f} a second")
 
     def finished(self, summary: Summary) -> None:  # noqa: ARG002
         """Take the bar away."""
         self.bar.stop()
 
 
-def reporter(level: int) -> Lines:
-    """Choose how to tell a run: a bar where stderr is a terminal, else lines."""
-    return Bar(level) if level >= 0 and sys.stderr.isatty() else Lines(level)
+def make_reporter(level: int) -> LineReporter:
+    """Return the reporter of a run: a bar where stderr is a terminal, else lines."""
+    return BarReporter(level) if level >= 0 and sys.stderr.isatty() else LineReporter(level)
 
 
 def summary_lines(summary: Summary, level: int) -> Iterator[str]:
-    """Say what a run has come to."""
-    yield f"{summary.output}: {', '.join(_counts(summary))}"
+    """Yield the lines of a run's summary."""
+    yield f"{summary.output}: {', '.join(_count_texts(summary))}"
     if summary.faces is not None:
-        without = f", {amount(summary.without_faces, 'photo')} without a face" if summary.without_faces else ""
-        yield f"  {amount(summary.faces, 'face')} found{without}"
+        without = f", {format_count(summary.without_faces, 'photo')} without a face" if summary.without_faces else ""
+        yield f"  {format_count(summary.faces, 'face')} found{without}"
     if summary.dropped:
-        yield from _dropped(summary)
+        yield from _dropped_lines(summary)
     if summary.non_pictures:
-        yield f"  {passed_over(summary.non_pictures)}{'' if level > 0 else ' (-v names them)'}"
+        yield f"  {format_passed_over(summary.non_pictures)}{'' if level > 0 else ' (-v names them)'}"
     if summary.left_behind:
         number = len(summary.left_behind)
-        yield f"  {amount(number, 'output')} of earlier runs left behind: {_some(summary.left_behind)}"
+        yield f"  {format_count(number, 'output')} of earlier runs left behind: {_first_names(summary.left_behind)}"
     if summary.failures:
         record = Path(summary.output) / FOLDER / RECORD
         listed = f"; {record} lists them too" if is_file(record) else ""
@@ -139,25 +139,25 @@ def summary_lines(summary: Summary, level: int) -> Iterator[str]:
     if any(failure.earlier for failure in summary.failures):
         yield "  (what failed in an earlier run is tried again with --retry-failed)"
     if level > 0 and any(summary.stages.values()):
-        yield from _times(summary)
+        yield from _time_lines(summary)
 
 
-def _dropped(summary: Summary) -> Iterator[str]:
-    """Say how many pictures were dropped over the whole record, why, by which stages, and where they can be seen."""
+def _dropped_lines(summary: Summary) -> Iterator[str]:
+    """Yield the number of dropped pictures in the whole record, by reason and stage, and the sheets that show them."""
     total = sum(sum(kinds.values()) for kinds in summary.dropped.values())
-    told = "; ".join(f"{counted(kinds)} ({stage})" for stage, kinds in summary.dropped.items())
-    yield f"  dropped so far {total}: {told}"
+    reasons = "; ".join(f"{counted(kinds)} ({stage})" for stage, kinds in summary.dropped.items())
+    yield f"  dropped so far {total}: {reasons}"
     if summary.sheets:
         names = ", ".join(Path(sheet).name for sheet in summary.sheets)
         yield f"  to be seen in {Path(summary.sheets[0]).parent}: {names}"
 
 
-def _some(names: list[str], most: int = 5) -> str:
+def _first_names(names: list[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
-def _counts(summary: Summary) -> Iterator[str]:
+def _count_texts(summary: Summary) -> Iterator[str]:
     yield f"{summary.done} done"
     if summary.unchanged:
         which = f"{summary.unchanged} of them" if summary.unchanged < summary.done else "all"
@@ -171,12 +171,12 @@ def _counts(summary: Summary) -> Iterator[str]:
         if number:
             yield f"{number} {words}"
     rate = f", {summary.rate:.2f} pictures/s" if summary.done else ""
-    yield f"{duration(summary.seconds)}{rate}"
+    yield f"{format_duration(summary.seconds)}{rate}"
 
 
-def _times(summary: Summary) -> Iterator[str]:
+def _time_lines(summary: Summary) -> Iterator[str]:
     if summary.first_seconds is not None:
-        yield f"first picture after {duration(summary.first_seconds)}"
+        yield f"first picture after {format_duration(summary.first_seconds)}"
     total = sum(summary.stages.values())
     rows = [
         (
@@ -187,11 +187,11 @@ def _times(summary: Summary) -> Iterator[str]:
         )
         for name, seconds in summary.stages.items()
     ]
-    yield from table(rows)
+    yield from format_table(rows)
 
 
 class TrainingBar:
-    """Draws a bar at the bottom of a terminal, and everything else above it."""
+    """Draws the bar of a training at the bottom of a terminal, and everything else above it."""
 
     def __init__(self, console: Any = None) -> None:
         from rich.console import Console
@@ -211,44 +211,44 @@ class TrainingBar:
         )
         self.task: Any = None
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print one line above the bar."""
-        self.bar.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+        self.bar.console.print(make_printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, now: Progress) -> None:
         """Move the bar."""
-        words: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "epochs": now.epochs,
             "count": f"{now.steps}" if now.total is None else f"{now.steps}/{now.total}",
             "rate": "" if now.rate is None else f"{now.rate:.2f} steps/s",
             "losses": now.words,
         }
         if self.task is None:
-            self.task = self.bar.add_task("training", total=now.total, completed=now.steps, **words)
+            self.task = self.bar.add_task("training", total=now.total, completed=now.steps, **fields)
             self.bar.start()
-        self.bar.update(self.task, completed=now.steps, total=now.total, **words)
+        self.bar.update(self.task, completed=now.steps, total=now.total, **fields)
 
     def close(self) -> None:
         """Take the bar away."""
         self.bar.stop()
 
 
-def voice(level: int) -> TrainingReporter:
-    """Choose how to tell a training: not at all, by a bar where stderr is a terminal, else by lines on stdout."""
+def make_training_reporter(level: int) -> TrainingReporter:
+    """Return the reporter of a training: silent if quiet, a bar where stderr is a terminal, else lines on stdout."""
     from henshin.train.loop.launch import TrainingReporter
 
     if level < 0:
-        return TrainingReporter(_hush)
+        return TrainingReporter(_print_nothing)
     if not sys.stderr.isatty():
-        return TrainingReporter(_line)
+        return TrainingReporter(_print_and_flush)
     bar = TrainingBar()
-    return TrainingReporter(bar.say, bar.show, bar.close)
+    return TrainingReporter(bar.print_line, bar.show, bar.close)
 
 
-def _line(text: str) -> None:
-    click.echo(plain(text))
+def _print_and_flush(text: str) -> None:
+    click.echo(make_printable(text))
     sys.stdout.flush()
 
 
-def _hush(_: str) -> None:
-    """Say nothing."""
+def _print_nothing(_: str) -> None:
+    """Print nothing."""

@@ -1,4 +1,4 @@
-"""How a command ends where it is asked to, or where nothing can be told any more."""
+"""The end of a command by SIGTERM, or because stdout cannot be written."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from contextlib import contextmanager, suppress
 from henshin.errors import TerminatedError
 
 
-def of_stdout(error: Exception) -> bool:
-    """Whether an error comes of writing to stdout: of files that henshin writes the name would be there."""
+def is_stdout_error(error: Exception) -> bool:
+    """Return whether an error comes from writing to stdout: errors of files have a file name."""
     full = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
     return isinstance(error, OSError) and error.filename is None and error.errno in full
 
 
-def close_stdout() -> None:
-    """Let what cannot be written go nowhere, also at the exit, where Python would complain of it."""
+def discard_stdout() -> None:
+    """Send stdout to the null device, so that Python has nothing to flush at the exit, which would fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """Within: SIGTERM ends the command as Ctrl-C does, with what is in flight finished and told."""
+def sigterm_as_interrupt() -> Iterator[None]:
+    """While the block runs, let SIGTERM end the command as Ctrl-C does: work in flight is finished and recorded."""
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001
         raise TerminatedError

@@ -224,7 +224,7 @@ def test_the_bar_shows_epoch_rate_time_left_and_losses() -> None:
     screen = io.StringIO()
     bar = TrainingBar(Console(file=screen, force_terminal=True, width=160))
     bar.show(Progress(149, 600, 200, 2.0, 225.0, {"discriminator": 0.5}))
-    bar.say("a [line] above")
+    bar.print_line("a [line] above")
     bar.show(Progress(150, 600, 200, 2.0, 225.0, {"discriminator": 0.25}))
     bar.bar.refresh()
     bar.close()

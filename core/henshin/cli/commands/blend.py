@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import GroupedCommand
-from henshin.cli.options import option, plugin_option
+from henshin.cli.base import GroupedCommand, load_registry
+from henshin.cli.model_output import NewModelOptions, print_models, write_model
+from henshin.cli.options import model_text_options, option, plugin_option, require_training_packages
 from henshin.errors import HenshinError
 
 if TYPE_CHECKING:
     from henshin.train.weights.blending import Blocks
 
-_BLOCKS, _SAYS = "Which blocks, counted from 1, the one of 4 pixels", "What the model says of itself"
+_BLOCKS = "Which blocks, counted from 1, the one of 4 pixels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendCommandOptions(NewModelOptions):
+    """The options of `henshin blend`: two networks and the blocks to take, or the file that names both."""
+
+    sources: tuple[str, ...]
+    first: int | None
+    to: int | None
+    last: int | None
+    share: str
+
+    @property
+    def file(self) -> Path | None:
+        """The YAML file that names the networks and blocks, if one is given in place of them."""
+        is_file = len(self.sources) == 1 and self.sources[0].endswith((".yaml", ".yml"))
+        return Path(self.sources[0]) if is_file else None
 
 
 @click.command(cls=GroupedCommand)
@@ -35,26 +53,9 @@ _BLOCKS, _SAYS = "Which blocks, counted from 1, the one of 4 pixels", "What the 
     help="How much of OTHER's weights, 0 to 1; or one for each of the blocks.  [default: 1]",
     heading=_BLOCKS,
 )
-@option("--description", default="", help="What it draws, for the list of models.", heading=_SAYS)
-@option("--data", default="", help="On what data it was trained; else what both say.", heading=_SAYS)
-@option("--licence", "--license", default="", help="Licence of the weights; else what both say.", heading=_SAYS)
+@model_text_options(otherwise="; else what both say")
 @plugin_option
-def blend(
-    sources: tuple[str, ...],
-    name: str | None,
-    output: Path | None,
-    force: bool,
-    fp16: bool,
-    keep_weights: bool,
-    first: int | None,
-    to: int | None,
-    last: int | None,
-    share: str,
-    description: str,
-    data: str,
-    licence: str,
-    plugin_files: tuple[Path, ...],
-) -> None:
+def blend(**given: Any) -> None:
     """Make a model of BASE with some blocks of OTHER: models that have NAME.safetensors, such files, or runs' folders.
 
     The mapping stays BASE's. FILE.yaml says the same, of several others too:
@@ -63,54 +64,61 @@ def blend(
     Examples: henshin blend faces anime --last 1 --name faces-anime-1, or
     henshin blend faces anime --from 3 --to 6 --share 0.25,0.5,0.75,1 --name soft
     """
-    from henshin.cli.base import registry_with
-    from henshin.cli.options import need_training
-
-    need_training()
-    registry = registry_with(plugin_files)
-    from henshin.cli.model_output import tell_of
+    options = BlendCommandOptions(**given)
+    require_training_packages()
+    registry = load_registry(options.plugin_files)
     from henshin.models import ModelStore
-    from henshin.train.export.models import check_name, default_folder, write_models
+    from henshin.train.export.models import check_name, default_folder
     from henshin.train.weights import load_trained_network
-    from henshin.train.weights.blending import blended, read_blend
+    from henshin.train.weights.blending import blended
 
-    check_name(name)
-    if len(sources) == 1 and sources[0].endswith((".yaml", ".yml")):
-        if (first, to, last, share) != (None, None, None, "1"):
-            raise HenshinError(f"--from, --to, --last and --share: {sources[0]} itself says which blocks")
-        file = Path(sources[0])
-        blocks, base, name = read_blend(file), file.parent, name or file.stem
-    else:
-        blocks, base = _asked(sources, first, to, last, share), Path()
-        if name is None:
-            raise HenshinError("a model of two wants a --name")
-    store = ModelStore()
+    check_name(options.name)
+    blocks = _read_blocks(options)
+    name = options.name or (options.file.stem if options.file else None)
+    if name is None:
+        raise HenshinError("a model of two wants a --name")
+    store, base = ModelStore(), options.file.parent if options.file else Path()
     swaps = [(swap, load_trained_network(swap.model, registry, store, base)) for swap in blocks.swap]
-    names = [_called(one) for one in (blocks.base, *(swap.model for swap in blocks.swap))]
+    names = [_display_name(one) for one in (blocks.base, *(swap.model for swap in blocks.swap))]
     source = blended(names, load_trained_network(blocks.base, registry, store, base), swaps)
-    source = replace(source, description=description, data=data or source.data, licence=licence or source.licence)
-    folder = output or default_folder()
-    written = write_models(source, name, folder, [], force=force, fp16=fp16, keep_weights=keep_weights)
-    tell_of(written, "written")
+    source = replace(
+        source,
+        description=options.description,
+        data=options.data or source.data,
+        licence=options.licence or source.licence,
+    )
+    print_models(write_model(source, options, name, default_folder()), "written")
 
 
-def _asked(sources: tuple[str, ...], first: int | None, to: int | None, last: int | None, share: str) -> Blocks:
-    """What the words of the command line say. Errors: HenshinError."""
-    from henshin.train.weights.blending import Blocks, Swap
+def _read_blocks(options: BlendCommandOptions) -> Blocks:
+    """Return the networks and their blocks, from the file or from the options. Errors: HenshinError."""
+    from henshin.train.weights.blending import Blocks, Swap, read_blend
 
-    if len(sources) != 2:
+    if options.file is not None:
+        if (options.first, options.to, options.last, options.share) != (None, None, None, "1"):
+            raise HenshinError(f"--from, --to, --last and --share: {options.sources[0]} itself says which blocks")
+        return read_blend(options.file)
+    if len(options.sources) != 2:
         raise HenshinError("give two networks, BASE and OTHER, or one FILE.yaml")
-    if last is not None and (first is not None or to is not None):
+    if options.last is not None and (options.first is not None or options.to is not None):
         raise HenshinError("--last M says which blocks; --from and --to would say it again")
     try:
-        shares = tuple(float(one) for one in share.split(","))
+        shares = tuple(float(one) for one in options.share.split(","))
     except ValueError as error:
-        raise HenshinError(f"--share {share}: a number from 0 to 1, or several with commas between") from error
-    said = {"from": first, "to": to, "last": last, "model": sources[1]}
-    swap = Swap.model_validate({**said, "share": shares[0] if len(shares) == 1 else shares})
-    return Blocks(base=sources[0], swap=(swap,))
+        raise HenshinError(f"--share {options.share}: a number from 0 to 1, or several with commas between") from error
+    base, other = options.sources
+    swap = Swap.model_validate(
+        {
+            "from": options.first,
+            "to": options.to,
+            "last": options.last,
+            "model": other,
+            "share": shares[0] if len(shares) == 1 else shares,
+        }
+    )
+    return Blocks(base=base, swap=(swap,))
 
 
-def _called(source: str) -> str:
-    """What a network is called in words on where a model comes from: where it lay is nobody's business."""
+def _display_name(source: str) -> str:
+    """Return the name of a network in a model's origin: without its folder, which is private."""
     return Path(source).stem if source.endswith((".onnx", ".safetensors")) else Path(source).name

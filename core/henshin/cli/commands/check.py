@@ -1,4 +1,4 @@
-"""`henshin check`, `henshin pipelines` and `henshin schema`: looking at pipelines without running any."""
+"""`henshin check`, `henshin pipelines` and `henshin schema`: pipelines and their schema, without a run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from henshin.cli.base import GroupedCommand, complain_of, registry_with, say
-from henshin.cli.options import option, plugin_option
+from henshin.cli.base import GroupedCommand, load_registry, print_line, print_problems
+from henshin.cli.options import plugin_option, stage_overrides_option
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("pipeline", nargs=-1, required=True)
-@option("--set", "overrides", multiple=True, metavar="STAGE.OPTION=VALUE", help="Change an option for this check.")
+@stage_overrides_option("Change an option for this check.")
 @plugin_option
 def check(pipeline: tuple[str, ...], overrides: tuple[str, ...], plugin_files: tuple[Path, ...]) -> int:
     """Say everything that is wrong with a PIPELINE (a file or the name of a ready one), and run nothing."""
@@ -21,22 +21,22 @@ def check(pipeline: tuple[str, ...], overrides: tuple[str, ...], plugin_files: t
     from henshin.models import ModelStore
     from henshin.pipeline import load
 
-    registry = registry_with(plugin_files)
+    registry = load_registry(plugin_files)
     store = ModelStore()
-    worst = 0
+    exit_code = 0
     for one in pipeline:
         try:
             loaded = load(one, registry, store, overrides)
         except HenshinError as error:
-            complain_of(error, "")
-            worst = _worse(worst, error.exit_code)
+            print_problems(error, "")
+            exit_code = _worse(exit_code, error.exit_code)
         else:
             click.echo(f"{loaded.path}: good: {' -> '.join(stage.name for stage in loaded.stages)}")
-    return worst
+    return exit_code
 
 
 def _worse(one: int, other: int) -> int:
-    """Choose between exit codes: a wrong pipeline (2) weighs more than a missing model (3)."""
+    """Return the worse of two exit codes: a wrong pipeline (2) is worse than a missing model (3)."""
     return 2 if 2 in (one, other) else max(one, other)
 
 
@@ -52,9 +52,9 @@ def pipelines(name: str | None) -> None:
 
         path = find(name)
         click.echo(path.read_text(encoding="utf-8"), nl=False)
-        say(f"from {path}")
+        print_line(f"from {path}")
         return
-    from henshin.cli.output import table
+    from henshin.cli.output import format_table
     from henshin.config.yaml_reader import load_yaml, to_python
     from henshin.files import data_folder
     from henshin.text import flat
@@ -63,9 +63,9 @@ def pipelines(name: str | None) -> None:
     for path in sorted(data_folder("pipelines").glob("*.yaml")):
         content = to_python(load_yaml(path))
         rows.append((path.stem, flat(content.get("description", ""))))
-    for line in table(rows, indent=""):
+    for line in format_table(rows, indent=""):
         click.echo(line)
-    say(f"in {data_folder('pipelines')}")
+    print_line(f"in {data_folder('pipelines')}")
 
 
 @click.command(cls=GroupedCommand)

@@ -1,152 +1,183 @@
-"""One call of `henshin evaluate`, from the words of the command line to the table at its end."""
+"""`henshin evaluate`: PSNR and SSIM of models and pipelines on test sets, printed as a table or as JSON."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from henshin.cli.base import GroupedCommand, Voice, say
-from henshin.cli.comparison import Comparison, check_page, entered, save, told
+from henshin.cli.base import GroupedCommand, Verbosity, print_line
+from henshin.cli.comparison import (
+    Comparison,
+    ComparisonOptions,
+    check_sheet_path,
+    open_comparison,
+    save_sheet,
+    track_progress,
+)
 from henshin.cli.options import (
-    _HOW,
-    _SAID,
-    _SHEET,
     CELL_SIDE,
+    OUTPUT_HEADING,
     ROW_COUNT,
     SCALE,
     SETTINGS,
+    device_options,
     option,
-    overrides_option,
     plugin_option,
-    voiced,
-    where_networks_run,
+    stage_overrides_option,
+    verbosity_options,
 )
-from henshin.cli.output import amount, table
+from henshin.cli.output import format_count, format_table, log_to, reserve_stdout
 
 if TYPE_CHECKING:
-    from henshin.evaluation import PictureSet, Results, Row
+    from henshin.evaluation import PictureSet, Results, Row, Sheet
+
+_MEASURING, _SHEET = "How it is measured", "A sheet to look at"
 
 
-def measured(asked: dict[str, Any], level: int) -> int:
-    """Measure as asked and print the figures. Returns the exit code. Errors: HenshinError."""
-    from henshin.cli.output import log_to
-    from henshin.cli.progress import reporter
-    from henshin.evaluation import MetricSettings, Sheet, evaluate
+@dataclass(frozen=True, kw_only=True)
+class EvaluateCommandOptions(ComparisonOptions):
+    """The options of `henshin evaluate`: test sets, metrics, and the sheet to draw besides (``sheet`` None: none)."""
 
-    sets = _sets(asked)
-    page = asked["sheet"]
-    if page is not None:
-        check_page(page, asked["force"])
-    report = reporter(level)
-    with log_to(report.line, level), _quiet_stdout(asked["as_json"]), entered(asked, report.note) as contest:
-        plan = [(one, _scales(one, asked["scales"], contest)) for one in sets]
-        contest.check(sorted({scale for _, scales in plan for scale in scales}))
-        sheet = None
-        if page is not None:
-            columns = [one.name for one in contest.methods(max(scale for _, scales in plan for scale in scales))]
-            sheet = Sheet(columns, asked["rows"], asked["cell"], truth=True)
-            sheet.check(sum(len(scales) for _, scales in plan))
+    sets: tuple[str, ...]
+    truths: tuple[str, ...]
+    scales: tuple[int, ...]
+    limit: int | None
+    channels: Literal["y", "rgb"]
+    border: int | None
+    sheet: Path | None
+    rows: int
+    cell: int
+    force: bool
+    each: bool
+    as_json: bool
+
+
+def run_evaluation(options: EvaluateCommandOptions, level: int) -> int:
+    """Measure and print the results. Returns the exit code. Errors: HenshinError."""
+    from henshin.cli.progress import make_reporter
+    from henshin.evaluation import MetricSettings, evaluate
+
+    sets = _list_sets(options)
+    if options.sheet is not None:
+        check_sheet_path(options.sheet, options.force)
+    reporter = make_reporter(level)
+    with (
+        log_to(reporter.print_line, level),
+        reserve_stdout(options.as_json),
+        open_comparison(options, reporter.note) as comparison,
+    ):
+        plan = [(one, _scales_of(one, options.scales, comparison)) for one in sets]
+        comparison.check(sorted({scale for _, scales in plan for scale in scales}))
+        sheet = None if options.sheet is None else _make_sheet(options, comparison, [scales for _, scales in plan])
         total = sum(len(one.unfit) + len(one.members) * len(scales) for one, scales in plan)
-        with told(report, total) as ended:
-            ruler = MetricSettings(asked["channels"], asked["border"])
-            results = evaluate(plan, contest.methods, ruler, ended, sheet)
-    if sheet is not None:
-        save(sheet, page, level)
-    _tell(results, asked, level)
+        with track_progress(reporter, total) as finish:
+            metrics = MetricSettings(options.channels, options.border)
+            results = evaluate(plan, comparison.methods, metrics, finish, sheet)
+    if sheet is not None and options.sheet is not None:
+        save_sheet(sheet, options.sheet, level)
+    _print_results(results, options, level)
     return results.exit_code
 
 
-def _sets(asked: dict[str, Any]) -> list[PictureSet]:
-    """List the sets. Errors: HenshinError, click.UsageError."""
+def _make_sheet(options: EvaluateCommandOptions, comparison: Comparison, scales: Sequence[Sequence[int]]) -> Sheet:
+    """Return an empty sheet for the scales of each set. Errors: HenshinError when it would be too large."""
+    from henshin.evaluation import Sheet
+
+    largest = max(scale for of_set in scales for scale in of_set)
+    columns = [method.name for method in comparison.methods(largest)]
+    sheet = Sheet(columns, options.rows, options.cell, truth=True)
+    sheet.check(sum(map(len, scales)))
+    return sheet
+
+
+def _list_sets(options: EvaluateCommandOptions) -> list[PictureSet]:
+    """Return the test sets. Errors: HenshinError, click.UsageError."""
     from henshin.evaluation import paired_set, reduced_set
 
-    paths, truths, limit = asked["sets"], asked["truths"], asked["limit"]
-    names = _names(paths)
+    paths, truths, limit = options.sets, options.truths, options.limit
+    names = _set_names(paths)
     if not truths:
-        if 1 in asked["scales"]:
+        if 1 in options.scales:
             raise click.UsageError("--scale 1 is for pairs, with --truth", click.get_current_context())
         return [reduced_set(path, name, limit) for path, name in zip(paths, names, strict=True)]
     if len(truths) != len(paths):
-        message = f"{amount(len(paths), '--on', '--on')} and {len(truths)} --truth: there must be one for each"
+        message = f"{format_count(len(paths), '--on', '--on')} and {len(truths)} --truth: there must be one for each"
         raise click.UsageError(message, click.get_current_context())
-    if len(set(asked["scales"])) > 1:
+    if len(set(options.scales)) > 1:
         raise click.UsageError("pairs have one --scale: that of their sizes", click.get_current_context())
     return [paired_set(path, truth, name, limit) for path, truth, name in zip(paths, truths, names, strict=True)]
 
 
-def _names(paths: Sequence[str]) -> list[str]:
-    """Name sets by their folders, and by all that was typed where two would have one name."""
+def _set_names(paths: Sequence[str]) -> list[str]:
+    """Return the names of sets: those of their folders, and the whole paths where two folders have one name."""
     short = [Path(path).resolve().name or path for path in paths]
     return [path if short.count(name) > 1 else name for path, name in zip(paths, short, strict=True)]
 
 
-def _scales(one: PictureSet, wanted: Sequence[int], contest: Comparison) -> list[int]:
+def _scales_of(one: PictureSet, wanted: Sequence[int], comparison: Comparison) -> list[int]:
+    """Return the scales of a set: the wanted ones, that of its pairs, or those that all models have."""
     if wanted:
         return sorted(set(wanted))
-    return [one.own_scale()] if one.kind == "paired" else contest.common_scales()
+    return [one.own_scale()] if one.kind == "paired" else comparison.common_scales()
 
 
-def _tell(results: Results, asked: dict[str, Any], level: int) -> None:
-    if asked["as_json"]:
-        channels = {"channels": asked["channels"], "border": asked["border"]}
-        click.echo(json.dumps({**channels, **results.as_dict()}, indent=2))
+def _print_results(results: Results, options: EvaluateCommandOptions, level: int) -> None:
+    """Print the table or the JSON on stdout, and the failures on stderr."""
+    if options.as_json:
+        metrics = {"channels": options.channels, "border": options.border}
+        click.echo(json.dumps({**metrics, **results.as_dict()}, indent=2))
     else:
-        for line in figure_lines(results, asked["each"]):
-            say(line, err=False)
+        for line in result_lines(results, options.each):
+            print_line(line, err=False)
     if level < 0:
         for fault in results.faults:
             by = f"{fault.method}: " if fault.method else ""
-            say(f"failed: {fault.set}/{fault.picture}: {by}{fault.reason}")
+            print_line(f"failed: {fault.set}/{fault.picture}: {by}{fault.reason}")
     failed = len({(fault.set, fault.picture) for fault in results.faults})
     if failed:
-        say(f"henshin: {amount(failed, 'picture')} could not be measured by every method; the means are of the others")
+        count = format_count(failed, "picture")
+        print_line(f"henshin: {count} could not be measured by every method; the means are of the others")
 
 
-def figure_lines(results: Results, each: bool) -> Iterator[str]:
-    """Set the figures in a table; with ``each`` those of every picture first."""
+def result_lines(results: Results, each: bool) -> Iterator[str]:
+    """Yield a table of the results; with ``each`` that of every picture first."""
     if each:
         head = ("SET", "SCALE", "PICTURE", "METHOD", "PSNR", "SSIM")
         rows = [
-            (row.set, f"x{row.scale}", one.picture, row.method, *_figures(one.psnr, one.ssim))
+            (row.set, f"x{row.scale}", one.picture, row.method, *_format_metrics(one.psnr, one.ssim))
             for row in results.rows
             for one in row.figures
         ]
-        yield from table([head, *rows], indent="")
+        yield from format_table([head, *rows], indent="")
         yield ""
-    yield from table(
-        [("SET", "SCALE", "METHOD", "PSNR", "SSIM", "PICTURES", "MPIXEL/S"), *map(_cells, results.rows)], ""
+    yield from format_table(
+        [("SET", "SCALE", "METHOD", "PSNR", "SSIM", "PICTURES", "MPIXEL/S"), *map(_row_cells, results.rows)], ""
     )
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    all_of_them = len(row.figures) + row.failed
-    count = str(all_of_them) if not row.failed else f"{len(row.figures)} of {all_of_them}"
+def _row_cells(row: Row) -> tuple[str, ...]:
+    total = len(row.figures) + row.failed
+    count = str(total) if not row.failed else f"{len(row.figures)} of {total}"
     speed = row.megapixels_per_second
     return (
         row.set,
         f"x{row.scale}",
         row.method,
-        *_figures(row.psnr, row.ssim),
+        *_format_metrics(row.psnr, row.ssim),
         count,
         "-" if speed is None else f"{speed:.3g}" if speed < 100 else f"{speed:.0f}",
     )
 
 
-def _figures(psnr: float | None, ssim: float | None) -> tuple[str, str]:
+def _format_metrics(psnr: float | None, ssim: float | None) -> tuple[str, str]:
     from henshin.evaluation.evaluate import decibel
 
     return decibel(psnr), "-" if ssim is None else f"{ssim:.4f}"
-
-
-def _quiet_stdout(as_json: bool) -> AbstractContextManager[Any]:
-    """Within: what stages and plugins print goes to stderr, if a machine reads stdout."""
-    return redirect_stdout(sys.stderr) if as_json else nullcontext()
 
 
 @click.command(cls=GroupedCommand, context_settings=SETTINGS)
@@ -160,7 +191,7 @@ def _quiet_stdout(as_json: bool) -> AbstractContextManager[Any]:
     help="For pairs: the true pictures, by the names of those --on FOLDER; one for each --on.",
 )
 @option("--scale", "scales", multiple=True, type=SCALE, metavar="N", help="How many times larger; else all there are.")
-@overrides_option
+@stage_overrides_option("Change an option of the pipelines; {scale} in the value stands for the scale.")
 @plugin_option
 @option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pictures of each set.")
 @option(
@@ -168,29 +199,33 @@ def _quiet_stdout(as_json: bool) -> AbstractContextManager[Any]:
     type=click.Choice(["y", "rgb"]),
     default="y",
     show_default=True,
-    heading=_HOW,
+    heading=_MEASURING,
     help="Luma, or colours.",
 )
 @option(
     "--border",
     type=click.IntRange(0, 1024),
     metavar="PIXELS",
-    heading=_HOW,
+    heading=_MEASURING,
     help="Left out at each side; else as many as the scale, of pairs of one size none.",
 )
 @option("--sheet", type=click.Path(path_type=Path), metavar="FILE", heading=_SHEET, help="Draw one, with the truth.")
 @option("--rows", type=ROW_COUNT, default=5, show_default=True, heading=_SHEET, help="Pictures of each set and scale.")
 @option("--cell", type=CELL_SIDE, default=256, show_default=True, heading=_SHEET, help="Longest side of what is shown.")
 @option("--force", is_flag=True, heading=_SHEET, help="Replace a file of that name.")
-@where_networks_run
-@option("--each", is_flag=True, heading=_SAID, help="Also the figures of every picture.")
+@device_options
+@option("--each", is_flag=True, heading=OUTPUT_HEADING, help="Also the figures of every picture.")
 @option(
-    "--json", "as_json", is_flag=True, heading=_SAID, help="Print everything for machines on stdout, and only that."
+    "--json",
+    "as_json",
+    is_flag=True,
+    heading=OUTPUT_HEADING,
+    help="Print everything for machines on stdout, and only that.",
 )
-@voiced
+@verbosity_options
 @click.pass_context
-def evaluate(ctx: click.Context, /, **asked: Any) -> int:
-    """Measure how near models and pipelines come to true pictures: PSNR and SSIM, beside Lanczos and bicubic.
+def evaluate(ctx: click.Context, /, **given: Any) -> int:
+    """Measure how near models and pipelines come to true pictures: PSNR and SSIM, next to Lanczos and bicubic.
 
     Each picture of a set is cut to a multiple of the scale and reduced by Pillow's bicubic filter; a MODEL (its name,
     or an .onnx file) or a whole PIPELINE (a .yaml file, or the name of a ready one) enlarges it again, in 8 bits, and
@@ -202,5 +237,4 @@ def evaluate(ctx: click.Context, /, **asked: Any) -> int:
               henshin evaluate enlarge.yaml --on Set5/ --scale 3 --set super_resolution.scale={scale}
               henshin evaluate facades --on photos/ --truth drawings/ --channels rgb
     """
-
-    return measured(asked, ctx.ensure_object(Voice).level)
+    return run_evaluation(EvaluateCommandOptions(**given), ctx.ensure_object(Verbosity).level)

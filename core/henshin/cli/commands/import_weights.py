@@ -1,17 +1,38 @@
-"""`henshin import`: weights that others published become a model of ours."""
+"""`henshin import`: published weights become a model."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, registry_with
-from henshin.cli.model_output import network_of
-from henshin.cli.options import option, plugin_option
+from henshin.cli.base import GroupedCommand, load_registry
+from henshin.cli.model_output import (
+    NewModelOptions,
+    describe_network,
+    parse_generator_options,
+    print_models,
+    read_parity_pictures,
+    write_model,
+)
+from henshin.cli.options import MODEL_HEADING, model_text_options, option, plugin_option, require_training_packages
 
-_LAYOUT, _SAYS = "What the weights are, where it cannot be told", "What the model says of itself"
+_LAYOUT = "What the weights are, where it cannot be told"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportCommandOptions(NewModelOptions):
+    """The options of `henshin import`: the weights, and facts about them that cannot be recognised."""
+
+    file: Path
+    pictures: Path | None
+    generator: str | None
+    overrides: tuple[str, ...]
+    key: str | None
+    size: int | None
+    origin: str
 
 
 @click.command("import", cls=GroupedCommand)
@@ -33,42 +54,42 @@ _LAYOUT, _SAYS = "What the weights are, where it cannot be told", "What the mode
 )
 @option("--key", help="Of a file with several networks: which one.", heading=_LAYOUT)
 @option("--size", type=click.IntRange(min=1), help="Side of the pictures it was trained on.", heading=_LAYOUT)
-@option("--description", default="", help="What it draws, for the list of models.", heading=_SAYS)
-@option("--data", default="", help="On what data it was trained.", heading=_SAYS)
-@option("--licence", "--license", default="", help="Licence of the weights.", heading=_SAYS)
-@option("--origin", default="", help="Whose they are, and from where; else the file's name and hash.", heading=_SAYS)
+@model_text_options()
+@option(
+    "--origin",
+    default="",
+    help="Whose they are, and from where; else the file's name and hash.",
+    heading=MODEL_HEADING,
+)
 @plugin_option
-def import_weights(
-    file: Path,
-    name: str | None,
-    output: Path | None,
-    force: bool,
-    fp16: bool,
-    keep_weights: bool,
-    pictures: Path | None,
-    overrides: tuple[str, ...],
-    plugin_files: tuple[Path, ...],
-    **said: Any,
-) -> None:
+def import_weights(**given: Any) -> None:
     """Turn published weights into a model: FILE is .npz, .safetensors, .pth or .pt, or a folder of .npy files.
 
-    Which network they are of is told from the names and shapes of their tensors. Nothing is written unless the model
-    draws as PyTorch does, within one grey level. A network of several scales gives a model for each: NAME-x2, ...
+    The names and shapes of the tensors say which network they are of. Nothing is written unless the model draws as
+    PyTorch does, within one grey level. A network of several scales gives a model for each: NAME-x2, ...
 
     Example: henshin import Hayao_net_G_float.pth --name hayao
     """
-    from henshin.cli.options import need_training
-
-    need_training()
-    registry = registry_with(plugin_files)
-    from henshin.cli.model_output import options_of, pictures_below, tell_of
+    options = ImportCommandOptions(**given)
+    require_training_packages()
+    registry = load_registry(options.plugin_files)
     from henshin.files import user_folder
-    from henshin.train.export.models import check_name, write_models
+    from henshin.train.export.models import check_name
     from henshin.train.weights.from_published import ImportOptions, from_published
 
-    check_name(name or file.stem)
-    source = from_published(file, registry, ImportOptions(options=options_of(overrides), **said))
-    shown = pictures_below(pictures) if pictures else []
-    folder = output or user_folder()
-    written = write_models(source, name or file.stem, folder, shown, force=force, fp16=fp16, keep_weights=keep_weights)
-    tell_of(written, f"imported ({network_of(source)})")
+    name = options.name or options.file.stem
+    check_name(name)
+    wanted = ImportOptions(
+        generator=options.generator,
+        options=parse_generator_options(options.overrides),
+        key=options.key,
+        size=options.size,
+        description=options.description,
+        origin=options.origin,
+        data=options.data,
+        licence=options.licence,
+    )
+    source = from_published(options.file, registry, wanted)
+    pictures = read_parity_pictures(options.pictures) if options.pictures else []
+    written = write_model(source, options, name, user_folder(), pictures)
+    print_models(written, f"imported ({describe_network(source)})")

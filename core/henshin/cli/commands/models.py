@@ -1,4 +1,4 @@
-"""`henshin models`: what is at hand, what each says of itself, whether files are whole, fetching what is listed."""
+"""`henshin models`: the list of models, their contracts, the check of their files, and their download."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, Lazy, LazyGroup, complain, say
+from henshin.cli.base import GroupedCommand, LazyCommand, LazyGroup, print_error, print_line
 from henshin.cli.options import option
 
 if TYPE_CHECKING:
     from henshin.models import CatalogueEntry, IndexEntry, ResolvedModel
 
-_HOME = "henshin.cli.commands.models"
+_MODULE = "henshin.cli.commands.models"
 COMMANDS = {
-    "list": Lazy(f"{_HOME}:list_models", "List all models, at hand or to be had.", "Commands"),
-    "show": Lazy(f"{_HOME}:show", "Print what a model says of itself.", "Commands"),
-    "verify": Lazy(f"{_HOME}:verify", "Compare files with the hashes that are listed.", "Commands"),
-    "pull": Lazy(f"{_HOME}:pull", "Download a listed model, checked by its hash; import it if need be.", "Commands"),
+    "list": LazyCommand(f"{_MODULE}:list_models", "List all models, at hand or to be had.", "Commands"),
+    "show": LazyCommand(f"{_MODULE}:show", "Print what a model says of itself.", "Commands"),
+    "verify": LazyCommand(f"{_MODULE}:verify", "Compare files with the hashes that are listed.", "Commands"),
+    "pull": LazyCommand(
+        f"{_MODULE}:pull", "Download a listed model, checked by its hash; import it if need be.", "Commands"
+    ),
 }
 
-_OF_PICTURES = ("layout", "size_multiple", "scale", "reach", "maximum_size")
-"""Fields of a contract that say how pictures are taken: nothing to a model that takes none."""
+_PICTURE_FIELDS = ("layout", "size_multiple", "scale", "reach", "maximum_size")
+"""Fields of a contract about input pictures: without meaning for a model that takes none."""
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, invoke_without_command=True)
@@ -45,35 +47,35 @@ def list_models(as_json: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from henshin.cli.output import table
+    from henshin.cli.output import format_table
     from henshin.models import ModelStore
     from henshin.models.catalogue import list_models as all_models
 
     listed = all_models(ModelStore())
     if as_json:
-        click.echo(json.dumps([_everything(one) for one in listed], indent=2))
+        click.echo(json.dumps([_as_dict(one) for one in listed], indent=2))
         return
-    rows = [(one.name, one.kind, _where(one), _about(one)) for one in listed]
-    for line in table([("NAME", "KIND", "FILE", "LICENCE"), *rows] if rows else [], indent=""):
+    rows = [(one.name, one.kind, _location(one), _licence_or_problem(one)) for one in listed]
+    for line in format_table([("NAME", "KIND", "FILE", "LICENCE"), *rows] if rows else [], indent=""):
         click.echo(line)
     if not listed:
-        say("henshin: no models here; `henshin export` makes one")
+        print_line("henshin: no models here; `henshin export` makes one")
 
 
-def _where(one: CatalogueEntry) -> str:
+def _location(one: CatalogueEntry) -> str:
     if one.path is not None:
         return str(one.path)
     needs = f"; needs henshin[{one.needs}]" if one.needs else ""
     return f"(henshin models pull {one.name}{needs})"
 
 
-def _about(one: CatalogueEntry) -> str:
+def _licence_or_problem(one: CatalogueEntry) -> str:
     if one.problem:
         return f"unusable: {one.problem}"
     return (one.contract.licence if one.contract else "") or (one.entry.licence if one.entry else "") or "not stated"
 
 
-def _everything(one: CatalogueEntry) -> dict[str, Any]:
+def _as_dict(one: CatalogueEntry) -> dict[str, Any]:
     return {
         "name": one.name,
         "kind": one.kind,
@@ -101,25 +103,25 @@ def show(name: str) -> None:
         here = [one for one in store.full_names(name) if store.located(one) is not None]
         family = [(found, store.entries.get(found.name)) for found in map(store.find, here or [name])]
     except HenshinError as error:
-        raise MissingError(str(error)) from error  # exit code 3, as a run has it whatever is wrong with a model
+        raise MissingError(str(error)) from error  # exit code 3, as in a run, whatever is wrong with a model
     for found, entry in family:
-        _show(found, entry)
+        _print_model(found, entry)
 
 
-def _show(found: ResolvedModel, entry: IndexEntry | None) -> None:
-    from henshin.cli.output import size, table
+def _print_model(found: ResolvedModel, entry: IndexEntry | None) -> None:
+    from henshin.cli.output import format_size, format_table
 
-    click.echo(f"{found.name}: {found.path} ({size(found.path.stat().st_size)})")
+    click.echo(f"{found.name}: {found.path} ({format_size(found.path.stat().st_size)})")
     values = found.contract.model_dump(mode="json")
     if entry is not None and not values["description"]:
         values["description"] = entry.description  # of models that were exported before contracts had one
-    beside = () if found.contract.kind == "translator" else _OF_PICTURES
+    hidden = () if found.contract.kind == "translator" else _PICTURE_FIELDS
     rows = [
         (key, value if isinstance(value, str) else json.dumps(value))
         for key, value in values.items()
-        if value not in (None, "", {}) and key not in beside
+        if value not in (None, "", {}) and key not in hidden
     ]
-    for line in table(rows):
+    for line in format_table(rows):
         click.echo(line)
 
 
@@ -137,15 +139,15 @@ def verify(names: tuple[str, ...]) -> int:
     store = ModelStore()
     chosen = names or tuple(one.name for one in all_models(store) if one.entry is not None and one.path is not None)
     if not chosen:
-        say("henshin: nothing to verify: no model that is here has a listed hash")
-    worst = 0
-    for name in (full for asked in chosen for full in store.full_names(asked)):
+        print_line("henshin: nothing to verify: no model that is here has a listed hash")
+    exit_code = 0
+    for name in (full for one in chosen for full in store.full_names(one)):
         try:
             click.echo(f"{name}: whole ({store.verify(name)})")
         except HenshinError as error:
-            complain(str(error))
-            worst = MissingError.exit_code
-    return worst
+            print_error(str(error))
+            exit_code = MissingError.exit_code
+    return exit_code
 
 
 @click.command(cls=GroupedCommand)

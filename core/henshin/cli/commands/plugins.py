@@ -1,4 +1,4 @@
-"""`henshin plugins`: what is registered, by whom, and what each takes."""
+"""`henshin plugins`: the registered stages, generators and recipes, their owners and options, and their reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from henshin.cli.base import GroupedCommand, say
+from henshin.cli.base import GroupedCommand, print_line
 from henshin.cli.options import option, plugin_option
 from henshin.errors import HenshinError
 
@@ -33,15 +33,15 @@ def plugins(name: str | None, plugin_files: tuple[Path, ...], markdown: bool, as
 
     registry = build_registry(plugin_files)
     if markdown:
-        click.echo(page(registry), nl=False)
+        click.echo(reference(registry), nl=False)
     elif as_json:
-        click.echo(json.dumps(_everything(registry), indent=2))
+        click.echo(json.dumps(_as_dict(registry), indent=2))
     elif name:
         _explain(registry, name)
     else:
         _list(registry)
         for problem in registry.problems:
-            say(f"henshin: {problem}")
+            print_line(f"henshin: {problem}")
 
 
 def _kinds(registry: Registry) -> dict[str, dict[str, type[Any]]]:
@@ -53,22 +53,22 @@ def _kinds(registry: Registry) -> dict[str, dict[str, type[Any]]]:
     return kinds
 
 
-def owner(registry: Registry, kind: str, name: str) -> str:
-    """Say which plugin registered a name, and where it came from."""
+def owner_of(registry: Registry, kind: str, name: str) -> str:
+    """Return the plugin that registered a name, with its origin."""
     return str(registry.owners[kind.removesuffix("s"), name])
 
 
 def _list(registry: Registry) -> None:
     from shutil import get_terminal_size
 
-    from henshin.cli.output import table
+    from henshin.cli.output import format_table
 
-    # Cut to the width of a terminal; whole where another program reads.
+    # Lines are cut to the width of a terminal, and whole where another program reads them.
     width = get_terminal_size().columns if sys.stdout.isatty() else 0
     for kind, things in _kinds(registry).items():
         click.echo(f"{kind.capitalize()}:")
-        rows = [(name, owner(registry, kind, name), summary(things[name])) for name in sorted(things)]
-        for line in table(rows, width=width) or ["  none"]:
+        rows = [(name, owner_of(registry, kind, name), summary(things[name])) for name in sorted(things)]
+        for line in format_table(rows, width=width) or ["  none"]:
             click.echo(line)
 
 
@@ -81,20 +81,19 @@ def _explain(registry: Registry, name: str) -> None:
         names = [one for things in kinds.values() for one in things]
         raise HenshinError(f"no stage, generator or recipe named '{name}'{did_you_mean(name, names)}")
     for kind, thing in found:
-        click.echo(f"{name}: a {kind.removesuffix('s')} of {owner(registry, kind, name)}")
-        for line in [*story(thing).splitlines(), *order(thing)]:
+        click.echo(f"{name}: a {kind.removesuffix('s')} of {owner_of(registry, kind, name)}")
+        for line in [*full_description(thing).splitlines(), *flow_lines(thing)]:
             click.echo(f"  {line}".rstrip())
-        for row in options(thing.Config):
+        for row in describe_options(thing.Config):
             click.echo(f"\n  {row.name}: {row.type} (default: {row.default})")
             click.echo(click.wrap_text(row.description, 100, initial_indent="    ", subsequent_indent="    "))
 
 
-def _everything(registry: Registry) -> dict[str, Any]:
-
+def _as_dict(registry: Registry) -> dict[str, Any]:
     listing: dict[str, Any] = {
         kind: {
             name: {
-                "owner": owner(registry, kind, name),
+                "owner": owner_of(registry, kind, name),
                 "description": summary(thing),
                 "options": thing.Config.model_json_schema(),
             }
@@ -119,13 +118,13 @@ _BOUNDS = (
 
 _NUMBERS = ("integer", "number")
 
-_OF_UNIONS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-"""What pydantic calls the bounds of a union, which are those of its numbers."""
+_UNION_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+"""The names that pydantic gives to the bounds of a union, which are those of its numbers, and those of JSON schema."""
 
 
 @dataclass(frozen=True)
 class OptionText:
-    """One option as it is shown."""
+    """The printed texts of one option."""
 
     name: str
     type: str
@@ -133,13 +132,13 @@ class OptionText:
     description: str
 
 
-def options(config: type[BaseModel]) -> list[OptionText]:
-    """Describe the options of a Config, in the order in which it declares them, those of a table as `table.option`."""
+def describe_options(config: type[BaseModel]) -> list[OptionText]:
+    """Return the options of a Config in the order of their declaration, those of a table as `table.option`."""
     schema = config.model_json_schema()
-    return list(_options(schema, schema.get("$defs", {}), ""))
+    return list(_walk_options(schema, schema.get("$defs", {}), ""))
 
 
-def _options(table: dict[str, Any], shared: dict[str, Any], prefix: str) -> Iterator[OptionText]:
+def _walk_options(table: dict[str, Any], shared: dict[str, Any], prefix: str) -> Iterator[OptionText]:
     required = set(table.get("required", ()))
     for name, field in table.get("properties", {}).items():
         inner = _resolved(field, shared)
@@ -149,25 +148,25 @@ def _options(table: dict[str, Any], shared: dict[str, Any], prefix: str) -> Iter
             default="required" if name in required else _value(field.get("default", "computed")),
             description=" ".join(field.get("description", inner.get("description", "")).split()),
         )
-        yield from _options(inner, shared, f"{prefix}{name}.")
+        yield from _walk_options(inner, shared, f"{prefix}{name}.")
 
 
 def _resolved(field: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a field itself where it only refers to one."""
+    """Return the schema of a field, with its reference resolved."""
     return shared[field["$ref"].rsplit("/", 1)[-1]] if "$ref" in field else field
 
 
 def _value(value: Any) -> str:
-    """Write a value as a YAML takes it."""
+    """Return a value as YAML has it."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
-    """Say the type of a field of a JSON schema in words: `integer, >= 8`, `"all" | "largest"`."""
+    """Return the type of a field of a JSON schema in words: `integer >= 8`, `all, largest`."""
     field = _resolved(field, shared)
     for several in ("anyOf", "oneOf"):
         if several in field:
-            bounds = {_OF_UNIONS[key]: bound for key, bound in field.items() if key in _OF_UNIONS}
+            bounds = {_UNION_BOUNDS[key]: bound for key, bound in field.items() if key in _UNION_BOUNDS}
             members = ({**bounds, **one} if one.get("type") in _NUMBERS else one for one in field[several])
             return " or ".join(dict.fromkeys(_type(one, shared) for one in members))
     if "enum" in field:
@@ -184,7 +183,7 @@ def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
 
 
 def _bounds(field: dict[str, Any]) -> str:
-    """Say the bounds of a field, to stand after its type: ` 1 to 16`, ` > 0, <= 1`, ` (not empty)`."""
+    """Return the bounds of a field, to stand after its type: ` 1 to 16`, ` > 0, <= 1`, ` (not empty)`."""
     left = dict(field)
     texts = []
     if "minimum" in field and "maximum" in field:
@@ -200,18 +199,18 @@ def _bounds(field: dict[str, Any]) -> str:
 
 
 def summary(thing: type[Any]) -> str:
-    """Give the first paragraph of a class's own docstring on one line, or the empty string."""
+    """Return the first paragraph of a class's own docstring on one line, or the empty string."""
     text = inspect.cleandoc(vars(thing).get("__doc__") or "")
     return " ".join(text.split("\n\n")[0].split())
 
 
-def story(thing: type[Any]) -> str:
-    """Give the whole of a class's own docstring."""
+def full_description(thing: type[Any]) -> str:
+    """Return the whole of a class's own docstring."""
     return inspect.cleandoc(vars(thing).get("__doc__") or "")
 
 
-def order(thing: type[Any]) -> list[str]:
-    """Say what a stage needs, gives and ends; nothing where that depends on its options."""
+def flow_lines(thing: type[Any]) -> list[str]:
+    """Return lines on what a stage needs, gives and ends; none where that depends on its options."""
     lines = []
     for word in ("needs", "gives", "ends"):
         names = getattr(thing, word, None)
@@ -223,12 +222,12 @@ def order(thing: type[Any]) -> list[str]:
     return lines
 
 
-def page(registry: Registry) -> str:
-    """Write the Markdown reference of everything that is registered."""
-    return "\n".join(_page(registry)).rstrip() + "\n"
+def reference(registry: Registry) -> str:
+    """Return the Markdown reference of everything that is registered."""
+    return "\n".join(_reference_lines(registry)).rstrip() + "\n"
 
 
-def _page(registry: Registry) -> Iterator[str]:
+def _reference_lines(registry: Registry) -> Iterator[str]:
     yield "# Stages, generators and recipes"
     yield ""
     yield "Made from the options' own definitions by `just docs`; changes belong there. `henshin plugins NAME` prints"
@@ -245,12 +244,12 @@ def _section(name: str, thing: type[Any]) -> Iterator[str]:
     yield ""
     yield f"### {name}"
     yield ""
-    yield story(thing)
-    facts = order(thing)
+    yield full_description(thing)
+    facts = flow_lines(thing)
     if facts:
         yield ""
         yield f"*{'; '.join(facts)}*"
-    rows = options(thing.Config)
+    rows = describe_options(thing.Config)
     if not rows:
         return
     yield ""

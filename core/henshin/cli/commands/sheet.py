@@ -1,49 +1,75 @@
-"""One call of `henshin sheet`."""
+"""`henshin sheet`: pictures of models and pipelines side by side, or pictures that samplers draw of the same noise."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from henshin.cli.base import Voice, say
-from henshin.cli.comparison import check_page, entered, is_pipeline, networks_of, save, told
+from henshin.cli.base import Verbosity, print_line
+from henshin.cli.comparison import (
+    ComparisonOptions,
+    check_sheet_path,
+    is_pipeline,
+    make_networks,
+    open_comparison,
+    save_sheet,
+    track_progress,
+)
 from henshin.cli.options import (
     CELL_SIDE,
     ROW_COUNT,
     SCALE,
     SETTINGS,
-    RunCommand,
+    InputsCommand,
+    device_options,
+    inputs_option,
     option,
-    overrides_option,
     plugin_option,
-    voiced,
-    where_networks_run,
+    stage_overrides_option,
+    verbosity_options,
 )
-from henshin.cli.output import amount
+from henshin.cli.output import format_count, log_to
 from henshin.errors import HenshinError
 
-_NOISE = "Samplers"
+_SAMPLERS = "Samplers"
 
 CELL = 256
-"""Pixels of a cell, where nobody says how many; samplers' are as large as what they draw."""
+"""Default side of a cell in pixels; samplers' cells are as large as their pictures."""
 
-ROWS = {"pictures": 16, "samplers": 8}
+PICTURE_ROWS, SAMPLER_ROWS = 16, 8
 
 
-def drawn(asked: dict[str, Any], level: int) -> int:
-    """Draw a sheet: of pictures that have no truth, or of samplers. Returns the exit code. Errors: HenshinError."""
+@dataclass(frozen=True, kw_only=True)
+class SheetCommandOptions(ComparisonOptions):
+    """The options of `henshin sheet`; samplers take ``seed`` and ``truncation``, and no ``inputs`` and ``scale``."""
+
+    inputs: tuple[str, ...]
+    output: Path
+    scale: int | None
+    rows: int | None
+    cell: int | None
+    labels: tuple[str, ...]
+    captions: bool
+    seed: int | None
+    truncation: float | None
+    force: bool
+
+
+def draw_sheet(options: SheetCommandOptions, level: int) -> int:
+    """Draw a sheet: of pictures without a truth, or of samplers. Returns the exit code. Errors: HenshinError."""
     from henshin.evaluation import INPUT, samplers_among
     from henshin.models import ModelStore
 
-    check_page(asked["output"], asked["force"])
-    store, names = ModelStore(), list(dict.fromkeys(asked["methods"]))
+    check_sheet_path(options.output, options.force)
+    store, names = ModelStore(), list(dict.fromkeys(options.methods))
     samplers = samplers_among(store, names)
     others = [name for name in names if name not in samplers]
     if samplers and not others:
-        return _of_samplers(asked, level, _called(names, asked["labels"]))
+        return _draw_samplers(options, level, _column_labels(names, options.labels))
     for name in others:
         is_pipeline(name, store, ("translator", "sampler"))
     if samplers:
@@ -51,93 +77,91 @@ def drawn(asked: dict[str, Any], level: int) -> int:
             f"'{samplers[0]}' is a sampler, which draws from noise, and '{others[0]}' takes pictures: a sheet shows "
             "models of one kind"
         )
-    _only_for(asked, ("seed", "truncation"), "samplers, which draw from noise")
-    labels = asked["labels"]
+    given = {"--seed": options.seed is not None, "--truncation": options.truncation is not None}
+    _refuse_options(given, "samplers, which draw from noise")
+    labels = options.labels
     if len(labels) == len(names) + 1:
-        return _of_pictures(asked, level, {INPUT: labels[0], **_called(names, labels[1:])})
-    return _of_pictures(asked, level, _called(names, labels))
+        return _draw_pictures(options, level, {INPUT: labels[0], **_column_labels(names, labels[1:])})
+    return _draw_pictures(options, level, _column_labels(names, labels))
 
 
-def _of_pictures(asked: dict[str, Any], level: int, called: dict[str, str]) -> int:
-    """A row for each picture; enlarged ones by pixels, others whole."""
-    from henshin.cli.output import log_to
-    from henshin.cli.progress import reporter
+def _draw_pictures(options: SheetCommandOptions, level: int, labels: dict[str, str]) -> int:
+    """Draw a row for each picture; enlarged ones by pixels, others whole."""
+    from henshin.cli.progress import make_reporter
     from henshin.evaluation import MetricSettings, Sheet, evaluate, plain_set
 
-    if not asked["inputs"]:
+    if not options.inputs:
         raise click.UsageError("no input: name photos, folders or a glob with -i", click.get_current_context())
-    pictures, rows = plain_set(asked["inputs"], ""), asked["rows"] or ROWS["pictures"]
+    pictures, rows = plain_set(options.inputs, ""), options.rows or PICTURE_ROWS
     left_out = len(pictures.members) - rows
     del pictures.members[rows:]
-    report = reporter(level)
-    with log_to(report.line, level), entered(asked, report.note) as contest:
-        scale = asked["scale"] or contest.furthest()
-        contest.check([scale])
+    reporter = make_reporter(level)
+    with log_to(reporter.print_line, level), open_comparison(options, reporter.note) as comparison:
+        scale = options.scale or comparison.largest_scale()
+        comparison.check([scale])
         sheet = Sheet(
-            [one.name for one in contest.methods(scale)],
+            [method.name for method in comparison.methods(scale)],
             len(pictures.members),
-            asked["cell"] or CELL,
+            options.cell or CELL,
             whole=scale == 1,
-            called=called,
-            captions=asked["captions"],
+            called=labels,
+            captions=options.captions,
         )
         sheet.check(1)
-        with told(report, len(pictures.members) + len(pictures.unfit)) as ended:
-            results = evaluate([(pictures, [scale])], contest.methods, MetricSettings(), ended, sheet)
+        with track_progress(reporter, len(pictures.members) + len(pictures.unfit)) as finish:
+            results = evaluate([(pictures, [scale])], comparison.methods, MetricSettings(), finish, sheet)
     if left_out > 0 and level >= 0:
-        say(f"the first {amount(rows, 'picture')}; {left_out} more have no room (--rows)")
-    save(sheet, asked["output"], level)
+        print_line(f"the first {format_count(rows, 'picture')}; {left_out} more have no room (--rows)")
+    save_sheet(sheet, options.output, level)
     return results.exit_code
 
 
-def _of_samplers(asked: dict[str, Any], level: int, called: dict[str, str]) -> int:
-    """A column for each model, a row for each noise."""
-    from henshin.cli.output import log_to
-    from henshin.cli.progress import reporter
+def _draw_samplers(options: SheetCommandOptions, level: int, labels: dict[str, str]) -> int:
+    """Draw a column for each model, a row for each noise."""
+    from henshin.cli.progress import make_reporter
     from henshin.evaluation import Sheet, draw_samplers, length_and_side
     from henshin.models import ModelStore
 
-    _only_for(asked, ("inputs", "scale"), "what takes pictures, and samplers draw from noise")
-    if asked["overrides"]:
+    given = {"-i": bool(options.inputs), "--scale": options.scale is not None}
+    _refuse_options(given, "what takes pictures, and samplers draw from noise")
+    if options.overrides:
         raise click.UsageError("--set changes pipelines, and none is named", click.get_current_context())
-    store, names, rows = ModelStore(), list(called), asked["rows"] or ROWS["samplers"]
+    store, names, rows = ModelStore(), list(labels), options.rows or SAMPLER_ROWS
     length, side = length_and_side(store, names)
-    cell = asked["cell"] or min(side, CELL)
-    sheet = Sheet(names, rows, cell, source=False, whole=True, called=called, captions=False)
+    cell = options.cell or min(side, CELL)
+    sheet = Sheet(names, rows, cell, source=False, whole=True, called=labels, captions=False)
     sheet.check(1)
-    report = reporter(level)
-    with log_to(report.line, level), told(report, len(names)) as ended:
-        networks = networks_of(asked, store, report.note)
-        truncation = 1.0 if asked["truncation"] is None else asked["truncation"]
-        code = draw_samplers(networks, names, length, asked["seed"] or 0, truncation, sheet, ended)
-    save(sheet, asked["output"], level)
+    reporter = make_reporter(level)
+    with log_to(reporter.print_line, level), track_progress(reporter, len(names)) as finish:
+        networks = make_networks(options, store, reporter.note)
+        truncation = 1.0 if options.truncation is None else options.truncation
+        code = draw_samplers(networks, names, length, options.seed or 0, truncation, sheet, finish)
+    save_sheet(sheet, options.output, level)
     return code
 
 
-def _called(names: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
-    """What stands above each column: as it is asked for, else the name, of a file without folder and suffix."""
+def _column_labels(names: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
+    """Return the label above each column: the given one, else the name, of a file without folder and suffix."""
     if labels:
         if len(labels) != len(names):
-            message = f"{amount(len(labels), '--label', '--label')} and {len(names)} named: there must be one for each"
+            count = format_count(len(labels), "--label", "--label")
+            message = f"{count} and {len(names)} named: there must be one for each"
             raise click.UsageError(message, click.get_current_context())
         return dict(zip(names, labels, strict=True))
     short = [Path(name).stem if Path(name).suffix in (".yaml", ".yml", ".onnx") else name for name in names]
     return {name: one if short.count(one) == 1 else name for name, one in zip(names, short, strict=True)}
 
 
-def _only_for(asked: dict[str, Any], options: Sequence[str], what: str) -> None:
-    """Errors: click.UsageError when one of these was given."""
-    for name in options:
-        if asked[name] not in (None, ()):
-            called = {"inputs": "-i"}.get(name, f"--{name}")
-            raise click.UsageError(f"{called} is for {what}", click.get_current_context())
+def _refuse_options(given: Mapping[str, bool], purpose: str) -> None:
+    """Check that none of these options was given. Errors: click.UsageError."""
+    for name, is_given in given.items():
+        if is_given:
+            raise click.UsageError(f"{name} is for {purpose}", click.get_current_context())
 
 
-@click.command(cls=RunCommand, context_settings=SETTINGS)
+@click.command(cls=InputsCommand, context_settings=SETTINGS)
 @click.argument("methods", nargs=-1, metavar="[MODEL|PIPELINE]...")
-@option(
-    "-i", "--input", "inputs", multiple=True, metavar="PATH...", help="Files, folders (with all below them), globs."
-)
+@inputs_option
 @option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("sheet.png"), show_default=True, help="A picture."
 )
@@ -156,20 +180,22 @@ def _only_for(asked: dict[str, Any], options: Sequence[str], what: str) -> None:
     help="What stands above a column; one for each, or one more, for the input.",
 )
 @option("--captions/--no-captions", default=True, help="Say the name and size of each picture.  [default: yes]")
-@option("--seed", type=click.IntRange(0, 2**63 - 1), heading=_NOISE, help="Another one, other pictures.  [default: 0]")
+@option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), heading=_SAMPLERS, help="Another one, other pictures.  [default: 0]"
+)
 @option(
     "--truncation",
     type=click.FloatRange(0, 1, min_open=True),
-    heading=_NOISE,
+    heading=_SAMPLERS,
     help="Below 1 nearer to the mean picture.  [default: 1]",
 )
-@overrides_option
+@stage_overrides_option("Change an option of the pipelines; {scale} in the value stands for the scale.")
 @plugin_option
 @option("--force", is_flag=True, help="Replace a file of that name.")
-@where_networks_run
-@voiced
+@device_options
+@verbosity_options
 @click.pass_context
-def sheet(ctx: click.Context, /, **asked: Any) -> int:
+def sheet(ctx: click.Context, /, **given: Any) -> int:
     """Draw side by side what models and pipelines make of the same pictures, or of the same noise.
 
     A row for each picture: as it is, then by each MODEL or PIPELINE, whole and at one size. Where they enlarge: by
@@ -182,5 +208,4 @@ def sheet(ctx: click.Context, /, **asked: Any) -> int:
               henshin sheet carn-m -i faces/ --scale 4 -o enlarged.png
               henshin sheet faces faces-fin1 faces-fin2 --truncation 0.7 --label g --label "k = 1" --label "k = 2"
     """
-
-    return drawn(asked, ctx.ensure_object(Voice).level)
+    return draw_sheet(SheetCommandOptions(**given), ctx.ensure_object(Verbosity).level)
