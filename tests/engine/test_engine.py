@@ -38,7 +38,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def test_a_tree_is_mirrored_in_the_formats_of_its_files(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("henshin.engine.work.perf_counter", count().__next__)
+    monkeypatch.setattr("henshin.engine.stages.runner.perf_counter", count().__next__)
     for name in ("x.png", "sub/y.PNG", "sub/deep/z.bmp", "g.gif"):
         bench.photo(name)
     summary = bench.run(Invert)

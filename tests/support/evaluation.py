@@ -30,7 +30,7 @@ def save(path: Path, picture: np.ndarray) -> None:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to stand in, with the set `set/` of two pictures (43x37, 32x32) and models in the user's folder:
     copy-x2 and copy-x3 repeat pixels, same inverts, picky fails where the first pixel is white."""
-    import onnx_models  # onnx is heavy, and this file is read before every test
+    from support import onnx as onnx_models  # onnx is heavy, and this file is read before every test
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HENSHIN_MODELS", str(tmp_path / "models"))

@@ -121,6 +121,7 @@ def store() -> Store:
 @pytest.fixture
 def read(tmp_path: Path, registry: Registry, store: Store, monkeypatch: pytest.MonkeyPatch) -> Loader:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("henshin.pipeline.checks.model_problem", Store.problem)
 
     def load_text(text: str | bytes, *overrides: str) -> Pipeline:
         data = text.encode() if isinstance(text, str) else text

@@ -28,7 +28,9 @@ COMMANDS = {
     "schema": Lazy("henshin.cli.commands.check:schema", "Print the JSON schema of a pipeline, for editors.", _LOOK),
     "train": Lazy("henshin.cli.commands.train:train", "Train a network as a run's YAML says.", _TRAIN),
     "export": Lazy(
-        "henshin.cli.commands.export:export", "Turn a trained network into a model that passes its parity check.", _TRAIN
+        "henshin.cli.commands.export:export",
+        "Turn a trained network into a model that passes its parity check.",
+        _TRAIN,
     ),
     "import": Lazy(
         "henshin.cli.commands.import_weights:import_weights", "Turn published weights into a model.", _TRAIN

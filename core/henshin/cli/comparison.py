@@ -198,4 +198,4 @@ def save(sheet: Sheet, path: Path, level: int) -> None:
         raise HenshinError("no picture could be drawn, so that there is no sheet")
     sheet.save(path)
     if level >= 0:
-        say(f"{path}: {amount(len(sheet.strips), 'picture')}: {', '.join(sheet.heads)}")
+        say(f"{path}: {amount(len(sheet.strips), 'picture')}: {', '.join(sheet.headings)}")

@@ -1,12 +1,17 @@
-"""The engine: in -> read-ahead -> stages over chunks of frames -> write-behind -> out, with a record of it all.
+"""The engine: a pipeline run over pictures: read-ahead, stages over chunks of frames, write-behind, and a record.
 
 - ``run(pipeline, inputs, output, options, *, store, registry, report) -> Summary`` does the work.
-- ``plan(...)``, with the same arguments but ``report``, says what it would do.
-- ``RunOptions``, ``Limits``: what may be said about a run. ``Reporter``: what draws it; ``NullReporter`` does not.
+- ``plan(...)``, with the same arguments but ``report``, is the dry run: it returns a ``Plan`` and writes nothing.
+- ``RunOptions``, ``Limits``: the options of a run. ``Reporter``: the protocol of a progress display; ``NullReporter``
+  shows nothing.
 
-The rooms inside: ``inputs`` (listing), ``names`` (outputs told apart), ``target`` (where to), ``prepare`` (all that is
-settled beforehand), ``fingerprint``, ``flow`` (threads and memory), ``work`` and ``zones`` and ``faults`` (stages over
-frames), ``save`` (frames to files), ``session`` (one run), ``summary``.
+The packages inside, from the bottom up:
+
+- ``options``: the options of a run; ``record``: the record of an output folder (JSON lines, lock).
+- ``preparation``: the listing of input files, output paths, fingerprint, and the prepared run.
+- ``stages``: jobs of frames and the runner of stages; ``report``: progress, summary, contact sheets.
+- ``execution``: reader, streaming, run loop, writer, recorder.
+- ``run`` and ``plan``: the two functions above.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def plan(
             *([context.device.note] if context.device.note and providers else []),
             *([renamed_note(len(renamed))] if (renamed := prepared.renamed()) else []),
             *(f"'{folder}' {reason}" for folder, reason in listing.unreadable),
-            *(f"'{folder}' holds results of henshin and is left out" for folder in listing.left_out),
+            *(f"'{folder}' holds results of henshin and is left out" for folder in listing.excluded),
         ],
     )
 

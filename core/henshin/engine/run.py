@@ -15,7 +15,7 @@ from henshin.engine.preparation.input_files import Listing
 from henshin.engine.preparation.outputs import Target, path_key, resolve_target
 from henshin.engine.preparation.prepare import PreparedRun, RecordMemory, list_sources, prepare
 from henshin.engine.record.manifest import Manifest
-from henshin.engine.report.dropped import Samples, tell_dropped
+from henshin.engine.report.dropped import Samples, report_dropped
 from henshin.engine.report.summary import Failure, Reporter, Summary
 from henshin.engine.stages.runner import StageRunner
 from henshin.files import user_cache
@@ -53,7 +53,7 @@ def run(
     with Manifest(target.record, path_key) as manifest:
         prepared = prepare(pipeline, listing, target, options, manifest, store=store, registry=registry)
         samples = Samples(target.record)
-        stages = StageRunner(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.take)
+        stages = StageRunner(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.add)
         session = RunLoop(stages, context, prepared, options, report, start)
         summary = session.summary
         summary.pipeline = pipeline.name
@@ -64,9 +64,9 @@ def run(
         _tell_listing(listing, summary, report)
         _tell_renamed(prepared, report)
         try:
-            session.go()
+            session.run()
         finally:
-            tell_dropped(summary, prepared, samples, session.ledger.recorded)
+            report_dropped(summary, prepared, samples, session.recorder.record_count)
             summary.seconds = round(perf_counter() - start, 4)
             report.finished(summary)
     return summary
@@ -77,7 +77,7 @@ def _tell_listing(listing: Listing, summary: Summary, report: Reporter) -> None:
         summary.failures.append(Failure(folder, "read", reason))
         report.note(f"failed: {folder}: {reason}")
         summary.failed += 1
-    for folder in listing.left_out:
+    for folder in listing.excluded:
         report.note(f"'{folder}' holds results of henshin and is left out")
 
 

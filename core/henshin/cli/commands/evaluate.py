@@ -100,10 +100,10 @@ def _tell(results: Results, asked: dict[str, Any], level: int) -> None:
         for line in figure_lines(results, asked["each"]):
             say(line, err=False)
     if level < 0:
-        for fault in results.faults:
+        for fault in results.failures:
             by = f"{fault.method}: " if fault.method else ""
             say(f"failed: {fault.set}/{fault.picture}: {by}{fault.reason}")
-    failed = len({(fault.set, fault.picture) for fault in results.faults})
+    failed = len({(fault.set, fault.picture) for fault in results.failures})
     if failed:
         say(f"henshin: {amount(failed, 'picture')} could not be measured by every method; the means are of the others")
 
@@ -115,7 +115,7 @@ def figure_lines(results: Results, each: bool) -> Iterator[str]:
         rows = [
             (row.set, f"x{row.scale}", one.picture, row.method, *_figures(one.psnr, one.ssim))
             for row in results.rows
-            for one in row.figures
+            for one in row.scores
         ]
         yield from table([head, *rows], indent="")
         yield ""
@@ -125,8 +125,8 @@ def figure_lines(results: Results, each: bool) -> Iterator[str]:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    all_of_them = len(row.figures) + row.failed
-    count = str(all_of_them) if not row.failed else f"{len(row.figures)} of {all_of_them}"
+    all_of_them = len(row.scores) + row.failed
+    count = str(all_of_them) if not row.failed else f"{len(row.scores)} of {all_of_them}"
     speed = row.megapixels_per_second
     return (
         row.set,

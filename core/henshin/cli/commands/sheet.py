@@ -78,7 +78,7 @@ def _of_pictures(asked: dict[str, Any], level: int, called: dict[str, str]) -> i
             len(pictures.members),
             asked["cell"] or CELL,
             whole=scale == 1,
-            called=called,
+            headings=called,
             captions=asked["captions"],
         )
         sheet.check(1)
@@ -103,7 +103,7 @@ def _of_samplers(asked: dict[str, Any], level: int, called: dict[str, str]) -> i
     store, names, rows = ModelStore(), list(called), asked["rows"] or ROWS["samplers"]
     length, side = length_and_side(store, names)
     cell = asked["cell"] or min(side, CELL)
-    sheet = Sheet(names, rows, cell, source=False, whole=True, called=called, captions=False)
+    sheet = Sheet(names, rows, cell, source=False, whole=True, headings=called, captions=False)
     sheet.check(1)
     report = reporter(level)
     with log_to(report.line, level), told(report, len(names)) as ended:
