@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from henshin.evaluation.comparison_sheet import INPUT, Sheet
 from henshin.evaluation.datasets import EvaluationSample, PictureSet, paired_set, plain_set, reduced_set
-from henshin.evaluation.evaluate import Failure, MetricSettings, Results, Row, Score, evaluate
+from henshin.evaluation.evaluate import EvaluationFailure, MetricSettings, Results, Row, Score, evaluate
 from henshin.evaluation.methods import ByModel, ByPipeline, Identity, Method, Networks, Resampler, baselines
 from henshin.evaluation.samplers import draw_samplers, length_and_side, samplers_among
 
@@ -19,8 +19,8 @@ __all__ = [
     "INPUT",
     "ByModel",
     "ByPipeline",
+    "EvaluationFailure",
     "EvaluationSample",
-    "Failure",
     "Identity",
     "Method",
     "MetricSettings",

@@ -30,7 +30,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class EvaluationFailure:
     """A picture that could not be measured; ``method`` is None where it failed before any method ran."""
 
     set: str
@@ -73,7 +73,7 @@ class Results:
     """The results of an evaluation. Rows are in the order of the sets, scales and methods."""
 
     rows: list[Row] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[EvaluationFailure] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -144,7 +144,7 @@ def evaluate(
     results = Results()
     for dataset, scales in sets:
         for name, reason in dataset.unfit:
-            results.failures.append(Failure(dataset.name, name, None, None, reason))
+            results.failures.append(EvaluationFailure(dataset.name, name, None, None, reason))
             ended(_display_name(dataset, name), reason)
         for scale in scales:
             _evaluate_scale(dataset, scale, methods_at(scale), settings, ended, sheet, results)
@@ -168,7 +168,7 @@ def _evaluate_scale(
         sheet.begin()
     for sample in samples:
         failures = _evaluate_sample(sample, methods, rows, settings, sheet)
-        results.failures += [Failure(dataset.name, sample.name, scale, *failure) for failure in failures]
+        results.failures += [EvaluationFailure(dataset.name, sample.name, scale, *failure) for failure in failures]
         ended(_display_name(dataset, sample.name), "; ".join(_failure_line(*failure) for failure in failures) or None)
     for method in methods:
         rows[method.name].seconds = method.seconds
