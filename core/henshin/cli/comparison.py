@@ -208,4 +208,4 @@ def save_sheet(sheet: Sheet, path: Path, level: int) -> None:
         raise HenshinError("no picture could be drawn, so that there is no sheet")
     sheet.save(path)
     if level >= 0:
-        print_line(f"{path}: {format_count(len(sheet.strips), 'picture')}: {', '.join(sheet.heads)}")
+        print_line(f"{path}: {format_count(len(sheet.strips), 'picture')}: {', '.join(sheet.headings)}")

@@ -1,12 +1,16 @@
-"""The engine: in -> read-ahead -> stages over chunks of frames -> write-behind -> out, with a record of it all.
+"""The engine: a pipeline run over pictures: read-ahead, stages over chunks of frames, write-behind, and a record.
 
 - ``RunRequest``: the pipeline, inputs, output and options of a run, with the model store and the registry.
 - ``run(request, report) -> Summary`` does the work; ``plan(request) -> Plan`` says what it would do.
 - ``RunOptions``, ``Limits``: the options of a run. ``Reporter`` shows its progress; ``NullReporter`` shows nothing.
 
-The rooms inside: ``preparation`` (sources, names of outputs, fingerprint), ``record`` (the manifest of a folder),
-``stages`` (stages over frames), ``execution`` (threads, memory, reading, writing), ``report`` (the summary and contact
-sheets).
+The packages inside, from the bottom up:
+
+- ``options``: the options of a run; ``record``: the record of an output folder (JSON lines, lock).
+- ``preparation``: the request, the listing of input files, output paths, fingerprint, and the prepared run.
+- ``stages``: jobs of frames and the runner of stages; ``report``: progress, summary, contact sheets.
+- ``execution``: reader, streaming, run loop, writer, recorder.
+- ``run`` and ``plan``: the two functions above.
 """
 
 from __future__ import annotations

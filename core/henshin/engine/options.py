@@ -1,4 +1,4 @@
-"""How a run is to be done, apart from the pipeline itself."""
+"""The options of a run, apart from the pipeline itself."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def _default_write() -> WriteOptions:
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds memory: bytes of decoded pictures that may be waiting, at work and on their way to the disk.
+    """Memory limits: bytes of decoded pictures that are read ahead, in the stages, and waiting to be written.
 
     A single picture larger than a limit still passes, alone. None of these changes a pixel of any result.
-    ``chunk`` is how many pictures go through the stages together (None: 8 on a CPU, 64 on a GPU, and always a
-    few batches); ``workers`` how many threads decode, and as many encode (None: as many as there are CPUs, at
-    most 8).
+    ``chunk`` is the number of pictures that go through the stages together (None: 8 on a CPU, 64 on a GPU, and at
+    least two batches); ``workers`` the number of threads that decode, and of those that encode (None: the number of
+    CPUs, at most 8).
     """
 
     read_bytes: int = 256 * MIB
@@ -41,12 +41,12 @@ class Limits:
 class RunOptions:
     """The options of one run.
 
-    ``device`` is "auto", "cpu", "cuda" or "cuda:N"; ``batch_size`` None lets the device decide. ``write`` says how
-    results are encoded. ``on_existing`` is what to do about files in the output folder that no run of henshin wrote
-    there: ``error`` refuses before anything runs, ``skip`` leaves those sources alone, ``overwrite`` replaces the
-    files. What earlier runs wrote is in their record, and is kept or redone whatever this option says.
-    ``retry_failed`` tries sources again that failed before and have not changed since. ``limit`` takes only the first
-    pictures of the sorted listing. ``cache`` is the folder that stages may keep things in between runs.
+    ``device`` is "auto", "cpu", "cuda" or "cuda:N"; ``batch_size`` None lets the device decide. ``write`` holds the
+    options of the encoder. ``on_existing`` concerns files in the output folder that no run of henshin wrote there:
+    ``error`` refuses before anything runs, ``skip`` leaves out the sources whose outputs they would be, ``overwrite``
+    replaces them. It does not concern the outputs of earlier runs: these are in the record. ``retry_failed`` tries
+    sources again that failed before and have not changed since. ``limit`` takes only the first pictures of the sorted
+    listing. ``cache`` is the folder in which stages may keep files between runs.
     """
 
     device: str = "auto"

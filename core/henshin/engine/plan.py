@@ -119,7 +119,7 @@ def _notes(context: Context, prepared: PreparedRun, has_networks: bool) -> list[
         *([context.device.note] if context.device.note and has_networks else []),
         *([renamed_note(len(renamed))] if renamed else []),
         *(f"'{folder}' {reason}" for folder, reason in prepared.listing.unreadable),
-        *(f"'{folder}' holds results of henshin and is left out" for folder in prepared.listing.left_out),
+        *(f"'{folder}' holds results of henshin and is left out" for folder in prepared.listing.excluded),
     ]
 
 

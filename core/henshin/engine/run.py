@@ -9,7 +9,7 @@ from henshin.engine.execution.loop import RunLoop
 from henshin.engine.preparation.input_files import Listing
 from henshin.engine.preparation.prepare import PreparedRun, RecordMemory, open_run
 from henshin.engine.preparation.request import RunRequest
-from henshin.engine.report.dropped import Samples, tell_dropped
+from henshin.engine.report.dropped import Samples, report_dropped
 from henshin.engine.report.summary import Failure, Reporter, Summary
 from henshin.engine.stages.runner import StageRunner
 
@@ -29,9 +29,9 @@ def run(request: RunRequest, report: Reporter) -> Summary:
     with open_run(request, write=True) as (context, prepared):
         pipeline = request.pipeline
         samples = Samples(prepared.target.record)
-        stages = StageRunner(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.take)
-        session = RunLoop(stages, context, prepared, request.options, report, start)
-        summary = session.summary
+        stages = StageRunner(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.add)
+        loop = RunLoop(stages, context, prepared, request.options, report, start)
+        summary = loop.summary
         summary.pipeline = pipeline.name
         summary.device = str(context.device)
         summary.total = None if pipeline.source is not None else len(prepared.sources)
@@ -40,9 +40,9 @@ def run(request: RunRequest, report: Reporter) -> Summary:
         _report_listing(prepared.listing, summary, report)
         _report_renamed(prepared, report)
         try:
-            session.go()
+            loop.run()
         finally:
-            tell_dropped(summary, prepared, samples, session.ledger.recorded)
+            report_dropped(summary, prepared, samples, loop.recorder.record_count)
             summary.seconds = round(perf_counter() - start, 4)
             report.finished(summary)
     return summary
@@ -53,7 +53,7 @@ def _report_listing(listing: Listing, summary: Summary, report: Reporter) -> Non
         summary.failures.append(Failure(folder, "read", reason))
         report.note(f"failed: {folder}: {reason}")
         summary.failed += 1
-    for folder in listing.left_out:
+    for folder in listing.excluded:
         report.note(f"'{folder}' holds results of henshin and is left out")
 
 

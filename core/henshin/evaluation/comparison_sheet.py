@@ -1,8 +1,8 @@
-"""The sheet to look at: a row for each picture, a column for each method, at one scale.
+"""The comparison sheet: a row for each picture, a column for each method.
 
-Where pictures are enlarged, they are shown pixel by pixel, and one that is larger than its cell is not reduced, for
-that would hide what is to be seen: of all columns the same part is shown, the one with the most detail. A sheet of
-``whole`` pictures shows all of each, at the size of the cells.
+Enlarged pictures are shown pixel by pixel. One that is larger than its cell is cropped, not reduced, which would hide
+the differences: all columns show the same window, the one with the most detail. A sheet of ``whole`` pictures shows
+all of each, resized to the cells.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from henshin.images.picture import Picture
 
 MOST_PIXELS = 100_000_000
-"""Of a whole sheet: 300 MB while it is drawn."""
+"""Of a whole sheet: 300 MB in memory."""
 GAP = 8
 LINE = 20
-"""Pixels: between two cells, and the height of a line of text."""
+"""Pixels between two cells; height of a line of text in pixels."""
 _FONT_SIZE = 13
-_WIDEST = 400
-"""Pixels that the name of a column may take, where that is more than its pictures do."""
+_MOST_COLUMN_WIDTH = 400
+"""Pixels of a heading at most, unless cells are wider; a longer one is shortened."""
 INPUT, TRUTH = "input", "truth"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of a given picture that is shown, in its own pixels."""
+    """The part of an input that is shown, in pixels of the input."""
 
     top: int
     left: int
@@ -42,13 +42,13 @@ class Window:
     width: int
 
     def cut(self, picture: Picture, times: int) -> Picture:
-        """Cut the same part out of a picture that is so many times larger."""
+        """Return the same part of a picture that is ``times`` times larger."""
         top, left = self.top * times, self.left * times
         return picture[top : top + self.height * times, left : left + self.width * times].copy()
 
 
 def most_detailed(picture: Picture, height: int, width: int) -> Window:
-    """Find the part of that size (at most the whole) in which neighbouring pixels differ most."""
+    """Return the window of that size (at most the picture) where neighbouring pixels differ most."""
     import numpy as np
 
     height, width = min(height, picture.shape[0]), min(width, picture.shape[1])
@@ -65,48 +65,49 @@ def most_detailed(picture: Picture, height: int, width: int) -> Window:
 
 @dataclass
 class Strip:
-    """One row of a sheet: a title, and by column what is shown and the words below it.
+    """One row of a sheet: a title, and for each column the picture and the caption below it.
 
-    Without a ``window`` pictures are shown whole, their longer side that of a cell.
+    Without a ``window`` pictures are shown whole, resized so that their longer side is that of a cell. ``source`` is
+    the (height, width) of the input.
     """
 
     title: str
     cell: int
     window: Window | None = None
     scale: int = 1
-    given: tuple[int, int] = (0, 0)
+    source: tuple[int, int] = (0, 0)
     captions: bool = True
     cells: dict[str, tuple[Picture, str]] = field(default_factory=dict)
 
-    def add(self, column: str, drawn: Picture, words: str = "") -> None:
-        """Show a method's picture: the window, or all of it, fitted, where it is of another size than was expected."""
+    def add(self, column: str, result: Picture, caption: str = "") -> None:
+        """Add a method's result: its part in the window, or all of it, resized, if it has not the expected size."""
         from henshin.images.resizing import fitted, resample
 
-        height, width = self.given
-        if self.window is not None and drawn.shape[:2] == (height * self.scale, width * self.scale):
-            shown = self.window.cut(drawn, self.scale)
+        height, width = self.source
+        if self.window is not None and result.shape[:2] == (height * self.scale, width * self.scale):
+            shown = self.window.cut(result, self.scale)
         else:
-            shown = resample(drawn, *fitted(drawn.shape[0], drawn.shape[1], self.cell))
-            words = words or _size(drawn)
-        self.cells[column] = (shown, words if self.captions else "")
+            shown = resample(result, *fitted(result.shape[0], result.shape[1], self.cell))
+            caption = caption or _size(result)
+        self.cells[column] = (shown, caption if self.captions else "")
 
     @property
     def height(self) -> int:
-        """Pixels of its highest picture."""
+        """Pixels of the highest picture."""
         return max(int(shown.shape[0]) for shown, _ in self.cells.values())
 
     @property
     def lines(self) -> tuple[int, int]:
-        """Pixels for words above and below the pictures."""
-        return LINE * bool(self.title), LINE * any(words for _, words in self.cells.values())
+        """Pixels for text above and below the pictures."""
+        return LINE * bool(self.title), LINE * any(caption for _, caption in self.cells.values())
 
 
 class Sheet:
-    """Collects at most ``rows`` pictures of each set and scale and draws them.
+    """Collects at most ``rows`` pictures of each set and scale, and draws them.
 
-    ``columns`` are the methods' names, after the input, where there is one, and before the truth, where there is one;
-    ``called`` says what stands above a column in place of its name. ``cell`` is the longest side of what is shown of a
-    picture; ``whole`` shows all of it. Without ``captions`` only columns are named.
+    ``columns`` are the names of the methods; a column for the input comes before them (``source``), and one for the
+    ground truth after them (``truth``). ``headings`` replaces the names of columns. ``cell`` is the longest side of a
+    shown picture; ``whole`` shows all of each. Without ``captions`` only columns have names.
     """
 
     def __init__(
@@ -118,20 +119,20 @@ class Sheet:
         truth: bool = False,
         source: bool = True,
         whole: bool = False,
-        called: Mapping[str, str] | None = None,
+        headings: Mapping[str, str] | None = None,
         captions: bool = True,
     ) -> None:
-        inner = [name for name in columns if name != INPUT]
-        self.columns = [*[INPUT] * source, *inner, *[TRUTH] * truth]
-        self.heads = [(called or {}).get(name, name) for name in self.columns]
+        methods = [name for name in columns if name != INPUT]
+        self.columns = [*[INPUT] * source, *methods, *[TRUTH] * truth]
+        self.headings = [(headings or {}).get(name, name) for name in self.columns]
         self.rows, self.cell, self.whole, self.captions = rows, cell, whole, captions
-        longest = max((_length(_writable(head)) for head in self.heads), default=0)
-        self.wide = max(cell, min(longest, _WIDEST))
+        longest = max((_text_width(_latin1(heading)) for heading in self.headings), default=0)
+        self.column_width = max(cell, min(longest, _MOST_COLUMN_WIDTH))
         self.strips: list[Strip] = []
-        self._left = rows
+        self._rows_left = rows
 
     def check(self, groups: int) -> None:
-        """Errors: HenshinError when so many sets and scales would give a sheet that is too large."""
+        """Check the size of a sheet of so many sets and scales. Errors: HenshinError when it is too large."""
         height = LINE + groups * self.rows * (self.cell + 2 * LINE + GAP)
         if height * self._width > MOST_PIXELS:
             raise HenshinError(
@@ -140,45 +141,45 @@ class Sheet:
             )
 
     def begin(self) -> None:
-        """Begin another set or scale: it has its own rows."""
-        self._left = self.rows
+        """Begin another set or scale, with rows of its own."""
+        self._rows_left = self.rows
 
-    def strip(self, case: EvaluationSample, given: Picture, truth: Picture | None) -> Strip | None:
-        """Begin a row with a case's input and truth; None when there are enough rows."""
-        if not self._left:
+    def strip(self, sample: EvaluationSample, source: Picture, truth: Picture | None) -> Strip | None:
+        """Begin a row with the input and ground truth of a sample; None when there are enough rows."""
+        if not self._rows_left:
             return None
-        self._left -= 1
-        strip = self.bare(_title(case)) if self.whole else self._enlarged(case, given)
+        self._rows_left -= 1
+        strip = self.add_strip(_title(sample)) if self.whole else self._enlarged(sample, source)
         if self.whole:
-            strip.add(INPUT, given)
+            strip.add(INPUT, source)
         if truth is not None:
             strip.add(TRUTH, truth, _size(truth))
         return strip
 
-    def bare(self, title: str = "") -> Strip:
-        """Begin a row of whole pictures, none of them there yet."""
+    def add_strip(self, title: str = "") -> Strip:
+        """Begin a row of whole pictures, empty at first."""
         self.strips.append(Strip(title if self.captions else "", self.cell, captions=self.captions))
         return self.strips[-1]
 
-    def _enlarged(self, case: EvaluationSample, given: Picture) -> Strip:
-        """Begin a row of what is enlarged, with the input by whole pixels."""
+    def _enlarged(self, sample: EvaluationSample, source: Picture) -> Strip:
+        """Begin a row of enlarged pictures, with the input enlarged by whole pixels."""
         from henshin.images.resizing import resample
 
-        side = max(1, self.cell // case.scale)
-        window = most_detailed(given, side, side)
-        strip = self.bare(_title(case))
-        strip.window, strip.scale, strip.given = window, case.scale, given.shape[:2]
-        part = window.cut(given, 1)
-        shown = resample(part, part.shape[0] * case.scale, part.shape[1] * case.scale, "nearest")
-        strip.cells[INPUT] = (shown, _size(given) if self.captions else "")
+        side = max(1, self.cell // sample.scale)
+        window = most_detailed(source, side, side)
+        strip = self.add_strip(_title(sample))
+        strip.window, strip.scale, strip.source = window, sample.scale, source.shape[:2]
+        part = window.cut(source, 1)
+        shown = resample(part, part.shape[0] * sample.scale, part.shape[1] * sample.scale, "nearest")
+        strip.cells[INPUT] = (shown, _size(source) if self.captions else "")
         return strip
 
     @property
     def _width(self) -> int:
-        return GAP + len(self.columns) * (self.wide + GAP)
+        return GAP + len(self.columns) * (self.column_width + GAP)
 
     def draw(self) -> Picture:
-        """Draw the sheet, (H, W, 3) uint8."""
+        """Return the sheet, (H, W, 3) uint8."""
         import numpy as np
         from PIL import Image, ImageDraw
 
@@ -186,46 +187,48 @@ class Sheet:
         height = LINE + sum(strip.height + sum(strip.lines) + GAP for strip in strips)
         page = Image.new("RGB", (self._width, height), "white")
         pen = ImageDraw.Draw(page)
-        for number, head in enumerate(self.heads):
-            self._write(pen, (self._at(number), 2), head)
+        for number, heading in enumerate(self.headings):
+            self._write(pen, (self._column_left(number), 2), heading)
         top = LINE
         for strip in strips:
             above, below = strip.lines
             self._write(pen, (GAP, top + 2), strip.title, self._width)
             for number, name in enumerate(self.columns):
-                self._place(page, pen, strip.cells.get(name), (self._at(number), top + above), strip.height)
+                self._draw_cell(
+                    page, pen, strip.cells.get(name), (self._column_left(number), top + above), strip.height
+                )
             top += above + strip.height + below + GAP
         return np.asarray(page)
 
-    def _at(self, column: int) -> int:
-        return GAP + column * (self.wide + GAP)
+    def _column_left(self, column: int) -> int:
+        return GAP + column * (self.column_width + GAP)
 
-    def _place(
+    def _draw_cell(
         self,
         page: Image.Image,
         pen: ImageDraw.ImageDraw,
         cell: tuple[Picture, str] | None,
-        at: tuple[int, int],
+        position: tuple[int, int],
         height: int,
     ) -> None:
         from PIL import Image
 
         if cell is None:
-            self._write(pen, (at[0], at[1] + height // 2), "failed")
+            self._write(pen, (position[0], position[1] + height // 2), "failed")
             return
-        shown, words = cell
-        page.paste(Image.fromarray(shown), at)
-        self._write(pen, (at[0], at[1] + shown.shape[0] + 2), words)
+        shown, caption = cell
+        page.paste(Image.fromarray(shown), position)
+        self._write(pen, (position[0], position[1] + shown.shape[0] + 2), caption)
 
-    def _write(self, pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, room: int | None = None) -> None:
-        """Write a line, cut to its room."""
-        text = _writable(text)
-        while text and _length(text) > (room or self.wide):
+    def _write(self, pen: ImageDraw.ImageDraw, position: tuple[int, int], text: str, width: int | None = None) -> None:
+        """Draw a line of text, shortened to its width."""
+        text = _latin1(text)
+        while text and _text_width(text) > (width or self.column_width):
             text = text[:-2] + "\N{HORIZONTAL ELLIPSIS}" if len(text) > 2 else ""
-        pen.text(at, text, fill="black", font=_font())
+        pen.text(position, text, fill="black", font=_font())
 
     def save(self, path: Path) -> None:
-        """Write the sheet, whole or not at all. Errors: HenshinError when it cannot be written."""
+        """Write the sheet to a file. Errors: HenshinError when it cannot be written."""
         from henshin.images import WriteOptions, encode, output_format, write_bytes
         from henshin.images.picture import Metadata
 
@@ -243,18 +246,18 @@ def _font() -> Any:
     return ImageFont.load_default(_FONT_SIZE)
 
 
-def _length(text: str) -> int:
-    """Pixels that a line of text takes."""
+def _text_width(text: str) -> int:
+    """Return the width of a line of text in pixels."""
     return math.ceil(float(_font().getlength(text)))
 
 
-def _writable(text: str) -> str:
-    """Return what Pillow's own font has of a text."""
+def _latin1(text: str) -> str:
+    """Return a text in the characters that Pillow's own font has, others as "?"."""
     return text.encode("latin-1", "replace").decode("latin-1")
 
 
-def _title(case: EvaluationSample) -> str:
-    return f"{case.name}  x{case.scale}" if case.scale > 1 else case.name
+def _title(sample: EvaluationSample) -> str:
+    return f"{sample.name}  x{sample.scale}" if sample.scale > 1 else sample.name
 
 
 def _size(picture: Picture) -> str:

@@ -1,4 +1,4 @@
-"""What turns a given picture into one that is held against its truth: a resampler, a model, a whole pipeline."""
+"""The methods that an evaluation compares: resampling filters, models, whole pipelines."""
 
 from __future__ import annotations
 
@@ -20,71 +20,71 @@ if TYPE_CHECKING:
     from henshin.runtime import Device, Model, OnnxSession
 
 SCALE_MARK = "{scale}"
-"""Stands for the scale in what ``--set`` says of a pipeline."""
+"""Placeholder for the scale in the overrides (``--set``) of a pipeline."""
 
 
 class Method(Protocol):
-    """``name`` is its line in the table, ``seconds`` the time it has been at work since the last ``begin``."""
+    """A method. ``name`` is its name in the table, ``seconds`` its working time since the last ``begin``."""
 
     name: str
     seconds: float
 
-    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:
-        """Prepare for the cases of one set and scale. Errors: HenshinError when it cannot do that scale at all."""
+    def begin(self, samples: Sequence[EvaluationSample], scale: int) -> None:
+        """Prepare for the samples of one set and scale. Errors: HenshinError when it does not support that scale."""
 
-    def draw(self, case: EvaluationSample, given: Picture) -> Picture:
-        """Return what it makes of one of them. Errors: PictureError."""
+    def apply(self, sample: EvaluationSample, source: Picture) -> Picture:
+        """Return the result for one of these samples, whose input is ``source``. Errors: PictureError."""
 
 
 class Resampler:
-    """Enlarges with a filter of Pillow, in 8 bits."""
+    """Enlargement with a filter of Pillow, in 8 bits."""
 
     def __init__(self, name: Literal["lanczos", "bicubic", "nearest"]) -> None:
         self.name: str = name
         self.filter = name
         self.seconds = 0.0
 
-    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:  # noqa: ARG002
-        """Set the clock to nothing."""
+    def begin(self, samples: Sequence[EvaluationSample], scale: int) -> None:  # noqa: ARG002
+        """Reset the working time."""
         self.seconds = 0.0
 
-    def draw(self, case: EvaluationSample, given: Picture) -> Picture:
+    def apply(self, sample: EvaluationSample, source: Picture) -> Picture:
         """Enlarge one picture."""
         from henshin.images.resizing import resample
 
         start = perf_counter()
-        drawn = resample(given, given.shape[0] * case.scale, given.shape[1] * case.scale, self.filter)
+        result = resample(source, source.shape[0] * sample.scale, source.shape[1] * sample.scale, self.filter)
         self.seconds += perf_counter() - start
-        return drawn
+        return result
 
 
-class Untouched:
-    """The given picture as it is: what doing nothing is worth, or the results of another program."""
+class Identity:
+    """The input as it is: the baseline at scale 1, or a measurement of the results of another program."""
 
     name = "input"
     seconds = 0.0
 
-    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:
+    def begin(self, samples: Sequence[EvaluationSample], scale: int) -> None:
         """Do nothing."""
 
-    def draw(self, case: EvaluationSample, given: Picture) -> Picture:  # noqa: ARG002
-        """Return it."""
-        return given
+    def apply(self, sample: EvaluationSample, source: Picture) -> Picture:  # noqa: ARG002
+        """Return the input."""
+        return source
 
 
 def baselines(scale: int) -> list[Method]:
-    """Return what every method has to beat at a scale, in the order of the usual figure."""
-    return [Resampler("lanczos"), Resampler("bicubic")] if scale > 1 else [Untouched()]
+    """Return the baselines at a scale, in the usual order of papers."""
+    return [Resampler("lanczos"), Resampler("bicubic")] if scale > 1 else [Identity()]
 
 
 @dataclass
 class Networks:
-    """Opens each model once. ``tell`` is told what really runs it."""
+    """Opens each model once. ``report`` is called with the provider that really runs each network."""
 
     store: ModelStore
     device: Device
     batch_size: int | None = None
-    tell: Callable[[str], None] = field(default=lambda _: None)
+    report: Callable[[str], None] = field(default=lambda _: None)
     _models: dict[str, Model] = field(default_factory=dict)
     _opened: dict[Path, OnnxSession] = field(default_factory=dict)
 
@@ -105,14 +105,14 @@ class Networks:
 
         if path not in self._opened:
             if self.device.note and not self._opened:
-                self.tell(self.device.note)
+                self.report(self.device.note)
             network = self._opened[path] = OnnxSession(path, self.device)
-            self.tell(f"{path.stem} runs on {network.providers[0]}")
+            self.report(f"{path.stem} runs on {network.providers[0]}")
         return self._opened[path]
 
 
 class ByModel:
-    """Translates with a model, the one of a multi-scale name that has exactly the scale."""
+    """Translation with a model; of a multi-scale model, the one with exactly the scale."""
 
     def __init__(self, name: str, networks: Networks) -> None:
         self.name = name
@@ -121,7 +121,7 @@ class ByModel:
         self.scales = _scales(networks.store, name)
 
     def check(self, scale: int) -> None:
-        """Errors: HenshinError when it does not enlarge by that scale, with those by which it does."""
+        """Check that the model has a scale. Errors: HenshinError with the scales that it has."""
         if scale in self.scales:
             return
         if set(self.scales) == {1}:
@@ -131,24 +131,24 @@ class ByModel:
         offered = ", ".join(str(one) for one in sorted(self.scales))
         raise HenshinError(f"model '{self.name}' does not enlarge by {scale}; it has: {offered}")
 
-    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:  # noqa: ARG002
+    def begin(self, samples: Sequence[EvaluationSample], scale: int) -> None:  # noqa: ARG002
         """Open the network."""
         self.check(scale)
         self.seconds = 0.0
         self.model = self.networks.model(self.scales[scale])
 
-    def draw(self, case: EvaluationSample, given: Picture) -> Picture:  # noqa: ARG002
+    def apply(self, sample: EvaluationSample, source: Picture) -> Picture:  # noqa: ARG002
         """Translate one picture."""
         start = perf_counter()
-        (drawn,) = self.model.translate([given])
+        (result,) = self.model.translate([source])
         self.seconds += perf_counter() - start
-        if isinstance(drawn, PictureError):
-            raise drawn
-        return drawn
+        if isinstance(result, PictureError):
+            raise result
+        return result
 
 
 def _scales(store: ModelStore, name: str) -> dict[int, str]:
-    """Return the scales of a model with the full names. Errors: MissingError; HenshinError for one without pictures."""
+    """Return the full names of a model by scale. Errors: MissingError; HenshinError for one that is no translator."""
     for found in [store.find(name)] if store.halves(name) else store.family(name):
         if found.contract.kind != "translator":
             raise HenshinError(found.contract.model_copy(update={"name": name}).no_translator)
@@ -156,9 +156,9 @@ def _scales(store: ModelStore, name: str) -> dict[int, str]:
 
 
 class ByPipeline:
-    """Sends files through a whole pipeline, as ``run-pipeline`` does, and reads what it has written.
+    """A whole pipeline, run over files as by ``henshin run-pipeline``; its outputs are read back.
 
-    ``overrides`` are those of ``--set``; in them ``{scale}`` stands for the scale.
+    ``overrides`` are those of ``--set``, in which ``{scale}`` is replaced by the scale.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class ByPipeline:
         options: RunOptions,
         store: ModelStore,
         registry: Registry,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
         self.name = name
         self.overrides = overrides
@@ -177,13 +177,13 @@ class ByPipeline:
         self.options = options
         self.store = store
         self.registry = registry
-        self.tell = tell
+        self.report = report
         self.seconds = 0.0
         self._runs = 0
-        self._drawn: dict[Path, Path | PictureError] = {}
+        self._results: dict[Path, Path | PictureError] = {}
 
     def check(self, scale: int) -> None:
-        """Errors: HenshinError with everything that is wrong with the pipeline."""
+        """Load the pipeline for a scale. Errors: HenshinError with all its problems."""
         from henshin.pipeline import load
 
         overrides = [one.replace(SCALE_MARK, str(scale)) for one in self.overrides]
@@ -192,9 +192,9 @@ class ByPipeline:
             raise HenshinError(f"pipeline '{self.name}' makes its own pictures, and here it is to work on others")
 
     def own_scale(self) -> int | None:
-        """How many times larger whole pictures come out, as the options of its stages say; None where --set says it.
+        """Return the scale of whole pictures by the options of the stages, 1 without any; None if --set has it.
 
-        1 where no option says it. Errors: those of ``check``.
+        Errors: those of ``check``.
         """
         from henshin.config.options import ModelOption, option_markers
 
@@ -209,32 +209,32 @@ class ByPipeline:
         whole = [int(scale) for scale in scales if scale == int(scale)]
         return max(whole, default=1)
 
-    def begin(self, cases: Sequence[EvaluationSample], scale: int) -> None:
-        """Write what is given, where it is no file already, and run the pipeline over all of it."""
+    def begin(self, samples: Sequence[EvaluationSample], scale: int) -> None:
+        """Write the inputs that are not files yet, and run the pipeline over all of them."""
         from henshin.engine import RunRequest, run
 
         self.check(scale)
-        shutil.rmtree(self.folder / f"run-{self._runs}", ignore_errors=True)  # what was measured needs no room
+        shutil.rmtree(self.folder / f"run-{self._runs}", ignore_errors=True)  # not needed any more
         self._runs += 1
-        place = self.folder / f"run-{self._runs}"
+        run_folder = self.folder / f"run-{self._runs}"
         files: dict[Path, Path] = {}
-        self._drawn, self.seconds = {}, 0.0
-        for case in cases:
+        self._results, self.seconds = {}, 0.0
+        for sample in samples:
             try:
-                files[case.path] = case.file(place / "given")
+                files[sample.path] = sample.file(run_folder / "given")
             except PictureError as error:
-                self._drawn[case.path] = error
+                self._results[sample.path] = error
         if not files:
             return
         inputs = list(files.values())
-        request = RunRequest(self._pipeline, inputs, place / "drawn", self.options, self.store, self.registry)
-        summary = run(request, _Notes(self.tell))
-        _refuse_unfinished(summary)
+        request = RunRequest(self._pipeline, inputs, run_folder / "drawn", self.options, self.store, self.registry)
+        summary = run(request, _NoteReporter(self.report))
+        _check_finished(summary)
         self.seconds = sum(summary.stages.values())
-        self._collect(files, place / "drawn")
+        self._collect(files, run_folder / "drawn")
 
     def _collect(self, files: dict[Path, Path], folder: Path) -> None:
-        """Find out from the record of the run what became of each file."""
+        """Read the output or the error of each file from the record of the run."""
         from henshin.engine.preparation.input_files import SourceFile
         from henshin.engine.record.manifest import Manifest
 
@@ -242,48 +242,48 @@ class ByPipeline:
         for path, file in files.items():
             entry = record.last(SourceFile.at(file, file.name).key)
             if entry is None:
-                self._drawn[path] = PictureError("the run says nothing of it")
+                self._results[path] = PictureError("the run says nothing of it")
             elif entry.status == "failed":
-                self._drawn[path] = PictureError(f"{entry.stage}: {entry.reason}")
+                self._results[path] = PictureError(f"{entry.stage}: {entry.reason}")
             elif entry.status == "skipped":
-                self._drawn[path] = PictureError(f"left out by {entry.stage}: {entry.reason}")
+                self._results[path] = PictureError(f"left out by {entry.stage}: {entry.reason}")
             elif len(entry.outputs) != 1:
-                made = f"made {len(entry.outputs)} pictures of it"
-                self._drawn[path] = PictureError(f"the pipeline {made}, and one is wanted")
+                count_text = f"made {len(entry.outputs)} pictures of it"
+                self._results[path] = PictureError(f"the pipeline {count_text}, and one is wanted")
             else:
-                self._drawn[path] = folder / entry.outputs[0].path
+                self._results[path] = folder / entry.outputs[0].path
 
-    def draw(self, case: EvaluationSample, given: Picture) -> Picture:  # noqa: ARG002
-        """Read the result."""
+    def apply(self, sample: EvaluationSample, source: Picture) -> Picture:  # noqa: ARG002
+        """Read the output."""
         from henshin.images import read
 
-        drawn = self._drawn[case.path]
-        if isinstance(drawn, PictureError):
-            raise drawn
-        return read(drawn).picture
+        result = self._results[sample.path]
+        if isinstance(result, PictureError):
+            raise result
+        return read(result).picture
 
 
-class _Notes:
-    """Hands on what a run has to say of itself. Its failures are told with their cases."""
+class _NoteReporter:
+    """Passes on the notes of a run. Failures are reported with their samples."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self.tell = tell
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.report = report
 
     def started(self, total: int | None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def done(self, source: str, status: str, reason: str | None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def note(self, text: str) -> None:
-        """Hand it on."""
-        self.tell(text)
+        """Pass it on."""
+        self.report(text)
 
     def finished(self, summary: Summary) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
-def _refuse_unfinished(summary: Summary) -> None:
+def _check_finished(summary: Summary) -> None:
     if summary.interrupted:
         raise TerminatedError if summary.terminated else KeyboardInterrupt
     if summary.stopped:

@@ -1,4 +1,4 @@
-"""Samplers side by side: the same noise drawn by each of them."""
+"""Comparison sheets of samplers: pictures that several models sample from the same noise."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from henshin.models import ModelStore
 
 LEAST_CELL = 128
-"""Pixels of a cell at least, where nobody says how many: below it, faces are too small to be compared."""
+"""Least default side of a cell in pixels: smaller faces are hard to compare."""
 
 
 def samplers_among(store: ModelStore, names: Sequence[str]) -> list[str]:
-    """Return those names that are models which draw from noise."""
+    """Return the names that are those of samplers: models that generate pictures from noise."""
     found = []
     for name in names:
         try:
             kind = store.find(name).contract.kind
-        except HenshinError:  # told where models are opened
+        except HenshinError:  # reported when the model is opened
             continue
         if kind == "sampler":
             found.append(name)
@@ -31,9 +31,9 @@ def samplers_among(store: ModelStore, names: Sequence[str]) -> list[str]:
 
 
 def length_and_side(store: ModelStore, names: Sequence[str]) -> tuple[int, int]:
-    """Return from how many numbers these samplers draw, all from as many, and the side of the largest's pictures.
+    """Return the length of the latents of these samplers, and the largest side of their pictures in pixels.
 
-    Errors: HenshinError when one does not say it, or they differ: then there is no noise that all of them could draw.
+    Errors: HenshinError when a length is unknown or they differ: then they cannot sample from the same noise.
     """
     lengths: dict[str, int] = {}
     side = LEAST_CELL
@@ -44,33 +44,33 @@ def length_and_side(store: ModelStore, names: Sequence[str]) -> tuple[int, int]:
         (lengths[name],) = contract.latent_shape
         side = max(side, contract.preferred_size or 0)
     if len(set(lengths.values())) > 1:
-        own = ", ".join(f"{name}: {length}" for name, length in lengths.items())
-        raise HenshinError(f"these models draw from different amounts of noise ({own}), so that none can be the same")
+        found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        raise HenshinError(f"these models draw from different amounts of noise ({found}), so that none can be the same")
     return next(iter(lengths.values())), side
 
 
 def draw_samplers(
     networks: Networks, names: Sequence[str], length: int, seed: int, truncation: float, sheet: Sheet, ended: Ended
 ) -> int:
-    """Fill a sheet: row i is the noise of number i, as the stage `sample` numbers it, drawn by every model.
+    """Fill a sheet: row i has the pictures that all models sample from noise number i of the stage `sample`.
 
-    ``ended`` is called for each model. Returns the exit code, 1 where any picture failed.
+    ``ended`` is called for each model. Returns the exit code: 1 if any picture failed.
     Errors: HenshinError when a model cannot be opened, or cannot truncate.
     """
     from henshin.runtime.latents import numbered_noise
 
     noise = numbered_noise(seed, range(sheet.rows), length)
-    strips = [sheet.bare() for _ in range(sheet.rows)]
+    strips = [sheet.add_strip() for _ in range(sheet.rows)]
     failed = 0
     for name in names:
         reasons = []
-        for number, (strip, drawn) in enumerate(
+        for number, (strip, picture) in enumerate(
             zip(strips, networks.model(name).sample(noise, truncation), strict=True)
         ):
-            if isinstance(drawn, PictureError):
-                reasons.append(f"picture {number}: {drawn.reason}")
+            if isinstance(picture, PictureError):
+                reasons.append(f"picture {number}: {picture.reason}")
             else:
-                strip.add(name, drawn)
+                strip.add(name, picture)
         failed += len(reasons)
         ended(name, "; ".join(reasons) or None)
     sheet.strips = [strip for strip in strips if strip.cells]

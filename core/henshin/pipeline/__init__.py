@@ -1,4 +1,4 @@
-"""Pipelines: from a YAML file to validated, unopened stages, and their JSON schema."""
+"""Pipelines: loading and validation of their YAML files, and the JSON schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON schema of a pipeline's YAML, so that editors complete stages and options."""
+"""The JSON schema of a pipeline's YAML, by which editors complete stages and options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema(registry: Registry) -> dict[str, Any]:
-    """Return the JSON schema of a pipeline with every registered stage, told apart by the constant in ``use``."""
+    """Return the JSON schema of a pipeline with every registered stage, distinguished by the constant in ``use``."""
 
     whole = PipelineFile.model_json_schema()
     definitions: dict[str, Any] = {}
@@ -41,15 +41,15 @@ def schema(registry: Registry) -> dict[str, Any]:
 
 
 def _definitions(name: str, cls: type[Stage[Any]]) -> dict[str, Any]:
-    """Return the schema of a stage as "NAME", and those that its options refer to as "NAME.THEIRS"."""
+    """Return the schema of a stage as "NAME", and those that its options refer to as "NAME.MODEL"."""
     use = {"const": name, "description": f"The stage '{name}'."}
     try:
         options = cls.Config.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
-    except PydanticUserError:  # a type that JSON cannot describe: then the options of this stage stay open
+    except PydanticUserError:  # a type that JSON cannot describe: the stage accepts any options then
         options = {"type": "object", "properties": {}, "additionalProperties": True}
-    inner = options.pop("$defs", {})
-    if "$ref" in options:  # a configuration that holds itself
-        options = inner[options["$ref"].rpartition(f"{name}.")[2]]
+    nested = options.pop("$defs", {})
+    if "$ref" in options:  # a recursive configuration
+        options = nested[options["$ref"].rpartition(f"{name}.")[2]]
     stage = {
         **options,
         "title": name,
@@ -57,7 +57,7 @@ def _definitions(name: str, cls: type[Stage[Any]]) -> dict[str, Any]:
         "properties": {"use": use, **options.get("properties", {})},
         "required": ["use", *options.get("required", [])],
     }
-    return {name: stage, **{f"{name}.{key}": value for key, value in inner.items()}}
+    return {name: stage, **{f"{name}.{key}": value for key, value in nested.items()}}
 
 
 class PipelineFile(BaseModel):
@@ -71,7 +71,7 @@ class PipelineFile(BaseModel):
 
     @field_validator("stages", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
+    def _check_list(cls, value: Any) -> Any:
         if not isinstance(value, dict | str):
             return value
         use = value.get("use") if isinstance(value, dict) else value
@@ -80,7 +80,7 @@ class PipelineFile(BaseModel):
     @field_validator("name")
     @classmethod
     def _can_name_a_folder(cls, name: str | None) -> str | None:
-        """Results go to ./henshin-out/NAME by default, so the name must not lead anywhere else."""
+        """Check that the name can be that of a folder: results go to ./henshin-out/NAME by default."""
         problem = None if name is None else name_problem(name)
         if problem:
             raise ValueError(f"{name!r} {problem}")

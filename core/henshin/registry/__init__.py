@@ -1,4 +1,4 @@
-"""The registry: entry points become classes, checked and named."""
+"""The registry: the stages, generators and recipes of all plugins, by name, and the checks of their classes."""
 
 from __future__ import annotations
 

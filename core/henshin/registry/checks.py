@@ -1,4 +1,4 @@
-"""What a registered class must look like: each rule returns what is wrong in a few words, or None."""
+"""The checks of plugin classes: rules that return a problem in a few words, or None."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from henshin.models.contract import ChannelOrder, Kind
 from henshin.text import flat
 
 FLOWS = frozenset({"faces", "crops", "latents"})
-"""What one stage may give to a later one. Of latents it may say which: "latents:NAME"."""
+"""The flows that a stage may give to later ones. Latents may have a name: "latents:NAME"."""
 
 EXTRAS = {"train": "torch", "heic": "pillow_heif"}
-"""The extras of henshin that a stage may want, each with the package whose absence shows that it is not installed."""
+"""The extras of henshin that a stage may need, each with a package by which an installed one is recognised."""
 
 NAME = re.compile(r"[a-z0-9_-]+")
 _NAMED = re.compile(r"latents:.+", re.DOTALL)
 
 Rule = Callable[[Any], str | None]
-"""Takes a class, or an instance of one; those for names and options take classes alone."""
+"""Takes a class or an instance; the rules for names and options take only classes."""
 
 
 def class_problem(kind: str, cls: object, trusted: bool = False) -> str | None:
-    """Say what is wrong with something that a hook returned, or None.
+    """Return the problem with a value that a hook returned, or None.
 
-    ``kind`` is "stage", "generator" or "recipe". The answer begins with the name of the class and fits in one line.
-    The Config of a ``trusted`` class is not built: that takes milliseconds each, and pydantic does it at first use.
+    ``kind`` is "stage", "generator" or "recipe". The text begins with the name of the class and fits in one line. The
+    Config of a ``trusted`` class is not built: that takes milliseconds each, and pydantic does it at first use.
     """
     base, config_base, reserved, rules = _CONTRACTS[kind]
     if not (inspect.isclass(cls) and issubclass(cls, base)):
-        return f"{_shown(cls)} is not a subclass of henshin.{base.__name__}"
+        return f"{_display_name(cls)} is not a subclass of henshin.{base.__name__}"
     for rule in (_name, lambda c: _config(c, config_base, reserved, trusted), *rules):
         problem = rule(cls)
         if problem:
@@ -46,17 +46,17 @@ def class_problem(kind: str, cls: object, trusted: bool = False) -> str | None:
     return None
 
 
-def instance_problem(kind: str, made: Any) -> str | None:
-    """Say what is wrong with what the properties of a stage or generator give for its options, or None."""
+def instance_problem(kind: str, instance: Any) -> str | None:
+    """Return the problem with the properties of a stage or generator under its options, or None."""
     for rule in _CONTRACTS[kind][3]:
-        problem = rule(made)
+        problem = rule(instance)
         if problem:
-            return f"{made.name} {problem}"
+            return f"{instance.name} {problem}"
     return None
 
 
 def flow_problem(value: object) -> str | None:
-    """Say what is wrong with a ``needs``, ``gives`` or ``ends``, or None."""
+    """Return the problem with a value of ``needs``, ``gives`` or ``ends``, or None."""
     if not isinstance(value, frozenset | set | tuple | list):
         return f"is {value!r}; it must be a set, such as frozenset({{'crops'}})"
     unknown = [item for item in value if item not in FLOWS and not _NAMED.fullmatch(str(item))]
@@ -64,29 +64,29 @@ def flow_problem(value: object) -> str | None:
 
 
 def extra_of(value: object) -> Extra | None:
-    """Return how to install what a stage's ``extra`` wants, and what to look for; None for none, or for a wrong one."""
+    """Return the optional dependencies in a stage's ``extra``; None without any, and for an invalid value."""
     if isinstance(value, str) and value in EXTRAS:
         return Extra(f"henshin[{value}]", EXTRAS[value])
     return value if isinstance(value, Extra) and value.install and value.module.isidentifier() else None
 
 
-def undescribed(config: type[BaseModel], within: tuple[type[BaseModel], ...] = ()) -> str | None:
-    """Return the first option without a description, also of those within others (`data.size`), or None."""
+def undescribed_option(config: type[BaseModel], within: tuple[type[BaseModel], ...] = ()) -> str | None:
+    """Return the first option without a description, nested ones (`data.size`) included, or None."""
     for name, field in config.model_fields.items():
         called = field.alias or name
         if not (field.description or "").strip():
             return called
         for inner in models_in(field.annotation):
-            found = None if inner in (config, *within) else undescribed(inner, (config, *within))
+            found = None if inner in (config, *within) else undescribed_option(inner, (config, *within))
             if found:
                 return f"{called}.{found}"
     return None
 
 
 def static(cls: Any, name: str) -> tuple[bool, Any]:
-    """Return (True, value) of a class attribute, or (False, None) where it is a property that needs the options.
+    """Return (True, value) of a class attribute, or (False, None) for a property, which needs the options.
 
-    Of an instance, which has its options, the value in either case.
+    For an instance, which has its options, return (True, value) in either case.
     """
     found = inspect.getattr_static(cls, name, None)
     if inspect.isclass(cls) and isinstance(found, property | cached_property):
@@ -94,7 +94,7 @@ def static(cls: Any, name: str) -> tuple[bool, Any]:
     return True, getattr(cls, name, None)
 
 
-def _shown(value: object) -> str:
+def _display_name(value: object) -> str:
     return value.__name__ if inspect.isclass(value) else f"{value!r:.60}"
 
 
@@ -110,10 +110,12 @@ def _name(cls: type[Any]) -> str | None:
 def _config(cls: type[Any], base: type[BaseModel], reserved: str, trusted: bool) -> str | None:
     config = getattr(cls, "Config", None)
     if not (inspect.isclass(config) and issubclass(config, base)):
-        return f"has no usable Config: {_shown(config)} is not a subclass of henshin.{base.__name__}"
-    for said in _config_arguments(cls, base):
-        if not issubclass(config, said):
-            return f"is written for {said.__name__}, but its Config is {config.__name__}; say Config = {said.__name__}"
+        return f"has no usable Config: {_display_name(config)} is not a subclass of henshin.{base.__name__}"
+    for wanted in _config_arguments(cls, base):
+        if not issubclass(config, wanted):
+            return (
+                f"is written for {wanted.__name__}, but its Config is {config.__name__}; say Config = {wanted.__name__}"
+            )
     if config.model_config.get("extra") != "forbid":
         return f'has a Config that lets unknown options pass; {config.__name__} must keep extra="forbid"'
     if not config.__pydantic_complete__ and not trusted:
@@ -128,14 +130,16 @@ def _options(config: type[BaseModel], reserved: str) -> str | None:
     names = {field.alias or name for name, field in config.model_fields.items()}
     if reserved in names:
         return f"has an option '{reserved}', which the YAML itself uses"
-    silent = undescribed(config)
-    if silent:
-        return f"has an option '{silent}' without a description; say Field(..., description=...) in {config.__name__}"
+    undescribed = undescribed_option(config)
+    if undescribed:
+        return (
+            f"has an option '{undescribed}' without a description; say Field(..., description=...) in {config.__name__}"
+        )
     return None
 
 
 def _config_arguments(cls: type[Any], base: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Yield what stands in the brackets of ``Stage[MyConfig]``: forgetting ``Config = MyConfig`` would go unseen."""
+    """Yield the type arguments of base classes (``Stage[MyConfig]``), to detect a missing ``Config = MyConfig``."""
     for parent in getattr(cls, "__orig_bases__", ()):
         for argument in get_args(parent):
             if inspect.isclass(argument) and issubclass(argument, base):
@@ -152,8 +156,8 @@ def _one_of(cls: type[Any], attribute: str, choices: tuple[Any, ...]) -> str | N
 def _stage_extra(cls: type[Any]) -> str | None:
     known, value = static(cls, "extra")
     if known and value is not None and extra_of(value) is None:
-        own = 'henshin.api.stage.Extra("PACKAGE[EXTRA]", "MODULE")'
-        return f"has extra = {value!r}; it must be None, one of {', '.join(map(repr, EXTRAS))}, or {own}"
+        example = 'henshin.api.stage.Extra("PACKAGE[EXTRA]", "MODULE")'
+        return f"has extra = {value!r}; it must be None, one of {', '.join(map(repr, EXTRAS))}, or {example}"
     return None
 
 

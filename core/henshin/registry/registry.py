@@ -1,7 +1,7 @@
-"""Which stages, generators and recipes there are, and whose they are.
+"""The registry of plugins: maps names to stages, generators and recipes, and each of these to its plugin.
 
-Plugins come from the entry-point group ``henshin`` or from a file. Taking one in is all or nothing: it is tried in a
-plugin manager of its own first, so that a plugin which is refused leaves nothing behind.
+Plugins come from the entry-point group ``henshin`` or from a file. Registration is all or nothing: a plugin is
+registered in a plugin manager of its own first, so that one that is refused leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ KINDS = {"henshin_stages": "stage", "henshin_generators": "generator", "henshin_
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """Where a plugin came from: ``origin`` is a distribution or a file, ``version`` that of either.
+    """A plugin. ``origin`` is the name of a distribution or a file, ``version`` that of either.
 
-    The version of a file is a hash of its content, so that work done with another state of it is not taken for done.
+    The version of a file is a hash of its content, so that results made with another content are not up to date.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Registry:
     """The classes that plugins registered, by name.
 
     ``stages``, ``generators`` and ``recipes`` map names to classes; ``owners`` maps ("stage", name) to the plugin that
-    registered it; ``plugins`` lists those that were taken in, and ``problems`` says in a line each why others were not.
+    registered it; ``plugins`` holds the registered plugins by name, ``problems`` a line for each refused one.
     """
 
     def __init__(self) -> None:
@@ -66,29 +66,29 @@ class Registry:
         self.manager = _manager()
 
     def stage(self, name: str) -> type[Stage[Any]]:
-        """Return the stage class of this name. Errors: HenshinError with what would be right."""
+        """Return the stage class of this name. Errors: HenshinError with similar names."""
         return self._get("stage", self.stages, name)
 
     def generator(self, name: str) -> type[Generator[Any]]:
-        """Return the generator class of this name. Errors: HenshinError with what would be right."""
+        """Return the generator class of this name. Errors: HenshinError with similar names."""
         return self._get("generator", self.generators, name)
 
     def recipe(self, name: str) -> type[Recipe[Any]]:
-        """Return the recipe class of this name. Errors: HenshinError with what would be right."""
+        """Return the recipe class of this name. Errors: HenshinError with similar names."""
         return self._get("recipe", self.recipes, name)
 
-    def _get(self, kind: str, things: dict[str, type[Any]], name: str) -> type[Any]:
-        if name in things:
-            return things[name]
+    def _get(self, kind: str, classes: dict[str, type[Any]], name: str) -> type[Any]:
+        if name in classes:
+            return classes[name]
         failed = " (not every plugin could be loaded: see `henshin plugins`)" if self.problems else ""
-        hint = "" if did_you_mean(name, things) else "; a plugin that is not installed is named with --plugin FILE"
-        raise HenshinError(f"no {kind} named '{name}'{near_or_all(name, things)}{hint}{failed}")
+        hint = "" if did_you_mean(name, classes) else "; a plugin that is not installed is named with --plugin FILE"
+        raise HenshinError(f"no {kind} named '{name}'{near_or_all(name, classes)}{hint}{failed}")
 
     def register(self, module: object, name: str, origin: str = "", version: str = "") -> Plugin:
-        """Take in a plugin: a module, or any object with hooks.
+        """Register a plugin: a module, or any object with hooks.
 
-        Errors: HenshinError, naming the plugin, when the name is taken, a hook is unknown, fails or returns something
-        else than a list of proper classes, or a class has a name that is taken. Then nothing of it is registered.
+        Errors: HenshinError, naming the plugin, when its name is taken, a hook is unknown, fails or returns something
+        else than a list of valid classes, or the name of a class is taken. Nothing of it is registered then.
         """
         plugin = Plugin(name, origin, version, module)
         if name in self.plugins:
@@ -96,8 +96,8 @@ class Registry:
         for other in self.plugins.values():
             if other.module is module:
                 raise HenshinError(f"plugin {plugin}: is registered already, as {other}")
-        found = _trial(plugin)
-        self._refuse_taken(plugin, found)
+        classes = _collect_classes(plugin)
+        self._check_names(plugin, classes)
         self.manager.register(module, name)
         self.plugins[name] = plugin
         tables: dict[str, dict[str, Any]] = {
@@ -105,27 +105,27 @@ class Registry:
             "generator": self.generators,
             "recipe": self.recipes,
         }
-        for kind, cls in found:
+        for kind, cls in classes:
             tables[kind][cls.name] = cls
             self.owners[kind, cls.name] = plugin
         return plugin
 
-    def _refuse_taken(self, plugin: Plugin, found: Iterable[tuple[str, type[Any]]]) -> None:
-        seen: set[tuple[str, str]] = set()
-        for kind, cls in found:
+    def _check_names(self, plugin: Plugin, classes: Iterable[tuple[str, type[Any]]]) -> None:
+        names: set[tuple[str, str]] = set()
+        for kind, cls in classes:
             key = (kind, cls.name)
             if key in self.owners:
                 raise HenshinError(f"plugin {plugin}: the {kind} name '{cls.name}' is taken by {self.owners[key]}")
-            if key in seen:
+            if key in names:
                 raise HenshinError(f"plugin {plugin}: registers two {kind}s named '{cls.name}'")
-            seen.add(key)
+            names.add(key)
 
     def load_entry_points(self) -> None:
-        """Take in every plugin that an installed distribution names in the entry-point group ``henshin``.
+        """Register every plugin in the entry-point group ``henshin`` of the installed distributions.
 
         One that cannot be imported or is refused becomes a line in ``problems``; the others are not affected.
         """
-        for origin, version, entry in sorted(_entry_points(), key=_order):
+        for origin, version, entry in sorted(_entry_points(), key=_plugin_order):
             name = entry.name if entry.name not in self.plugins else f"{origin}/{entry.name}"
             try:
                 module = entry.load()
@@ -140,9 +140,9 @@ class Registry:
                 self.problems.append(str(error))
 
     def load_file(self, path: Path | str) -> Plugin:
-        """Take in a plugin from a .py file, a package folder, or a module by its dotted name.
+        """Register a plugin from a .py file, a package folder, or a module by its dotted name.
 
-        Errors: HenshinError with the reason in one line; what the user named by hand is never skipped silently.
+        Errors: HenshinError with the reason in one line.
         """
         try:
             module, version = _import_path(path)
@@ -158,7 +158,7 @@ class Registry:
 def build_registry(plugin_files: Sequence[Path] = ()) -> Registry:
     """Return a registry with all installed plugins and those of the given files.
 
-    Errors: HenshinError when one of the files cannot be taken in; installed plugins that fail are only noted.
+    Errors: HenshinError when one of the files is refused; installed plugins that fail only become ``problems``.
     """
     registry = Registry()
     registry.load_entry_points()
@@ -167,22 +167,22 @@ def build_registry(plugin_files: Sequence[Path] = ()) -> Registry:
     return registry
 
 
-def _order(found: tuple[str, str, importlib.metadata.EntryPoint]) -> tuple[bool, str, str]:
-    """Order plugins by name whatever the order of the path, henshin's own first: no stranger can take their names."""
+def _plugin_order(found: tuple[str, str, importlib.metadata.EntryPoint]) -> tuple[bool, str, str]:
+    """Return a sort key by name, henshin's own plugins first, so that no other plugin can take their names."""
     distribution, _, entry = found
     return distribution != hookspecs.PROJECT, distribution, entry.name
 
 
 def _entry_points() -> list[tuple[str, str, importlib.metadata.EntryPoint]]:
-    """Return each entry point with the name and version of its distribution, whose metadata are parsed only once."""
+    """Return (name, version) of the distribution and the entry point of each plugin; metadata are parsed only once."""
     known: dict[int, tuple[str, str]] = {}
-    found = []
+    entries = []
     for entry in importlib.metadata.entry_points(group=hookspecs.PROJECT):
         if id(entry.dist) not in known:
             metadata = entry.dist.metadata if entry.dist else {"Name": "", "Version": ""}
             known[id(entry.dist)] = metadata["Name"], metadata["Version"]
-        found.append((*known[id(entry.dist)], entry))
-    return found
+        entries.append((*known[id(entry.dist)], entry))
+    return entries
 
 
 def _manager() -> pluggy.PluginManager:
@@ -191,22 +191,22 @@ def _manager() -> pluggy.PluginManager:
     return manager
 
 
-def _trial(plugin: Plugin) -> list[tuple[str, type[Any]]]:
-    """Register a plugin in a manager of its own and return its (kind, class) pairs, all found to be proper."""
+def _collect_classes(plugin: Plugin) -> list[tuple[str, type[Any]]]:
+    """Register a plugin in a manager of its own and return its (kind, class) pairs, checked. Errors: HenshinError."""
     manager = _manager()
     try:
         manager.register(plugin.module, plugin.name)
         manager.check_pending()
     except (pluggy.PluginValidationError, ValueError) as error:
         raise HenshinError(f"plugin {plugin}: {_hook_reason(plugin, manager, error)}") from error
-    found = [(KINDS[hook], cls) for hook in KINDS for cls in _call(plugin, getattr(manager.hook, hook))]
+    classes = [(KINDS[hook], cls) for hook in KINDS for cls in _call_hook(plugin, getattr(manager.hook, hook))]
     if not manager.get_hookcallers(plugin.module):
-        raise HenshinError(f"plugin {plugin}: has no hook; {_forgotten(plugin.module)}")
-    return found
+        raise HenshinError(f"plugin {plugin}: has no hook; {_missing_hook_hint(plugin.module)}")
+    return classes
 
 
 def _hook_reason(plugin: Plugin, manager: pluggy.PluginManager, error: Exception) -> str:
-    """Say which hook is unknown, with the known ones; else what pluggy says, in one line."""
+    """Return the reason of a hook error: the unknown hook with similar names, else pluggy's message in one line."""
     for caller in manager.get_hookcallers(plugin.module) or ():
         if not caller.has_spec():
             return f"unknown hook '{caller.name}'{near_or_all(caller.name, KINDS)}"
@@ -214,21 +214,21 @@ def _hook_reason(plugin: Plugin, manager: pluggy.PluginManager, error: Exception
     return f"has a wrong hook: {'; '.join(line.strip() for line in text if line.strip())}"
 
 
-def _forgotten(module: object) -> str:
-    """Say what a plugin without any hook most likely forgot."""
+def _missing_hook_hint(module: object) -> str:
+    """Return a hint for a plugin without any hook."""
     for name in KINDS:
         if callable(inspect.getattr_static(module, name, None)):
             return f"put @hookimpl above {name}()"
     return f"define one of {', '.join(f'{name}()' for name in KINDS)} with @hookimpl above it"
 
 
-def _call(plugin: Plugin, hook: pluggy.HookCaller) -> list[type[Any]]:
-    """Call a plugin's own hook, not through pluggy: that would drop a None and let a wrapper stand for an answer."""
+def _call_hook(plugin: Plugin, hook: pluggy.HookCaller) -> list[type[Any]]:
+    """Call a plugin's hook directly: pluggy would drop a None, and accept the result of a wrapper."""
     classes: list[type[Any]] = []
     for implementation in hook.get_hookimpls():
         try:
             result: object = implementation.function()
-            # henshin's own are built by its tests; a stranger's that cannot be built must not be found out in a run.
+            # The Configs of henshin's own classes are built by its tests, those of other plugins here, before a run.
             problem = _result_problem(KINDS[hook.name], result, trusted=plugin.origin == hookspecs.PROJECT)
         except KeyboardInterrupt:
             raise
@@ -241,7 +241,7 @@ def _call(plugin: Plugin, hook: pluggy.HookCaller) -> list[type[Any]]:
 
 
 def _result_problem(kind: str, result: object, trusted: bool) -> str | None:
-    """Say what is wrong with what a hook returned, or None."""
+    """Return the problem with the result of a hook, or None."""
     if not isinstance(result, list | tuple):
         return f"returned a {type(result).__name__}; it must return a list of classes"
     return next((problem for cls in result if (problem := class_problem(kind, cls, trusted))), None)
@@ -251,7 +251,7 @@ _NO_PACKAGE = "the folder has no __init__.py; name a .py file in it, or give it 
 
 
 def _import_path(path: Path | str) -> tuple[ModuleType, str]:
-    """Import what ``--plugin`` names and return it with its version."""
+    """Import the file, folder or module that ``--plugin`` names and return it with its version."""
     file = Path(path)
     if file.is_dir():
         file = file / "__init__.py"
@@ -269,7 +269,7 @@ def _import_path(path: Path | str) -> tuple[ModuleType, str]:
 
 
 def _import_name(dotted: str) -> ModuleType:
-    """Import a module by its name. Errors: HenshinError when there is none, and what is right for a folder."""
+    """Import a module by its name. Errors: HenshinError when there is none, or only a folder of this name."""
     top = dotted.partition(".")[0]
     spec = importlib.util.find_spec(top)
     # A folder on the path without __init__.py would be imported too, as an empty namespace.
@@ -283,7 +283,7 @@ def _import_name(dotted: str) -> ModuleType:
 def _execute(file: Path, source: bytes) -> ModuleType:
     """Run a file as a module.
 
-    Compiled here and not by an import, which would leave a __pycache__ beside the user's file. It goes into
+    It is compiled here and not imported, which would leave a __pycache__ next to the user's file. It is added to
     ``sys.modules`` because pydantic looks there for the names in a class's annotations.
     """
     name = f"henshin_file_{file.stem}_{sha256(bytes(file)).hexdigest()[:8]}"

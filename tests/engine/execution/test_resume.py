@@ -90,7 +90,7 @@ def test_after_kill_9_the_rest_is_done_and_nothing_is_done_twice(bench: Bench) -
 def test_a_picture_written_but_not_recorded_before_a_kill_is_no_strange_file(bench: Bench) -> None:
     fill(bench, 2)
     with Manifest(bench.out) as manifest:
-        manifest.starting("000.png", str(bench.photos / "000.png"))
+        manifest.begin_write("000.png", str(bench.photos / "000.png"))
     (bench.out / "000.png").write_bytes(b"whole or not")
     (bench.out / ".henshin-77.part").write_bytes(b"half")
     assert bench.run(Invert).done == 2

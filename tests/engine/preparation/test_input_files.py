@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from henshin.engine.preparation.input_files import SourceFile, list_inputs, natural
-from henshin.engine.preparation.outputs import Names, path_key
+from henshin.engine.preparation.input_files import SourceFile, list_inputs, natural_key
+from henshin.engine.preparation.outputs import OutputNames, path_key
 from henshin.errors import HenshinError, PictureError
 
 
@@ -107,7 +107,7 @@ def test_results_are_no_input(tmp_path: Path) -> None:
     make(tmp_path, "x.jpg", "out/x.jpg", "earlier/x.jpg", "earlier/.henshin/run.jsonl")
     listing = list_inputs([tmp_path], tmp_path / "out")
     assert [source.relative for source in listing.sources] == ["x.jpg"]
-    assert listing.left_out == [str(tmp_path / "earlier"), str(tmp_path / "out")]
+    assert listing.excluded == [str(tmp_path / "earlier"), str(tmp_path / "out")]
     assert relatives(tmp_path / "earlier") == ["x.jpg"], "named by hand, results of one run are the input of another"
 
 
@@ -122,10 +122,10 @@ def test_results_that_a_shell_put_among_the_inputs_are_left_out(tmp_path: Path) 
     output = tmp_path / "out"
     listing = list_inputs([tmp_path / "out", tmp_path / "photos"], output)
     assert [source.relative for source in listing.sources] == ["x.jpg"], "named as if photos were the only input"
-    assert listing.left_out == [str(output)]
+    assert listing.excluded == [str(output)]
     listing = list_inputs([f"{tmp_path}/*"], output)
     assert [source.relative for source in listing.sources] == ["other/y.jpg", "photos/x.jpg"]
-    assert listing.left_out == [str(output)]
+    assert listing.excluded == [str(output)]
     for alone in ([output], [f"{tmp_path}/ou*"], [output, output]):
         with pytest.raises(HenshinError, match="both an input and the output"):
             list_inputs(alone, output)
@@ -157,7 +157,7 @@ def test_the_order_of_the_file_system_does_not_matter(tmp_path: Path, monkeypatc
 
 @given(st.lists(st.text(max_size=8), max_size=8))
 def test_natural_order_can_compare_any_names(names: list[str]) -> None:
-    keys = [natural(name) for name in names]
+    keys = [natural_key(name) for name in names]
     assert sorted(keys, reverse=True) == sorted(keys)[::-1]
 
 
@@ -173,7 +173,7 @@ def to_png(_: SourceFile) -> str:
 
 
 def predicted(*sources: SourceFile, **more: object) -> list[str]:
-    names = Names(sources, to_png, **more)  # type: ignore[arg-type]
+    names = OutputNames(sources, to_png, **more)  # type: ignore[arg-type]
     return [names.predicted(one) for one in sources]
 
 
@@ -233,7 +233,7 @@ def test_what_the_record_says_belongs_to_another_source_is_left_to_it() -> None:
 
 def test_what_a_stage_makes_never_lands_on_another_source() -> None:
     one, other = source("x.jpg"), source("x-1.jpg")
-    names = Names([one, other], to_png)
+    names = OutputNames([one, other], to_png)
     made = [names.claim(one, "x-1", ".png"), names.claim(one, "x-2", ".png"), names.claim(other, "x-1", ".png")]
     assert made[2] == "x-1.png"
     assert made[1] == "x-2.png"
@@ -242,25 +242,25 @@ def test_what_a_stage_makes_never_lands_on_another_source() -> None:
 
 def test_two_pictures_of_one_name_are_both_kept() -> None:
     one = source("x.jpg")
-    names = Names([one], to_png)
+    names = OutputNames([one], to_png)
     assert [names.claim(one, "x", ".png") for _ in range(3)] == ["x.png", "x-2.png", "x-2-2.png"]
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", ""])
 def test_a_name_never_leaves_the_output_folder(name: str) -> None:
     with pytest.raises(PictureError, match="below the output folder"):
-        Names([], to_png).claim(source("x.jpg"), name, ".png")
+        OutputNames([], to_png).claim(source("x.jpg"), name, ".png")
 
 
 @pytest.mark.parametrize("name", ["C:x", "c:/x", "x:stream", "a/C:x"])
 def test_a_colon_is_part_of_a_name_except_on_windows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     one = source("x.jpg")
-    assert Names([], to_png).claim(one, name, ".png") == f"{name}.png"
+    assert OutputNames([], to_png).claim(one, name, ".png") == f"{name}.png"
     monkeypatch.setattr("henshin.engine.preparation.outputs.WINDOWS", True)
     with pytest.raises(PictureError, match="below the output folder"):
-        Names([], to_png).claim(one, name, ".png")
+        OutputNames([], to_png).claim(one, name, ".png")
 
 
 def test_an_input_in_the_output_folder_is_never_written_over() -> None:
     one = source("x.png")
-    assert Names([one], to_png, forbidden=["x.png"]).claim(one, "x", ".png") != "x.png"
+    assert OutputNames([one], to_png, forbidden=["x.png"]).claim(one, "x", ".png") != "x.png"

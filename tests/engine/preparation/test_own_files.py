@@ -51,10 +51,10 @@ def test_a_write_that_failed_makes_no_later_file_ours(bench: Bench, monkeypatch:
 
 def test_what_was_abandoned_is_not_ours_even_after_a_kill(tmp_path: Path) -> None:
     with Manifest(tmp_path, path_key) as manifest:
-        assert manifest.starting("x.png", "/in/x.jpg")
-        assert not manifest.starting("x.png", "/in/x.jpg")
-        manifest.starting("y.png", "/in/y.jpg")
-        manifest.abandon("x.png")
+        assert manifest.begin_write("x.png", "/in/x.jpg")
+        assert not manifest.begin_write("x.png", "/in/x.jpg")
+        manifest.begin_write("y.png", "/in/y.jpg")
+        manifest.cancel_write("x.png")
         killed = Manifest(tmp_path, path_key).load()  # what the next run would read
         assert (killed.is_ours("x.png"), killed.is_ours("y.png")) == (False, True)
         manifest.append(RecordEntry("/in/y.jpg", [], "failed", "write", "no", "hash", "print", 0.1))
@@ -66,7 +66,7 @@ def test_scraps_beside_results_that_were_being_redone_are_removed(bench: Bench) 
     photo = bench.photo("sub/x.png")
     bench.run(Invert)
     with Manifest(bench.out, path_key) as manifest:
-        manifest.starting("sub/x.png", str(photo))
+        manifest.begin_write("sub/x.png", str(photo))
     scrap = bench.out / "sub" / ".henshin-77.part"
     scrap.write_bytes(b"half")
     bench.run(Invert)

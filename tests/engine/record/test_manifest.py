@@ -81,8 +81,8 @@ def test_outputs_are_whole_only_byte_for_byte(tmp_path: Path) -> None:
 
 def test_what_was_begun_and_never_recorded_is_ours_and_its_scraps_are_removed(tmp_path: Path) -> None:
     with Manifest(tmp_path) as manifest:
-        manifest.starting("a/x.png", "/in/x.jpg")
-        manifest.starting("y.png", "/in/y.jpg")
+        manifest.begin_write("a/x.png", "/in/x.jpg")
+        manifest.begin_write("y.png", "/in/y.jpg")
         manifest.append(entry("/in/y.jpg", written(tmp_path, "y.png")))
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / ".henshin-0123.part").write_bytes(b"half")
@@ -90,7 +90,7 @@ def test_what_was_begun_and_never_recorded_is_ours_and_its_scraps_are_removed(tm
         assert manifest.is_ours("a/x.png")
         assert not manifest.is_ours("z.png")
         assert not list((tmp_path / "a").iterdir())
-        manifest.starting("a/x.png", "/in/x.jpg")
+        manifest.begin_write("a/x.png", "/in/x.jpg")
         manifest.append(entry("/in/x.jpg", written(tmp_path, "a/x.png")))
     assert [path.name for path in (tmp_path / ".henshin").iterdir()] == ["run.jsonl"]
 
@@ -121,7 +121,7 @@ def test_two_runs_cannot_share_a_folder_and_a_killed_one_leaves_no_lock(tmp_path
 def test_no_record_is_kept_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Manifest(None) as manifest:
-        manifest.starting("x.png", "/in/x.jpg")
+        manifest.begin_write("x.png", "/in/x.jpg")
         manifest.append(entry())
         assert not manifest.is_ours("x.png")
     assert list(tmp_path.iterdir()) == []

@@ -197,7 +197,7 @@ def test_a_single_output_file_has_counts_and_no_sheets(bench: Bench) -> None:
 def test_the_sample_is_bounded_and_the_same_however_the_pictures_came(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dropped, "MOST", 3)
+    monkeypatch.setattr(dropped, "MOST_SAMPLES", 3)
     for number in range(12):
         bench.photo(f"{number:02}.png", (120 + number, 0, 0))
     bench.photo("kept.png", (0, 0, 0))

@@ -135,10 +135,10 @@ def _print_results(results: Results, options: EvaluateCommandOptions, level: int
         for line in result_lines(results, options.each):
             print_line(line, err=False)
     if level < 0:
-        for fault in results.faults:
+        for fault in results.failures:
             by = f"{fault.method}: " if fault.method else ""
             print_line(f"failed: {fault.set}/{fault.picture}: {by}{fault.reason}")
-    failed = len({(fault.set, fault.picture) for fault in results.faults})
+    failed = len({(fault.set, fault.picture) for fault in results.failures})
     if failed:
         count = format_count(failed, "picture")
         print_line(f"henshin: {count} could not be measured by every method; the means are of the others")
@@ -151,7 +151,7 @@ def result_lines(results: Results, each: bool) -> Iterator[str]:
         rows = [
             (row.set, f"x{row.scale}", one.picture, row.method, *_format_metrics(one.psnr, one.ssim))
             for row in results.rows
-            for one in row.figures
+            for one in row.scores
         ]
         yield from format_table([head, *rows], indent="")
         yield ""
@@ -161,8 +161,8 @@ def result_lines(results: Results, each: bool) -> Iterator[str]:
 
 
 def _row_cells(row: Row) -> tuple[str, ...]:
-    total = len(row.figures) + row.failed
-    count = str(total) if not row.failed else f"{len(row.figures)} of {total}"
+    total = len(row.scores) + row.failed
+    count = str(total) if not row.failed else f"{len(row.scores)} of {total}"
     speed = row.megapixels_per_second
     return (
         row.set,

@@ -104,7 +104,7 @@ def _draw_pictures(options: SheetCommandOptions, level: int, labels: dict[str, s
             len(pictures.members),
             options.cell or CELL,
             whole=scale == 1,
-            called=labels,
+            headings=labels,
             captions=options.captions,
         )
         sheet.check(1)
@@ -129,7 +129,7 @@ def _draw_samplers(options: SheetCommandOptions, level: int, labels: dict[str, s
     store, names, rows = ModelStore(), list(labels), options.rows or SAMPLER_ROWS
     length, side = length_and_side(store, names)
     cell = options.cell or min(side, CELL)
-    sheet = Sheet(names, rows, cell, source=False, whole=True, called=labels, captions=False)
+    sheet = Sheet(names, rows, cell, source=False, whole=True, headings=labels, captions=False)
     sheet.check(1)
     reporter = make_reporter(level)
     with log_to(reporter.print_line, level), track_progress(reporter, len(names)) as finish:

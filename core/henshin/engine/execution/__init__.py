@@ -1,1 +1,1 @@
-"""One run at work: reading ahead, the loop over frames, writing behind, recording."""
+"""The execution of a run: reader, run loop, writer, recorder, and the threads between them."""

@@ -1,4 +1,4 @@
-"""One run from its first file to its summary: read ahead, work, write behind."""
+"""The run loop: reads ahead, runs the stages over chunks of pictures, writes behind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger("henshin")
 
 
 class RunLoop:
-    """Does one run. ``summary`` fills as it goes."""
+    """The loop of one run. ``summary`` is filled while it goes on."""
 
     def __init__(
         self,
@@ -47,18 +47,18 @@ class RunLoop:
         self.prepared = prepared
         self.options = options
         self.report = report
-        self.saver = Writer(prepared, options.on_existing)
+        self.writer = Writer(prepared, options.on_existing)
         self.summary = Summary("", prepared.target.shown)
-        self.intake = Reader(prepared)
-        self.ledger = Recorder(prepared, self.summary, report, start)
+        self.reader = Reader(prepared)
+        self.recorder = Recorder(prepared, self.summary, report, start)
         self._opened = False
         self._growth = 1.0
-        self._named: set[Path] = set()
+        self._reported: set[Path] = set()
 
     # -- The flow ----------------------------------------------------------------------------------------------------
 
-    def go(self) -> None:
-        """Run to the end, or to where it is interrupted or stopped; what is in flight then is still written.
+    def run(self) -> None:
+        """Run to the end, or until the run is interrupted or stopped; results in flight are still written then.
 
         Errors: HenshinError when the stages cannot be opened.
         """
@@ -66,10 +66,10 @@ class RunLoop:
         readers = ThreadPoolExecutor(workers, "henshin-read")
         writers = ThreadPoolExecutor(workers, "henshin-write")
         behind: WriteBehind[PendingWrite, WrittenFile] = WriteBehind(
-            writers, self.ledger.finish, 4 * self._chunk + 4 * workers, self.options.limits.write_bytes
+            writers, self.recorder.finish, 4 * self._chunk + 4 * workers, self.options.limits.write_bytes
         )
         try:
-            self._flow(readers, behind)
+            self._stream(readers, behind)
         except KeyboardInterrupt as stop:
             self.summary.interrupted = True
             self.summary.terminated = isinstance(stop, TerminatedError)
@@ -78,61 +78,61 @@ class RunLoop:
         finally:
             readers.shutdown(wait=False, cancel_futures=True)
             try:
-                self._wind_down(behind)
+                self._finish_writes(behind)
             finally:
                 writers.shutdown(cancel_futures=True)
                 self.stages.close()
-                self._sum_up()
+                self._store_timings()
 
-    def _flow(self, readers: ThreadPoolExecutor, behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
+    def _stream(self, readers: ThreadPoolExecutor, behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
         limits = self.options.limits
         first = self.options.batch_size or (1 if self.context.device.kind == "cpu" else 4)
-        with closing(self._incoming(readers)) as incoming:
-            for chunk in chunks(incoming, self._size_at_work, first=first, count=self._chunk, limit=limits.chunk_bytes):
-                self._work(chunk, behind)
-                chunk.clear()  # it would be held until the next one is whole
+        with closing(self._loaded_sources(readers)) as sources:
+            for chunk in chunks(sources, self._working_size, first=first, count=self._chunk, limit=limits.chunk_bytes):
+                self._process(chunk, behind)
+                chunk.clear()  # else it is held in memory until the next one is complete
         behind.drain()
 
     @property
     def _chunk(self) -> int:
-        usual = self.options.limits.chunk or (8 if self.context.device.kind == "cpu" else 64)
-        return usual if self.options.limits.chunk else max(usual, 2 * (self.options.batch_size or 0))
+        count = self.options.limits.chunk or (8 if self.context.device.kind == "cpu" else 64)
+        return count if self.options.limits.chunk else max(count, 2 * (self.options.batch_size or 0))
 
-    def _size_at_work(self, loaded: LoadedSource) -> int:
-        """Return the bytes that a source takes at work, if it grows as the last chunk did (1: not at all)."""
+    def _working_size(self, loaded: LoadedSource) -> int:
+        """Return the bytes that a source will take in the stages if it grows by the same factor as the last chunk."""
         return ceil(loaded.size * self._growth)
 
     def _run_stages(self, jobs: list[Job], behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
-        most = 0
+        peak = 0
 
         def between() -> None:
-            nonlocal most
-            most = max(most, bytes_held(jobs))
+            nonlocal peak
+            peak = max(peak, bytes_held(jobs))
             behind.finish_ready()
 
         self._open()
         self.stages.run(jobs, between)
-        self._growth = max(1.0, most / max(1, sum(job.size for job in jobs)))
-        self._name_networks()
+        self._growth = max(1.0, peak / max(1, sum(job.size for job in jobs)))
+        self._report_networks()
 
-    def _work(self, chunk: list[LoadedSource], behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
+    def _process(self, chunk: list[LoadedSource], behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
         jobs = [loaded.job for loaded in chunk if loaded.job is not None]
         if any(job.frames for job in jobs):
             self._run_stages(jobs, behind)
         for loaded in chunk:
             job = loaded.job
-            leaving = PendingWrite(loaded.source, job, loaded.verdict, loaded.entry)
+            pending = PendingWrite(loaded.source, job, loaded.status, loaded.entry)
             if job is None:
-                behind.put(leaving, [])
+                behind.put(pending, [])
                 continue
-            leaving.notes = [frame.metadata.notes for frame in job.frames]
+            pending.notes = [frame.metadata.notes for frame in job.frames]
             _log_times(job)
-            tasks = self.saver.tasks(job)
-            job.frames, job.alpha = [], None  # from here on only the writes hold the pictures
-            behind.put(leaving, tasks)
+            tasks = self.writer.tasks(job)
+            job.frames, job.alpha = [], None  # from here on only the write tasks hold the pictures
+            behind.put(pending, tasks)
 
-    def _wind_down(self, behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
-        """Finish the writes in flight after whatever ended the flow, and record them if that can still be done."""
+    def _finish_writes(self, behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
+        """Finish the writes in flight when the run ends, and record them if that is still possible."""
         while True:
             try:
                 behind.drain()
@@ -141,12 +141,12 @@ class RunLoop:
             else:
                 return
 
-    def _incoming(self, readers: ThreadPoolExecutor) -> Generator[LoadedSource, None, None]:
+    def _loaded_sources(self, readers: ThreadPoolExecutor) -> Generator[LoadedSource, None, None]:
         if self.stages.source is not None:
-            return self.intake.made(self.stages, self.options.limit, self._open)
+            return self.reader.generate(self.stages, self.options.limit, self._open)
         return read_ahead(
             self.prepared.sources,
-            self.intake.load,
+            self.reader.load,
             lambda loaded: loaded.size,
             readers,
             count=2 * self._chunk,
@@ -156,30 +156,30 @@ class RunLoop:
     # -- Stages ------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """Open the stages when the first picture wants them: a run with nothing to do loads no model."""
+        """Open the stages, once, for the first picture that needs them: a run with nothing to do loads no model."""
         if not self._opened:
             self._opened = True
             self.stages.open(self.context)
-            self._name_networks()
+            self._report_networks()
 
-    def _name_networks(self) -> None:
-        """Say of each newly opened network what really runs it."""
+    def _report_networks(self) -> None:
+        """Report the provider that really runs each newly opened network."""
         for path, network in list(self.context.opened.items()):
-            if path not in self._named:
-                if not self._named and self.context.device.note:
+            if path not in self._reported:
+                if not self._reported and self.context.device.note:
                     self.report.note(self.context.device.note)
-                self._named.add(path)
+                self._reported.add(path)
                 name = network_name(path, self.summary.providers)
                 self.summary.providers[name] = list(network.providers)
                 self.report.note(f"{name} runs on {network.providers[0]}")
 
-    def _sum_up(self) -> None:
+    def _store_timings(self) -> None:
         self.summary.stages = {label: round(seconds, 4) for label, seconds in self.stages.seconds.items()}
         self.summary.opening = {label: round(seconds, 4) for label, seconds in self.stages.opening.items()}
 
 
 def _log_times(job: Job) -> None:
-    """Log how long each stage took for a source; for pictures that were at work together its share."""
+    """Log the time of each stage for a source: its share where pictures were processed together."""
     for frame in job.frames[:1]:
         times = ", ".join(f"{label} {seconds:.3f} s" for label, seconds in frame.timings.items())
         if times:
@@ -187,6 +187,6 @@ def _log_times(job: Job) -> None:
 
 
 def _cpus() -> int:
-    """Return how many CPUs this process may be put on. A quota of a container's time is not seen."""
+    """Return the number of CPUs that this process may use, without regard to a container's CPU quota."""
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""How sources enter a run: what is to be done about each, and its first frame."""
+"""The reader: turns sources into jobs with a first frame, and skips those that are up to date."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ log = logging.getLogger("henshin")
 
 @dataclass(slots=True, eq=False)
 class LoadedSource:
-    """One source as it enters: with a job, or with a verdict (and its entry) when there is nothing to do."""
+    """One source after reading: with a job, or with a status (and its record entry) when there is nothing to do."""
 
     source: SourceFile
     job: Job | None = None
-    verdict: Status | None = None
+    status: Status | None = None
     entry: RecordEntry | None = None
 
     @property
     def size(self) -> int:
-        """The bytes it holds; 0 when there is nothing to do."""
+        """Bytes in memory; 0 when there is nothing to do."""
         return self.job.size if self.job is not None else 0
 
 
 class Reader:
-    """Reads files, or takes what a source stage makes, and leaves out what is finished."""
+    """Reads files, or the frames of a source stage, and skips sources that are up to date."""
 
     def __init__(self, prepared: PreparedRun) -> None:
         self.prepared = prepared
 
     def load(self, source: SourceFile) -> LoadedSource:
-        """Read one file, unless there is nothing to do about it. Called in threads."""
+        """Read one file, unless it is up to date. Called in threads."""
         if source.key in self.prepared.existing:
-            return LoadedSource(source, verdict="existing")
+            return LoadedSource(source, status="existing")
         start = perf_counter()
         try:
             file = images.opened(source.path)
@@ -62,7 +62,7 @@ class Reader:
             finished = self._finished(source, job)
             job.fail("read", PictureError(error.reason))
         else:
-            with file:  # one and the same, or the hash might be that of another picture
+            with file:  # opened once, so that hash and pixels are those of the same content
                 job = Job(source, _hash(file))
                 finished = self._finished(source, job)
                 if finished is None:
@@ -71,7 +71,7 @@ class Reader:
         return finished or LoadedSource(source, job)
 
     def _read(self, job: Job, file: BinaryIO) -> None:
-        """Give a job its first frame, or the reason why there is none."""
+        """Decode a file into the first frame of a job, or add the error to the job."""
         source = job.source
         try:
             decoded = images.read_open(file, source.path.suffix)
@@ -99,14 +99,14 @@ class Reader:
         entry = self.prepared.finished(source, job.input_hash)
         if entry is None:
             return None
-        return LoadedSource(source, verdict="failed" if entry.status == "failed" else "up to date", entry=entry)
+        return LoadedSource(source, status="failed" if entry.status == "failed" else "up to date", entry=entry)
 
-    def made(
+    def generate(
         self, stages: StageRunner, limit: int | None, open_stages: Callable[[], None]
     ) -> Generator[LoadedSource, None, None]:
-        """Yield what a source stage makes. It is called in this thread: a stage knows only one.
+        """Yield the frames of a source stage as loaded sources. Runs in the calling thread, as stages must.
 
-        Where the stage can tell beforehand what it is going to make, and all of that is finished, it makes nothing.
+        If the stage names its sources beforehand and all of them are up to date, it is neither opened nor run.
         """
         stage, label = stages.stages[0], stages.labels[0]
         finished = self._all_finished(stage, limit)
@@ -114,7 +114,7 @@ class Reader:
             yield from finished
             return
         open_stages()
-        frames = _begun(stage, label)
+        frames = _start_frames(stage, label)
         number = 0
         try:
             while limit is None or number < limit:
@@ -133,27 +133,27 @@ class Reader:
                     stages.seconds[label] += perf_counter() - start
                 if not isinstance(frame, Frame):
                     raise HenshinError(f"stage '{label}' yielded a {type(frame).__name__} instead of a frame")
-                yield self._taken_in(frame, label)
+                yield self._load_frame(frame, label)
                 del frame
         finally:
             if isinstance(frames, Generator):
                 frames.close()
 
     def _all_finished(self, stage: Stage[Any], limit: int | None) -> list[LoadedSource] | None:
-        """Return the verdicts on all that a source stage would make, None if anything is to be done (or unknown)."""
+        """Return the loaded sources of a source stage if all are known and up to date, else None."""
         names = stage.sources()
         if names is None:
             return None
-        found = []
+        loaded = []
         for name in list(names)[:limit]:
-            finished = self._finished(_made_up(name, name), Job(_made_up(name, name), hash_text(name)))
+            finished = self._finished(_virtual_source(name, name), Job(_virtual_source(name, name), hash_text(name)))
             if finished is None:
                 return None
-            found.append(finished)
-        return found
+            loaded.append(finished)
+        return loaded
 
-    def _taken_in(self, frame: Frame, label: str) -> LoadedSource:
-        source = _made_up(frame.source, frame.name)
+    def _load_frame(self, frame: Frame, label: str) -> LoadedSource:
+        source = _virtual_source(frame.source, frame.name)
         job = Job(source, hash_text(frame.source), [frame])
         finished = self._finished(source, job)
         if finished is not None:
@@ -167,8 +167,8 @@ class Reader:
         return LoadedSource(source, job)
 
 
-def _begun(stage: Stage[Any], label: str) -> Iterator[Any]:
-    """Call ``frames()``: where that is no generator function, its work may begin at once. Errors: HenshinError."""
+def _start_frames(stage: Stage[Any], label: str) -> Iterator[Any]:
+    """Call ``frames()``, which may do work if it is no generator function. Errors: HenshinError."""
     try:
         return iter(stage.frames())
     except HenshinError:
@@ -178,13 +178,13 @@ def _begun(stage: Stage[Any], label: str) -> Iterator[Any]:
         raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
 
 
-def _made_up(name: str, output: str) -> SourceFile:
-    """Return the source of a frame that no file held."""
+def _virtual_source(name: str, output: str) -> SourceFile:
+    """Return the source of a frame that has no file."""
     return SourceFile(Path(name), output, name, "")
 
 
 def _hash(file: BufferedReader) -> str:
-    """Return the hash of a source's open file, or "" where it cannot be read: reading it will say why."""
+    """Return the hash of a source's open file, or "" where it cannot be read; the error is reported when it is read."""
     try:
         return hash_open(file)
     except OSError:

@@ -1,6 +1,6 @@
-"""Moving work through threads with memory bounded in bytes: read-ahead, chunks, write-behind. Knows no pictures.
+"""Streaming through threads with memory bounded in bytes: read-ahead, chunks, write-behind, for items of any type.
 
-Order is always that of the input; only how far threads run ahead of and behind the main thread depends on timing.
+The order is always that of the input; only the distance between the threads and the main thread depends on timing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 UNKNOWN_SIZE = 32 << 20
-"""What an item counts for until the first ones have shown how large they are: a photo of about 12 megapixels."""
+"""Assumed size of an item in bytes until the first ones are loaded: a photo of about 12 megapixels."""
 
 
 def read_ahead(
@@ -30,24 +30,26 @@ def read_ahead(
 ) -> Generator[T, None, None]:
     """Yield ``load(source)`` for each source in order, while threads load the next ones.
 
-    At most ``count`` items are waiting, and no more than ``limit`` bytes of them (``size_of``; what is still being
-    loaded counts as much as what came lately). One item is always on its way, however large.
+    At most ``count`` items of at most ``limit`` bytes (``size_of``) are waiting; an item that is still being loaded
+    counts as much as recent ones. One item is always being loaded, however large.
     """
     rest = iter(sources)
     waiting: deque[Future[T]] = deque()
     guess = float(UNKNOWN_SIZE)
-    more = True
+    has_more = True
     try:
         while True:
-            while more and (not waiting or (len(waiting) < count and _held(waiting, size_of, guess) < limit)):
+            while has_more and (
+                not waiting or (len(waiting) < count and _waiting_bytes(waiting, size_of, guess) < limit)
+            ):
                 try:
                     waiting.append(pool.submit(load, next(rest)))
                 except StopIteration:
-                    more = False
+                    has_more = False
             if not waiting:
                 return
             item = waiting.popleft().result()
-            # An item of no size (finished work of an earlier run) says nothing about the next.
+            # An item of size 0 (up to date from an earlier run) says nothing about the next.
             size = size_of(item)
             guess = max(size, 0.8 * guess) if size else guess
             yield item
@@ -57,7 +59,7 @@ def read_ahead(
             future.cancel()
 
 
-def _held(waiting: Iterable[Future[T]], size_of: Callable[[T], int], guess: float) -> float:
+def _waiting_bytes(waiting: Iterable[Future[T]], size_of: Callable[[T], int], guess: float) -> float:
     held = 0.0
     for future in waiting:
         loaded = future.done() and not future.cancelled() and future.exception() is None
@@ -68,9 +70,9 @@ def _held(waiting: Iterable[Future[T]], size_of: Callable[[T], int], guess: floa
 def chunks(items: Iterable[T], size_of: Callable[[T], int], *, first: int, count: int, limit: int) -> Iterator[list[T]]:
     """Yield lists of items: the first of ``first``, then twice as many each time, up to ``count`` and ``limit`` bytes.
 
-    A short first list brings the first result soon; long ones let batches form. The lengths depend on nothing but the
-    items, so that two runs form the same batches. Items of no size (nothing is to be done for them) do not count, and
-    are not kept waiting when no other is. The receiver may empty a list: it is not used again.
+    A short first list gives the first result soon; long ones allow large batches. The lengths depend only on the
+    items, so that two runs form the same batches. Items of size 0 (nothing to do) are not counted, and are yielded at
+    once when no other item is waiting. The receiver may empty a list: it is not used again.
     """
     target = max(1, min(first, count))
     chunk: list[T] = []
@@ -94,7 +96,7 @@ def chunks(items: Iterable[T], size_of: Callable[[T], int], *, first: int, count
 
 @dataclass
 class _Batch(Generic[T, R]):
-    """What belongs to one source: its tag, and the writes under way."""
+    """The writes of one source: its tag, their bytes, their futures."""
 
     tag: T
     size: int
@@ -103,10 +105,10 @@ class _Batch(Generic[T, R]):
 
 @dataclass
 class WriteBehind(Generic[T, R]):
-    """Writes in threads and hands the results on in order.
+    """Runs writes in threads and passes on their results in order.
 
     ``finish(tag, futures)`` is called from the thread that calls ``put`` and ``drain``, once for each ``put``, in
-    their order, when all its futures are done. At most ``count`` writes and ``limit`` bytes are under way.
+    their order, when all its futures are done. At most ``count`` writes and ``limit`` bytes are in flight.
     """
 
     pool: Executor
@@ -116,27 +118,27 @@ class WriteBehind(Generic[T, R]):
     _waiting: deque[_Batch[T, R]] = field(default_factory=deque)
 
     def put(self, tag: T, tasks: list[tuple[int, Callable[[], R]]]) -> None:
-        """Take the writes of one source, each with its bytes; waits while too much is under way."""
-        size = sum(bytes_ for bytes_, _ in tasks)
+        """Submit the writes of one source, each with its bytes; waits while too much is in flight."""
+        size = sum(size for size, _ in tasks)
         while self._waiting and (self._writes() + len(tasks) > self.count or self._bytes() + size > self.limit):
             self._finish_first()
         self._waiting.append(_Batch(tag, size, [self.pool.submit(task) for _, task in tasks]))
         self.finish_ready()
 
     def finish_ready(self) -> None:
-        """Hand on what is done, without waiting."""
+        """Pass on results that are done, without waiting."""
         while self._waiting and all(future.done() for future in self._waiting[0].futures):
             self._finish_first()
 
     def drain(self) -> None:
-        """Wait for all that is under way and hand it on."""
+        """Wait for all writes in flight and pass on their results."""
         while self._waiting:
             self._finish_first()
 
     def _finish_first(self) -> None:
         first = self._waiting[0]
         for future in first.futures:
-            future.exception()  # waits; taken from the list only then, so that an interruption here loses nothing
+            future.exception()  # waits; removed from the list only then, so that an interruption here loses nothing
         self._waiting.popleft()
         self.finish(first.tag, first.futures)
 

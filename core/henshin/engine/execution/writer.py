@@ -1,4 +1,4 @@
-"""From finished frames to files: formats, names, what may be kept, what may be overwritten."""
+"""The writer: encodes finished frames and writes them as files, or copies the source's bytes if nothing changed."""
 
 from __future__ import annotations
 
@@ -17,41 +17,44 @@ from henshin.engine.record.manifest import Output
 from henshin.engine.stages.job import Job
 from henshin.errors import HenshinError, PictureError
 
-STOPPING = frozenset(
+FATAL_ERRORS = frozenset(
     number for name in ("ENOSPC", "EDQUOT", "EROFS") if (number := getattr(errno, name, None)) is not None
 )
-"""Errors of a write after which no other write will do better: a full disk, a used-up quota, a read-only disk."""
+"""Error numbers of a write that end the run: a full disk, a used-up quota, a read-only disk."""
 
 
 class StoppedError(HenshinError):
-    """The run cannot go on, for a reason outside it, and can be taken up again later."""
+    """The run cannot go on for an external reason; it can be resumed later."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """What became of one frame, and when (``perf_counter``). ``output`` is None where a strange file was left alone."""
+    """The result of writing one frame, at the time ``finished_at`` (``perf_counter``).
+
+    ``output`` is None where a file that no run wrote was left in its place.
+    """
 
     output: Output | None
     unchanged: bool = False
     seconds: float = 0.0
-    at: float = 0.0
+    finished_at: float = 0.0
 
 
 Task = tuple[int, Callable[[], WrittenFile]]
-"""Bytes held until it is done, and the work."""
+"""Bytes held until the task is done, and the task."""
 
 
 class Writer:
-    """Makes the writes of a job. Names are given here, in the main thread and in order; the work is done in others."""
+    """Makes the write tasks of a job. Names are claimed in the main thread and in order; the tasks run in others."""
 
     def __init__(self, prepared: PreparedRun, on_existing: OnExisting | None) -> None:
         self.prepared = prepared
         self.on_existing = on_existing
 
     def tasks(self, job: Job) -> list[Task]:
-        """Return the writes of a job's frames. A frame that cannot be written fails its job."""
+        """Return the write tasks of a job's frames. A frame that cannot be written fails its job."""
         tasks: list[Task] = []
         for frame in job.frames:
             if frame.error is not None:
@@ -61,17 +64,17 @@ class Writer:
             except PictureError as error:
                 job.fail("write", error)
                 continue
-            held = frame.picture.nbytes + (frame.alpha.nbytes if frame.alpha is not None else 0)
-            tasks.append((held, task))
+            size = frame.picture.nbytes + (frame.alpha.nbytes if frame.alpha is not None else 0)
+            tasks.append((size, task))
         return tasks
 
     def _task(self, job: Job, frame: Frame) -> Callable[[], WrittenFile]:
         if frame.picture is None:
             raise PictureError("the frame has no picture")
         target, source = self.prepared.target, job.source
-        untouched = frame.picture is frame.decoded and frame.alpha is job.alpha
-        copied = images.copied_as(frame.metadata, target.write) if untouched else None
-        fmt = copied or target.format_for(frame.metadata.format)
+        is_unchanged = frame.picture is frame.decoded and frame.alpha is job.alpha
+        copy_format = images.copied_as(frame.metadata, target.write) if is_unchanged else None
+        fmt = copy_format or target.format_for(frame.metadata.format)
         relative = self.prepared.names.claim(source, frame.name, target.suffix_for(fmt, source.suffix))
         if self.prepared.is_input(relative):
             raise PictureError(f"'{relative}' is one of the inputs by another way; give another folder with -o")
@@ -82,35 +85,35 @@ class Writer:
                 f"'{relative}' exists already, and no record says that henshin wrote it "
                 "(--on-existing overwrite or skip)"
             )
-        # While it waits to be written a frame holds what is written, and no other picture.
+        # While a frame waits to be written it holds no other picture than the one to write.
         frame.decoded, frame.faces, frame.latents = None, [], {}
-        return lambda: self._write(job, frame, fmt, relative, copied is not None)
+        return lambda: self._write(job, frame, fmt, relative, copy_format is not None)
 
-    def _write(self, job: Job, frame: Frame, fmt: str, relative: str, keep: bool) -> WrittenFile:
+    def _write(self, job: Job, frame: Frame, fmt: str, relative: str, copy: bool) -> WrittenFile:
         start = perf_counter()
         target = self.prepared.target
         path = target.folder / relative
-        data = _own_bytes(job) if keep else b""
-        if keep and (target.write.metadata == "keep" or images.only_picture(data)):
-            # Nothing came of what the reader had to say: the first of many frames, approximate colours, ...
+        data = _source_bytes(job) if copy else b""
+        if copy and (target.write.metadata == "keep" or images.only_picture(data)):
+            # The reader's remarks (first of many frames, approximate colours, ...) do not concern a copy.
             frame.metadata.notes[:] = [note for note in frame.metadata.notes if note not in job.notes]
         else:
-            keep = False
+            copy = False
             data = images.encode(frame.picture, frame.alpha, frame.metadata, fmt, target.write)
-        news = self.prepared.manifest.starting(relative, job.source.key)
+        is_new = self.prepared.manifest.begin_write(relative, job.source.key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             images.write_bytes(path, data)
         except BaseException:
-            if news:
-                self.prepared.manifest.abandon(relative)
+            if is_new:
+                self.prepared.manifest.cancel_write(relative)
             raise
         output = Output(relative, len(data), hashlib.sha256(data).hexdigest())
         end = perf_counter()
-        return WrittenFile(output, keep, end - start, end)
+        return WrittenFile(output, copy, end - start, end)
 
 
-def _own_bytes(job: Job) -> bytes:
+def _source_bytes(job: Job) -> bytes:
     try:
         data = job.source.path.read_bytes()
     except OSError as error:
@@ -120,18 +123,18 @@ def _own_bytes(job: Job) -> bytes:
     return data
 
 
-def explain(error: BaseException) -> PictureError:
-    """Turn what went wrong in a write into the reason why its source failed. Errors: StoppedError for a full disk."""
+def write_error(error: BaseException) -> PictureError:
+    """Return the error of a source for the exception of a write. Errors: StoppedError for a full disk."""
     if isinstance(error, PictureError):
         return PictureError(error.reason)
     if isinstance(error, OSError):
-        if error.errno in STOPPING:
-            raise stopped_by(error) from None
+        if error.errno in FATAL_ERRORS:
+            raise stopped_error(error) from None
         return PictureError(f"cannot be written: {error.strerror or error}")
     return PictureError(f"cannot be written: {type(error).__name__}: {error}")
 
 
-def stopped_by(error: OSError) -> StoppedError:
-    """Return the reason for giving up a run after an OSError while writing."""
-    why = os.strerror(error.errno) if error.errno is not None else str(error)
-    return StoppedError(f"{why}; what is finished stays")
+def stopped_error(error: OSError) -> StoppedError:
+    """Return the error that ends a run after an OSError while writing."""
+    reason = os.strerror(error.errno) if error.errno is not None else str(error)
+    return StoppedError(f"{reason}; what is finished stays")

@@ -1,1 +1,1 @@
-"""What is resolved before a run: input files, output names, fingerprints."""
+"""The preparation of a run: input files, output paths, fingerprint."""

@@ -1,6 +1,7 @@
-"""What a result depends on besides its input, in one hash.
+"""The fingerprint of a run: one hash of everything that its results depend on besides their inputs.
 
-Stages, options, the models and files that they name, what else they depend on, plugin versions, writer options.
+That is: the stages, their options, the models and files that these name, other dependencies that a stage declares
+(``Stage.depends_on``), plugin versions, and the options of the encoder.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ VERSION = 2
 
 
 def fingerprint(pipeline: Pipeline, write: WriteOptions, store: ModelStore, registry: Registry) -> str:
-    """Return a SHA-256 in hexadecimal: work done under the same one need not be done again."""
+    """Return the fingerprint, a SHA-256 in hexadecimal: results with an equal one are up to date."""
     content = {
         "version": [VERSION, __version__],
         "stages": [_stage(stage, pipeline.base, store, registry) for stage in pipeline.stages],
@@ -53,7 +54,7 @@ def _stage(stage: Stage[Any], base: Path, store: ModelStore, registry: Registry)
 
 
 def _options(stage: Stage[Any]) -> dict[str, Any]:
-    """Return a stage's options, without those that say only how many results there are."""
+    """Return a stage's options, without those that only set the number of results."""
     values: dict[str, Any] = stage.config.model_dump(mode="json")
     for name, field in type(stage.config).model_fields.items():
         if any(isinstance(mark, AmountOption) for mark in field.metadata):
@@ -62,9 +63,9 @@ def _options(stage: Stage[Any]) -> dict[str, Any]:
 
 
 def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[ResolvedModel]:
-    """Return the models that a stage's options name, of a multi-scale one all.
+    """Return the models that a stage's options name, and of a multi-scale model those of all scales.
 
-    A name that is none (``lanczos``) is only an option.
+    A name that is not a model's (``lanczos``) gives none.
     """
     found: list[ResolvedModel] = []
     for _, name, mark in find_options(stage.config, ModelOption):
@@ -75,7 +76,7 @@ def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[Resolved
 
 
 def _files(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[tuple[str, Path]]:
-    """Yield the options that name other files, with these: what is in them counts too."""
+    """Yield (option, file) for the files that a stage's options name, other than models with a contract."""
     for where, name, mark in find_options(stage.config, ModelOption):
         weights = trained_at(name, base) if mark.trained else None
         if weights is not None:

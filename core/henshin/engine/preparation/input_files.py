@@ -1,4 +1,4 @@
-"""From paths as a user types them to a sorted listing of pictures: files, folders (with all in them) and globs."""
+"""The listing of input files: paths, folders (with everything in them) and globs, expanded and sorted."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ log = logging.getLogger("henshin")
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One picture to be worked on.
+    """One input picture.
 
-    ``path`` is where it is, as the user named it; ``relative`` its place below the input, with suffix and "/": the
-    output tree mirrors it. ``key`` is its name for the record: the absolute path, so that it does not depend on where
-    henshin was started. ``label`` is the name of the folder that holds it.
+    ``path`` is the file as the user named it; ``relative`` its path below the input, with suffix and "/", which the
+    output tree mirrors. ``key`` is its name in the record: the absolute path, so that it does not depend on the
+    working directory. ``label`` is the name of the folder that holds it.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class SourceFile:
 
     @classmethod
     def at(cls, path: Path, relative: str) -> SourceFile:
-        """Make the source of a file."""
+        """Return the source for a file."""
         key = os.path.abspath(path)  # noqa: PTH100
         return cls(path, relative, key, os.path.basename(os.path.dirname(key)))  # noqa: PTH119, PTH120
 
@@ -47,64 +47,69 @@ class SourceFile:
 
 @dataclass
 class Listing:
-    """What the inputs hold: pictures in natural order, a count of other files, and folders that cannot be opened."""
+    """The contents of the inputs.
+
+    ``sources`` are the pictures in natural order, ``non_pictures`` counts other files, ``unreadable`` holds (folder,
+    reason) of those that cannot be opened, ``excluded`` the folders that were left out because they hold results.
+    """
 
     sources: list[SourceFile] = field(default_factory=list)
     non_pictures: int = 0
     unreadable: list[tuple[str, str]] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class _Root:
-    """A file or folder that was asked for, and how what is in it is to be named: ``prefix`` comes before."""
+    """An input file or folder; ``prefix`` comes before the relative paths of the files in it."""
 
     path: Path
     prefix: PurePosixPath
 
 
-def natural(text: str) -> list[tuple[int, int | str]]:
-    """Return a sort key that puts "9" before "10", whatever the case and however accents are composed."""
+def natural_key(text: str) -> list[tuple[int, int | str]]:
+    """Return a sort key in natural order ("9" before "10"), regardless of case and Unicode normal form."""
     parts = re.split(r"(\d+)", unicodedata.normalize("NFC", text).casefold())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 
 
 def tree_key(relative: str) -> tuple[list[list[tuple[int, int | str]]], str]:
-    """Return a sort key for a place in a tree: folder by folder in natural order, exact spelling last."""
-    return [natural(part) for part in relative.split("/")], relative
+    """Return a sort key for a relative path: folder by folder in natural order, then by exact spelling."""
+    return [natural_key(part) for part in relative.split("/")], relative
 
 
 def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
-    """List the pictures below ``inputs``, independent of their order and of that of the file system.
+    """List the pictures below ``inputs``, regardless of their order and of that of the file system.
 
-    With several inputs a folder's name becomes part of the names of what is in it, as ``cp -r a b out/`` does. Hidden
-    files and folders are left out unless they are inputs themselves, and so is ``output`` and every other folder that
-    holds the record of a run. Errors: HenshinError for an input that is not there and for ``output`` being the input.
+    With several inputs the relative paths of a folder's files begin with its name, as after ``cp -r a b out/``. Hidden
+    files and folders are left out unless they are inputs themselves. ``output`` is left out, and so is every other
+    folder that holds the record of a run. Errors: HenshinError for an input that does not exist and for ``output``
+    being the input.
     """
     listing = Listing()
     found: dict[str, SourceFile] = {}
-    roots = _roots([item for item in inputs if not _is_own(Path(item), output)] or inputs)
-    others = [root for root in roots if not _is_own(root.path, output)]
-    if others and any(_is_own(Path(item), output) for item in [*inputs, *(root.path for root in roots)]):
-        listing.left_out.append(str(output))
+    roots = _roots([item for item in inputs if not _is_earlier_output(Path(item), output)] or inputs)
+    others = [root for root in roots if not _is_earlier_output(root.path, output)]
+    if others and any(_is_earlier_output(Path(item), output) for item in [*inputs, *(root.path for root in roots)]):
+        listing.excluded.append(str(output))
     for root in others or roots:
         _refuse_output(root.path, output)
         pairs = _walk(root, output, listing) if is_folder(root.path) else [(root.path, root.prefix / root.path.name)]
         for path, relative in pairs:
-            _keep(SourceFile.at(path, relative.as_posix()), found)
+            _add(SourceFile.at(path, relative.as_posix()), found)
     pictures = {key: source for key, source in found.items() if _is_picture(source.path)}
     listing.non_pictures = len(found) - len(pictures)
     for key in sorted(found.keys() - pictures.keys()):
         log.info("%s: no picture, passed over", found[key].path)
     listing.sources = sorted(pictures.values(), key=lambda source: (tree_key(source.relative), source.key))
-    listing.left_out = sorted(set(listing.left_out))
+    listing.excluded = sorted(set(listing.excluded))
     return listing
 
 
-def _keep(source: SourceFile, found: dict[str, SourceFile]) -> None:
-    """Add a file, once: two inputs may overlap. The name that says most about its place wins, in whatever order."""
-    other = found.get(source.key)
-    if other is None or _depth(source) > _depth(other):
+def _add(source: SourceFile, found: dict[str, SourceFile]) -> None:
+    """Add a file once: inputs may overlap. The relative path with most folders wins, in whatever order they come."""
+    known = found.get(source.key)
+    if known is None or _depth(source) > _depth(known):
         found[source.key] = source
 
 
@@ -118,30 +123,30 @@ def _is_picture(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        # A link that leads nowhere: by its name a picture, and reading it will say what is wrong.
+        # A broken link: the listing goes by its name, and reading it reports the error.
         return os.path.islink(path) and is_picture(path)  # noqa: PTH114
-    except OSError:  # one round to itself, or what may not be looked at
+    except OSError:  # a link to itself, or no permission
         return is_picture(path)
-    # Opening a pipe or a device could wait for ever.
+    # Opening a pipe or a device could block for ever.
     return stat.S_ISREG(mode) and is_picture(path)
 
 
 def _refuse_output(root: Path, output: Path | None) -> None:
-    if output is not None and is_folder(root) and _same(root, output):
+    if output is not None and is_folder(root) and _same_path(root, output):
         raise HenshinError(f"'{output}' is both an input and the output folder; give another folder with -o")
 
 
-def _is_own(path: Path, output: Path | None) -> bool:
-    """Whether an input is the output folder, with results of an earlier run: a shell put it there (``-i *``)."""
-    return output is not None and is_folder(path) and _same(path, output) and is_file(output / FOLDER / RECORD)
+def _is_earlier_output(path: Path, output: Path | None) -> bool:
+    """Return whether an input is the output folder with results of an earlier run, as a shell expands ``-i *``."""
+    return output is not None and is_folder(path) and _same_path(path, output) and is_file(output / FOLDER / RECORD)
 
 
-def _same(one: Path, other: Path) -> bool:
-    return _real(one) == _real(other)
+def _same_path(one: Path, other: Path) -> bool:
+    return _real_path(one) == _real_path(other)
 
 
-def _real(path: Path) -> str:
-    # Path.resolve would raise for a link that leads round to itself.
+def _real_path(path: Path) -> str:
+    # Path.resolve would raise for a link to itself.
     return os.path.normcase(os.path.realpath(path))
 
 
@@ -156,7 +161,7 @@ def _roots(inputs: Sequence[Path | str]) -> list[_Root]:
 
 
 def _expand(text: str, single: bool) -> Iterable[_Root]:
-    """Turn one input into files and folders; a glob is expanded only if no file has that very name."""
+    """Turn one input into files and folders. A glob is expanded only if no file has exactly that name."""
     path = Path(text)
     if text.startswith("~") and not os.path.lexists(path):
         path = path.expanduser()
@@ -170,7 +175,7 @@ def _expand(text: str, single: bool) -> Iterable[_Root]:
     matches = sorted(glob(os.fspath(path), recursive=True))  # noqa: PTH207
     if not matches:
         raise HenshinError(problem or f"nothing matches '{text}'")
-    return [_Root(Path(match), _below(Path(match), fixed)) for match in matches]
+    return [_Root(Path(match), _relative_place(Path(match), fixed)) for match in matches]
 
 
 def _fixed_part(path: Path) -> Path:
@@ -183,8 +188,8 @@ def _fixed_part(path: Path) -> Path:
     return Path(*parts) if parts else Path()
 
 
-def _below(match: Path, fixed: Path) -> PurePosixPath:
-    """Return where a match of a glob is, from the glob's fixed part; for a file, the folder it is in."""
+def _relative_place(match: Path, fixed: Path) -> PurePosixPath:
+    """Return the path of a glob's match below the fixed part of the glob; for a file, that of its folder."""
     relative = PurePosixPath(match.relative_to(fixed).as_posix())
     return relative if is_folder(match) else relative.parent
 
@@ -201,10 +206,10 @@ def _walk(root: _Root, output: Path | None, listing: Listing) -> Iterator[tuple[
         folder, relative = here.pop() if here else links.pop(0)
         if not _first_visit(folder, seen, listing):
             continue
-        if folder != root.path and _is_output(folder, output):
-            listing.left_out.append(str(folder))
+        if folder != root.path and _holds_results(folder, output):
+            listing.excluded.append(str(folder))
             continue
-        for entry in _entries(folder, listing):
+        for entry in _visible_entries(folder, listing):
             place = (folder / entry.name, relative / entry.name)
             if not _leads_to_folder(entry):
                 yield place
@@ -214,7 +219,7 @@ def _walk(root: _Root, output: Path | None, listing: Listing) -> Iterator[tuple[
                 here.append(place)
 
 
-def _entries(folder: Path, listing: Listing) -> list[os.DirEntry[str]]:
+def _visible_entries(folder: Path, listing: Listing) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
@@ -226,7 +231,7 @@ def _entries(folder: Path, listing: Listing) -> list[os.DirEntry[str]]:
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round to itself
+    except OSError:  # a link to itself
         return False
 
 
@@ -244,6 +249,6 @@ def _first_visit(folder: Path, seen: set[tuple[int, int] | str], listing: Listin
     return True
 
 
-def _is_output(folder: Path, output: Path | None) -> bool:
-    """Whether a folder holds results: of this run, or of an earlier one."""
-    return (output is not None and _same(folder, output)) or is_file(folder / FOLDER / RECORD)
+def _holds_results(folder: Path, output: Path | None) -> bool:
+    """Return whether a folder holds the results of this run or of an earlier one."""
+    return (output is not None and _same_path(folder, output)) or is_file(folder / FOLDER / RECORD)

@@ -1,4 +1,4 @@
-"""Where each result goes: names told apart before anything runs, so that no output ever lands on another's."""
+"""The output paths of a run: unique names, chosen before anything runs, and the target that ``-o`` names."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 Owner = Callable[[str], str | None]
-"""From the key of an output's path to the key of the source that the record says it belongs to."""
+"""Maps the ``path_key`` of an output to the key of the source that it belongs to by the record, or to None."""
 
-Heir = Callable[[str, SourceFile], bool]
-"""Whether what belongs to the source of this key is another source's now: the same photo at a new place."""
+Inherits = Callable[[str, SourceFile], bool]
+"""Returns whether a source takes over the outputs of another (by its key): the same photo at a new path."""
 
 LAST_LEVEL = 4
 
@@ -31,20 +31,23 @@ WINDOWS = os.name == "nt"
 
 
 def path_key(relative: str) -> str:
-    """Return what two paths have in common when some file system takes them for the same: case and composition."""
+    """Return a key that is equal for paths that differ only in case or Unicode normal form.
+
+    Some file systems take such paths for the same file.
+    """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", relative).casefold())
 
 
 def stem_of(relative: str) -> str:
-    """Return the path without its last suffix: ``a/b.tar.jpg`` -> ``a/b.tar``."""
+    """Return a path without its last suffix: ``a/b.tar.jpg`` -> ``a/b.tar``."""
     path = PurePosixPath(relative)
     return (path.parent / path.stem).as_posix()
 
 
 def variant(name: str, source: SourceFile, level: int) -> str:
-    """Return ``name`` (an output's path without suffix) told apart: each level says more about the source.
+    """Return ``name`` (an output's path without suffix) with more of the source in it the higher the level.
 
-    0 ``x``; 1 ``x.jpg``; 2 ``folder/x``; 3 ``folder/x.jpg``; 4 ``x-1f2e3d4c`` from the source's whole path.
+    0 ``x``; 1 ``x.jpg``; 2 ``folder/x``; 3 ``folder/x.jpg``; 4 ``x-1f2e3d4c``, a hash of the source's whole path.
     """
     if level >= LAST_LEVEL:
         return f"{name}-{hashlib.sha256(os.fsencode(source.key)).hexdigest()[:8]}"
@@ -60,19 +63,19 @@ def _path(name: str) -> PurePosixPath:
 def output_problem(name: str) -> str | None:
     """Say why an output cannot have this name (its path below the output folder, without suffix), or None."""
     path = _path(name)
-    # To Windows "C:x" is a place on another drive, and "x:y" a part of the file x.
-    strange = "\0" in name or (WINDOWS and ":" in name)
-    if path.name and not path.is_absolute() and ".." not in path.parts and not strange:
+    # On Windows "C:x" is a path on another drive, and "x:y" a stream of the file x.
+    forbidden = "\0" in name or (WINDOWS and ":" in name)
+    if path.name and not path.is_absolute() and ".." not in path.parts and not forbidden:
         return None
     return f"'{name}' is no name for an output: it must be a place below the output folder"
 
 
-class Names:
+class OutputNames:
     """The names of one run's outputs: one for each source beforehand, and one for each result as it is written.
 
-    ``suffix_of`` says which suffix a source's output will have as far as its own suffix tells; ``owner`` which source
-    an output of an earlier run belongs to: it is left to it, unless ``inherits``. ``forbidden`` holds keys that are
-    never written (inputs that lie in the output folder).
+    ``suffix_of`` returns the suffix that the output of a source is expected to have; ``owner`` the source of an output
+    of an earlier run: only that one may write it, and a source that takes its outputs over (``inherits``).
+    ``forbidden`` holds keys that are never written (inputs that lie in the output folder).
     """
 
     def __init__(
@@ -81,25 +84,25 @@ class Names:
         suffix_of: Callable[[SourceFile], str],
         owner: Owner = lambda _: None,
         forbidden: Iterable[str] = (),
-        inherits: Heir = lambda _owner, _source: False,
+        inherits: Inherits = lambda _owner, _source: False,
     ) -> None:
         self._owner = owner
         self._inherits = inherits
         self._forbidden = frozenset(forbidden)
-        self._levels = _tell_apart(sources, suffix_of, self._taken)
-        self._claims = {path_key(self.predicted(source) + suffix_of(source)): source.key for source in sources}
-        self._written: dict[str, str] = {}
+        self._levels = _resolve_clashes(sources, suffix_of, self._is_reserved)
+        self._expected = {path_key(self.predicted(source) + suffix_of(source)): source.key for source in sources}
+        self._claimed: dict[str, str] = {}
 
     def predicted(self, source: SourceFile) -> str:
         """Return the name (without suffix) that a source's frame starts with."""
         return variant(stem_of(source.relative), source, self._levels.get(source.key, 0))
 
     def is_renamed(self, source: SourceFile) -> bool:
-        """Whether a source's output has not the plain name, for another one has or would have it."""
+        """Return whether a source's output has a longer name because another one has or would have its plain name."""
         return self._levels.get(source.key, 0) > 0
 
     def claim(self, source: SourceFile, name: str, suffix: str) -> str:
-        """Return the path, below the output folder, for a result that calls itself ``name``; it is nobody else's.
+        """Return the path below the output folder for a result named ``name``; no other result gets the same.
 
         Errors: PictureError for a name that leaves the output folder.
         """
@@ -110,48 +113,50 @@ class Names:
         for level in range(LAST_LEVEL + 1):
             relative = variant(clean, source, level) + suffix
             key = path_key(relative)
-            if self._written.get(key) == source.key:
-                # A stage made two pictures of this source and called both the same.
-                return self.claim(source, _next(clean), suffix)
-            if self._free(key, source):
-                self._written[key] = source.key
+            if self._claimed.get(key) == source.key:
+                # A stage made two pictures of this source with the same name.
+                return self.claim(source, _numbered(clean), suffix)
+            if self._is_free(key, source):
+                self._claimed[key] = source.key
                 return relative
-        return self.claim(source, _next(variant(clean, source, LAST_LEVEL)), suffix)
+        return self.claim(source, _numbered(variant(clean, source, LAST_LEVEL)), suffix)
 
-    def _free(self, key: str, source: SourceFile) -> bool:
-        mine = self._claims.get(key, source.key) == source.key and key not in self._written
-        return mine and not self._taken(key, source)
+    def _is_free(self, key: str, source: SourceFile) -> bool:
+        claimable = self._expected.get(key, source.key) == source.key and key not in self._claimed
+        return claimable and not self._is_reserved(key, source)
 
-    def _taken(self, key: str, source: SourceFile) -> bool:
+    def _is_reserved(self, key: str, source: SourceFile) -> bool:
         owner = self._owner(key)
-        anothers = owner is not None and owner != source.key and not self._inherits(owner, source)
-        return key in self._forbidden or anothers
+        foreign = owner is not None and owner != source.key and not self._inherits(owner, source)
+        return key in self._forbidden or foreign
 
 
-def _next(name: str) -> str:
+def _numbered(name: str) -> str:
     """Return ``x-2`` for ``x``, ``x-2-2`` for that, and so on."""
     return f"{name}-2"
 
 
-def _tell_apart(
-    sources: Sequence[SourceFile], suffix_of: Callable[[SourceFile], str], taken: Callable[[str, SourceFile], bool]
+def _resolve_clashes(
+    sources: Sequence[SourceFile],
+    suffix_of: Callable[[SourceFile], str],
+    is_reserved: Callable[[str, SourceFile], bool],
 ) -> dict[str, int]:
-    """Return the level of each source whose name must say more. Sources that share a name all move up together.
+    """Return the level (see ``variant``) of each source that cannot have its plain name.
 
-    Only one whose output is called as itself (``x.png`` among ``x.png`` and ``x.jpg``) keeps that name. So the result
-    does not depend on the order of the listing. What goes up may meet yet another name, hence the loop; it ends
-    because names of the last level are unique.
+    All sources that share a name go up by one level together, so that the result does not depend on the order of the
+    listing. One of them keeps the name if it is exactly that of its own file (``x.png`` among ``x.png`` and
+    ``x.jpg``). A longer name may clash again, hence the loop; it ends because names of the last level are unique.
     """
     levels: dict[str, int] = {}
     keys = {source.key: _key(source, 0, suffix_of) for source in sources}
     while True:
-        shared = _shared(sources, keys, levels)
-        folders = _folders(keys.values()) if len(keys) > 1 else frozenset()
+        shared = _clashing_sources(sources, keys, levels)
+        folders = _parent_folders(keys.values()) if len(keys) > 1 else frozenset()
         clashing = [
             source
             for source in sources
             if levels.get(source.key, 0) < LAST_LEVEL
-            and (source.key in shared or keys[source.key] in folders or taken(keys[source.key], source))
+            and (source.key in shared or keys[source.key] in folders or is_reserved(keys[source.key], source))
         ]
         if not clashing:
             return levels
@@ -160,29 +165,29 @@ def _tell_apart(
             keys[source.key] = _key(source, levels[source.key], suffix_of)
 
 
-def _shared(sources: Sequence[SourceFile], keys: dict[str, str], levels: dict[str, int]) -> frozenset[str]:
-    """Return the sources that have to leave a name to others."""
+def _clashing_sources(sources: Sequence[SourceFile], keys: dict[str, str], levels: dict[str, int]) -> frozenset[str]:
+    """Return the keys of sources that share a name with others and must be renamed."""
     groups: dict[str, list[SourceFile]] = {}
     for source in sources:
         groups.setdefault(keys[source.key], []).append(source)
-    leave: set[str] = set()
+    renamed: set[str] = set()
     for key, group in groups.items():
         if len(group) < 2:
             continue
         at = {source.key: levels.get(source.key, 0) for source in group}
-        named_so = [one.key for one in group if at[one.key] == 0 and key == path_key(one.relative)]
-        # What has come to its last level cannot give way any more.
-        stays = named_so if len(named_so) == 1 and max(at.values()) < LAST_LEVEL else []
-        leave.update(at.keys() - set(stays))
-    return frozenset(leave)
+        exact = [one.key for one in group if at[one.key] == 0 and key == path_key(one.relative)]
+        # A source at the last level cannot be renamed any further.
+        unchanged = exact if len(exact) == 1 and max(at.values()) < LAST_LEVEL else []
+        renamed.update(at.keys() - set(unchanged))
+    return frozenset(renamed)
 
 
 def _key(source: SourceFile, level: int, suffix_of: Callable[[SourceFile], str]) -> str:
     return path_key(variant(stem_of(source.relative), source, level) + suffix_of(source))
 
 
-def _folders(keys: Iterable[str]) -> frozenset[str]:
-    """Return every folder on the way to the outputs: a file cannot have its name."""
+def _parent_folders(keys: Iterable[str]) -> frozenset[str]:
+    """Return every folder above the outputs: no file can have the name of one."""
     folders: set[str] = set()
     for key in keys:
         parent = key.rpartition("/")[0]
@@ -197,10 +202,10 @@ DEFAULT_FOLDER = "henshin-out"
 
 @dataclass(frozen=True)
 class Target:
-    """Where results go and how they are written.
+    """The output folder or file of a run, and the options of the encoder.
 
-    ``stem`` and ``suffix`` are set for ``-i a.jpg -o b.png``: ``folder`` is that of the file then, and no record is
-    kept in it, for it is not a folder of results.
+    ``stem`` and ``suffix`` are set for a single output file (``-i a.jpg -o b.png``): ``folder`` is then that of the
+    file, and no record is kept in it.
     """
 
     folder: Path
@@ -210,28 +215,28 @@ class Target:
 
     @property
     def record(self) -> Path | None:
-        """The folder that holds the record, or None where none is kept."""
+        """The output folder that has a record, or None where none is kept."""
         return self.folder if self.stem is None else None
 
     @property
     def shown(self) -> str:
-        """The output as a user knows it."""
+        """The path that messages name: that of the folder, or of the single file."""
         return str(self.folder if self.stem is None else self.folder / f"{self.stem}{self.suffix}")
 
     def format_for(self, own: str | None) -> str:
-        """Return the format in which a picture of format ``own`` (None: of no file) is written."""
+        """Return the format of the output of a picture whose file has the format ``own`` (None: it has no file)."""
         from henshin import images
 
         return images.output_format(own, self.write.format)
 
     def suffix_for(self, fmt: str, original: str) -> str:
-        """Return the suffix of an output in a format; ``original`` is that of its input."""
+        """Return the suffix of an output in a format; ``original`` is the suffix of its input."""
         from henshin import images
 
         return self.suffix or images.suffix_for(fmt, original)
 
     def expected_suffix(self, source: SourceFile) -> str:
-        """Return the suffix that the output of a file will have, as its first bytes tell."""
+        """Return the suffix that the output of a file will have, from the format in its first bytes."""
         from henshin import images
 
         return self.suffix_for(self.format_for(images.format_of(source.path)), source.suffix)
@@ -240,11 +245,11 @@ class Target:
 def resolve_target(
     output: Path | str | None, pipeline: str, inputs: Sequence[Path | str], write: WriteOptions
 ) -> Target:
-    """Turn ``-o`` into a target: ``./henshin-out/PIPELINE`` without one. What ends with a slash is a folder.
+    """Return the target that ``-o`` names; without it, the folder ``./henshin-out/PIPELINE``.
 
-    Errors: HenshinError when a picture is named for several inputs, when its suffix is of no format that can be
-    written, of none at all or of another one than asked for, and when a file is in the way. MissingError for a format
-    that this installation cannot write.
+    A path that ends with a slash is a folder. Errors: HenshinError for a picture's name with several inputs, for a
+    suffix that is no format that can be written or another one than asked for, and for a file in place of the folder;
+    MissingError for a format that this installation cannot write.
     """
     from henshin import images
 
@@ -257,7 +262,7 @@ def resolve_target(
     if is_folder(output):
         return Target(output, write)
     if output.suffix.lower() in images.FORMATS and not slash:
-        return _single(output, inputs, write)
+        return _single_file(output, inputs, write)
     if exists(output):
         raise HenshinError(f"'{output}' is a file; -o wants a folder, or a picture's name for a single input")
     if output.suffix and not slash and len(inputs) == 1 and is_file(inputs[0]):
@@ -269,14 +274,14 @@ def resolve_target(
     return Target(output, write)
 
 
-def _single(output: Path, inputs: Sequence[Path | str], write: WriteOptions) -> Target:
+def _single_file(output: Path, inputs: Sequence[Path | str], write: WriteOptions) -> Target:
     from henshin import images
 
     if len(inputs) != 1 or not is_file(inputs[0]):
         raise HenshinError(f"'{output}' names one picture, and the input is not a single file; give a folder with -o")
     if exists(output) and output.samefile(inputs[0]):
         raise HenshinError(f"'{output}' is both input and output; give another name with -o")
-    _refuse_locked(output.parent)
+    _check_writable(output.parent)
     try:
         fmt = images.output_format(None, output.suffix)
     except ValueError as error:
@@ -286,10 +291,10 @@ def _single(output: Path, inputs: Sequence[Path | str], write: WriteOptions) -> 
     return Target(output.parent, write.model_copy(update={"format": fmt}), output.stem, output.suffix)
 
 
-def _refuse_locked(folder: Path) -> None:
-    """Say before anything runs that nothing can be written to a folder, or that it cannot be made."""
-    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
-    if is_folder(there) and os.access(there, os.W_OK | os.X_OK):
+def _check_writable(folder: Path) -> None:
+    """Check that a folder can be written to, or be made. Errors: HenshinError."""
+    existing = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
+    if is_folder(existing) and os.access(existing, os.W_OK | os.X_OK):
         return
-    reason = os.strerror(errno.EACCES if is_folder(there) else errno.ENOTDIR)
+    reason = os.strerror(errno.EACCES if is_folder(existing) else errno.ENOTDIR)
     raise HenshinError(f"cannot write to the output folder '{folder}': {reason}")

@@ -16,7 +16,7 @@ from henshin.api.stage import Memory, Remembered
 from henshin.engine.options import OnExisting
 from henshin.engine.preparation.fingerprint import fingerprint
 from henshin.engine.preparation.input_files import Listing, SourceFile, list_inputs
-from henshin.engine.preparation.outputs import Names, Target, path_key, resolve_target
+from henshin.engine.preparation.outputs import OutputNames, Target, path_key, resolve_target
 from henshin.engine.record.manifest import Manifest, RecordEntry
 from henshin.errors import HenshinError
 from henshin.files import hash_file, user_cache
@@ -39,7 +39,7 @@ class PreparedRun:
 
     target: Target
     manifest: Manifest
-    names: Names
+    names: OutputNames
     fingerprint: str
     listing: Listing
     sources: list[SourceFile]
@@ -47,25 +47,25 @@ class PreparedRun:
     existing: set[str] = field(default_factory=set)
     inherited: dict[str, RecordEntry] = field(default_factory=dict)
     inputs: frozenset[str] = frozenset()
-    _standing: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _current: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def last(self, source: SourceFile) -> RecordEntry | None:
-        """Return the record's entry of a source, or that of the same photo at the place where it was before."""
+        """Return the record's entry of a source, or that of the same photo at its former path."""
         return self.manifest.last(source.key) or self.inherited.get(source.key)
 
     def finished(self, source: SourceFile, input_hash: str) -> RecordEntry | None:
-        """Return the record's entry of a source if nothing is to be done about it: same input, work and outputs."""
+        """Return the record's entry of a source if it is up to date: same input, fingerprint and outputs."""
         entry = self.last(source)
         if entry is None or (entry.input_hash, entry.fingerprint) != (input_hash, self.fingerprint):
             return None
         if entry.status == "failed":
             return None if self.retry_failed else entry
-        if not all(drop.instead is None or self.stands(drop.instead, drop.instead_hash) for drop in entry.dropped):
+        if not all(drop.instead is None or self.is_current(drop.instead, drop.instead_hash) for drop in entry.dropped):
             return None
         return entry if all(self.manifest.is_whole(output) for output in entry.outputs) else None
 
     def key(self, source: str) -> str:
-        """Return the key of a ``frame.source`` of this run."""
+        """Return the key of a source by its ``frame.source``."""
         return os.path.abspath(source) if self.sources else source  # noqa: PTH100
 
     @cached_property
@@ -73,17 +73,17 @@ class PreparedRun:
         """The keys of this run's sources."""
         return frozenset(source.key for source in self.sources)
 
-    def stands(self, key: str, input_hash: str | None) -> bool:
-        """Whether what became of a source with this content is there, or will be made again as it was by this run.
+    def is_current(self, key: str, input_hash: str | None) -> bool:
+        """Return whether the results of a source with this content exist, or will be made again by this run.
 
-        The answer does not change while the run goes on.
+        The answer does not change during the run.
         """
-        known = self._standing.get((key, input_hash or ""))
-        if known is None:
-            known = self._standing[key, input_hash or ""] = self._look(key, input_hash)
-        return known
+        current = self._current.get((key, input_hash or ""))
+        if current is None:
+            current = self._current[key, input_hash or ""] = self._find_current(key, input_hash)
+        return current
 
-    def _look(self, key: str, input_hash: str | None) -> bool:
+    def _find_current(self, key: str, input_hash: str | None) -> bool:
         entry = self.manifest.last(key)
         if entry is None or entry.status == "failed":
             return False
@@ -94,7 +94,7 @@ class PreparedRun:
         return all(self.manifest.is_whole(output) for output in entry.outputs)
 
     def renamed(self) -> dict[str, str]:
-        """Return the sources whose outputs would have met others under their plain names, with the names they get."""
+        """Return the sources whose outputs cannot have their plain names, with the names that they get instead."""
         return {
             str(source.path): self.names.predicted(source) + self.target.expected_suffix(source)
             for source in self.sources
@@ -102,16 +102,16 @@ class PreparedRun:
         }
 
     def is_foreign(self, relative: str) -> bool:
-        """Whether a file lies at this place of the output folder that no run of henshin wrote."""
+        """Return whether there is a file at this path of the output folder that no run of henshin wrote."""
         return os.path.lexists(self.target.folder / relative) and not self.manifest.is_ours(relative)
 
     def is_input(self, relative: str) -> bool:
-        """Whether this place of the output folder is that of an input, by whatever links it is reached."""
-        return _real(self.target.folder / relative) in self.inputs
+        """Return whether this path of the output folder is that of an input, links resolved."""
+        return _real_path(self.target.folder / relative) in self.inputs
 
 
 def content_hash(source: SourceFile) -> str:
-    """Return the hash of a source's file, or "" where it cannot be read: reading it will say why."""
+    """Return the hash of a source's file, or "" where it cannot be read; the error is reported when it is read."""
     try:
         return hash_file(source.path)
     except OSError:
@@ -160,41 +160,40 @@ def list_sources(request: RunRequest, target: Target) -> Listing:
         return Listing()
     listing = list_inputs(inputs, target.record)
     if not listing.sources:
-        raise HenshinError(_nothing(inputs, listing))
+        raise HenshinError(_no_pictures_message(inputs, listing))
     if target.stem is not None:
         listing.sources = [replace(source, relative=target.stem + source.suffix) for source in listing.sources]
     return listing
 
 
-def _nothing(inputs: Sequence[Path | str], listing: Listing) -> str:
+def _no_pictures_message(inputs: Sequence[Path | str], listing: Listing) -> str:
     names = listed([f"'{item}'" for item in inputs], SHOWN)
     if listing.unreadable:
         folder, reason = listing.unreadable[0]
         return f"no pictures in {names}: '{folder}' {reason}"
     others = f" ({listing.non_pictures} other file{'s' * (listing.non_pictures != 1)})" if listing.non_pictures else ""
-    results = f"; '{listing.left_out[0]}' holds results and is left out" if listing.left_out else ""
+    results = f"; '{listing.excluded[0]}' holds results and is left out" if listing.excluded else ""
     return f"no pictures in {names}{others}{results}"
 
 
 def prepare(request: RunRequest, listing: Listing, target: Target, manifest: Manifest) -> PreparedRun:
     """Name all outputs and find the files that are in their place already. Writes nothing.
 
-    Errors: HenshinError when an output would be one of the inputs, or when files are in the way that no run wrote and
-    ``on_existing`` is "error".
+    Errors: HenshinError for files in place of outputs that no run wrote, if ``on_existing`` is "error" or None.
     """
     pipeline, options = request.pipeline, request.options
     suffixes = {source.key: target.expected_suffix(source) for source in listing.sources}
-    inputs = frozenset(_real(source.path) for source in listing.sources)
+    inputs = frozenset(_real_path(source.path) for source in listing.sources)
 
     def inherits(owner: str, source: SourceFile) -> bool:
         entry = manifest.last(owner)
         return entry is not None and not os.path.lexists(owner) and entry.input_hash == content_hash(source)
 
-    names = Names(
+    names = OutputNames(
         listing.sources,
         lambda source: suffixes[source.key],
         manifest.owner,
-        _inside(inputs, target.folder),
+        _keys_inside(inputs, target.folder),
         inherits,
     )
     sources = listing.sources if options.limit is None else listing.sources[: options.limit]
@@ -210,7 +209,7 @@ def prepare(request: RunRequest, listing: Listing, target: Target, manifest: Man
         inputs=inputs,
     )
     for key, relative in expected.items():
-        # A name that is another source's was only given because it is inherited.
+        # A source gets the name of another one's output only if it inherits it.
         owner = manifest.owner(path_key(relative))
         entry = manifest.last(owner) if owner is not None else None
         if entry is not None:
@@ -226,10 +225,10 @@ def _handle_foreign_files(prepared: PreparedRun, expected: dict[str, str], on_ex
     if on_existing == "skip":
         prepared.existing = set(in_the_way)
     elif on_existing != "overwrite" and in_the_way:
-        raise HenshinError(_refusal(prepared.target, list(in_the_way.values())))
+        raise HenshinError(_conflict_message(prepared.target, list(in_the_way.values())))
 
 
-def _refusal(target: Target, paths: list[str]) -> str:
+def _conflict_message(target: Target, paths: list[str]) -> str:
     if target.stem is not None:
         return (
             f"'{target.shown}' exists already, and of a single output file no record is kept that would say whose it "
@@ -245,35 +244,35 @@ def _refusal(target: Target, paths: list[str]) -> str:
     )
 
 
-def _real(path: Path) -> str:
-    """Return a file's path with the links on the way to it resolved, but not the file itself if it is one."""
+def _real_path(path: Path) -> str:
+    """Return a file's path with the links in its folders resolved, but not the file itself if it is a link."""
     return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
 
 
-def _inside(inputs: Iterable[str], folder: Path) -> list[str]:
-    """Return the keys of inputs (real paths) that lie in the output folder: these are never written over."""
+def _keys_inside(inputs: Iterable[str], folder: Path) -> list[str]:
+    """Return the keys of inputs (real paths) that lie in the output folder: they are never overwritten."""
     root = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
     return [path_key(path[len(root) :].replace(os.sep, "/")) for path in inputs if path.startswith(root)]
 
 
 class RecordMemory(Memory):
-    """The memory of one stage: of sources that ended well, under the fingerprint of this run."""
+    """The memory of one stage: from sources that did not fail, under the fingerprint of this run."""
 
     def __init__(self, prepared: PreparedRun, label: str) -> None:
         self.prepared = prepared
         self.label = label
 
     def earlier(self) -> Iterator[Remembered]:
-        """Yield it, in the order of the record."""
-        for entry, known in self.prepared.manifest.remembered(self.label):
+        """Yield what the stage remembered, in the order of the record."""
+        for entry, remembered in self.prepared.manifest.remembered(self.label):
             if entry.fingerprint == self.prepared.fingerprint and entry.status != "failed":
-                for name, value in known:
+                for name, value in remembered:
                     yield Remembered(entry.source, entry.input_hash, name, value)
 
     def stands(self, source: str, input_hash: str) -> bool:
-        """Whether what became of a source with this content is there, or will be made again as it was by this run."""
-        return self.prepared.stands(source, input_hash)
+        """Return whether the results of a source with this content exist, or will be made again by this run."""
+        return self.prepared.is_current(source, input_hash)
 
     def key(self, source: str) -> str:
-        """Return the key of a ``frame.source``."""
+        """Return the key of a source by its ``frame.source``."""
         return self.prepared.key(source)

@@ -1,1 +1,1 @@
-"""The record of a run: `OUT/.henshin/run.jsonl`."""
+"""The record of an output folder: `OUT/.henshin/run.jsonl`."""

@@ -1,4 +1,4 @@
-"""Files of JSON lines that only grow, and locks on them: what the record of a run is made of."""
+"""Append-only files of JSON lines, and file locks."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from typing import Any, BinaryIO
 
 
 class JsonLinesFile:
-    """A file of JSON lines that only grows: each line goes out in one call, on a line of its own."""
+    """An append-only file of JSON lines. Each line is written in one call."""
 
     def __init__(self, path: Path) -> None:
-        """Open for appending; makes an empty file where there is none. Errors: OSError."""
+        """Open a file for appending; it is created if there is none. Errors: OSError."""
         self.path = path
         self.file = path.open("ab", buffering=0)
-        self._ragged = not _ends_well(path)
+        self._needs_newline = not _ends_with_newline(path)
 
     def append(self, value: Any) -> None:
-        """Add a line. Errors: OSError, after which at most a cut-off line remains, and the next one begins afresh."""
-        data = b"\n" * self._ragged + json.dumps(value).encode("ascii") + b"\n"
-        self._ragged = True
+        """Add a line. Errors: OSError; at most a cut-off line is left then, and the next one begins on a new line."""
+        data = b"\n" * self._needs_newline + json.dumps(value).encode("ascii") + b"\n"
+        self._needs_newline = True
         if self.file.write(data) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self._ragged = False
+        self._needs_newline = False
 
     def close(self) -> None:
-        """Close it, and remove it if it is still empty."""
+        """Close the file, and remove it if it is empty."""
         empty = self.file.tell() == 0
         self.file.close()
         if empty:
             self.path.unlink(missing_ok=True)
 
 
-def lines(path: Path) -> Iterator[Any]:
-    """Yield every line of a file that is whole; none if there is no file. Errors: OSError."""
+def read_lines(path: Path) -> Iterator[Any]:
+    """Yield the value of every whole line of a file; nothing if there is no file. Errors: OSError."""
     try:
         with path.open("rb") as file:
             for line in file:
@@ -48,8 +48,8 @@ def lines(path: Path) -> Iterator[Any]:
         return
 
 
-def _ends_well(path: Path) -> bool:
-    """Whether a file is empty or ends with a whole line."""
+def _ends_with_newline(path: Path) -> bool:
+    """Return whether a file is empty or ends with a whole line."""
     with path.open("rb") as file:
         if file.seek(0, os.SEEK_END) == 0:
             return True
@@ -57,13 +57,13 @@ def _ends_well(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def locked(file: BinaryIO) -> bool:
-    """Take an exclusive lock, or say that another process has it. A file system without locks counts as free."""
+def try_lock(file: BinaryIO) -> bool:
+    """Take an exclusive lock. Return False if another process has it; True on a file system without locks."""
     try:
         if os.name == "nt":
             import msvcrt
 
-            # Far behind any line of the record: on Windows a locked range cannot be read by others.
+            # A range far beyond the end of the record: on Windows others cannot read a locked range.
             position = file.tell()
             file.seek(0x7FFF0000)
             try:

@@ -1,8 +1,9 @@
-"""The record of a run, ``OUT/.henshin/run.jsonl``: what is done, what failed and why, and which files are ours.
+"""The record of an output folder, ``OUT/.henshin/run.jsonl``: one entry for each source, with its outputs.
 
-Append-only, one line of JSON for each source that has ended; the last line of a source counts. Nothing is ever
-rewritten, so a run that is killed loses at most what was in flight. A source that shares a folder with the output is
-written down as seen from there ("../photos/x.jpg"), so that both may be moved together; here its path is absolute.
+The file is append-only, with one line of JSON for each source that has ended; the last line of a source counts.
+Nothing is ever rewritten, so a run that is killed loses at most what was in flight. The record holds paths of sources
+relative to the output folder where the two share more than the root ("../photos/x.jpg"), so that both can be moved
+together; in memory they are absolute.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Literal
 
-from henshin.engine.record.jsonl import JsonLinesFile, lines, locked
+from henshin.engine.record.jsonl import JsonLinesFile, read_lines, try_lock
 from henshin.errors import HenshinError
 from henshin.files import exists, hash_file
 
@@ -24,20 +25,20 @@ FOLDER = ".henshin"
 
 RECORD = "run.jsonl"
 
-STARTED = "writing.jsonl"
+WRITING = "writing.jsonl"
 
 PARTS = ".henshin-*.part"
-"""What ``images.write_bytes`` calls a file until it is whole."""
+"""Pattern of the temporary names of ``images.write_bytes``."""
 
 PathKey = Callable[[str], str]
 
 
 @dataclass
 class Manifest:
-    """The record of one output folder. Used as a context it holds the folder's lock.
+    """The record of one output folder. As a context manager it holds the folder's lock.
 
-    ``folder`` None keeps no record (a single output file): everything is done anew. ``path_key`` says which paths
-    count as the same file.
+    ``folder`` None keeps no record (a single output file): everything is done anew. ``path_key`` returns equal keys
+    for paths that count as the same file.
     """
 
     folder: Path | None
@@ -45,25 +46,25 @@ class Manifest:
     entries: dict[str, RecordEntry] = field(default_factory=dict)
     _owners: dict[str, tuple[str, str]] = field(default_factory=dict)
     _unrecorded: dict[str, str] = field(default_factory=dict)
-    _scraps: set[Path] = field(default_factory=set)
-    _made: list[Path] = field(default_factory=list)
+    _partial_folders: set[Path] = field(default_factory=set)
+    _created: list[Path] = field(default_factory=list)
     _record: JsonLinesFile | None = None
-    _started: JsonLinesFile | None = None
-    _guard: Lock = field(default_factory=Lock)
+    _writing: JsonLinesFile | None = None
+    _write_lock: Lock = field(default_factory=Lock)
 
     def load(self) -> Manifest:
-        """Read what earlier runs left. A line that was cut off by a crash, or is none of ours, is passed over."""
+        """Read the record of earlier runs. A line that is not whole, or not an entry, is ignored."""
         if self.folder is None:
             return self
-        for line in lines(self.folder / FOLDER / RECORD):
-            entry = entry_of(line)
+        for line in read_lines(self.folder / FOLDER / RECORD):
+            entry = parse_entry(line)
             if entry is not None:
-                self._take(placed(entry, self.folder, to_absolute))
+                self._index(map_sources(entry, self.folder, to_absolute))
         started: dict[str, str | None] = {}
-        for line in lines(self.folder / FOLDER / STARTED):
+        for line in read_lines(self.folder / FOLDER / WRITING):
             if isinstance(line, list) and len(line) == 2 and isinstance(line[0], str):
                 started[line[0]] = None if line[1] is None else to_absolute(str(line[1]), self.folder)
-        self._scraps = {(self.folder / path).parent for path in started}
+        self._partial_folders = {(self.folder / path).parent for path in started}
         self._unrecorded = {
             path: source
             for path, source in started.items()
@@ -71,18 +72,18 @@ class Manifest:
         }
         return self
 
-    def _take(self, entry: RecordEntry) -> None:
+    def _index(self, entry: RecordEntry) -> None:
         self.entries[entry.source] = entry
         for output in entry.outputs:
             self._owners[self.path_key(output.path)] = (entry.source, output.path)
 
     def remembered(self, stage: str) -> Iterator[tuple[RecordEntry, list[tuple[str, str]]]]:
-        """Yield what a stage had written down about sources, with their last entries: (name, text) each.
+        """Yield the last entry of each source with what a stage remembered of it: (name, text) pairs.
 
-        An older line of a source counts where its content and the work were the same. Errors: OSError.
+        An older line of a source counts too if its input hash and fingerprint are those of the last. Errors: OSError.
         """
-        for line in lines(self.folder / FOLDER / RECORD) if self.folder is not None else ():
-            entry = entry_of(line)
+        for line in read_lines(self.folder / FOLDER / RECORD) if self.folder is not None else ():
+            entry = parse_entry(line)
             if entry is None or self.folder is None:
                 continue
             last = self.last(to_absolute(entry.source, self.folder))
@@ -93,20 +94,20 @@ class Manifest:
                 yield last, [(str(name), str(text)) for name, text in known[stage]]
 
     def last(self, source: str) -> RecordEntry | None:
-        """Return how a source ended last, or None if it never did."""
+        """Return the last entry of a source, or None."""
         return self.entries.get(source)
 
     def owner(self, key: str) -> str | None:
-        """Return the source to which the file with this ``path_key`` belongs by any line, while that file is there."""
+        """Return the source that any line names for the output with this ``path_key``, if that file exists."""
         source, path = self._owners.get(key, (None, ""))
         return source if source is not None and self.folder is not None and exists(self.folder / path) else None
 
     def is_ours(self, relative: str) -> bool:
-        """Whether a run wrote this file, or had begun to when it was killed."""
+        """Return whether a run wrote this file, or had begun to write it when it was killed."""
         return self.path_key(relative) in self._owners or relative in self._unrecorded
 
     def is_whole(self, output: Output) -> bool:
-        """Whether an output is still on the disk as it was written, byte for byte."""
+        """Return whether an output is still on the disk as it was written, byte for byte."""
         if self.folder is None:
             return False
         path = self.folder / output.path
@@ -118,16 +119,16 @@ class Manifest:
     # -- Writing -----------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Manifest:
-        """Take the lock and read the record. Errors: HenshinError when another run is at work in this folder."""
+        """Take the lock and read the record. Errors: HenshinError when another run uses this folder."""
         if self.folder is not None:
             self._record = self._open_locked(self.folder)
         self.load()
-        self._sweep()
+        self._remove_partial_files()
         return self
 
-    def _sweep(self) -> None:
-        """Remove half-written files of a run that was killed: they lie beside the outputs that it had begun."""
-        for parent in self._scraps:
+    def _remove_partial_files(self) -> None:
+        """Remove the temporary files of a run that was killed: they lie in the folders of the outputs it had begun."""
+        for parent in self._partial_folders:
             for part in parent.glob(PARTS):
                 with suppress(OSError):
                     part.unlink()
@@ -135,57 +136,57 @@ class Manifest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give back the lock, and leave nothing behind if nothing was done."""
+        """Release the lock, and remove empty files and folders of the record."""
         if self.folder is None:
             return
-        if self._started is not None:
-            self._started.close()
+        if self._writing is not None:
+            self._writing.close()
         with suppress(OSError):
             if not self._unrecorded:
-                (self.folder / FOLDER / STARTED).unlink(missing_ok=True)
+                (self.folder / FOLDER / WRITING).unlink(missing_ok=True)
         if self._record is not None:
             self._record.close()
-        # Succeeds only on empty folders: those that this run made for nothing.
+        # Succeeds only on empty folders: those that this run created and did not use.
         with suppress(OSError):
-            for made in self._made:
-                made.rmdir()
+            for created in self._created:
+                created.rmdir()
 
-    def starting(self, relative: str, source: str) -> bool:
-        """Note that a file is about to be written: if we are killed before its source is recorded, it is ours.
+    def begin_write(self, relative: str, source: str) -> bool:
+        """Note that an output is about to be written, so that it is known as ours if the run is killed.
 
-        Returns whether that is news. Any thread may call it. Errors: OSError.
+        Return False if that was noted already. Any thread may call it. Errors: OSError.
         """
-        with self._guard:
+        with self._write_lock:
             if self.folder is None or relative in self._unrecorded:
                 return False
-            self._note(self.folder, relative, source)
+            self._log_write(self.folder, relative, source)
             self._unrecorded[relative] = source
             return True
 
-    def abandon(self, relative: str) -> None:
-        """Take ``starting`` back, for the file was not written: what lies there later is another's."""
-        with self._guard:
+    def cancel_write(self, relative: str) -> None:
+        """Undo ``begin_write`` because the file was not written: a later file at this path is not ours."""
+        with self._write_lock:
             self._forget(relative)
 
     def _forget(self, relative: str) -> None:
         del self._unrecorded[relative]
         with suppress(OSError):
             if self.folder is not None:
-                self._note(self.folder, relative, None)
+                self._log_write(self.folder, relative, None)
 
-    def _note(self, folder: Path, relative: str, source: str | None) -> None:
-        if self._started is None:
-            self._started = JsonLinesFile(folder / FOLDER / STARTED)
-        self._started.append([relative, source and to_relative(source, folder)])
+    def _log_write(self, folder: Path, relative: str, source: str | None) -> None:
+        if self._writing is None:
+            self._writing = JsonLinesFile(folder / FOLDER / WRITING)
+        self._writing.append([relative, source and to_relative(source, folder)])
 
     def append(self, entry: RecordEntry) -> None:
-        """Add a line. Errors: OSError."""
+        """Add an entry. Errors: OSError."""
         if self._record is not None and self.folder is not None:
-            line = asdict(placed(entry, self.folder, to_relative))
-            self._record.append({key: value for key, value in line.items() if value or key not in SPARSE})
-        self._take(replace(entry, remembered={}))
+            line = asdict(map_sources(entry, self.folder, to_relative))
+            self._record.append({key: value for key, value in line.items() if value or key not in OPTIONAL_FIELDS})
+        self._index(replace(entry, remembered={}))
         recorded = {output.path for output in entry.outputs}
-        with self._guard:
+        with self._write_lock:
             for path, source in list(self._unrecorded.items()):
                 if path in recorded:
                     del self._unrecorded[path]
@@ -193,15 +194,15 @@ class Manifest:
                     self._forget(path)
 
     def _open_locked(self, folder: Path) -> JsonLinesFile:
-        """Open the record for appending and lock it; the lock ends with the process, however that ends."""
-        own = folder / FOLDER
+        """Open the record for appending and lock it; the lock ends with the process."""
+        own_folder = folder / FOLDER
         try:
-            self._made = [place for place in (own, *own.parents) if not exists(place)]
-            own.mkdir(parents=True, exist_ok=True)
-            record = JsonLinesFile(own / RECORD)
+            self._created = [parent for parent in (own_folder, *own_folder.parents) if not exists(parent)]
+            own_folder.mkdir(parents=True, exist_ok=True)
+            record = JsonLinesFile(own_folder / RECORD)
         except OSError as error:
             raise HenshinError(f"cannot write to the output folder '{folder}': {error.strerror or error}") from None
-        if not locked(record.file):
+        if not try_lock(record.file):
             record.file.close()
             raise HenshinError(f"another run is at work in '{folder}'; wait for it, or give another folder with -o")
         return record
@@ -212,7 +213,7 @@ Ending = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One file that was written: ``path`` below the output folder with "/", its bytes and their hash."""
+    """One file that was written: its path below the output folder, with "/", its size in bytes, and its hash."""
 
     path: str
     size: int
@@ -221,10 +222,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One picture (of several that a source may have become) that a stage left out: which stage, and why.
+    """One picture of a source (which may have become several) that a stage dropped, and the reason.
 
-    ``kind`` is what it is counted as, ``name`` what its output would have been called. ``instead`` is the source that
-    stays in its place, if any, and ``instead_hash`` that one's ``input_hash``.
+    ``kind`` is the kind of reason that it is counted under, ``name`` the name that its output would have had.
+    ``instead`` is the source of the picture that stays in its place, if any, and ``instead_hash`` that one's
+    ``input_hash``.
     """
 
     stage: str
@@ -237,10 +239,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class RecordEntry:
-    """How one source ended. ``stage`` and ``reason`` are None when it is done; ``seconds`` is the work it took.
+    """The outcome of one source. ``stage`` and ``reason`` are None when it is done; ``seconds`` is its working time.
 
-    ``remembered`` is what stages want to find again, (name, text) by stage; it is written, and only read by
-    ``Manifest.remembered``: of a million sources it need not be held.
+    ``remembered`` holds the (name, text) pairs that stages remember, by stage. It is written to the file, and read
+    only by ``Manifest.remembered``: it is not held in memory.
     """
 
     source: str
@@ -255,8 +257,8 @@ class RecordEntry:
     remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
-def entry_of(line: Any) -> RecordEntry | None:
-    """Return what a line of the record says; None for a line that is none of ours."""
+def parse_entry(line: Any) -> RecordEntry | None:
+    """Return the entry in a line of the record; None for a line that is not one."""
     try:
         outputs = [Output(str(one["path"]), int(one["size"]), str(one["sha256"])) for one in line["outputs"]]
         status = line["status"]
@@ -271,29 +273,29 @@ def entry_of(line: Any) -> RecordEntry | None:
         return None
 
 
-SPARSE = frozenset({"dropped", "remembered"})
-"""Parts of an entry that are written only where there is something in them."""
+OPTIONAL_FIELDS = frozenset({"dropped", "remembered"})
+"""Fields of an entry that are written only if they are not empty."""
 
 
-def placed(entry: RecordEntry, folder: Path, place: Callable[[str, Path], str]) -> RecordEntry:
-    """Return an entry with its sources as ``place`` has them."""
+def map_sources(entry: RecordEntry, folder: Path, convert: Callable[[str, Path], str]) -> RecordEntry:
+    """Return an entry with ``convert(source, folder)`` applied to each of its sources."""
     dropped = tuple(
-        drop if drop.instead is None else replace(drop, instead=place(drop.instead, folder)) for drop in entry.dropped
+        drop if drop.instead is None else replace(drop, instead=convert(drop.instead, folder)) for drop in entry.dropped
     )
-    return replace(entry, source=place(entry.source, folder), dropped=dropped)
+    return replace(entry, source=convert(entry.source, folder), dropped=dropped)
 
 
 def to_relative(source: str, folder: Path) -> str:
-    """Return how a source stands in the record of a folder: as seen from there if they share more than the root."""
+    """Return a source's path relative to the folder of the record; unchanged if the two share no more than the root."""
     path, home = Path(source), Path(os.path.abspath(folder))  # noqa: PTH100
     if not path.is_absolute() or path.anchor != home.anchor:
         return source
     if os.path.commonpath([path, home]) == home.anchor:
         return source
-    seen = Path(os.path.relpath(path, home)).as_posix()
-    return seen if seen.startswith("../") else f"./{seen}"
+    relative = Path(os.path.relpath(path, home)).as_posix()
+    return relative if relative.startswith("../") else f"./{relative}"
 
 
 def to_absolute(source: str, folder: Path) -> str:
-    """Return what ``to_relative`` was given."""
+    """Return the absolute path of a source from its path in the record: the inverse of ``to_relative``."""
     return os.path.abspath(folder / source) if source.startswith(("./", "../")) else source  # noqa: PTH100

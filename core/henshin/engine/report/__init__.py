@@ -1,1 +1,1 @@
-"""What a run tells its caller: progress, summary, dropped pictures."""
+"""The report of a run: progress, summary, dropped pictures."""

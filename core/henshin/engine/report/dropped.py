@@ -1,4 +1,4 @@
-"""What the stages have left out, over the whole record of a folder: counted by reason, and shown."""
+"""The report on dropped pictures: counts by reason over the whole record of a folder, samples, contact sheets."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ log = logging.getLogger("henshin")
 
 SHEETS = "report"
 
-LARGEST = 1 << 24
-"""Bytes of a result that is still read for the sheet of what was kept."""
+MOST_BYTES = 1 << 24
+"""Size of the largest result that is read for a sheet."""
 
 
-def tell_dropped(summary: Summary, prepared: PreparedRun, samples: Samples, recorded: int) -> None:
-    """Count into a summary what was dropped, and draw the sheets anew where this run recorded anything."""
-    for entry in _entries(prepared):
+def report_dropped(summary: Summary, prepared: PreparedRun, samples: Samples, recorded: int) -> None:
+    """Count dropped pictures into a summary, and redraw the contact sheets if this run ``recorded`` any sources."""
+    for entry in _present_entries(prepared):
         for drop in entry.dropped:
             kinds = summary.dropped.setdefault(drop.stage, {})
             kinds[drop.kind] = kinds.get(drop.kind, 0) + 1
@@ -51,99 +51,102 @@ def tell_dropped(summary: Summary, prepared: PreparedRun, samples: Samples, reco
         summary.sheets = sorted(str(path) for path in place.glob("*.png"))
 
 
-def _entries(prepared: PreparedRun) -> Iterator[RecordEntry]:
-    """Yield how each source ended last, but for files that are no longer there."""
+def _present_entries(prepared: PreparedRun) -> Iterator[RecordEntry]:
+    """Yield the last entry of each source, without those of files that no longer exist."""
     for key, entry in prepared.manifest.entries.items():
         if key in prepared.keys or not os.path.isabs(key) or exists(key):  # noqa: PTH117
             yield entry
 
 
 def _draw_dropped(summary: Summary, prepared: PreparedRun, samples: Samples) -> None:
-    """Draw a sheet for each stage, of the samples that are of its present drops; the others are forgotten."""
+    """Draw a sheet for each stage from the samples of pictures that are still dropped; remove the other samples."""
     assert prepared.target.record is not None
     place = prepared.target.record / FOLDER / SHEETS
-    wanted = {stage: set(samples.of(stage)) for stage in summary.dropped}
-    found: dict[str, list[tuple[str, Drop]]] = {stage: [] for stage in summary.dropped}
-    for entry in _entries(prepared):
+    stored = {stage: set(samples.of(stage)) for stage in summary.dropped}
+    current: dict[str, list[tuple[str, Drop]]] = {stage: [] for stage in summary.dropped}
+    for entry in _present_entries(prepared):
         for drop in entry.dropped:
-            name = name_of(entry.input_hash, drop)
-            if name in wanted[drop.stage]:
-                found[drop.stage].append((name, drop))
-    for stage, drops in found.items():
-        for name in wanted[stage] - {name for name, _ in drops}:
-            samples.forget(stage, name)
-        drops.sort(key=lambda one: (one[1].kind, one[1].name, one[0]))
+            name = sample_name(entry.input_hash, drop)
+            if name in stored[drop.stage]:
+                current[drop.stage].append((name, drop))
+    for stage, drops in current.items():
+        for name in stored[stage] - {name for name, _ in drops}:
+            samples.remove(stage, name)
+        drops.sort(key=lambda item: (item[1].kind, item[1].name, item[0]))
         cells = [
-            Cell(samples.path(stage, name), drop.name, drop.reason, _instead(prepared, drop)) for name, drop in drops
+            Cell(samples.path(stage, name), drop.name, drop.reason, _replacement(prepared, drop))
+            for name, drop in drops
         ]
         kinds = summary.dropped[stage]
         shown = f" ({len(cells)} of them)" if len(cells) < sum(kinds.values()) else ""
-        draw(f"dropped by {stage}: {counted(kinds)}{shown}", cells, place / f"dropped-{stage}.png")
+        draw_sheet(f"dropped by {stage}: {counted(kinds)}{shown}", cells, place / f"dropped-{stage}.png")
     for path in place.glob("dropped-*.png"):
-        if path.stem.removeprefix("dropped-") not in found:
+        if path.stem.removeprefix("dropped-") not in current:
             path.unlink()
 
 
-def _instead(prepared: PreparedRun, drop: Drop) -> Path | None:
-    """Return the result that stays in the place of what was dropped, where there is but one."""
+def _replacement(prepared: PreparedRun, drop: Drop) -> Path | None:
+    """Return the output that stays in place of a dropped picture, if there is exactly one."""
     entry = prepared.manifest.last(drop.instead) if drop.instead is not None else None
-    if entry is None or len(entry.outputs) != 1 or entry.outputs[0].size > LARGEST:
+    if entry is None or len(entry.outputs) != 1 or entry.outputs[0].size > MOST_BYTES:
         return None
     return prepared.target.folder / entry.outputs[0].path
 
 
 def _draw_kept(prepared: PreparedRun) -> None:
-    """Draw a sheet of some results: those with the lowest hashes, which has no preference."""
+    """Draw a sheet of some results, picked at random: those with the lowest hashes."""
     assert prepared.target.record is not None
     folder = prepared.target.record
-    outputs = [output for entry in _entries(prepared) for output in entry.outputs]
-    small = ((hashlib.sha256(f"{one.path}\n{one.sha256}".encode()).hexdigest(), one.path) for one in outputs)
-    chosen = {path for _, path in heapq.nsmallest(MOST, small)}
-    kept = sorted(output.path for output in outputs if output.path in chosen and output.size <= LARGEST)
+    outputs = [output for entry in _present_entries(prepared) for output in entry.outputs]
+    hashes = (
+        (hashlib.sha256(f"{output.path}\n{output.sha256}".encode()).hexdigest(), output.path) for output in outputs
+    )
+    selected = {path for _, path in heapq.nsmallest(MOST_SAMPLES, hashes)}
+    kept = sorted(output.path for output in outputs if output.path in selected and output.size <= MOST_BYTES)
     cells = [Cell(folder / path, path, "") for path in kept if exists(folder / path)]
     shown = f" ({len(cells)} of them)" if len(cells) < len(outputs) else ""
-    draw(f"kept: {len(outputs)}{shown}", cells, folder / FOLDER / SHEETS / "kept.png")
+    draw_sheet(f"kept: {len(outputs)}{shown}", cells, folder / FOLDER / SHEETS / "kept.png")
 
 
 COLUMNS, CELL, GAP, LINE, LINES, FONT = 8, 128, 14, 13, 4, 11
-"""Pictures in a row; pixels of a cell's side, between cells, and of a line of text; lines; size of the letters."""
+"""Columns; pixels of a cell's side, between cells, and of a line of text; lines of text; font size."""
 
-BESIDE = 52
-"""Pixels of a second picture's side."""
+INSET = 52
+"""Pixels of an inset's side."""
 
 CHEQUER, LIGHT, DARK = 8, (225, 225, 225), (190, 190, 190)
-"""Pixels of a square of the ground under what is transparent, and its two greys."""
+"""Pixels of a square of the chequerboard under transparent pictures, and its two greys."""
 
 PAPER, INK, FAINT = (250, 250, 250), (20, 20, 20), (110, 110, 110)
 
 
 class Cell(NamedTuple):
-    """One picture of a sheet: its file, what it is called, what is said of it, and a second one in its corner."""
+    """One picture of a sheet: its file, name and caption, and the file of a second picture in its corner."""
 
     file: Path
     name: str
-    words: str
-    beside: Path | None = None
+    caption: str
+    inset: Path | None = None
 
 
-def draw(title: str, cells: Sequence[Cell], path: Path) -> None:
-    """Write a PNG of the pictures in their order, reading by rows. Errors: OSError."""
+def draw_sheet(title: str, cells: Sequence[Cell], path: Path) -> None:
+    """Write a contact sheet of the pictures, row by row, as a PNG. Errors: OSError."""
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     columns = max(1, min(COLUMNS, len(cells)))
     rows = -(-len(cells) // columns)
     width = max(columns * (CELL + GAP) + GAP, 3 * (CELL + GAP))
-    high = CELL + LINES * LINE + GAP
-    page = Image.new("RGB", (width, 3 * GAP + rows * high), PAPER)
+    row_height = CELL + LINES * LINE + GAP
+    page = Image.new("RGB", (width, 3 * GAP + rows * row_height), PAPER)
     pen = ImageDraw.Draw(page)
     font, bold = ImageFont.load_default(FONT), ImageFont.load_default(FONT + 3)
     pen.text((GAP, GAP // 2), title, INK, bold)
     for number, cell in enumerate(cells):
-        left, top = GAP + number % columns * (CELL + GAP), 3 * GAP + number // columns * high
-        image = _opened(cell.file, CELL)
+        left, top = GAP + number % columns * (CELL + GAP), 3 * GAP + number // columns * row_height
+        image = _read_thumbnail(cell.file, CELL)
         if image is not None:
             page.paste(image, (left + (CELL - image.width) // 2, top + CELL - image.height))
-        second = _opened(cell.beside, BESIDE) if cell.beside is not None else None
+        second = _read_thumbnail(cell.inset, INSET) if cell.inset is not None else None
         if second is not None:
             framed = ImageOps.expand(second, 2, PAPER)
             page.paste(framed, (left + CELL - framed.width, top + CELL - framed.height))
@@ -156,30 +159,30 @@ def draw(title: str, cells: Sequence[Cell], path: Path) -> None:
 
 
 def _lines(cell: Cell) -> list[tuple[str, tuple[int, int, int]]]:
-    """The end of the name, which tells pictures apart, and the words in as many lines as there is room for."""
+    """Return the lines of text of a cell with their colours: the end of the name, and the caption, wrapped."""
     letters = CELL // 6
     name = cell.name if len(cell.name) <= letters else f"…{cell.name[1 - letters :]}"
-    words = textwrap.wrap(cell.words, letters + 1, max_lines=LINES - 1, placeholder=" …")
-    return [(name, INK), *((word, FAINT) for word in words)]
+    caption = textwrap.wrap(cell.caption, letters + 1, max_lines=LINES - 1, placeholder=" …")
+    return [(name, INK), *((line, FAINT) for line in caption)]
 
 
-def _opened(file: Path, side: int) -> Image | None:
-    """Return a picture of at most this side, or None where it cannot be read any more."""
+def _read_thumbnail(file: Path, side: int) -> Image | None:
+    """Return a file's picture reduced to at most this side, or None if it cannot be read."""
     from PIL import Image
 
     from henshin.errors import PictureError
     from henshin.images import read
 
     try:
-        found = read(file)
+        decoded = read(file)
     except PictureError:
         return None
-    image = reduced(found.picture, found.alpha, side)
-    return image if found.alpha is None else Image.alpha_composite(_chequered(image.size), image).convert("RGB")
+    image = thumbnail(decoded.picture, decoded.alpha, side)
+    return image if decoded.alpha is None else Image.alpha_composite(_chequerboard(image.size), image).convert("RGB")
 
 
-def reduced(picture: Picture, alpha: Picture | None, side: int) -> Image:
-    """Return a picture of at most this side, with its alpha (H, W) if it has any; what is transparent has no weight."""
+def thumbnail(picture: Picture, alpha: Picture | None, side: int) -> Image:
+    """Return a picture reduced to at most this side. Its pixels are weighted by its alpha (H, W), if it has any."""
     from PIL import Image
 
     image = Image.fromarray(picture)
@@ -189,8 +192,8 @@ def reduced(picture: Picture, alpha: Picture | None, side: int) -> Image:
     return image
 
 
-def _chequered(size: tuple[int, int]) -> Image:
-    """Return the ground on which transparent pictures are shown."""
+def _chequerboard(size: tuple[int, int]) -> Image:
+    """Return the background of transparent pictures."""
     from PIL import Image
 
     ground = Image.new("RGBA", size, LIGHT)
@@ -200,69 +203,72 @@ def _chequered(size: tuple[int, int]) -> Image:
     return ground
 
 
-MOST = 60
-"""Pictures of each stage."""
+MOST_SAMPLES = 60
+"""Samples of each stage."""
 
-SIDE = 128
+SAMPLE_SIDE = 128
 """Pixels of a sample's longer side, at most."""
 
-DROPPED = "dropped"
+SAMPLES = "dropped"
 
 
 class Samples:
-    """The samples of one output folder; of none (a single output file) nothing is kept."""
+    """The samples of dropped pictures in one output folder; ``folder`` None (a single output file) keeps none.
+
+    Those with the lowest hashes are kept, so that they do not depend on the order in which pictures come.
+    """
 
     def __init__(self, folder: Path | None) -> None:
-        self.folder = None if folder is None else folder / FOLDER / DROPPED
-        self._known: dict[str, list[str]] = {}
+        self.folder = None if folder is None else folder / FOLDER / SAMPLES
+        self._names: dict[str, list[str]] = {}
 
-    def take(self, input_hash: str, drop: Drop, picture: Picture, alpha: Picture | None = None) -> None:
-        """Keep a picture if its hash is among the lowest of its stage; what cannot be written is passed over."""
+    def add(self, input_hash: str, drop: Drop, picture: Picture, alpha: Picture | None = None) -> None:
+        """Add a dropped picture if its hash is among the lowest of its stage. A write error is ignored."""
         if self.folder is None:
             return
-        known = self.of(drop.stage)
-        own = name_of(input_hash, drop)
-        if own in known or (len(known) >= MOST and own > known[-1]):
+        names = self.of(drop.stage)
+        name = sample_name(input_hash, drop)
+        if name in names or (len(names) >= MOST_SAMPLES and name > names[-1]):
             return
         try:
-            _save(self.folder / drop.stage / f"{own}.png", picture, alpha)
+            _save_sample(self.folder / drop.stage / f"{name}.png", picture, alpha)
         except OSError as error:
             log.debug("no sample of what was dropped: %s", error)
             return
-        known.append(own)
-        known.sort()
-        for last in known[MOST:]:
+        names.append(name)
+        names.sort()
+        for last in names[MOST_SAMPLES:]:
             self.path(drop.stage, last).unlink(missing_ok=True)
-        del known[MOST:]
+        del names[MOST_SAMPLES:]
 
     def of(self, stage: str) -> list[str]:
         """Return the names of a stage's samples, the lowest first."""
-        if stage not in self._known:
+        if stage not in self._names:
             folder = self.folder / stage if self.folder is not None else None
-            found = folder.glob("*.png") if folder is not None else ()
-            self._known[stage] = sorted(path.stem for path in found)
-        return self._known[stage]
+            files = folder.glob("*.png") if folder is not None else ()
+            self._names[stage] = sorted(path.stem for path in files)
+        return self._names[stage]
 
     def path(self, stage: str, name: str) -> Path:
-        """Return where a sample lies. Errors: ValueError where no samples are kept."""
+        """Return the file of a sample. Errors: ValueError where no samples are kept."""
         if self.folder is None:
             raise ValueError("no samples are kept")
         return self.folder / stage / f"{name}.png"
 
-    def forget(self, stage: str, name: str) -> None:
-        """Remove the sample of what is no longer dropped."""
+    def remove(self, stage: str, name: str) -> None:
+        """Remove a sample."""
         self.of(stage).remove(name)
         self.path(stage, name).unlink(missing_ok=True)
 
 
-def name_of(input_hash: str, drop: Drop) -> str:
-    """Return what the sample of a dropped picture is called: by what it is, not by where it lay or when it came."""
+def sample_name(input_hash: str, drop: Drop) -> str:
+    """Return the name of a dropped picture's sample: a hash of its content and of the drop, not of its path."""
     text = "\n".join((input_hash, drop.stage, drop.kind, drop.reason, drop.name))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _save(path: Path, picture: Picture, alpha: Picture | None) -> None:
-    image = reduced(picture, alpha, SIDE)
+def _save_sample(path: Path, picture: Picture, alpha: Picture | None) -> None:
+    image = thumbnail(picture, alpha, SAMPLE_SIDE)
     path.parent.mkdir(parents=True, exist_ok=True)
     side = path.with_suffix(".part")
     image.save(side, "PNG")

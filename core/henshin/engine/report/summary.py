@@ -1,4 +1,4 @@
-"""What a run has come to: numbers, failures, timings; and the protocol by which it tells as it goes."""
+"""The summary of a run (numbers, failures, timings), and the protocol of a progress display."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 Status = Literal["done", "skipped", "failed", "up to date", "existing"]
-"""How a source ended: written; left out by a stage; failed; finished by an earlier run; not touched because a file that
-no run wrote stands in its place (``--on-existing skip``)."""
+"""The outcome of a source: written; left out by a stage; failed; finished by an earlier run; not touched because there
+is a file that no run wrote in place of its output (``--on-existing skip``)."""
 
 
 class Reporter(Protocol):
-    """Draws a run while it goes on. All calls come from the thread that called ``run``."""
+    """Shows the progress of a run. All calls come from the thread that called ``run``."""
 
     def started(self, total: int | None) -> None:
-        """The listing is known: ``total`` pictures, or None when a source stage makes them."""
+        """Begin a run of ``total`` pictures, None when a source stage makes them."""
 
     def done(self, source: str, status: Status, reason: str | None) -> None:
-        """One source has ended, in the order of the listing.
+        """Report the outcome of one source; calls come in the order of the listing.
 
-        ``reason`` says at which stage it failed and why ("read: empty file (0 bytes)"), or which one left it out; of
-        one that is done how many faces it has, if that is known.
+        ``reason`` names the stage and the cause of a failure ("read: empty file (0 bytes)"), the reason why a source
+        was left out, or the number of faces of one that is done, if that is known.
         """
 
     def note(self, text: str) -> None:
-        """Something worth a line: which provider runs a network, the first of how many frames was taken, ..."""
+        """Show a remark in one line: the provider that runs a network, an animation reduced to its first frame, ..."""
 
     def finished(self, summary: Summary) -> None:
-        """The run is over, however it ended."""
+        """End the run, also one that was interrupted."""
 
 
 class NullReporter:
-    """A reporter that says nothing."""
+    """A reporter that shows nothing."""
 
     def started(self, total: int | None) -> None:
         """Say nothing."""
@@ -51,9 +51,9 @@ class NullReporter:
 
 @dataclass(frozen=True)
 class Failure:
-    """One source that failed: at which stage ("read" and "write" are the engine's own) and why.
+    """One source that failed, with the stage ("read" and "write" are the engine's own) and the reason.
 
-    ``earlier`` marks a failure that stands in the record and was not tried again.
+    ``earlier`` marks a failure of an earlier run that was not tried again.
     """
 
     source: str
@@ -64,18 +64,20 @@ class Failure:
 
 @dataclass
 class Summary:
-    """What a run has come to.
+    """The result of a run.
 
-    ``total`` sources were listed; each of them ends in one of ``done``, ``skipped`` (left out by a stage), ``failed``,
-    ``up_to_date`` and ``existing``, unless the run was interrupted or stopped. ``unchanged`` of the done ones are
-    copies of their file, byte for byte. ``faces`` and ``without_faces`` count what the stages of this run found (None
-    when no stage looks for faces). ``stages`` holds the seconds spent in each stage, ``opening`` those spent loading
-    it, ``first_seconds`` those until the first picture was written. ``providers`` says what really runs each network.
-    ``interrupted`` says that Ctrl-C or SIGTERM ended the run (``terminated``: SIGTERM), ``stopped`` why it gave up
-    before its end (a full disk), ``left_behind`` names outputs of earlier runs whose source gives other outputs now:
-    they are never deleted. ``dropped`` counts the pictures (faces, where those are pictures) that stages left out, by
-    stage and by kind of reason, in the whole record of the folder and not in this run alone; ``sheets`` are the
-    contact sheets that show some of them, and some that were kept.
+    ``total`` sources were listed; each of them is counted in one of ``done``, ``skipped`` (left out by a stage),
+    ``failed``, ``up_to_date`` and ``existing``, unless the run was interrupted or stopped. ``unchanged`` of the done
+    ones are copies of their file, byte for byte. ``faces`` counts the faces that the stages of this run found,
+    ``without_faces`` the pictures without any (None when no stage looks for faces). ``stages`` holds the seconds spent
+    in each stage, ``opening`` those spent loading it, ``first_seconds`` those until the first picture was written.
+    ``providers`` holds the providers that ONNX Runtime really uses for each network.
+
+    ``interrupted``: Ctrl-C or SIGTERM ended the run (``terminated``: SIGTERM). ``stopped``: the reason why it gave up
+    before its end (a full disk). ``left_behind`` holds outputs of earlier runs whose source has other outputs now;
+    they are never deleted. ``dropped`` counts the pictures (or faces) that stages dropped, by stage and by kind of
+    reason, over the whole record of the folder and not in this run alone; ``sheets`` are the contact sheets that show
+    some of them, and some results.
     """
 
     pipeline: str
@@ -107,13 +109,13 @@ class Summary:
 
     @property
     def rate(self) -> float:
-        """Sources that this run worked on, a second."""
+        """Sources that this run worked on, per second."""
         worked = self.done + self.skipped + sum(not failure.earlier for failure in self.failures)
         return worked / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def exit_code(self) -> int:
-        """0 all done, 1 some pictures failed, 3 the disk is full, 130 interrupted, 143 ended by SIGTERM."""
+        """The exit code: 0 all done, 1 pictures failed, 3 the disk is full, 130 interrupted, 143 ended by SIGTERM."""
         if self.interrupted:
             return 143 if self.terminated else 130
         if self.stopped:
@@ -121,14 +123,14 @@ class Summary:
         return 1 if self.failures else 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for machines: the fields by their names, and ``rate`` and ``exit_code``."""
+        """Return all fields by their names, with ``rate`` and ``exit_code``."""
         return {**asdict(self), "rate": round(self.rate, 4), "exit_code": self.exit_code}
 
     def to_json(self) -> str:
-        """``as_dict`` as one JSON document."""
+        """Return ``as_dict`` as one JSON document."""
         return json.dumps(self.as_dict(), indent=2)
 
 
-def network_name(path: Path, taken: Container[str]) -> str:
-    """Return how a network is called in a summary: its file's name, or the whole path where that is taken."""
-    return str(path) if path.stem in taken else path.stem
+def network_name(path: Path, used: Container[str]) -> str:
+    """Return the name of a network in a summary: its file's stem, or the whole path where that is used already."""
+    return str(path) if path.stem in used else path.stem

@@ -1,1 +1,1 @@
-"""Stages over frames: jobs of pictures, batches, failures isolated."""
+"""The stages of a run: jobs of frames, and the runner that isolates failures."""

@@ -1,4 +1,4 @@
-"""What a stage leaves out: taken from its jobs, and noted with the reason."""
+"""A job: one source with its frames on their way through the stages, and the removal of those that a stage drops."""
 
 from __future__ import annotations
 
@@ -11,47 +11,55 @@ from henshin.engine.record.manifest import Drop
 from henshin.errors import PictureError
 from henshin.images.picture import Picture
 
-Show = Callable[[str, Drop, Picture, Picture | None], None]
-"""Called with the content hash of a source, what was dropped of it and how that looked."""
+OnDrop = Callable[[str, Drop, Picture, Picture | None], None]
+"""Called with the content hash of a source, the drop, and the dropped picture with its alpha."""
 
-SILENT = "left out"
+UNEXPLAINED = "left out"
 
 
-def collect_dropped(label: str, active: Sequence[tuple[Job, Frame]], show: Show) -> None:
-    """Take out of jobs the frames and faces that a stage dropped, and collect what it wants remembered.
+def collect_dropped(label: str, active: Sequence[tuple[Job, Frame]], on_drop: OnDrop) -> None:
+    """Remove the frames and faces that a stage dropped from their jobs, and collect what it wants remembered.
 
-    ``active`` is what the stage was given; a job that has no frame left, without a word, is noted too.
+    ``active`` holds the frames that the stage was given. A job without any frame left gets a drop too, if the stage
+    gave no reason.
     """
-    for job, given in {id(job): (job, frame) for job, frame in reversed(active)}.values():
-        before = len(job.dropped)
+    for job, original in {id(job): (job, frame) for job, frame in reversed(active)}.values():
+        drop_count = len(job.dropped)
         for frame in job.frames:
             if frame.remembered:
                 job.remembered.setdefault(label, []).extend((frame.name, text) for text in frame.remembered)
                 frame.remembered = ()
-        job.frames = [frame for frame in job.frames if frame.error is not None or _stays(label, job, frame, show)]
+        job.frames = [frame for frame in job.frames if frame.error is not None or _is_kept(label, job, frame, on_drop)]
         if not job.frames and job.stage is None:
             job.stage = label
-            if len(job.dropped) == before:
-                _note(label, job, given, Dropped(SILENT, f"left out by {label}"), (given.picture, given.alpha), show)
+            if len(job.dropped) == drop_count:
+                _add_drop(
+                    label,
+                    job,
+                    original,
+                    Dropped(UNEXPLAINED, f"left out by {label}"),
+                    (original.picture, original.alpha),
+                    on_drop,
+                )
 
 
-def _stays(label: str, job: Job, frame: Frame, show: Show) -> bool:
-    """Whether anything of a frame goes on; one that loses its last face is out, and its faces have said why."""
+def _is_kept(label: str, job: Job, frame: Frame, on_drop: OnDrop) -> bool:
+    """Record the drops of a frame and its faces; return whether it stays, which it does not without its last face."""
     if frame.dropped is not None:
-        _note(label, job, frame, frame.dropped, (frame.picture, frame.alpha), show)
+        _add_drop(label, job, frame, frame.dropped, (frame.picture, frame.alpha), on_drop)
         return False
     kept = [face for face in frame.faces if face.dropped is None]
     if len(kept) == len(frame.faces):
         return True
     for face in frame.faces:
         if face.dropped is not None:
-            _note(label, job, frame, face.dropped, _picture_of(frame, face), show)
+            _add_drop(label, job, frame, face.dropped, _face_picture(frame, face), on_drop)
     frame.keep(kept)
     return bool(kept)
 
 
-def _picture_of(frame: Frame, face: Face) -> tuple[Picture, Picture | None]:
-    """Return what is shown of a face, and its alpha: the crop, else its place in the picture."""
+def _face_picture(frame: Frame, face: Face) -> tuple[Picture, Picture | None]:
+    """Return the picture of a face and its alpha: the crop, else the part of the frame's picture in its box."""
     if face.crop is not None:
         return face.crop, None
     height, width = frame.picture.shape[:2]
@@ -63,22 +71,22 @@ def _picture_of(frame: Frame, face: Face) -> tuple[Picture, Picture | None]:
     return frame.picture[top:bottom, left:right], alpha
 
 
-def _note(
-    label: str, job: Job, frame: Frame, dropped: Dropped, shown: tuple[Picture, Picture | None], show: Show
+def _add_drop(
+    label: str, job: Job, frame: Frame, dropped: Dropped, picture: tuple[Picture, Picture | None], on_drop: OnDrop
 ) -> None:
     drop = Drop(label, dropped.kind, dropped.reason, frame.name, dropped.instead)
     job.dropped.append(drop)
-    show(job.input_hash, drop, *shown)
+    on_drop(job.input_hash, drop, *picture)
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One source at work: the frames that have become of it, and what is known of it.
+    """One source at work, with the frames that were made from it.
 
-    ``alpha`` is the one its file had, ``notes`` what its reader said. ``stage`` is where it failed or was left out.
-    ``faces`` counts those that were found, None before any stage looked for them. ``size`` is the bytes of its decoded
-    picture. ``dropped`` is what stages left out of it (``instead`` as a ``frame.source`` still), ``remembered`` what
-    they want written down.
+    ``alpha`` is that of its file, ``notes`` the remarks of its reader. ``stage`` is the one at which it failed or was
+    left out. ``faces`` counts the faces that were found, None before a stage looks for them. ``size`` is the bytes of
+    its decoded picture. ``dropped`` holds the pictures that stages dropped (``instead`` is a ``frame.source`` here),
+    ``remembered`` the (name, text) pairs for the record, by stage.
     """
 
     source: SourceFile
@@ -95,7 +103,7 @@ class Job:
     remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def fail(self, stage: str, error: PictureError) -> None:
-        """Note the first failure of this source; its frames have theirs."""
+        """Add an error; the first one sets the stage."""
         if self.stage is None:
             self.stage = stage
         self.errors.append(error)
