@@ -23,12 +23,12 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
 
 
-def a(noun: str) -> str:
+def with_article(noun: str) -> str:
     """Return a noun with the article before it: "a sampler", "an encoder"."""
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
-def listed(names: Iterable[str], most: int = 12) -> str:
+def join_names(names: Iterable[str], most: int = 12) -> str:
     """Return the names sorted and joined by commas, with "and N more" after the first ``most``."""
     ordered = sorted(names)
     shown = ", ".join(ordered[:most])
@@ -38,10 +38,10 @@ def listed(names: Iterable[str], most: int = 12) -> str:
 def near_or_all(name: str, choices: Iterable[str]) -> str:
     """Return what would be right instead of ``name``: the nearest choice, else all of them."""
     choices = list(choices)
-    return did_you_mean(name, choices) or (f"; there are: {listed(choices)}" if choices else "; there are none")
+    return did_you_mean(name, choices) or (f"; there are: {join_names(choices)}" if choices else "; there are none")
 
 
-def counted(kinds: dict[str, int]) -> str:
+def join_counts(kinds: dict[str, int]) -> str:
     """Say how many there are of each kind, most first: "30 blurred, 2 empty".
 
     A kind that is a noun is written in the plural ("near-duplicates"); of one it loses its s: "1 near-duplicate".
@@ -54,7 +54,7 @@ def _single(kind: str) -> str:
     return kind.removesuffix("s") if not kind.endswith(("ss", "us", "is")) else kind
 
 
-def quoted(text: str, most: int = 60) -> str:
+def quote(text: str, most: int = 60) -> str:
     """Return a text in quotes, as Python writes it; of a long one the beginning."""
     whole = repr(text)
     if len(whole) <= most:
@@ -63,7 +63,7 @@ def quoted(text: str, most: int = 60) -> str:
     return f"{cut[: most - 4]}...{cut[-1]}"
 
 
-def flat(text: object) -> str:
+def flatten(text: object) -> str:
     """Return a text, or what an exception says, in one line."""
     return " ".join(str(text).split())
 
@@ -75,7 +75,7 @@ def one_line(error: BaseException) -> str:
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: {error.msg}"
-    text = flat(error)
+    text = flatten(error)
     if len(text) > LONGEST_REASON:
         text = text[: LONGEST_REASON - 3] + "..."
     kind = type(error).__name__

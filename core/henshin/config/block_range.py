@@ -34,7 +34,7 @@ class BlockRange(BaseModel):
         return range(first, to + 1)
 
 
-def layers_of(layers: int, adain: bool = False) -> list[tuple[int, ...]]:
+def styles_by_block(layers: int, adain: bool = False) -> list[tuple[int, ...]]:
     """Return for each block which of `layers` styles are its own; a style that two blocks take is the later one's.
 
     A block's way to RGB takes the style of the next block's first layer, and that of the last block the last style. In

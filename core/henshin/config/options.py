@@ -9,87 +9,89 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field
 
-MarkT = TypeVar("MarkT")
+MarkerT = TypeVar("MarkerT")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 OptionPath = tuple[str | int, ...]
 
 
-def find_options(config: BaseModel, kind: type[MarkT], of: type[Any] = str) -> Iterator[tuple[OptionPath, Any, MarkT]]:
+def find_options(
+    config: BaseModel, kind: type[MarkerT], of: type[Any] = str
+) -> Iterator[tuple[OptionPath, Any, MarkerT]]:
     """Yield (path, value, mark) of every option, also within others, whose type bears a mark of this kind.
 
     Values that are no ``of`` are passed over: a text that names a folder may also be null, or a list of texts.
     """
     for key, field in type(config).model_fields.items():
-        for rest, value, mark in _marked_in(_whole(field), getattr(config, key), kind, None, of):
+        for rest, value, mark in _find_in(_full_annotation(field), getattr(config, key), kind, None, of):
             yield (field.alias or key, *rest), value, mark
 
 
-def option_markers(config: type[BaseModel], kind: type[MarkT]) -> Iterator[MarkT]:
+def option_markers(config: type[BaseModel], kind: type[MarkerT]) -> Iterator[MarkerT]:
     """Yield the marks of this kind that the types of a configuration's options bear, whatever their values may be."""
     for field in config.model_fields.values():
-        yield from _marks_in(_whole(field), kind)
+        yield from _markers_in(_full_annotation(field), kind)
 
 
-def _marks_in(annotation: Any, kind: type[MarkT]) -> Iterator[MarkT]:
+def _markers_in(annotation: Any, kind: type[MarkerT]) -> Iterator[MarkerT]:
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
         yield from (one for one in arguments[1:] if isinstance(one, kind))
         arguments = arguments[:1]
     if get_origin(annotation) is not Literal:
         for argument in arguments:
-            yield from _marks_in(argument, kind)
+            yield from _markers_in(argument, kind)
 
 
-def find_option_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkT]) -> Iterator[Any]:
+def find_option_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkerT]) -> Iterator[Any]:
     """Yield what ``find_options`` does from plain values, as JSON keeps them, even where some are no longer valid."""
     for key, field in config.model_fields.items():
         called = key if key in values else field.alias or key
         if called in values:
-            for rest, value, mark in _marked_in(_whole(field), values[called], kind, None, str):
+            for rest, value, mark in _find_in(_full_annotation(field), values[called], kind, None, str):
                 yield (called, *rest), value, mark
 
 
-def within(value: Any, kind: type[ModelT], path: OptionPath = ()) -> Iterator[tuple[OptionPath, ModelT]]:
+def find_models(value: Any, kind: type[ModelT], path: OptionPath = ()) -> Iterator[tuple[OptionPath, ModelT]]:
     """Yield (path, model) of every model of this kind that a configuration holds, itself included."""
     if isinstance(value, BaseModel):
         if isinstance(value, kind):
             yield path, value
         for key, field in type(value).model_fields.items():
-            yield from within(getattr(value, key), kind, (*path, field.alias or key))
+            yield from find_models(getattr(value, key), kind, (*path, field.alias or key))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from within(item, kind, (*path, index))
+            yield from find_models(item, kind, (*path, index))
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from within(item, kind, (*path, key))
+            yield from find_models(item, kind, (*path, key))
 
 
-def _whole(field: Any) -> Any:
+def _full_annotation(field: Any) -> Any:
     """The annotation of a field with the marks that pydantic took off it."""
     return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
 
 
-def _marked_in(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[Any]) -> Iterator[Any]:
+def _find_in(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[Any]) -> Iterator[Any]:
     """Follow an annotation and a value side by side down to the values that are marked."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         marks = [one() if one is kind else one for one in arguments[1:]]
         mark = next((one for one in marks if isinstance(one, kind)), mark)
-        yield from _marked_in(arguments[0], value, kind, mark, of)
+        yield from _find_in(arguments[0], value, kind, mark, of)
     elif origin in (Union, types.UnionType):
         if not any(get_origin(one) is Literal and value in get_args(one) for one in arguments):
-            found = (item for one in arguments for item in _marked_in(one, value, kind, mark, of))
+            found = (item for one in arguments for item in _find_in(one, value, kind, mark, of))
             yield from {(path, own): (path, item, own) for path, item, own in found}.values()
     elif isinstance(value, of):
         if mark is not None and origin is not Literal and annotation is not types.NoneType:
             yield (), value, mark
     else:
-        yield from _inside(annotation, value, kind, mark, of)
+        yield from _find_in_container(annotation, value, kind, mark, of)
 
 
-def _inside(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[Any]) -> Iterator[Any]:
+def _find_in_container(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[Any]) -> Iterator[Any]:
     """The same for what a model, a list or a mapping holds."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if isinstance(value, BaseModel):
@@ -98,14 +100,14 @@ def _inside(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[An
         inner = [one for one in arguments if one is not Ellipsis] or [of]
         for index, item in enumerate(value):
             of_item = inner[index] if origin is tuple and index < len(inner) else inner[-1]
-            found = _marked_in(of_item, item, kind, mark, of)
+            found = _find_in(of_item, item, kind, mark, of)
             yield from (((index, *rest), one, own) for rest, one, own in found)
     elif isinstance(value, dict) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield from find_option_values(annotation, value, kind)
     elif isinstance(value, dict):
         of_item = arguments[1] if len(arguments) == 2 else of
         for key, item in value.items():
-            yield from (((key, *rest), one, own) for rest, one, own in _marked_in(of_item, item, kind, mark, of))
+            yield from (((key, *rest), one, own) for rest, one, own in _find_in(of_item, item, kind, mark, of))
 
 
 @dataclass(frozen=True, slots=True)

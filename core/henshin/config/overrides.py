@@ -35,6 +35,6 @@ def with_value(node: Node, path: Sequence[str], value: Node) -> Node:
     if not path:
         return value
     key, rest = path[0], path[1:]
-    child = node.mapping.get(key, Node(value.mark, {}))
-    keys = {**node.keys, key: value.mark}
-    return Node(node.mark, {**node.mapping, key: with_value(child, rest, value)}, keys)
+    child = node.mapping.get(key, Node(value.position, {}))
+    keys = {**node.keys, key: value.position}
+    return Node(node.position, {**node.mapping, key: with_value(child, rest, value)}, keys)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from henshin.config.yaml_reader import Node, Position, to_python
 from henshin.errors import Problem
-from henshin.text import did_you_mean, near_or_all, one_line, quoted
+from henshin.text import did_you_mean, near_or_all, one_line, quote
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -27,16 +27,16 @@ def validate(
     """
     data = {key: to_python(child) for key, child in node.mapping.items() if key not in leave_out}
     if not isinstance(node.value, dict) and node.value is not None:
-        what = f"{shown(to_python(node))} is not a mapping of options"
-        return None, [_problem(where, node.mark, prefix, what)]
+        what = f"{format_value(to_python(node))} is not a mapping of options"
+        return None, [_problem(where, node.position, prefix, what)]
     try:
         config = config_class.model_validate(data)
     except ValidationError as error:
-        return None, _tell(error, config_class, node, where, prefix)
+        return None, _to_problems(error, config_class, node, where, prefix)
     except Exception as error:  # a plugin's own validator that breaks must not look like a fault of the engine
-        return None, [_problem(where, node.mark, prefix, f"its checks failed: {one_line(error)}")]
+        return None, [_problem(where, node.position, prefix, f"its checks failed: {one_line(error)}")]
     problems = [
-        _problem(where, node.key_mark(key), label(prefix, (key,)), f"{shown(value)} is not a number")
+        _problem(where, node.key_position(key), label(prefix, (key,)), f"{format_value(value)} is not a number")
         for key, value in data.items()
         if isinstance(value, bool) and type(getattr(config, key, None)) in (int, float)
     ]
@@ -49,35 +49,35 @@ def locate(node: Node, location: Sequence[str | int]) -> tuple[Path, Position, N
     Steps that are not there are passed over: pydantic also names the members of a union in its locations.
     """
     path: list[str | int] = []
-    mark = node.mark
+    position = node.position
     for step in location:
         if isinstance(step, str) and step in node.mapping:
-            mark, node = node.key_mark(step), node.mapping[step]
+            position, node = node.key_position(step), node.mapping[step]
         elif isinstance(step, int) and 0 <= step < len(node.items):
             node = node.items[step]
-            mark = node.mark
+            position = node.position
         else:
             continue
         path.append(step)
-    return tuple(path), mark, node
+    return tuple(path), position, node
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Show a value as its user wrote it, short."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return quoted(value)
+        return quote(value)
     if isinstance(value, dict):
         return "a mapping"
     text = f"{value:.12g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _problem(where: str, mark: Position, called: str, message: str) -> Problem:
-    return Problem(mark.where or where, mark.line, f"{called}: {message}" if called else message)
+def _problem(where: str, position: Position, called: str, message: str) -> Problem:
+    return Problem(position.where or where, position.line, f"{called}: {message}" if called else message)
 
 
 def label(prefix: str, path: Path) -> str:
@@ -91,17 +91,19 @@ def label(prefix: str, path: Path) -> str:
     return text
 
 
-def _tell(error: ValidationError, config_class: type[BaseModel], node: Node, where: str, prefix: str) -> list[Problem]:
+def _to_problems(
+    error: ValidationError, config_class: type[BaseModel], node: Node, where: str, prefix: str
+) -> list[Problem]:
     """Turn pydantic's errors into problems: those of the members of one union become one."""
     groups: dict[Path, list[tuple[Any, Position]]] = {}
     through_union: set[Path] = set()
     for one in error.errors(include_url=False):
-        path, mark, _ = locate(node, one["loc"])
+        path, position, _ = locate(node, one["loc"])
         if one["type"] == "missing":
             path = (*path, one["loc"][-1])
         elif len(one["loc"]) > len(path):
             through_union.add(path)
-        groups.setdefault(path, []).append((one, mark))
+        groups.setdefault(path, []).append((one, position))
     for path in [path for path in groups if path and _is_misspelt(path, groups, config_class)]:
         del groups[path]
     problems = []
@@ -137,23 +139,23 @@ def _message(errors: Sequence[tuple[Any, Position]], config_class: type[BaseMode
         return _missing(config_class, path)
     first = errors[0][0]
     if len(errors) == 1:
-        what, right = _complaint(first)
+        what, right = _describe(first)
         if str(first["input"]).lower() == "none" and _may_be_null(config_class, path):
             right = f"{right + ', or ' if right else 'for none write '}null"
         return f"{what}; {right}" if right else what
-    rights = [right or what for what, right in map(_wish, (one for one, _ in errors))]
-    return f"{shown(first['input'])} is not right; {' or '.join(dict.fromkeys(rights))}"
+    rights = [right or what for what, right in map(_expected, (one for one, _ in errors))]
+    return f"{format_value(first['input'])} is not right; {' or '.join(dict.fromkeys(rights))}"
 
 
 def _no_such_option(config_class: type[BaseModel], path: Path) -> str:
     models = list(_models_at(config_class, path[:-1]))
-    if new := _renamed(models).get(str(path[-1])):
+    if new := _new_names(models).get(str(path[-1])):
         return f"now {new}"
     names = {field.alias or name for model in models for name, field in model.model_fields.items()}
     return f"no such option{near_or_all(str(path[-1]), names)}" if names else "no such option; there are no options"
 
 
-def _renamed(models: Iterable[type[BaseModel]]) -> dict[str, str]:
+def _new_names(models: Iterable[type[BaseModel]]) -> dict[str, str]:
     """Return {former name: name} of the options of these models, as their classes and those above them say."""
     classes = [cls for model in models for cls in reversed(model.__mro__)]
     return {old: new for cls in classes for old, new in vars(cls).get("renamed", {}).items()}
@@ -201,7 +203,7 @@ _BOUNDS = {
 }
 
 
-def _complaint(error: Any) -> tuple[str, str]:
+def _describe(error: Any) -> tuple[str, str]:
     """Return what is wrong with one value, and what would be right ("" where that is said already)."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
@@ -211,20 +213,20 @@ def _complaint(error: Any) -> tuple[str, str]:
         return "nan is not a number", ""
     if kind in _BOUNDS:
         what, right = _BOUNDS[kind]
-        context = {key: shown(bound) if isinstance(bound, float) else bound for key, bound in context.items()}
-        return f"{shown(value)} {what}", right.format(**context) + _near_choice(kind, value, context)
+        context = {key: format_value(bound) if isinstance(bound, float) else bound for key, bound in context.items()}
+        return f"{format_value(value)} {what}", right.format(**context) + _near_choice(kind, value, context)
     noun = _noun(kind)
     if noun and value is None:
         return "has no value", f"{noun} is wanted"
     if noun:
         hint = "put it in quotes" if noun == "a text" and isinstance(value, int | float) else ""
-        return f"{shown(value)} is not {noun}", hint
+        return f"{format_value(value)} is not {noun}", hint
     return error["msg"][:1].lower() + error["msg"][1:], ""
 
 
-def _wish(error: Any) -> tuple[str, str]:
+def _expected(error: Any) -> tuple[str, str]:
     """Return what one member of a union would have taken."""
-    what, right = _complaint(error)
+    what, right = _describe(error)
     return what, _noun(error["type"]) or right
 
 

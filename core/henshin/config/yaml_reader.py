@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from henshin.errors import PipelineError, Problem
-from henshin.text import flat, quoted
+from henshin.text import flatten, quote
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 10_000
@@ -37,7 +37,7 @@ class Position:
 class Node:
     """A value with its place. A mapping also keeps the place of each key in ``keys``. Nodes are never changed."""
 
-    mark: Position
+    position: Position
     value: Plain | list[Node] | dict[str, Node]
     keys: dict[str, Position] = field(default_factory=dict)
 
@@ -51,9 +51,9 @@ class Node:
         """The items of a list; empty for anything else."""
         return self.value if isinstance(self.value, list) else []
 
-    def key_mark(self, key: str) -> Position:
+    def key_position(self, key: str) -> Position:
         """Return the place of a key, or of the whole mapping when it has no such key."""
-        return self.keys.get(key, self.mark)
+        return self.keys.get(key, self.position)
 
 
 def to_python(node: Node) -> Any:
@@ -78,7 +78,7 @@ def load_yaml(path: Path, where: str | None = None, problems: list[Problem] | No
     root = parse(_text(path, where), where, found)
     if not isinstance(root.value, dict):
         what = "the file is empty" if root.value is None else f"the file holds {kind_of(root.value)}"
-        raise PipelineError([Problem(where, root.mark.line, f"{what}; 'key: value' lines are wanted")])
+        raise PipelineError([Problem(where, root.position.line, f"{what}; 'key: value' lines are wanted")])
     if found and problems is None:
         raise PipelineError(found)
     if problems is not None:
@@ -127,7 +127,7 @@ def _syntax(error: yaml.YAMLError, text: str) -> tuple[int | None, str]:
     if isinstance(error, yaml.reader.ReaderError):
         return text.count("\n", 0, error.position) + 1, "holds a character that is not allowed in YAML"
     mark = getattr(error, "problem_mark", None)
-    said = flat(getattr(error, "problem", None) or error)
+    said = flatten(getattr(error, "problem", None) or error)
     context = getattr(error, "context", None)
     if isinstance(error, yaml.composer.ComposerError) and not context:
         message = said
@@ -216,85 +216,87 @@ class _Builder:
         """Return the Node with the number of values and of levels in it, aliases counted each time."""
         key = id(source)
         if key in self.open:
-            raise PipelineError([Problem(self.where, self.mark(source).line, "an anchor holds an alias of itself")])
+            raise PipelineError(
+                [Problem(self.where, self.position_of(source).line, "an anchor holds an alias of itself")]
+            )
         if key not in self.done:
             self.open.add(key)
-            self.done[key] = self.fresh(source)
+            self.done[key] = self.convert(source)
             self.open.remove(key)
             _, count, depth = self.done[key]
             if count > MAX_NODES or depth > MAX_DEPTH:
-                raise PipelineError([Problem(self.where, self.mark(source).line, _too_much(depth))])
+                raise PipelineError([Problem(self.where, self.position_of(source).line, _too_much(depth))])
         return self.done[key]
 
-    def fresh(self, source: yaml.Node) -> tuple[Node, int, int]:
-        mark = self.mark(source)
+    def convert(self, source: yaml.Node) -> tuple[Node, int, int]:
+        position = self.position_of(source)
         if source.tag not in _SCALARS and source.tag not in _COLLECTIONS:
             tag = source.tag.replace(_PREFIX, "!!")
-            self.tell(mark, f"the tag {tag} is not allowed; write the plain value")
-            return Node(mark, None), 1, 1
+            self.report(position, f"the tag {tag} is not allowed; write the plain value")
+            return Node(position, None), 1, 1
         if isinstance(source, yaml.MappingNode):
-            return self.mapping(source, mark)
+            return self.mapping(source, position)
         if isinstance(source, yaml.SequenceNode):
             built = [self.build(child) for child in source.value]
-            return Node(mark, [node for node, _, _ in built]), *_measure(built)
-        return Node(mark, self.scalar(source, mark)), 1, 1
+            return Node(position, [node for node, _, _ in built]), *_measure(built)
+        return Node(position, self.scalar(source, position)), 1, 1
 
-    def mapping(self, source: yaml.MappingNode, mark: Position) -> tuple[Node, int, int]:
-        own = Node(mark, {}, {})
-        merged = Node(mark, {}, {})
+    def mapping(self, source: yaml.MappingNode, position: Position) -> tuple[Node, int, int]:
+        own = Node(position, {}, {})
+        merged = Node(position, {}, {})
         built = []
         for key_source, value_source in source.value:
-            key_mark = self.mark(key_source)
+            key_position = self.position_of(key_source)
             value = self.build(value_source)
             built.append(value)
-            key = self.key(key_source, key_mark)
+            key = self.key(key_source, key_position)
             if key is None:
                 continue
             if key_source.tag == _PREFIX + "merge":
-                self.merge(merged, value[0], key_mark)
+                self.merge(merged, value[0], key_position)
             elif key in own.mapping:
                 place = f" (first on line {own.keys[key].line})" if self.lines else ""
-                self.tell(key_mark, f"the key '{key}' is here twice{place}")
+                self.report(key_position, f"the key '{key}' is here twice{place}")
             else:
                 own.mapping[key] = value[0]
-                own.keys[key] = key_mark
-        node = Node(mark, {**merged.mapping, **own.mapping}, {**merged.keys, **own.keys})
+                own.keys[key] = key_position
+        node = Node(position, {**merged.mapping, **own.mapping}, {**merged.keys, **own.keys})
         return node, *_measure(built)
 
-    def key(self, source: yaml.Node, mark: Position) -> str | None:
+    def key(self, source: yaml.Node, position: Position) -> str | None:
         if not isinstance(source, yaml.ScalarNode):
-            self.tell(mark, "a key must be a word, not a list or a mapping")
+            self.report(position, "a key must be a word, not a list or a mapping")
             return None
         try:
             return _string(source.value)
         except ValueError:
-            self.tell(mark, f"the key {quoted(source.value, 40)} holds half a character")
+            self.report(position, f"the key {quote(source.value, 40)} holds half a character")
             return None
 
-    def merge(self, into: Node, value: Node, mark: Position) -> None:
+    def merge(self, into: Node, value: Node, position: Position) -> None:
         """Take over the entries of one mapping or of a list of them; the first to name a key has it."""
         parts = value.items or [value]
         if not all(isinstance(part.value, dict) for part in parts):
-            self.tell(mark, "'<<' takes an alias of a mapping, or a list of such aliases")
+            self.report(position, "'<<' takes an alias of a mapping, or a list of such aliases")
             return
         for part in parts:
             for key, child in part.mapping.items():
                 into.mapping.setdefault(key, child)
-                into.keys.setdefault(key, part.key_mark(key))
+                into.keys.setdefault(key, part.key_position(key))
 
-    def scalar(self, source: yaml.Node, mark: Position) -> Plain:
+    def scalar(self, source: yaml.Node, position: Position) -> Plain:
         try:
             return _SCALARS[source.tag](source.value)
         except (ValueError, KeyError):
             tag = source.tag.replace(_PREFIX, "!!")
-            self.tell(mark, f"{quoted(source.value, 40)} cannot be read as {tag}")
+            self.report(position, f"{quote(source.value, 40)} cannot be read as {tag}")
             return None
 
-    def mark(self, source: yaml.Node) -> Position:
+    def position_of(self, source: yaml.Node) -> Position:
         return Position(source.start_mark.line + 1) if self.lines else Position(None, self.where)
 
-    def tell(self, mark: Position, message: str) -> None:
-        self.problems.append(Problem(self.where, mark.line, message))
+    def report(self, position: Position, message: str) -> None:
+        self.problems.append(Problem(self.where, position.line, message))
 
 
 def _measure(built: list[tuple[Node, int, int]]) -> tuple[int, int]:

@@ -80,13 +80,13 @@ class Strip:
 
     def add(self, column: str, drawn: Picture, words: str = "") -> None:
         """Show a method's picture: the window, or all of it, fitted, where it is of another size than was expected."""
-        from henshin.images.resizing import fitted, resample
+        from henshin.images.resizing import fit_longest_side, resample
 
         height, width = self.given
         if self.window is not None and drawn.shape[:2] == (height * self.scale, width * self.scale):
             shown = self.window.cut(drawn, self.scale)
         else:
-            shown = resample(drawn, *fitted(drawn.shape[0], drawn.shape[1], self.cell))
+            shown = resample(drawn, *fit_longest_side(drawn.shape[0], drawn.shape[1], self.cell))
             words = words or _size(drawn)
         self.cells[column] = (shown, words if self.captions else "")
 

@@ -23,7 +23,7 @@ _MODES: dict[Space, str] = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
 @lru_cache(maxsize=16)
-def space_of(icc: bytes) -> Space | None:
+def colour_space(icc: bytes) -> Space | None:
     """Name the kind of pixels a profile is for, or None for a damaged profile or one of another kind."""
     try:
         space = _SPACES.get(ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip())
@@ -37,7 +37,7 @@ def space_of(icc: bytes) -> Space | None:
 @lru_cache(maxsize=16)
 def is_srgb(icc: bytes) -> bool:
     """Say whether a profile means sRGB, whatever its name: it moves no 8-bit colour by more than one level."""
-    if space_of(icc) != "RGB":
+    if colour_space(icc) != "RGB":
         return False
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
@@ -53,7 +53,7 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes |
     space: Space | None = None
     note = None
     if icc:
-        space = space_of(icc)
+        space = colour_space(icc)
         if space is None:
             note = "its colour profile is damaged and was ignored"
         elif space == "RGB" and image.mode == "L":
@@ -69,20 +69,20 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes |
         return image, icc, None
     if space == "GRAY":
         return Image.merge("RGB", [image.point(levels) for levels in _gray_levels(icc)]), icc, None
-    return _applied(image, _to_srgb(icc, space)), icc, None
+    return _apply(image, _to_srgb(icc, space)), icc, None
 
 
 def from_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     """Convert an RGB picture from sRGB to the pixels of a profile; None if that cannot be: not RGB, or one-way."""
-    if space_of(icc) != "RGB":
+    if colour_space(icc) != "RGB":
         return None
     if is_srgb(icc):
         return image
     transform = _from_srgb(icc)
-    return None if transform is None else _applied(image, transform)
+    return None if transform is None else _apply(image, transform)
 
 
-def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
+def _apply(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
     converted = ImageCms.applyTransform(image, transform)
     if converted is None:  # only with inPlace, which is not asked for
         raise AssertionError("no picture came back from the colour transform")
@@ -93,7 +93,7 @@ def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image
 def _gray_levels(icc: bytes) -> list[list[int]]:
     """What each of the 256 levels of gray becomes in red, green and blue; faster and, in shadows, more exact."""
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    return np.asarray(_applied(ramp, _to_srgb(icc, "GRAY")))[0].T.tolist()  # type: ignore[no-any-return]
+    return np.asarray(_apply(ramp, _to_srgb(icc, "GRAY")))[0].T.tolist()  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=16)
@@ -163,7 +163,7 @@ def matrix_profile(
     ``primaries`` and ``white`` are xy chromaticities; ``curve`` the parameters of an ICC parametric curve: (g,) for
     a plain gamma or (g, a, b, c, d) for one that is linear below d.
     """
-    columns, adaptation = _adapted(primaries, white)
+    columns, adaptation = _matrix_to_d50(primaries, white)
     trc = b"para" + struct.pack(">IHH", 0, 3 if len(curve) == 5 else 0, 0) + _fixed(*curve)
     tags = {
         b"desc": _text(name),
@@ -177,10 +177,10 @@ def matrix_profile(
         b"gTRC": trc,
         b"bTRC": trc,
     }
-    return _assembled(tags)
+    return _assemble(tags)
 
 
-def _adapted(primaries: tuple[tuple[float, float], ...], white: tuple[float, float]) -> tuple[Matrix, Matrix]:
+def _matrix_to_d50(primaries: tuple[tuple[float, float], ...], white: tuple[float, float]) -> tuple[Matrix, Matrix]:
     """Give the matrix linear RGB -> XYZ relative to D50, and the adaptation that is in it."""
     directions = np.array([_xyz(*primary) for primary in primaries]).T
     white_xyz = _xyz(*white)
@@ -203,7 +203,7 @@ def _text(text: str) -> bytes:
     return b"mluc" + struct.pack(">III2s2sII", 0, 1, 12, b"en", b"US", len(data), 28) + data
 
 
-def _assembled(tags: dict[bytes, bytes]) -> bytes:
+def _assemble(tags: dict[bytes, bytes]) -> bytes:
     table, body, places = b"", b"", dict[bytes, int]()
     start = 128 + 4 + 12 * len(tags)
     for tag, data in tags.items():

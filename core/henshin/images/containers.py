@@ -21,7 +21,7 @@ _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _ANIMATION_HEAD = 16
 
 
-def only_picture(data: bytes) -> bool:
+def has_no_metadata(data: bytes) -> bool:
     """Say whether a file holds its picture and nothing else: no EXIF, XMP, profile, resolution, comment, appendix.
 
     False also for what cannot be followed: a damaged file, and any format but JPEG, PNG and WebP.
@@ -46,7 +46,7 @@ def is_lossless_webp(data: bytes) -> bool:
         return False
 
 
-def has_whole_pixels(file: IO[bytes]) -> bool:
+def pixel_checksums_match(file: IO[bytes]) -> bool:
     """Say whether the checksums (CRC-32) of a PNG's pixels are right; Pillow looks at those of all else only."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":

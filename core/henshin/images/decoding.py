@@ -12,10 +12,10 @@ from PIL import Image, UnidentifiedImageError
 
 from henshin.errors import PictureError
 from henshin.images.colour import to_srgb
-from henshin.images.containers import has_whole_pixels, is_lossless_webp
-from henshin.images.exif import adobe_rgb, as_stored
+from henshin.images.containers import is_lossless_webp, pixel_checksums_match
+from henshin.images.exif import encode_text, is_adobe_rgb
 from henshin.images.picture import MOST_PIXELS, Decoded, Metadata
-from henshin.text import flat
+from henshin.text import flatten
 
 # Pillow warns from this number on and refuses twice as many, inside a file too (the pictures of an icon).
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
@@ -62,7 +62,7 @@ def decode(file: BinaryIO, fmt: str) -> Decoded:
             if fmt == "WEBP":
                 file.seek(0)
                 decoded.metadata.lossless = is_lossless_webp(file.read())
-            if fmt == "PNG" and not has_whole_pixels(file):
+            if fmt == "PNG" and not pixel_checksums_match(file):
                 raise PictureError("damaged PNG picture: the checksum of its pixels is wrong")
             return decoded
     except PictureError:
@@ -87,7 +87,7 @@ def _reason(error: Exception, fmt: str) -> str:
         return "too large for the memory there is"
     if isinstance(error, UnidentifiedImageError):
         return f"damaged, or a kind of {fmt} that is not supported"
-    text = flat(error) or type(error).__name__
+    text = flatten(error) or type(error).__name__
     return f"damaged {fmt} picture: {text}"
 
 
@@ -100,7 +100,7 @@ def _decode(image: Image.Image) -> Decoded:
     image.load()
     metadata = _metadata(image)
     turn = _TURNS.get(_orientation(image))
-    colours, alpha, note = separate(image)
+    colours, alpha, note = split_alpha(image)
     colours, metadata.icc, colour_note = to_srgb(colours, metadata.icc)
     metadata.notes += [text for text in (note, colour_note) if text]
     if turn is not None:
@@ -158,7 +158,7 @@ def _tiff_exif(image: Image.Image) -> bytes | None:
     held, block = image.getexif(), Image.Exif()
     for tag in _TIFF_TAGS:
         if tag in held:
-            block[tag] = as_stored(held[tag])
+            block[tag] = encode_text(held[tag])
     for group in _TIFF_GROUPS:
         entries = held.get_ifd(group)
         if entries:
@@ -176,7 +176,7 @@ def _profile(image: Image.Image, exif: bytes | None) -> bytes | None:
         from henshin.images.colour import display_p3
 
         return display_p3()
-    if exif and adobe_rgb(exif) and image.mode == "RGB":
+    if exif and is_adobe_rgb(exif) and image.mode == "RGB":
         from henshin.images.colour import adobe_rgb as adobe_rgb_profile
 
         return adobe_rgb_profile()
@@ -204,16 +204,16 @@ _BITS_PER_SAMPLE = 258
 _PHOTOMETRIC = 262
 
 
-def separate(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
+def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
     """Take a decoded picture apart.
 
     Returns the colours as mode RGB, L or CMYK (what a colour profile can be for), the alpha as mode L or None, and
     a note if values had to be spread. Premultiplied colours are divided by their alpha.
     """
     if image.mode.startswith("I") or image.mode == "F":
-        return _reduced(image)
+        return _to_8_bits(image)
     if image.has_transparency_data and image.mode != "CMYK":
-        _narrow_key(image)
+        _narrow_transparency_key(image)
         with_alpha = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
         return with_alpha.convert(with_alpha.mode.removesuffix("A")), with_alpha.getchannel("A"), None
     if image.mode in ("RGB", "L", "CMYK"):
@@ -221,14 +221,14 @@ def separate(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str |
     return image.convert("L" if image.mode == "1" else "RGB"), None, None
 
 
-def _narrow_key(image: Image.Image) -> None:
+def _narrow_transparency_key(image: Image.Image) -> None:
     """Pillow halves 16-bit RGB of a PNG to 8 bits, but not the colour that stands for "transparent"."""
     key = image.info.get("transparency")
     if isinstance(key, tuple) and max(key) > 255:
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
-def _reduced(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
+def _to_8_bits(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
     """Bring gray values of 12, 16 or 32 bits, or floats, to 8 bits."""
     values = np.asarray(image)
     key = image.info.get("transparency")

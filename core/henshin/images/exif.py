@@ -128,7 +128,7 @@ def _drop_thumbnail(block: _Block, link: int) -> None:
         block.data[start:end] = bytes(end - start)
 
 
-def adobe_rgb(exif: bytes) -> bool:
+def is_adobe_rgb(exif: bytes) -> bool:
     """Say whether an EXIF block means Adobe RGB: cameras tell so by interoperability "R03" and embed no profile."""
     try:
         block = _Block(exif.removeprefix(EXIF_PREFIX))
@@ -150,7 +150,7 @@ def _find(block: _Block, at: int, tag: int) -> _Entry | None:
     return next((entry for entry in block.entries(at) if entry.tag == tag), None)
 
 
-def as_stored(value: Any) -> Any:
+def encode_text(value: Any) -> Any:
     """Turn text that Pillow read from EXIF back into its bytes: it reads Latin-1, but writes ASCII and "?"."""
     if isinstance(value, str) and not value.isascii():
         return value.encode("latin-1", "replace")

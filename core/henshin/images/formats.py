@@ -117,7 +117,7 @@ def format_of(path: Path) -> str | None:
     return sniff(_head(path)) or FORMATS.get(suffix)
 
 
-def reader_of(file: BinaryIO, suffix: str) -> str | None:
+def decoder_format(file: BinaryIO, suffix: str) -> str | None:
     """Name the format to read an open file as: its content decides, or its suffix where content cannot; else None.
 
     Errors: OSError.

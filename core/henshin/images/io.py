@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from henshin.errors import PictureError
-from henshin.images.formats import FORMATS, WriteOptions, reader_of
+from henshin.images.formats import FORMATS, WriteOptions, decoder_format
 from henshin.images.picture import Metadata, Picture
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def read(path: Path) -> Decoded:
     pixels become 8-bit RGB, the first frame of an animation is taken. What was decided on the way is in
     ``metadata.notes``. Errors: PictureError with the reason; a picture that is cut off is never half read.
     """
-    with opened(path) as file:
+    with open_picture(path) as file:
         return read_open(file, path.suffix)
 
 
-def opened(path: Path) -> BufferedReader:
+def open_picture(path: Path) -> BufferedReader:
     """Open the file of a picture, once for all that is to be known of it: what its name stands for may change.
 
     Errors: PictureError when it is no file, or cannot be opened.
@@ -46,7 +46,7 @@ def read_open(file: BinaryIO, suffix: str) -> Decoded:
     try:
         if os.fstat(file.fileno()).st_size == 0:
             raise PictureError("empty file (0 bytes)")
-        fmt = reader_of(file, suffix)
+        fmt = decoder_format(file, suffix)
     except OSError as error:
         raise PictureError(f"cannot be read: {error.strerror or error}") from error
     if fmt is None:
@@ -74,7 +74,7 @@ def encode(picture: Picture, alpha: Picture | None, metadata: Metadata, fmt: str
     return encode_picture(picture, alpha, metadata, fmt, options)
 
 
-def copied_as(metadata: Metadata, options: WriteOptions) -> str | None:
+def copy_format(metadata: Metadata, options: WriteOptions) -> str | None:
     """Name the format as which the file of a picture that nothing changed may be copied, byte for byte.
 
     That is the file's own, whether it could be written or not, and whatever its colours: its own profile describes

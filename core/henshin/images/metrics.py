@@ -86,10 +86,10 @@ def ssim(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 def _similarity(x: Plane, y: Plane) -> Plane:
     """Return the map of similarity, of (H, W) the (H - 10, W - 10) where the window is whole."""
-    mean_x, mean_y = _blurred(x), _blurred(y)
+    mean_x, mean_y = _blur(x), _blur(y)
     energy, product = mean_x**2 + mean_y**2, mean_x * mean_y
-    variances = _blurred(x * x + y * y) - energy
-    covariance = _blurred(x * y) - product
+    variances = _blur(x * x + y * y) - energy
+    covariance = _blur(x * y) - product
     c1, c2 = (_K1 * PEAK) ** 2, (_K2 * PEAK) ** 2
     return ((2 * product + c1) * (2 * covariance + c2)) / ((energy + c1) * (variances + c2))
 
@@ -99,7 +99,7 @@ def _same_shape(one: NDArray[Any], other: NDArray[Any]) -> None:
         raise ValueError(f"arrays of different shapes cannot be compared: {one.shape} and {other.shape}")
 
 
-def _blurred(plane: Plane) -> Plane:
+def _blur(plane: Plane) -> Plane:
     """Weigh a plane with the Gaussian window: of (H, W), the (H - 10, W - 10) where the window is whole.
 
     The window is the product of a column and a row, so two sums of 11 shifted views do what 121 would.

@@ -16,7 +16,7 @@ import numpy as np
 THUMB = 16
 """Side of the thumbnails that are hashed, pixels."""
 
-FARTHEST = 11
+MAX_DISTANCE = 11
 """Bits up to which the search is exact: of four bands of 16 bits one then differs in two at most."""
 
 _BANDS, _BAND_BITS = 4, 16
@@ -26,7 +26,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _FREQUENCIES = np.cos(np.pi * (np.arange(THUMB) + 0.5) * np.arange(8)[:, None] / THUMB).astype(np.float32)
 
 
-def hashes(thumbs: np.ndarray) -> np.ndarray:
+def perceptual_hashes(thumbs: np.ndarray) -> np.ndarray:
     """The perceptual hash, uint64 (N,), of thumbnails (N, 16, 16, 3) uint8."""
     found = np.empty(len(thumbs), np.uint64)
     for i in range(0, len(thumbs), 4096):
@@ -39,7 +39,7 @@ def hashes(thumbs: np.ndarray) -> np.ndarray:
     return found
 
 
-def differences(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def thumbnail_differences(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far thumbnails a[i] and b[i] (N, h, w, 3) are apart, up to their brightness.
 
     Returns the mean absolute difference in grey levels, float (N,), and the standard deviation of a[i], float (N,):
@@ -51,7 +51,7 @@ def differences(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.abs(difference).mean(axis=(1, 2, 3)), one.std(axis=(1, 2, 3))
 
 
-class Bands:
+class HashIndex:
     """Hashes, uint64 (N,), in an order in which those near another are found without comparing all.
 
     Two hashes that differ in at most k of 64 bits agree in one of four bands of 16 bits but for k // 4 (Norouzi et al.,
@@ -61,17 +61,17 @@ class Bands:
 
     def __init__(self, hashes: np.ndarray) -> None:
         self._count = len(hashes)
-        self._bands = [_sorted(hashes, band) for band in range(_BANDS)]
+        self._bands = [_sort_band(hashes, band) for band in range(_BANDS)]
 
-    def near(self, queries: np.ndarray, bits: int) -> np.ndarray:
+    def search(self, queries: np.ndarray, bits: int) -> np.ndarray:
         """All (i, j), sorted, for which queries[i] and hashes[j] differ in at most `bits` <= 11; int64 (P, 2)."""
-        turns = _turns(bits // _BANDS)
+        turns = _bit_masks(bits // _BANDS)
         found = [np.zeros(0, np.int64)]
         for begin in range(0, len(queries), _QUERIES):
             part = queries[begin : begin + _QUERIES]
             for band, (order, begins, ordered) in enumerate(self._bands):
                 wanted = (_band(part, band)[:, None] ^ turns).ravel().astype(np.intp)
-                for lookup, place in _spread(begins[wanted], begins[wanted + 1]):
+                for lookup, place in _expand_ranges(begins[wanted], begins[wanted + 1]):
                     i = lookup // len(turns)
                     near = np.bitwise_count(part[i] ^ ordered[place]) <= bits
                     # as one number, for rows are slow to sort
@@ -79,14 +79,14 @@ class Bands:
         return np.stack(np.divmod(np.unique(np.concatenate(found)), max(self._count, 1)), axis=1)
 
 
-def _sorted(hashes: np.ndarray, band: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _sort_band(hashes: np.ndarray, band: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A band's order, int32 (N,), where each of its 65536 values begins in it, (65537,), and the hashes in it."""
     values = _band(hashes, band)
     order = np.argsort(values, kind="stable").astype(np.int32)
     return order, np.concatenate([[0], np.cumsum(np.bincount(values, minlength=1 << _BAND_BITS))]), hashes[order]
 
 
-def _turns(most: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
+def _bit_masks(most: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
     """Every uint16 with at most so many bits set."""
     chosen = (places for count in range(most + 1) for places in combinations(range(_BAND_BITS), count))
     return np.array([sum(1 << place for place in places) for places in chosen], np.uint16)
@@ -96,7 +96,7 @@ def _band(values: np.ndarray, band: int) -> np.ndarray:
     return (values >> np.uint64(band * _BAND_BITS)).astype(np.uint16)
 
 
-def _spread(first: np.ndarray, last: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _expand_ranges(first: np.ndarray, last: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(i, place) for each place in first[i]..last[i] of each i, in blocks of bounded size."""
     counts = last - first
     ends = np.cumsum(counts)

@@ -22,7 +22,7 @@ def resample(picture: Picture, height: int, width: int, filter: Filter = "lanczo
     """
     if picture.shape[:2] == (height, width):
         return picture
-    problem = larger_than_pictures(picture.shape[0], picture.shape[1], height, width)
+    problem = size_problem(picture.shape[0], picture.shape[1], height, width)
     if problem is not None:
         raise problem
     import numpy as np
@@ -33,13 +33,13 @@ def resample(picture: Picture, height: int, width: int, filter: Filter = "lanczo
     return np.asarray(small, dtype=np.uint8)
 
 
-def fitted(height: int, width: int, longest: int) -> tuple[int, int]:
+def fit_longest_side(height: int, width: int, longest: int) -> tuple[int, int]:
     """Return the height and width, in the same proportion, whose longer one is ``longest``; neither is below 1."""
     factor = longest / max(height, width)
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def larger_than_pictures(height: int, width: int, new_height: int, new_width: int) -> PictureError | None:
+def size_problem(height: int, width: int, new_height: int, new_width: int) -> PictureError | None:
     """Say that a picture would become one that henshin itself could not read again, or None."""
     from henshin.images.picture import MOST_PIXELS
 
@@ -49,6 +49,6 @@ def larger_than_pictures(height: int, width: int, new_height: int, new_width: in
     return PictureError(f"{width} x {height} would become {new_width} x {new_height}: above {megapixels} megapixels")
 
 
-def too_large(height: int, width: int, scale: int) -> PictureError | None:
+def scaled_size_problem(height: int, width: int, scale: int) -> PictureError | None:
     """The same for a picture that becomes ``scale`` times as high and as wide."""
-    return larger_than_pictures(height, width, height * scale, width * scale)
+    return size_problem(height, width, height * scale, width * scale)

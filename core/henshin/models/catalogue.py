@@ -49,7 +49,7 @@ def list_models(store: ModelStore) -> Sequence[CatalogueEntry]:
     for source, folder in store.folders.items():
         for name in store.names_in(folder):
             if name not in listed:
-                listed[name] = _line(store, name, source)
+                listed[name] = _entry(store, name, source)
     for name, entry in store.entries.items():
         if name not in listed and entry.url is not None:
             listed[name] = CatalogueEntry(name, entry.kind, "download", contract=entry.contract, entry=entry)
@@ -59,9 +59,9 @@ def list_models(store: ModelStore) -> Sequence[CatalogueEntry]:
     return [listed[name] for name in sorted(listed)]
 
 
-def _line(store: ModelStore, name: str, source: Source) -> CatalogueEntry:
+def _entry(store: ModelStore, name: str, source: Source) -> CatalogueEntry:
     entry = store.entries.get(name)
-    path = store.located(name)
+    path = store.find_file(name)
     if entry is not None and entry.kind == "detector":
         return CatalogueEntry(name, entry.kind, source, path, None, entry)
     try:

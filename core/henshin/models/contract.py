@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from henshin.errors import HenshinError
 from henshin.files import is_file
 from henshin.models.onnx_metadata import input_types, read_metadata
-from henshin.text import a, near_or_all
+from henshin.text import near_or_all, with_article
 
 CONTRACT_VERSION = 1
 
@@ -96,7 +96,7 @@ class Contract(BaseModel):
         return self.maximum_size or WHOLE_LIMIT
 
     @property
-    def about_large(self) -> str:
+    def large_picture_note(self) -> str:
         """What becomes of pictures above ``whole_limit``, in words; empty without one."""
         if self.whole_limit is None:
             return ""
@@ -108,10 +108,10 @@ class Contract(BaseModel):
         return self.kind in ("translator", "encoder")
 
     @property
-    def no_translator(self) -> str:
+    def not_translator_message(self) -> str:
         """Why it translates nothing, in words."""
         reason = "it makes latents of pictures, not pictures" if self.kind == "encoder" else "it takes no pictures"
-        return f"model '{self.name}' is {a(self.kind)}: {reason}"
+        return f"model '{self.name}' is {with_article(self.kind)}: {reason}"
 
     def to_json(self) -> str:
         """Return the contract as JSON with sorted keys: the text of the metadata entry, the same each time."""
@@ -140,10 +140,10 @@ class Contract(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise HenshinError(f"{where}: {explained(error, list(cls.model_fields))}") from error
+            raise HenshinError(f"{where}: {validation_message(error, list(cls.model_fields))}") from error
 
 
-def explained(error: ValidationError, known: list[str]) -> str:
+def validation_message(error: ValidationError, known: list[str]) -> str:
     """Return what is wrong with a mapping in one line: each field with its fault."""
     faults = []
     for fault in error.errors(include_url=False):
@@ -163,10 +163,10 @@ def read_contract(path: Path) -> Contract | None:
     """
     text = read_metadata(path).get(METADATA_KEY)
     if text is not None:
-        return _named(Contract.from_json(text, str(path)), path)
+        return _with_name(Contract.from_json(text, str(path)), path)
     for sidecar in sidecars(path):
         if is_file(sidecar):
-            contract = _named(Contract.from_json(sidecar.read_text(encoding="utf-8"), str(sidecar)), path)
+            contract = _with_name(Contract.from_json(sidecar.read_text(encoding="utf-8"), str(sidecar)), path)
             takes = input_types(path)
             problem = layout_problem(contract, takes.get(contract.input or next(iter(takes), ""), "uint8"))
             if problem:
@@ -195,7 +195,7 @@ def sidecars(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + SIDECAR_SUFFIX), path.with_suffix(SIDECAR_SUFFIX)
 
 
-def _named(contract: Contract, path: Path) -> Contract:
+def _with_name(contract: Contract, path: Path) -> Contract:
     return contract if contract.name else contract.model_copy(update={"name": path.stem})
 
 

@@ -15,25 +15,25 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from henshin.config.yaml_reader import Node, load_yaml, to_python
 from henshin.errors import HenshinError
 from henshin.files import is_file
-from henshin.models.contract import Contract, explained
+from henshin.models.contract import Contract, validation_message
 from henshin.text import name_problem
 
 INDEX_NAME = "models.yaml"
 
 
-def _plain(value: str) -> str:
+def _check_name(value: str) -> str:
     problem = name_problem(value)
     if problem:
         raise ValueError(problem)
     return value
 
 
-PlainName = Annotated[str, AfterValidator(_plain)]
+PlainName = Annotated[str, AfterValidator(_check_name)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^(https?|file)://")]
 
 
-class Line(BaseModel):
+class IndexLine(BaseModel):
     """What every line of a list says: a name, and a file with its hash and size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -44,7 +44,7 @@ class Line(BaseModel):
     size: int = Field(ge=1, description="Bytes of the file.")
 
 
-class IndexEntry(Line):
+class IndexEntry(IndexLine):
     """One model of a list: its file with hash and size, where it can be had, what it is and whence it comes."""
 
     kind: Literal["translator", "sampler", "mapping", "synthesis", "encoder", "detector"] = "translator"
@@ -56,7 +56,7 @@ class IndexEntry(Line):
     licence: str = Field(default="", description="Licence of the weights.")
 
 
-class Weights(Line):
+class Weights(IndexLine):
     """Weights that others published: `henshin models pull` fetches the file and imports it, which takes torch.
 
     The file itself is not kept. NAME becomes the model NAME, with `scales` the models NAME-x2, NAME-x3, ...
@@ -106,7 +106,7 @@ def _index(root: Node, path: Path) -> Index:
         return Index.model_validate(to_python(root))
     except ValidationError as error:
         known = [*Index.model_fields, *IndexEntry.model_fields, "scales"]
-        raise HenshinError(f"{path}: {explained(error, known)}") from error
+        raise HenshinError(f"{path}: {validation_message(error, known)}") from error
 
 
 def add_to_index(folder: Path, entries: Sequence[IndexEntry]) -> None:
@@ -138,18 +138,18 @@ def _with_entry(path: Path, entry: IndexEntry, place: int) -> str:
     lines = [line + "\n" for line in path.read_text(encoding="utf-8").rstrip().split("\n")]
     root = load_yaml(path)
     if "models" not in root.mapping:
-        return "".join([*lines, "models:\n", *_block(entry, 2)])
-    starts = [(item.mark.line or 1) - 1 for item in root.mapping["models"].items]
+        return "".join([*lines, "models:\n", *_item_lines(entry, 2)])
+    starts = [(item.position.line or 1) - 1 for item in root.mapping["models"].items]
     dash = _indent(lines[starts[0]]) if starts else 2
     if place < len(starts):
-        lines[starts[place] : _end(lines, starts[place], dash)] = _block(entry, dash)
+        lines[starts[place] : _end_of_item(lines, starts[place], dash)] = _item_lines(entry, dash)
     else:
-        end = _last(lines, root.key_mark("models").line or 1)
-        lines[end:end] = _block(entry, dash)
+        end = _end_of_models(lines, root.key_position("models").line or 1)
+        lines[end:end] = _item_lines(entry, dash)
     return "".join(lines)
 
 
-def _last(lines: list[str], models: int) -> int:
+def _end_of_models(lines: list[str], models: int) -> int:
     """Return where the list that begins after line number ``models`` ends: before the next key, or with the file."""
     key = re.compile(r"[A-Za-z_]+:")
     return next((index for index in range(models, len(lines)) if key.match(lines[index])), len(lines))
@@ -166,7 +166,7 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _end(lines: list[str], start: int, dash: int) -> int:
+def _end_of_item(lines: list[str], start: int, dash: int) -> int:
     """Return the line after the last one that belongs to the item that starts here: deeper than its dash."""
     end = start + 1
     for index in range(start + 1, len(lines)):
@@ -177,7 +177,7 @@ def _end(lines: list[str], start: int, dash: int) -> int:
     return end
 
 
-def _block(entry: IndexEntry, dash: int) -> list[str]:
+def _item_lines(entry: IndexEntry, dash: int) -> list[str]:
     import yaml
 
     values = entry.model_dump(mode="json", exclude_defaults=True)

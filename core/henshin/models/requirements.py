@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from henshin.config.options import ANY_MODEL, ModelOption
 from henshin.errors import HenshinError, WrongModelError
 from henshin.models.catalogue import list_models
-from henshin.models.store import HALVES, paired
-from henshin.models.trained_weights import trained_at, weights_in
-from henshin.text import a, listed
+from henshin.models.store import HALVES, names_of_pairs
+from henshin.models.trained_weights import find_trained_weights, list_weight_files
+from henshin.text import join_names, with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,18 +29,18 @@ def model_problem(
     model as is wanted. Those that would be right are named.
     """
     try:
-        weights = trained_at(name, base) if option.trained else None
+        weights = find_trained_weights(name, base) if option.trained else None
         if weights is not None:
-            weights_in(weights)
+            list_weight_files(weights)
             return None
         if not store.knows(name):
-            return store.unknown(name, fitting(store, option))
+            return store.unknown_model_error(name, suitable_models(store, option))
         entry = store.entries.get(name)
         if entry is not None and entry.kind == "detector":
             wrong = requirement_problem(name, "detector", None, option)
         elif option.contract:
             halves = store.halves(name, base)
-            founds = [store.find(_wanted(name, halves, option), base)] if halves else store.family(name, base)
+            founds = [store.find(_name_for_kind(name, halves, option), base)] if halves else store.family(name, base)
             contracts = [(found.name, found.contract) for found in founds]
             wrong = next(
                 filter(None, (requirement_problem(full, own.kind, own, option) for full, own in contracts)), None
@@ -52,13 +52,13 @@ def model_problem(
             store.file(name, base)
     except HenshinError as error:
         return error
-    return None if wrong is None else WrongModelError(f"{wrong}{_there_are(fitting(store, option))}")
+    return None if wrong is None else WrongModelError(f"{wrong}{_choices_hint(suitable_models(store, option))}")
 
 
 def requirement_problem(name: str, kind: str, contract: Contract | None, option: ModelOption) -> str | None:
     """Say what a model of this kind is and what is wanted instead, or None if it will do."""
     if option.kind is not None and option.kind != kind:
-        return f"'{name}' is {a(kind)}, and {a(option.kind)} is wanted"
+        return f"'{name}' is {with_article(kind)}, and {with_article(option.kind)} is wanted"
     if option.enlarges and contract is not None and contract.scale == 1:
         return f"'{name}' keeps the size of pictures, and a model that enlarges them is wanted"
     return None
@@ -77,22 +77,22 @@ def scale_problem(store: ModelStore, name: str, scale: float, base: Path | None 
     return WrongModelError(f"'{name}' enlarges {offered} times, not {scale:g} times")
 
 
-def fitting(store: ModelStore, option: ModelOption) -> list[str]:
+def suitable_models(store: ModelStore, option: ModelOption) -> list[str]:
     """Return the names of the models, here or for download, that an option takes."""
     sound = [one for one in list_models(store) if one.problem is None]
     fit = [one.name for one in sound if requirement_problem(one.name, one.kind, one.contract, option) is None]
     if option.kind in ("sampler", *HALVES):
-        pairs = paired(one.name for one in sound)
+        pairs = names_of_pairs(one.name for one in sound)
         halves = {f"{name}-{option.kind}" for name in pairs}
         fit = [name for name in fit if name not in halves] + pairs
     return sorted(fit)
 
 
-def _wanted(name: str, halves: tuple[str, ...], option: ModelOption) -> str:
+def _name_for_kind(name: str, halves: tuple[str, ...], option: ModelOption) -> str:
     """Return which of the models that NAME stands for an option takes: one half, or both as a sampler."""
     return halves[HALVES.index(option.kind)] if option.kind in HALVES else name
 
 
-def _there_are(names: Iterable[str]) -> str:
+def _choices_hint(names: Iterable[str]) -> str:
     names = list(names)
-    return f"; there are: {listed(names)}" if names else "; there are none"
+    return f"; there are: {join_names(names)}" if names else "; there are none"

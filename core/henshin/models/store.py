@@ -13,7 +13,7 @@ from henshin.errors import HenshinError, MissingError, WrongModelError
 from henshin.files import barred, data_folder, hash_file, is_file, is_folder, user_folder
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
 from henshin.models.index import INDEX_NAME, IndexEntry, Weights, read_index
-from henshin.text import a, near_or_all
+from henshin.text import near_or_all, with_article
 
 Location = Literal["exported", "user", "packaged"]
 """The folders in which models are looked for, first to last."""
@@ -73,7 +73,7 @@ class ModelStore:
             )
         return self._lists
 
-    def published(self, name: str) -> Weights | None:
+    def weights_for(self, name: str) -> Weights | None:
         """Return the weights from which a model of this name is imported, or all of the models of this name."""
         return next((one for one in self.weights.values() if name in (one.name, *one.models)), None)
 
@@ -86,23 +86,23 @@ class ModelStore:
         is unsound or says nothing of itself.
         """
         if pair := self.halves(name, base):
-            return joined(name, *(self._described(one, self.file(one, base)) for one in pair))
+            return join_halves(name, *(self._read_model(one, self.file(one, base)) for one in pair))
         if is_path(name):
-            return self._described(name, self.file(name, base))
-        exact = self.located(name)
+            return self._read_model(name, self.file(name, base))
+        exact = self.find_file(name)
         family = {} if exact is not None else self.scales(name)
         if not family:
-            return self._described(name, exact or self.file(name))
+            return self._read_model(name, exact or self.file(name))
         enough = [factor for factor in family if scale is None or factor >= scale]
         full_name = family[min(enough) if enough else max(family)]
-        return self._described(full_name, self.file(full_name))
+        return self._read_model(full_name, self.file(full_name))
 
     def scales(self, name: str, base: Path | None = None) -> dict[int, str]:
         """Return the factors of a multi-scale model, each with its full name: {2: "NAME-x2", ...}.
 
         An ordinary model is its own only one. Empty if there is none of that name, here or for download.
         """
-        if is_path(name) or self.located(name) is not None:
+        if is_path(name) or self.find_file(name) is not None:
             found = self.find(name, base)
             return {found.contract.scale: name}
         matches = [match for other in self._names() if (match := _SCALED.fullmatch(other)) and match[1] == name]
@@ -123,7 +123,7 @@ class ModelStore:
         """Return all that a name stands for: itself, NAME-x2, NAME-x3, ..., or NAME-mapping and NAME-synthesis."""
         if pair := self.halves(name, base):
             return pair
-        if is_path(name) or name in self.entries or self.located(name) is not None:
+        if is_path(name) or name in self.entries or self.find_file(name) is not None:
             return (name,)
         return tuple(self.scales(name).values()) or (name,)
 
@@ -132,30 +132,30 @@ class ModelStore:
 
         Errors: MissingError, with near names and how to get it; WrongModelError for a path that may not be looked at.
         """
-        path = self.located(name, base)
+        path = self.find_file(name, base)
         if path is not None:
             return path
         if is_path(name):
-            problem = next(filter(None, map(barred, _places(name, base))), None)
+            problem = next(filter(None, map(barred, _candidate_paths(name, base))), None)
             if problem:
                 raise WrongModelError(problem)
-            places = " or ".join(str(place) for place in _places(name, base))
+            places = " or ".join(str(place) for place in _candidate_paths(name, base))
             raise MissingError(f"there is no model file {places}")
-        raise self._absent(name)
+        raise self._missing_error(name)
 
-    def _absent(self, name: str) -> MissingError:
+    def _missing_error(self, name: str) -> MissingError:
         """Return the error for a model that is not at hand: how to get it, or that there is none of this name."""
-        entry, weights = self.entries.get(name), self.published(name)
+        entry, weights = self.entries.get(name), self.weights_for(name)
         if entry is not None and entry.url is not None:
             return MissingError(f"model '{name}' is not on this machine; get it with: henshin models pull {name}")
         if weights is not None:
-            some = any(self.located(one) is not None for one in weights.models)
+            some = any(self.find_file(one) is not None for one in weights.models)
             return MissingError(
                 f"model '{name if some else weights.name}' is not on this machine; get it with: {weights.command}"
             )
         if entry is not None:
             return MissingError(f"model '{name}' is listed, but its file {entry.file} is not there")
-        return self.unknown(name, self._names())
+        return self.unknown_model_error(name, self._names())
 
     def contract(self, name: str, base: Path | None = None) -> Contract | None:
         """Return what is known of a network: the contract in or beside its file, or in the list; None if it has none.
@@ -163,16 +163,16 @@ class ModelStore:
         Errors: those of ``file``, where it is not listed either.
         """
         entry = None if is_path(name) else self.entries.get(name)
-        path = self.located(name, base)
+        path = self.find_file(name, base)
         own = None if path is None or path.suffix == CASCADE else read_contract(path)
         return own or (entry.contract if entry is not None else None)
 
     def knows(self, name: str) -> bool:
         """Whether a name is that of a model, here or for download (of a multi-scale one at any scale), or a path."""
-        here = is_path(name) or name in self.entries or self.located(name) is not None
-        return here or bool(self.scales(name) or self.halves(name)) or self.published(name) is not None
+        here = is_path(name) or name in self.entries or self.find_file(name) is not None
+        return here or bool(self.scales(name) or self.halves(name)) or self.weights_for(name) is not None
 
-    def unknown(self, name: str, choices: Iterable[str]) -> MissingError:
+    def unknown_model_error(self, name: str, choices: Iterable[str]) -> MissingError:
         """Return the error for a name that no model has, with those that would be right.
 
         Of a scale that a multi-scale model does not have ("carn-m-x5") those that it has.
@@ -196,10 +196,10 @@ class ModelStore:
             raise HenshinError(f"{path}: its sha256 is {actual}, but {entry.sha256} is listed")
         return path
 
-    def located(self, name: str, base: Path | None = None) -> Path | None:
+    def find_file(self, name: str, base: Path | None = None) -> Path | None:
         """Return the file of a model that is at hand, else None."""
         if is_path(name):
-            candidates = _places(name, base)
+            candidates = _candidate_paths(name, base)
         else:
             files = [name + SUFFIX]
             if name in self.entries:
@@ -207,7 +207,7 @@ class ModelStore:
             candidates = [folder / file for folder in self.folders.values() for file in files]
         return next((path for path in candidates if is_file(path)), None)
 
-    def _described(self, name: str, path: Path) -> ResolvedModel:
+    def _read_model(self, name: str, path: Path) -> ResolvedModel:
         entry = None if is_path(name) else self.entries.get(name)
         contract = read_contract(path)
         if contract is None and entry is not None and entry.contract is not None:
@@ -237,7 +237,7 @@ def is_path(name: str) -> bool:
     return name.endswith((SUFFIX, CASCADE)) or "/" in name or os.sep in name
 
 
-def _places(name: str, base: Path | None) -> list[Path]:
+def _candidate_paths(name: str, base: Path | None) -> list[Path]:
     """Where the file of a path may lie: beside the pipeline, or (`--set` on the command line) where we are."""
     path = Path(name).expanduser()
     if base is None or path.is_absolute():
@@ -255,23 +255,24 @@ def halves(store: ModelStore, name: str, base: Path | None = None) -> tuple[str,
     """
     stem, end = (name.removesuffix(SUFFIX), SUFFIX) if is_path(name) else (name, "")
     names = tuple(f"{stem}-{half}{end}" for half in HALVES)
-    if store.located(name, base) is not None:
+    if store.find_file(name, base) is not None:
         return ()
-    known = (one in store.entries or store.located(one, base) is not None for one in names)
+    known = (one in store.entries or store.find_file(one, base) is not None for one in names)
     return names if all(known) else ()
 
 
-def joined(name: str, mapping: ResolvedModel, synthesis: ResolvedModel) -> ResolvedModel:
+def join_halves(name: str, mapping: ResolvedModel, synthesis: ResolvedModel) -> ResolvedModel:
     """Return a mapping and its synthesis as one sampler. Errors: HenshinError when one of them is something else."""
     for found, kind in zip((mapping, synthesis), HALVES, strict=True):
         if found.contract.kind != kind:
-            raise HenshinError(f"{found.path}: is {a(found.contract.kind)}, and by its name it would be {a(kind)}")
+            actual, expected = with_article(found.contract.kind), with_article(kind)
+            raise HenshinError(f"{found.path}: is {actual}, and by its name it would be {expected}")
     name = Path(name).stem if is_path(name) else name
     values = {"name": name, "kind": "sampler", "part": "", "latent_shape": mapping.contract.latent_shape}
     return ResolvedModel(name, synthesis.path, synthesis.contract.model_copy(update=values), mapping)
 
 
-def paired(names: Iterable[str]) -> list[str]:
+def names_of_pairs(names: Iterable[str]) -> list[str]:
     """Return the names of the samplers of which both halves are among these."""
     known = set(names)
     ends = tuple(f"-{half}" for half in HALVES)

@@ -11,7 +11,7 @@ RUN_FILE = "run.json"
 SUFFIX = ".safetensors"
 
 
-def trained_at(name: str, base: Path | None = None) -> Path | None:
+def find_trained_weights(name: str, base: Path | None = None) -> Path | None:
     """Return the run's folder or the file that a name is the path of, from ``base`` or else from where we are."""
     for place in dict.fromkeys([(base or Path()) / Path(name).expanduser(), Path(name).expanduser()]):
         if is_file(place / RUN_FILE) or (place.suffix == SUFFIX and is_file(place)):
@@ -19,7 +19,7 @@ def trained_at(name: str, base: Path | None = None) -> Path | None:
     return None
 
 
-def weights_in(place: Path) -> list[Path]:
+def list_weight_files(place: Path) -> list[Path]:
     """Return the files that such weights are in: of a run its description and its last checkpoint.
 
     Errors: HenshinError for a run without a checkpoint.

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Literal
 
 from henshin.errors import HenshinError, MissingError
-from henshin.text import flat
+from henshin.text import flatten
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -78,7 +78,7 @@ def resolve_device(wanted: str = "auto", require_gpu: bool = False) -> Device:
         if require_gpu:
             raise HenshinError("device 'cpu' and a required GPU exclude each other")
         return Device("cpu")
-    obstacle = cuda_obstacle(index)
+    obstacle = cuda_problem(index)
     if obstacle is None:
         return Device("cuda", index)
     if kind == "auto" and not require_gpu:
@@ -98,7 +98,7 @@ def onnxruntime() -> Any:
 
 
 @cache
-def preload() -> None:
+def preload_cuda_libraries() -> None:
     """Load the CUDA and cuDNN libraries that pip has put beside PyTorch or ONNX Runtime, without a word.
 
     ONNX Runtime prints what it does not find, the harmless along with the rest: whether CUDA opens is asked of a
@@ -115,7 +115,7 @@ def preload() -> None:
 
 
 @cache
-def cuda_obstacle(index: int) -> str | None:
+def cuda_problem(index: int) -> str | None:
     """Return what keeps GPU ``index`` from being used, in one line with what would be right; None if it opens.
 
     onnxruntime-gpu lists its CUDA provider on every machine, so the answer comes from the driver and from a small
@@ -128,7 +128,7 @@ def cuda_obstacle(index: int) -> str | None:
         return "no NVIDIA driver is installed"
     if index >= found:
         return f"the NVIDIA driver shows {found} GPU(s), and there is none with number {index}"
-    preload()
+    preload_cuda_libraries()
     return _probe(Device("cuda", index))
 
 
@@ -157,7 +157,7 @@ def _probe(device: Device) -> str | None:
         opened = CUDA in session.get_providers()
         result = session.run(None, {"x": np.ones((1, 1, 3, 3), np.float32)})[0]
     except Exception as error:  # ONNX Runtime has no common base for its errors
-        return f"a convolution on it failed ({flat(error)[:160]}); {HOW_TO_GET_CUDA}"
+        return f"a convolution on it failed ({flatten(error)[:160]}); {HOW_TO_GET_CUDA}"
     if not opened or result.item() != 9.0:
         return f"CUDA or cuDNN do not open for onnxruntime {ort.__version__}; {HOW_TO_GET_CUDA}"
     return None

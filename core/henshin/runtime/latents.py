@@ -10,7 +10,7 @@ from henshin.errors import HenshinError, PictureError
 from henshin.images.picture import picture_problem
 from henshin.images.resizing import resample
 from henshin.runtime.session import NetworkError, OutOfMemoryError
-from henshin.text import a
+from henshin.text import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ def sample(model: OnnxModel, latents: npt.NDArray[np.float32], truncation: float
     """Draw a picture from each latent; see ``Model.sample``."""
     contract = model.contract
     if contract.kind not in ("sampler", "synthesis"):
-        raise HenshinError(f"model '{contract.name}' is {a(contract.kind)}: it draws nothing from noise")
+        raise HenshinError(f"model '{contract.name}' is {with_article(contract.kind)}: it draws nothing from noise")
     if truncation != 1 and contract.kind == "synthesis":
         raise HenshinError(f"model '{contract.name}' takes styles, which only its mapping can truncate")
     latents = np.ascontiguousarray(latents, np.float32)
@@ -58,7 +58,7 @@ def sample(model: OnnxModel, latents: npt.NDArray[np.float32], truncation: float
     while len(results) < len(latents):
         batch = latents[len(results) : len(results) + size]
         try:
-            results += _drawn(model, batch if mapping is None else styles(mapping, batch, truncation))
+            results += _sample_batch(model, batch if mapping is None else styles(mapping, batch, truncation))
         except NetworkError as error:
             if len(batch) > 1:
                 size = max(1, size // 2) if isinstance(error, OutOfMemoryError) else 1
@@ -71,7 +71,7 @@ def styles(mapping: OnnxModel, noise: npt.NDArray[np.float32], truncation: float
     """Turn noise (N, D) into styles (N, L, D); see ``Model.styles``."""
     contract, network = mapping.contract, mapping.network
     if contract.kind != "mapping":
-        raise HenshinError(f"model '{contract.name}' is {a(contract.kind)}: it makes no styles of noise")
+        raise HenshinError(f"model '{contract.name}' is {with_article(contract.kind)}: it makes no styles of noise")
     outputs = network.run({network.inputs[0].name: np.ascontiguousarray(noise, np.float32)})
     made = np.asarray(outputs[contract.output or network.outputs[0].name], np.float32)
     if truncation == 1:
@@ -96,7 +96,7 @@ def check_pair(mapping: OnnxSession, synthesis: OnnxSession) -> None:
         raise HenshinError(f"{synthesis.path.name} takes styles {takes}, and {mapping.path.name} gives {gives}")
 
 
-def _drawn(model: OnnxModel, batch: npt.NDArray[np.float32]) -> list[Picture]:
+def _sample_batch(model: OnnxModel, batch: npt.NDArray[np.float32]) -> list[Picture]:
     """Run one batch; a network that takes only one size of batch gets the last latent several times."""
     count = len(batch)
     fixed = model.network.inputs[0].shape[0]
@@ -115,15 +115,17 @@ def encode(model: OnnxModel, pictures: Sequence[Picture]) -> list[npt.NDArray[np
     """Guess a latent from each picture; see ``Model.encode``."""
     contract = model.contract
     if contract.kind != "encoder":
-        raise HenshinError(f"model '{contract.name}' is {a(contract.kind)}: it guesses no latents of pictures")
-    squares = [_square(picture, contract.name, side_of(model)) for picture in pictures]
+        raise HenshinError(
+            f"model '{contract.name}' is {with_article(contract.kind)}: it guesses no latents of pictures"
+        )
+    squares = [_resize_to_square(picture, contract.name, encoder_side(model)) for picture in pictures]
     results: list[Any] = list(squares)
     todo = [index for index, square in enumerate(squares) if not isinstance(square, PictureError)]
     size = model.samples_at_once
     while todo:
         batch = todo[:size]
         try:
-            found: list[Any] = _guessed(model, np.stack([results[index] for index in batch]))
+            found: list[Any] = _encode_batch(model, np.stack([results[index] for index in batch]))
         except NetworkError as error:
             if len(batch) > 1:
                 size = max(1, size // 2) if isinstance(error, OutOfMemoryError) else 1
@@ -135,7 +137,7 @@ def encode(model: OnnxModel, pictures: Sequence[Picture]) -> list[npt.NDArray[np
     return results
 
 
-def side_of(model: OnnxModel) -> int:
+def encoder_side(model: OnnxModel) -> int:
     """Side of an encoder's pictures: the only one its network takes, else the preferred one. Errors: HenshinError."""
     shape = model.network.inputs[0].shape
     fixed = shape[1 if model.contract.layout == "nhwc_uint8" else 2] if len(shape) == 4 else None
@@ -145,7 +147,7 @@ def side_of(model: OnnxModel) -> int:
     return side
 
 
-def _square(picture: Picture, name: str, side: int) -> Picture | PictureError:
+def _resize_to_square(picture: Picture, name: str, side: int) -> Picture | PictureError:
     """Bring a picture to the encoder's square, its proportions lost: what draws it draws squares."""
     wrong = picture_problem(picture)
     if wrong is not None:
@@ -156,7 +158,7 @@ def _square(picture: Picture, name: str, side: int) -> Picture | PictureError:
         return error
 
 
-def _guessed(model: OnnxModel, batch: Picture) -> list[npt.NDArray[np.float32] | PictureError]:
+def _encode_batch(model: OnnxModel, batch: Picture) -> list[npt.NDArray[np.float32] | PictureError]:
     """Run one batch (N, side, side, 3); a network that takes only one size of batch gets the last several times."""
     count, contract = len(batch), model.contract
     fixed = model.network.inputs[0].shape[0]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError, PictureError
 from henshin.images.picture import picture_problem
-from henshin.images.resizing import too_large
+from henshin.images.resizing import scaled_size_problem
 from henshin.runtime.onnx_model import OnnxModel
 from henshin.runtime.session import NetworkError, OnnxSession, OutOfMemoryError
-from henshin.runtime.tiling import BUDGET, smallest_side, up, usual_side
+from henshin.runtime.tiling import BUDGET, default_side, round_up, smallest_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,12 +57,12 @@ class Model(OnnxModel):
         mapping: Model | None = None,
     ) -> None:
         super().__init__(contract, network, batch_size, mapping)
-        self._fitting: dict[tuple[int, int], int] = {}
+        self._batch_limits: dict[tuple[int, int], int] = {}
         if mapping is not None:
             from henshin.runtime.latents import check_pair
 
             check_pair(mapping.network, network)
-        self._side = self._first_side(tile)
+        self._tile_side = self._initial_tile_side(tile)
 
     def translate(self, pictures: Sequence[Picture]) -> list[Picture | PictureError]:
         """Translate pictures (H, W, 3) uint8 of any sizes into (H * scale, W * scale, 3), in the order given.
@@ -72,10 +72,10 @@ class Model(OnnxModel):
         PictureError in its place; the others are done.
         Errors: HenshinError when this model does not take pictures, or gives another size than its contract says.
         """
-        from henshin.runtime.tiled_picture import RESCUE_SIDE
+        from henshin.runtime.tiled_picture import RETRY_SIDE
 
         if self.contract.kind != "translator":
-            raise HenshinError(self.contract.no_translator)
+            raise HenshinError(self.contract.not_translator_message)
         results: list[Picture | PictureError | None] = [None] * len(pictures)
         todo: list[tuple[int, Picture, int]] = []
         for index, picture in enumerate(pictures):
@@ -85,15 +85,15 @@ class Model(OnnxModel):
             else:
                 results[index] = problem
         while todo:
-            works = self._run_through(todo)
+            works = self._run_all(todo)
             todo = []
             for work in works:
                 if work.error is None:
-                    results[work.index] = work.finished(self.contract.scale)
-                elif not work.hopeless and self._smaller(work):
-                    todo.append((work.index, work.picture, work.least))
-                elif work.rescuable:
-                    todo.append((work.index, work.picture, RESCUE_SIDE))
+                    results[work.index] = work.result(self.contract.scale)
+                elif not work.no_memory_for_result and self._shrink_tiles(work):
+                    todo.append((work.index, work.picture, work.minimum_side))
+                elif work.can_retry_padded:
+                    todo.append((work.index, work.picture, RETRY_SIDE))
                 else:
                     results[work.index] = work.error
         return [result for result in results if result is not None]
@@ -136,39 +136,40 @@ class Model(OnnxModel):
         contract = self.contract
         text = f"{self.network.device} ({self.network.provider})"
         if contract.kind == "encoder":
-            from henshin.runtime.latents import side_of
+            from henshin.runtime.latents import encoder_side
 
-            return f"{text}, every picture brought to {side_of(self)} pixels square"
+            return f"{text}, every picture brought to {encoder_side(self)} pixels square"
         if contract.kind != "translator":
             return text
         if self._fixed_size is not None:
             height, width = self._fixed_size
             return f"{text}, every picture brought to {width} x {height} and back: it takes no other size"
         if isinstance(contract.reach, int):
-            return f"{text}, above {self._side} x {self._side} pixels in tiles with {contract.reach} pixels around them"
-        return f"{text}, whole; {contract.about_large}"
+            side = self._tile_side
+            return f"{text}, above {side} x {side} pixels in tiles with {contract.reach} pixels around them"
+        return f"{text}, whole; {contract.large_picture_note}"
 
     def _problem(self, picture: Picture) -> PictureError | None:
         """Say why the network shall not even see a picture, or None."""
         wrong = picture_problem(picture)
         if wrong is not None:
             return PictureError(f"model '{self.contract.name}' was given {wrong}")
-        return too_large(picture.shape[0], picture.shape[1], self.contract.scale)
+        return scaled_size_problem(picture.shape[0], picture.shape[1], self.contract.scale)
 
-    def _first_side(self, tile: int | None) -> int:
+    def _initial_tile_side(self, tile: int | None) -> int:
         reach, multiple = self.contract.reach, self.contract.size_multiple
         if not isinstance(reach, int):
             return 0
-        side = tile or usual_side(self.network.device.kind, self.contract.scale, reach)
+        side = tile or default_side(self.network.device.kind, self.contract.scale, reach)
         if self.contract.maximum_size is not None:
             side = min(side, self.contract.maximum_size)
-        return up(max(side, smallest_side(reach, multiple)), multiple)
+        return round_up(max(side, smallest_side(reach, multiple)), multiple)
 
-    def _run_through(self, todo: list[tuple[int, Picture, int]]) -> list[TiledPicture]:
-        from henshin.runtime.tiled_picture import prepared
+    def _run_all(self, todo: list[tuple[int, Picture, int]]) -> list[TiledPicture]:
+        from henshin.runtime.tiled_picture import plan_tiles
 
         works = [
-            prepared(index, picture, self.contract, self._side, self._fixed_size, least)
+            plan_tiles(index, picture, self.contract, self._tile_side, self._fixed_size, least)
             for index, picture, least in todo
         ]
         groups: dict[tuple[int, int], list[Part]] = {}
@@ -182,23 +183,23 @@ class Model(OnnxModel):
     def _run_group(self, shape: tuple[int, int], parts: list[Part]) -> None:
         position = 0
         while position < len(parts):
-            size = self._batch_for(shape)
+            size = self._batch_size_for(shape)
             batch = [part for part in parts[position : position + size] if part[0].error is None]
             try:
                 if batch:
-                    self.network.memory = self._memory_after(shape, parts, position + size)
+                    self.network.memory = self._memory_mode(shape, parts, position + size)
                     self._run_batch(batch)
             except OutOfMemoryError as error:
                 if len(batch) > 1 and self._fixed_batch is None:
-                    self._fitting[shape] = len(batch) // 2
+                    self._batch_limits[shape] = len(batch) // 2
                     continue
                 for part in batch:
                     self._fail(part, error)
             except NetworkError as error:
-                self._run_singly(batch, error)
+                self._run_one_by_one(batch, error)
             position += size
 
-    def _run_singly(self, batch: list[Part], error: NetworkError) -> None:
+    def _run_one_by_one(self, batch: list[Part], error: NetworkError) -> None:
         """Find out which of a failed batch fails alone."""
         for part in batch:
             if len(batch) == 1:
@@ -226,11 +227,11 @@ class Model(OnnxModel):
             try:
                 work.paste(window, result, scale)
             except MemoryError:
-                rows, columns = (side * scale for side in work.inner)
-                work.hopeless = True
+                rows, columns = (side * scale for side in work.network_size)
+                work.no_memory_for_result = True
                 work.error = PictureError(f"there is no memory for a result of {columns} x {rows} pixels")
 
-    def _batch_for(self, shape: tuple[int, int]) -> int:
+    def _batch_size_for(self, shape: tuple[int, int]) -> int:
         if self._fixed_batch is not None:
             return self._fixed_batch
         if self._batch_size is not None:
@@ -240,9 +241,9 @@ class Model(OnnxModel):
         else:
             pixels = BUDGET["cuda"] if isinstance(self.contract.reach, int) else _CUDA_BATCH_PIXELS
             size = max(1, pixels // (shape[0] * shape[1] * self.contract.scale**2))
-        return min(size, self._fitting.get(shape, size))
+        return min(size, self._batch_limits.get(shape, size))
 
-    def _memory_after(self, shape: tuple[int, int], parts: list[Part], done: int) -> AfterRun:
+    def _memory_mode(self, shape: tuple[int, int], parts: list[Part], done: int) -> AfterRun:
         """Say what becomes of the working memory after a batch: while others of the shape follow, it is kept."""
         if done < len(parts):
             return "keep"
@@ -254,19 +255,19 @@ class Model(OnnxModel):
     def _fail(self, part: Part, error: NetworkError) -> None:
         work, window = part
         height, width = window.shape
-        work.too_big = isinstance(error, OutOfMemoryError)
-        advice = "; a 'resize' stage before it, or a smaller model, would do" if work.too_big else ""
+        work.out_of_memory = isinstance(error, OutOfMemoryError)
+        advice = "; a 'resize' stage before it, or a smaller model, would do" if work.out_of_memory else ""
         work.error = PictureError(f"model '{self.contract.name}' failed at {width} x {height}: {error}{advice}")
 
-    def _smaller(self, work: TiledPicture) -> bool:
+    def _shrink_tiles(self, work: TiledPicture) -> bool:
         """Make the tiles smaller after memory was short. False if this picture cannot be cut any smaller."""
         reach = self.contract.reach
-        if not work.too_big or not isinstance(reach, int) or self._fixed_size is not None:
+        if not work.out_of_memory or not isinstance(reach, int) or self._fixed_size is not None:
             return False
-        side = work.next_side(reach, self.contract.size_multiple)
+        side = work.smaller_side(reach, self.contract.size_multiple)
         if side is None:
             return False
-        if side < self._side:
-            self._side = side
+        if side < self._tile_side:
+            self._tile_side = side
             _log.info("model '%s': tiles of %d pixels, for memory is short", self.contract.name, side)
         return True

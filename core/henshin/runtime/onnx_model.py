@@ -40,7 +40,7 @@ class OnnxModel:
         problem = layout_problem(contract, self._input.type.removeprefix("tensor(").removesuffix(")"))
         if problem:
             raise HenshinError(f"{network.path}: {problem}")
-        self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
+        self._fixed_batch, self._fixed_size = _fixed_shape(self._input.shape, contract)
 
     @property
     def samples_at_once(self) -> int:
@@ -103,7 +103,7 @@ def _port(network: OnnxSession, ports: list[Port], name: str | None, what: str) 
     raise HenshinError(f"{network.path}: its contract names {what} '{name}', but it has: {names}")
 
 
-def _fixed(shape: tuple[int | str | None, ...], contract: Contract) -> tuple[int | None, tuple[int, int] | None]:
+def _fixed_shape(shape: tuple[int | str | None, ...], contract: Contract) -> tuple[int | None, tuple[int, int] | None]:
     """Return the only batch and the only height and width that a network takes, each None where it may vary."""
     if contract.kind != "translator" or len(shape) != 4:
         return None, None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from henshin.errors import HenshinError, MissingError
 from henshin.files import is_file
-from henshin.runtime.device import CPU, CUDA, HOW_TO_GET_CUDA, onnxruntime, preload
-from henshin.text import flat
+from henshin.runtime.device import CPU, CUDA, HOW_TO_GET_CUDA, onnxruntime, preload_cuda_libraries
+from henshin.text import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,11 +88,11 @@ class OnnxSession:
         except MemoryError as error:
             raise OutOfMemoryError(f"{self.path.name}: out of memory") from error
         except Exception as error:  # ONNX Runtime has no common base for its errors
-            raise _explained(self.path.name, error) from error
+            raise _to_network_error(self.path.name, error) from error
         return {port.name: result for port, result in zip(self.outputs, results, strict=True)}
 
 
-def _explained(name: str, error: Exception) -> NetworkError:
+def _to_network_error(name: str, error: Exception) -> NetworkError:
     text = _reason(error)
     lowered = text.lower()
     if any(words in lowered for words in _MEMORY_WORDS):
@@ -102,7 +102,7 @@ def _explained(name: str, error: Exception) -> NetworkError:
 
 def _reason(error: Exception, limit: int = 240) -> str:
     """Return what an exception says in one line, without ONNX Runtime's prefix."""
-    text = flat(error).removeprefix("[ONNXRuntimeError] : ")
+    text = flatten(error).removeprefix("[ONNXRuntimeError] : ")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -116,7 +116,7 @@ def _open(path: Path, device: Device) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [CPU]
     if device.kind == "cuda":
-        preload()
+        preload_cuda_libraries()
         providers.insert(0, (CUDA, device.options))
     try:
         return ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from henshin.images.resizing import fitted, resample
-from henshin.runtime.tiling import Span, Window, smallest_side, up, windows
+from henshin.images.resizing import fit_longest_side, resample
+from henshin.runtime.tiling import Span, Window, round_up, smallest_side, windows
 
 if TYPE_CHECKING:
     from henshin.errors import PictureError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from henshin.models import Contract
 
 
-RESCUE_SIDE = 32
+RETRY_SIDE = 32
 """A network that reflects inside itself fails on a picture of a few pixels: it is tried again, padded to this."""
 
 
@@ -34,22 +34,22 @@ class TiledPicture:
     index: int
     picture: Picture
     size: tuple[int, int]
-    inner: tuple[int, int]
-    least: int
+    network_size: tuple[int, int]
+    minimum_side: int
     source: Picture
     windows: list[Window]
     target: Picture | None = None
     band: Picture | None = None
     error: PictureError | None = None
-    too_big: bool = False
-    hopeless: bool = False
+    out_of_memory: bool = False
+    no_memory_for_result: bool = False
 
     @property
-    def rescuable(self) -> bool:
+    def can_retry_padded(self) -> bool:
         """Whether the picture is so small that padding it may let the network take it. That gives no memory."""
-        if self.too_big or self.hopeless:
+        if self.out_of_memory or self.no_memory_for_result:
             return False
-        return self.least < RESCUE_SIDE and min(self.source.shape[:2]) < RESCUE_SIDE
+        return self.minimum_side < RETRY_SIDE and min(self.source.shape[:2]) < RETRY_SIDE
 
     def cut(self, window: Window) -> Picture:
         """Return the view of the source that this window covers."""
@@ -62,7 +62,7 @@ class TiledPicture:
         Windows must come row by row, each row from left to right. What only padding was for is left out.
         """
         if self.target is None:
-            height, width = self.inner
+            height, width = self.network_size
             self.target = np.empty((height * scale, width * scale, 3), np.uint8)
         rows, columns = window.rows, window.columns
         top, left = rows.low * scale, columns.low * scale
@@ -81,19 +81,19 @@ class TiledPicture:
             blend(self.target[top : top + len(self.band)], drawn, ramp(rows.fade * scale)[:, None, None])
             self.band = None
 
-    def finished(self, scale: int) -> Picture:
+    def result(self, scale: int) -> Picture:
         """Undo the reduction: (H * scale, W * scale, 3)."""
         assert self.target is not None
         return resample(self.target, self.size[0] * scale, self.size[1] * scale)
 
-    def next_side(self, reach: int, multiple: int) -> int | None:
+    def smaller_side(self, reach: int, multiple: int) -> int | None:
         """Return the side of a window with a quarter of the pixels, after memory was short; None at the smallest."""
         height, width = self.windows[0].shape
-        side = max(up(isqrt(height * width) // 2, multiple), smallest_side(reach, multiple))
+        side = max(round_up(isqrt(height * width) // 2, multiple), smallest_side(reach, multiple))
         return side if side * side < height * width else None
 
 
-def prepared(
+def plan_tiles(
     index: int, picture: Picture, contract: Contract, side: int, fixed: tuple[int, int] | None, least: int
 ) -> TiledPicture:
     """Plan one picture: reduce it if it is above the maximum, pad it to the size multiple, cut it into windows.
@@ -102,10 +102,10 @@ def prepared(
     one; ``least`` is what each side is padded to at least.
     """
     size = (picture.shape[0], picture.shape[1])
-    inner = inner_size(*size, contract, fixed)
+    inner = network_size(*size, contract, fixed)
     small = resample(picture, *inner)
-    height, width = (up(max(length, least), contract.size_multiple) for length in inner)
-    source = padded(small, height, width) if fixed is None else small
+    height, width = (round_up(max(length, least), contract.size_multiple) for length in inner)
+    source = pad(small, height, width) if fixed is None else small
     if fixed is None and isinstance(contract.reach, int):
         pieces = windows(height, width, side, contract.reach, contract.size_multiple, contract.maximum_size)
     else:
@@ -113,17 +113,17 @@ def prepared(
     return TiledPicture(index, picture, size, inner, least, source, pieces)
 
 
-def inner_size(height: int, width: int, contract: Contract, fixed: tuple[int, int] | None) -> tuple[int, int]:
+def network_size(height: int, width: int, contract: Contract, fixed: tuple[int, int] | None) -> tuple[int, int]:
     """Return the height and width that the network is to see of a picture, before padding."""
     if fixed is not None:
         return fixed
     longest = contract.whole_limit
     if longest is None or max(height, width) <= longest:
         return height, width
-    return fitted(height, width, longest)
+    return fit_longest_side(height, width, longest)
 
 
-def padded(picture: Picture, height: int, width: int) -> Picture:
+def pad(picture: Picture, height: int, width: int) -> Picture:
     """Lengthen a picture below and to the right by reflection; by its edge where it is too short to be reflected."""
     for axis, length in ((0, height), (1, width)):
         missing = length - picture.shape[axis]

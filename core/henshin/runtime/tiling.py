@@ -78,12 +78,12 @@ class _Cut:
         ]
 
 
-def up(value: int, multiple: int) -> int:
+def round_up(value: int, multiple: int) -> int:
     """Round ``value`` up to a multiple."""
     return -(-value // multiple) * multiple
 
 
-def usual_side(kind: str, scale: int, reach: int) -> int:
+def default_side(kind: str, scale: int, reach: int) -> int:
     """Return the side in input pixels of the square window that suits a device ("cpu", "cuda") and a network.
 
     The budget, but no less than four times the reach, where three quarters of the work are overlap, and where that is
@@ -94,7 +94,7 @@ def usual_side(kind: str, scale: int, reach: int) -> int:
 
 def smallest_side(reach: int, multiple: int) -> int:
     """Return the smallest side of a window that still has a part whose result is used."""
-    return 2 * up(reach, multiple) + multiple
+    return 2 * round_up(reach, multiple) + multiple
 
 
 def windows(height: int, width: int, side: int, reach: int, multiple: int, longest: int | None = None) -> list[Window]:
@@ -106,19 +106,19 @@ def windows(height: int, width: int, side: int, reach: int, multiple: int, longe
     picture. Of all such cuts that one is taken for which the network has the least to do.
     """
     if longest is not None:
-        longest = up(max(longest, smallest_side(reach, multiple)), multiple)
+        longest = round_up(max(longest, smallest_side(reach, multiple)), multiple)
     if height * width <= side * side and (longest is None or max(height, width) <= longest):
         return [Window(Span(0, height, 0, height), Span(0, width, 0, width))]
-    cut, side = _measured(side if longest is None else min(side, longest), reach, multiple)
+    cut, side = _plan_cut(side if longest is None else min(side, longest), reach, multiple)
     rows, columns = height // multiple, width // multiple
     grids = _grids(cut, rows, columns, side, longest and longest // multiple)
-    down, across = min(grids, key=lambda grid: _work(cut, rows, columns, *grid))
+    down, across = min(grids, key=lambda grid: _cost(cut, rows, columns, *grid))
     return [Window(row, column) for row in cut.spans(rows, down) for column in cut.spans(columns, across)]
 
 
-def _measured(side: int, reach: int, multiple: int) -> tuple[_Cut, int]:
+def _plan_cut(side: int, reach: int, multiple: int) -> tuple[_Cut, int]:
     """Return how to cut, and the side in units; the fade takes at most a quarter of what a window is used for."""
-    side = up(max(side, smallest_side(reach, multiple)), multiple) // multiple
+    side = round_up(max(side, smallest_side(reach, multiple)), multiple) // multiple
     reach = -(-reach // multiple)
     return _Cut(reach, min(-(-FADE // multiple), (side - 2 * reach) // 4), multiple), side
 
@@ -137,6 +137,6 @@ def _grids(cut: _Cut, rows: int, columns: int, side: int, longest: int | None) -
         yield down, cut.count(columns, width)
 
 
-def _work(cut: _Cut, rows: int, columns: int, down: int, across: int) -> tuple[int, int]:
+def _cost(cut: _Cut, rows: int, columns: int, down: int, across: int) -> tuple[int, int]:
     height, width = cut.size(rows, down), cut.size(columns, across)
     return down * across * height * width, height + width

@@ -70,7 +70,7 @@ class Writer:
             raise PictureError("the frame has no picture")
         target, source = self.prepared.target, job.source
         untouched = frame.picture is frame.decoded and frame.alpha is job.alpha
-        copied = images.copied_as(frame.metadata, target.write) if untouched else None
+        copied = images.copy_format(frame.metadata, target.write) if untouched else None
         fmt = copied or target.format_for(frame.metadata.format)
         relative = self.prepared.names.claim(source, frame.name, target.suffix_for(fmt, source.suffix))
         if self.prepared.is_input(relative):
@@ -91,7 +91,7 @@ class Writer:
         target = self.prepared.target
         path = target.folder / relative
         data = _own_bytes(job) if keep else b""
-        if keep and (target.write.metadata == "keep" or images.only_picture(data)):
+        if keep and (target.write.metadata == "keep" or images.has_no_metadata(data)):
             # Nothing came of what the reader had to say: the first of many frames, approximate colours, ...
             frame.metadata.notes[:] = [note for note in frame.metadata.notes if note not in job.notes]
         else:
