@@ -1,6 +1,6 @@
-"""The list of models: a folder's models.yaml, with the hash of each file and where it can be had.
+"""The list of models of a folder (models.yaml): each file with its hash, size and address.
 
-`models:` lists files that are models; `weights:` those of others that become models when they are imported.
+`models:` lists the files of models; `weights:` lists published weights, which become models when they are imported.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Address = Annotated[str, StringConstraints(pattern=r"^(https?|file)://")]
 
 
 class IndexLine(BaseModel):
-    """What every line of a list says: a name, and a file with its hash and size."""
+    """The common fields of all entries of a list: a name, and a file with its hash and size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -45,7 +45,7 @@ class IndexLine(BaseModel):
 
 
 class IndexEntry(IndexLine):
-    """One model of a list: its file with hash and size, where it can be had, what it is and whence it comes."""
+    """One model of a list: its file with hash and size, its address, its kind and its origin."""
 
     kind: Literal["translator", "sampler", "mapping", "synthesis", "encoder", "detector"] = "translator"
     contract: Contract | None = Field(default=None, description="The contract of a foreign file that carries none.")
@@ -57,9 +57,9 @@ class IndexEntry(IndexLine):
 
 
 class Weights(IndexLine):
-    """Weights that others published: `henshin models pull` fetches the file and imports it, which takes torch.
+    """Published weights: `henshin models pull` downloads the file and imports it, which needs torch.
 
-    The file itself is not kept. NAME becomes the model NAME, with `scales` the models NAME-x2, NAME-x3, ...
+    The file itself is not kept. NAME becomes the model NAME, or with `scales` the models NAME-x2, NAME-x3, ...
     """
 
     url: Address = Field(description="Where `henshin models pull` gets the file.")
@@ -71,12 +71,12 @@ class Weights(IndexLine):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models that they become."""
+        """Names of the models that the weights become."""
         return tuple(f"{self.name}-x{scale}" for scale in self.scales) or (self.name,)
 
     @property
     def command(self) -> str:
-        """How these models are had, in words."""
+        """The commands that get these models, in words."""
         return (
             f"henshin models pull {self.name} (it needs henshin[train]); or from the file: henshin import {self.file} "
             f"--name {self.name}"
@@ -93,9 +93,9 @@ class Index(BaseModel):
 
 
 def read_index(folder: Path) -> Index:
-    """Return a folder's models.yaml; an empty one if it has none.
+    """Return a folder's list, an empty one if it has none.
 
-    Errors: HenshinError in one line when the list is wrong.
+    Errors: HenshinError in one line if the list is wrong.
     """
     path = folder / INDEX_NAME
     return _index(load_yaml(path), path) if is_file(path) else Index()
@@ -110,10 +110,10 @@ def _index(root: Node, path: Path) -> Index:
 
 
 def add_to_index(folder: Path, entries: Sequence[IndexEntry]) -> None:
-    """Put entries into a folder's models.yaml, each in the place of one of the same name or at the end; all or none.
+    """Add entries to a folder's list, all or none. An entry replaces one of the same name, else it is appended.
 
-    What else stands in the file, comments included, stays as it is.
-    Errors: HenshinError when the list is wrong, or written so that this cannot be done; it is left as it is then.
+    The rest of the file, comments included, stays as it is.
+    Errors: HenshinError if the list is wrong, or its form does not allow this; the file is not changed then.
     """
     path = folder / INDEX_NAME
     index = read_index(folder)
@@ -134,7 +134,7 @@ def add_to_index(folder: Path, entries: Sequence[IndexEntry]) -> None:
 
 
 def _with_entry(path: Path, entry: IndexEntry, place: int) -> str:
-    """Return the text of a list with an entry as item number ``place`` of its models."""
+    """Return the text of a list in which an entry is item number ``place`` (from 0) of its models."""
     lines = [line + "\n" for line in path.read_text(encoding="utf-8").rstrip().split("\n")]
     root = load_yaml(path)
     if "models" not in root.mapping:
@@ -150,7 +150,7 @@ def _with_entry(path: Path, entry: IndexEntry, place: int) -> str:
 
 
 def _end_of_models(lines: list[str], models: int) -> int:
-    """Return where the list that begins after line number ``models`` ends: before the next key, or with the file."""
+    """Return the line after the list that begins after line ``models``: the next key, else the end of the file."""
     key = re.compile(r"[A-Za-z_]+:")
     return next((index for index in range(models, len(lines)) if key.match(lines[index])), len(lines))
 
@@ -167,7 +167,7 @@ def _indent(line: str) -> int:
 
 
 def _end_of_item(lines: list[str], start: int, dash: int) -> int:
-    """Return the line after the last one that belongs to the item that starts here: deeper than its dash."""
+    """Return the line after the item that begins at ``start``: its lines are indented more than its dash."""
     end = start + 1
     for index in range(start + 1, len(lines)):
         if lines[index].strip():
