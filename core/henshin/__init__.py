@@ -1,6 +1,6 @@
 """henshin (変身, "transformation"): a plugin-based engine for image-to-image translation.
 
-These names are all that a plugin needs. They load lazily: `import henshin` costs next to nothing.
+The names here are all that a plugin needs. Each is loaded at its first use, so that `import henshin` stays fast.
 """
 
 from __future__ import annotations
@@ -15,49 +15,48 @@ if TYPE_CHECKING:
     from henshin.api.hookspecs import hookimpl
     from henshin.api.recipe import NetworkChoice, Recipe, RecipeConfig, Run, SamplerChoice, ScheduledConfig
     from henshin.api.stage import Stage, StageConfig
-    from henshin.api.training_data import PairedData, SetData, UnpairedData
+    from henshin.api.training_data import Degradation, PairedData, PatchData, SetData, UnpairedData
     from henshin.config.options import FileName, FolderName, FolderNames, ModelName, PictureName, TranslatorName
     from henshin.errors import HenshinError, MissingError, PictureError, PipelineError
     from henshin.images.picture import Metadata, Picture
     from henshin.runtime import Model
 
-
 __version__ = "0.1.0"
 
 _HOME = {
     "Context": "api.context",
-    "HenshinError": "errors",
-    "MissingError": "errors",
-    "PictureError": "errors",
-    "PipelineError": "errors",
+    "Degradation": "api.training_data",
     "Dropped": "api.frame",
     "Face": "api.frame",
-    "Frame": "api.frame",
-    "Metadata": "images.picture",
-    "Picture": "images.picture",
-    "Generator": "api.generator",
-    "GeneratorConfig": "api.generator",
-    "hookimpl": "api.hookspecs",
-    "Degradation": "api.training_data",
-    "PatchData": "api.training_data",
+    "FileName": "config.options",
     "FolderName": "config.options",
     "FolderNames": "config.options",
+    "Frame": "api.frame",
+    "Generator": "api.generator",
+    "GeneratorConfig": "api.generator",
+    "HenshinError": "errors",
+    "Metadata": "images.picture",
+    "MissingError": "errors",
+    "Model": "runtime",
+    "ModelName": "config.options",
     "NetworkChoice": "api.recipe",
-    "SamplerChoice": "api.recipe",
     "PairedData": "api.training_data",
-    "ScheduledConfig": "api.recipe",
-    "SetData": "api.training_data",
+    "PatchData": "api.training_data",
+    "Picture": "images.picture",
+    "PictureError": "errors",
+    "PictureName": "config.options",
+    "PipelineError": "errors",
     "Recipe": "api.recipe",
     "RecipeConfig": "api.recipe",
-    "UnpairedData": "api.training_data",
-    "Model": "runtime",
-    "FileName": "config.options",
-    "ModelName": "config.options",
-    "PictureName": "config.options",
-    "TranslatorName": "config.options",
+    "Run": "api.recipe",
+    "SamplerChoice": "api.recipe",
+    "ScheduledConfig": "api.recipe",
+    "SetData": "api.training_data",
     "Stage": "api.stage",
     "StageConfig": "api.stage",
-    "Run": "api.recipe",
+    "TranslatorName": "config.options",
+    "UnpairedData": "api.training_data",
+    "hookimpl": "api.hookspecs",
 }
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Every way in which henshin says no: one line each, with what, where and what would be right."""
+"""Errors and problems of henshin. Each message is one line: what is wrong, where, and what would be right."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 
 class HenshinError(Exception):
-    """A problem to be told to the user in one line, without a traceback.
+    """A problem that the user is shown in one line, without a traceback.
 
-    ``exit_code`` is what the command line ends with: 2 for a wrong pipeline, option or use.
+    ``exit_code`` is the exit code of the command line: 2 for a wrong pipeline, option or use.
     """
 
     exit_code = 2
@@ -21,22 +21,22 @@ class MissingError(HenshinError):
 
 
 class WrongModelError(HenshinError):
-    """An option names what cannot be its model: one of another kind, or a file that may not be looked at."""
+    """The model that an option names cannot be used: it is of another kind, or its file may not be read."""
 
 
 class WrongWeightsError(HenshinError):
-    """Weights are surely of one layout, but some of their tensors are missing, too many or of another shape."""
+    """Weights are of a known layout, but tensors are missing, are too many or have another shape."""
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM asked for the end: as Ctrl-C does, and not to be caught where that is not (exit code 143)."""
+    """SIGTERM ended the command. It is handled as Ctrl-C is (exit code 143)."""
 
 
 class PictureError(Exception):
-    """Why one picture cannot be read, worked on or written.
+    """One picture cannot be read, processed or written.
 
-    A stage may raise it, or return it in the place of one picture: that frame fails and is listed with this
-    reason, and the others go on.
+    A stage may raise it, or return it in place of one picture. That frame fails and is listed with this reason; the
+    others go on.
     """
 
     def __init__(self, reason: str) -> None:
@@ -46,7 +46,10 @@ class PictureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a file: ``pipeline.yaml:6: face_align.sise: no such option``."""
+    """One thing that is wrong with a file: ``pipeline.yaml:6: face_align.sise: no such option``.
+
+    ``where`` names the file; ``line`` counts from 1. ``missing``: a model or a package is missing.
+    """
 
     where: str
     line: int | None
@@ -59,9 +62,9 @@ class Problem:
 
 
 class PipelineError(HenshinError):
-    """Everything that is wrong with a pipeline or a run's YAML, told at once.
+    """All problems of a pipeline or of a run's YAML.
 
-    ``exit_code`` is 3 when nothing but models (or packages) is missing, else 2.
+    ``exit_code`` is 3 when the only problems are missing models or packages, else 2.
     """
 
     def __init__(self, problems: list[Problem]) -> None:

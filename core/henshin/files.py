@@ -1,6 +1,7 @@
-"""What is at a path, asked so that a folder nobody may look into is no surprise.
+"""Files and folders: checks of paths, packaged data, the user's folders, and hashes.
 
-``Path.is_file`` and its like raise PermissionError there (up to Python 3.13); these say "no", and ``barred`` says why.
+Up to Python 3.13 ``Path.is_file`` and its like raise PermissionError in a folder that may not be searched. The checks
+here return False instead; ``barred`` gives the reason.
 """
 
 from __future__ import annotations
@@ -14,22 +15,25 @@ from typing import Literal
 
 
 def is_file(path: Path | str) -> bool:
-    """Whether a file is there and may be seen."""
+    """Return whether the path is a file that can be seen."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def is_folder(path: Path | str) -> bool:
-    """Whether a folder is there and may be seen."""
+    """Return whether the path is a folder that can be seen."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def exists(path: Path | str) -> bool:
-    """Whether anything is there and may be seen."""
+    """Return whether the path exists and can be seen."""
     return os.path.exists(path)  # noqa: PTH110
 
 
 def barred(path: Path | str) -> str | None:
-    """Return "'PATH' cannot be read: Permission denied" if it may not be looked at, or not into it; else None."""
+    """Return "'PATH' cannot be read: Permission denied" for a path without permission to read it; else None.
+
+    A folder needs permission to read and to search it.
+    """
     try:
         os.stat(path)  # noqa: PTH116
     except PermissionError as error:
@@ -49,15 +53,15 @@ Kind = Literal["pipelines", "exported"]
 
 
 def is_checkout(folder: Path) -> bool:
-    """Whether a folder is the top of a checkout of the project."""
+    """Return whether a folder is the top of a checkout of the project."""
     return (folder / "pyproject.toml").is_file() and (folder / "core" / "henshin" / "__init__.py").is_file()
 
 
 def data_folder(kind: Kind) -> Path:
     """Return the folder of packaged ``kind``: the package's own ``data/KIND``, else the checkout's top-level KIND.
 
-    A wheel carries the first. An editable install has none, for a copy made at installation would go stale. Where
-    neither is at hand the first is returned all the same: it lists as empty.
+    A wheel carries the first. An editable install uses the second, because a copy made at installation would go stale.
+    Without either the first is returned, although it does not exist.
     """
     own = PACKAGE / "data" / kind
     if not own.is_dir() and is_checkout(CHECKOUT) and PACKAGE == CHECKOUT / "core" / "henshin":
@@ -66,7 +70,7 @@ def data_folder(kind: Kind) -> Path:
 
 
 def user_cache() -> Path:
-    """Return the user's folder for what is costly to make: ``$HENSHIN_CACHE``, else the system's place for it."""
+    """Return the user's cache folder: ``$HENSHIN_CACHE``, else henshin's cache folder on this system."""
     named = os.environ.get("HENSHIN_CACHE")
     if named:
         return Path(named).expanduser()
@@ -88,7 +92,10 @@ def hash_open(file: BufferedReader) -> str:
 
 
 def hash_text(text: str) -> str:
-    """Return the SHA-256 of a text, for a source that is no file: its name says what its content depends on."""
+    """Return the SHA-256 of a text in hexadecimal.
+
+    It stands for the content of a source that is not a file: the text names all that the content depends on.
+    """
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -96,7 +103,7 @@ FOLDER_VARIABLE = "HENSHIN_MODELS"
 
 
 def user_folder() -> Path:
-    """Return the user's folder of models: ``$HENSHIN_MODELS``, else the system's place for henshin's data."""
+    """Return the user's folder of models: ``$HENSHIN_MODELS``, else ``models`` in henshin's data folder."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named).expanduser()

@@ -1,4 +1,4 @@
-"""How henshin puts names and reasons into one line of text."""
+"""Text for messages: names, lists, counts and exceptions in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST_REASON = 300
 
 
 def name_problem(name: str) -> str | None:
-    """Say why a name cannot be that of a file or folder on every system, or None if it can."""
+    """Return why a name cannot name a file or folder on every system, or None if it can."""
     if name and not name.startswith(".") and not any(sign in '/\\:*?"<>|' or sign < " " for sign in name):
         return None
     return 'cannot name a file or folder; leave out / \\ : * ? " < > | and a dot in front'
@@ -23,39 +23,39 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
 
 
-def a(noun: str) -> str:
-    """Return a noun with the article before it: "a sampler", "an encoder"."""
+def with_article(noun: str) -> str:
+    """Return a noun with its indefinite article: "a sampler", "an encoder"."""
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Return the names sorted and joined by commas, with "and N more" after the first ``most``."""
+def join_names(names: Iterable[str], most: int = 12) -> str:
+    """Return the sorted names joined by commas: the first ``most``, then "and N more"."""
     ordered = sorted(names)
-    shown = ", ".join(ordered[:most])
-    return f"{shown} and {len(ordered) - most} more" if len(ordered) > most else shown
+    text = ", ".join(ordered[:most])
+    return f"{text} and {len(ordered) - most} more" if len(ordered) > most else text
 
 
 def near_or_all(name: str, choices: Iterable[str]) -> str:
-    """Return what would be right instead of ``name``: the nearest choice, else all of them."""
+    """Return a hint for an unknown ``name``: the nearest choice, else all choices."""
     choices = list(choices)
-    return did_you_mean(name, choices) or (f"; there are: {listed(choices)}" if choices else "; there are none")
+    return did_you_mean(name, choices) or (f"; there are: {join_names(choices)}" if choices else "; there are none")
 
 
-def counted(kinds: dict[str, int]) -> str:
-    """Say how many there are of each kind, most first: "30 blurred, 2 empty".
+def join_counts(kinds: dict[str, int]) -> str:
+    """Return the count of each kind, the largest first: "30 blurred, 2 empty".
 
-    A kind that is a noun is written in the plural ("near-duplicates"); of one it loses its s: "1 near-duplicate".
+    A kind that is a noun is given in the plural ("near-duplicates") and becomes singular for a count of 1.
     """
-    ordered = sorted(kinds.items(), key=lambda one: (-one[1], one[0]))
-    return ", ".join(f"{number} {_single(kind) if number == 1 else kind}" for kind, number in ordered)
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number} {_singular(kind) if number == 1 else kind}" for kind, number in ordered)
 
 
-def _single(kind: str) -> str:
+def _singular(kind: str) -> str:
     return kind.removesuffix("s") if not kind.endswith(("ss", "us", "is")) else kind
 
 
-def quoted(text: str, most: int = 60) -> str:
-    """Return a text in quotes, as Python writes it; of a long one the beginning."""
+def quote(text: str, most: int = 60) -> str:
+    """Return a text in quotes as Python writes it, shortened to ``most`` characters with "..."."""
     whole = repr(text)
     if len(whole) <= most:
         return whole
@@ -63,19 +63,19 @@ def quoted(text: str, most: int = 60) -> str:
     return f"{cut[: most - 4]}...{cut[-1]}"
 
 
-def flat(text: object) -> str:
-    """Return a text, or what an exception says, in one line."""
+def flatten(text: object) -> str:
+    """Return a text, or the message of an exception, as one line with single spaces."""
     return " ".join(str(text).split())
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an exception says, in one line, with its type where its text alone would not be understood.
+    """Return an exception as one line: its type and its message.
 
-    A SyntaxError keeps its file and line, an exception without text becomes the name of its type.
+    A SyntaxError gives its file and line; an exception without a message gives its type alone.
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: {error.msg}"
-    text = flat(error)
+    text = flatten(error)
     if len(text) > LONGEST_REASON:
         text = text[: LONGEST_REASON - 3] + "..."
     kind = type(error).__name__

@@ -116,7 +116,7 @@ def test_copies_and_faces_are_counted_in_words(place: Path, capsys: pytest.Captu
 def test_a_device_is_told_of_only_where_a_network_runs(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("henshin.runtime.device.cuda_obstacle", lambda _: "there is none")
+    monkeypatch.setattr("henshin.runtime.device.cuda_problem", lambda _: "there is none")
     Path("faces.yaml").write_text("name: faces\nstages:\n  - use: face_detect\n    second_pass: never\n")
     assert run("-i", "photos", "-o", "out") == 0
     assert run("-i", "photos", "-o", "out", "--dry-run") == 0

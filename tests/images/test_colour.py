@@ -22,8 +22,8 @@ from support.profiles import (
     p3_in_srgb,
 )
 
-from henshin.images import WriteOptions, colour, copied_as, encode, read
-from henshin.images.colour import is_srgb, space_of, to_srgb
+from henshin.images import WriteOptions, colour, copy_format, encode, read
+from henshin.images.colour import colour_space, is_srgb, to_srgb
 
 KEEP = WriteOptions(colour="keep")
 PLAIN = WriteOptions()
@@ -135,7 +135,7 @@ def test_own_profiles_are_what_they_say(pixels: Bytes) -> None:
     assert is_srgb(colour.srgb())
     assert len(colour.srgb()) < 700
     for made, reference in ((colour.display_p3(), p3_in_srgb), (colour.adobe_rgb(), adobe_in_srgb)):
-        assert space_of(made) == "RGB"
+        assert colour_space(made) == "RGB"
         assert np.abs(np.asarray(to_srgb(Image.fromarray(pixels), made)[0]) - reference(pixels)).max() <= 2
 
 
@@ -197,6 +197,6 @@ def test_a_file_may_be_copied_whatever_its_profile_unless_another_format_is_aske
 ) -> None:
     wide = read(stored(tmp_path / "w.png", Image.fromarray(pixels), P3)).metadata
     plain = read(stored(tmp_path / "p.png", Image.fromarray(pixels), SRGB)).metadata
-    assert [copied_as(one, how) for one in (wide, plain) for how in (PLAIN, KEEP)] == ["PNG"] * 4
-    assert copied_as(wide, WriteOptions(format="png")) == "PNG"
-    assert copied_as(wide, WriteOptions(format="jpeg")) is None
+    assert [copy_format(one, how) for one in (wide, plain) for how in (PLAIN, KEEP)] == ["PNG"] * 4
+    assert copy_format(wide, WriteOptions(format="png")) == "PNG"
+    assert copy_format(wide, WriteOptions(format="jpeg")) is None

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from support.images import colours
 from support.profiles import P3
 
-from henshin.images import only_picture
+from henshin.images import has_no_metadata
 
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"
 
@@ -46,15 +46,15 @@ def frames() -> dict[str, Any]:
     ],
 )
 def test_a_picture_alone(fmt: str, options: Any) -> None:
-    assert only_picture(saved(fmt, **options))
+    assert has_no_metadata(saved(fmt, **options))
 
 
 def test_other_kinds_of_a_picture_alone() -> None:
     image = Image.fromarray(colours((70, 50)))
-    assert only_picture(saved("JPEG", image.convert("CMYK")))
-    assert only_picture(saved("PNG", image.convert("P"), transparency=0))
+    assert has_no_metadata(saved("JPEG", image.convert("CMYK")))
+    assert has_no_metadata(saved("PNG", image.convert("P"), transparency=0))
     image.putalpha(100)
-    assert only_picture(saved("WEBP", image))
+    assert has_no_metadata(saved("WEBP", image))
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,17 @@ def test_other_kinds_of_a_picture_alone() -> None:
     ],
 )
 def test_a_picture_with_anything_else(fmt: str, options: Any) -> None:
-    assert not only_picture(saved(fmt, **options))
+    assert not has_no_metadata(saved(fmt, **options))
 
 
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP"])
 def test_what_is_appended_or_cut_off_is_no_picture_alone(fmt: str) -> None:
     data = saved(fmt)
-    assert not only_picture(data + b"film")
-    assert not only_picture(data + data)
-    assert not any(only_picture(data[:length]) for length in (0, 3, 15, 40, len(data) - 3))
+    assert not has_no_metadata(data + b"film")
+    assert not has_no_metadata(data + data)
+    assert not any(has_no_metadata(data[:length]) for length in (0, 3, 15, 40, len(data) - 3))
 
 
 def test_formats_that_cannot_be_searched() -> None:
-    assert not only_picture(saved("TIFF"))
-    assert not only_picture(saved("GIF"))
+    assert not has_no_metadata(saved("TIFF"))
+    assert not has_no_metadata(saved("GIF"))

@@ -17,8 +17,7 @@ from PIL import Image
 from support.images import check, colours, png16
 
 from henshin.errors import PictureError
-from henshin.images import decoding, read
-from henshin.images import io as image_io
+from henshin.images import MOST_PIXELS, decoding, read
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
@@ -89,7 +88,7 @@ def test_the_size_limit_is_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(PictureError, match="larger than 0 megapixels: 8 x 8"):
         read(tmp_path / "a.png")
-    assert image_io.MOST_PIXELS == 500_000_000
+    assert MOST_PIXELS == 500_000_000
 
 
 def test_large_pictures_and_odd_ones_print_no_warning(tmp_path: Path) -> None:
@@ -110,4 +109,4 @@ def test_large_pictures_and_odd_ones_print_no_warning(tmp_path: Path) -> None:
 
 def test_twice_the_size_at_which_pillow_warns_is_the_limit() -> None:
     assert Image.MAX_IMAGE_PIXELS is not None
-    assert 2 * Image.MAX_IMAGE_PIXELS == image_io.MOST_PIXELS
+    assert 2 * Image.MAX_IMAGE_PIXELS == MOST_PIXELS

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from henshin.errors import PictureError
-from henshin.images import WRITABLE, WriteOptions, copied_as, encode, output_format, read, write_bytes
+from henshin.images import WRITABLE, WriteOptions, copy_format, encode, output_format, read, write_bytes
 from henshin.images.picture import Metadata
 
 PLAIN = WriteOptions()
@@ -153,12 +153,12 @@ def test_the_longest_sides_are_the_encoders_own() -> None:
 
 
 def test_what_may_be_copied() -> None:
-    assert copied_as(Metadata(format="MPO"), PLAIN) == "JPEG", "two pictures, and both the user's"
-    assert copied_as(Metadata(format="GIF"), PLAIN) == "GIF", "though it cannot be written"
-    assert copied_as(Metadata(format="GIF"), WriteOptions(format="png")) is None
-    assert copied_as(Metadata(), PLAIN) is None
+    assert copy_format(Metadata(format="MPO"), PLAIN) == "JPEG", "two pictures, and both the user's"
+    assert copy_format(Metadata(format="GIF"), PLAIN) == "GIF", "though it cannot be written"
+    assert copy_format(Metadata(format="GIF"), WriteOptions(format="png")) is None
+    assert copy_format(Metadata(), PLAIN) is None
     strip = WriteOptions(metadata="strip")
-    assert [copied_as(Metadata(format=fmt), strip) for fmt in ("PNG", "TIFF", "GIF")] == ["PNG", None, None]
+    assert [copy_format(Metadata(format=fmt), strip) for fmt in ("PNG", "TIFF", "GIF")] == ["PNG", None, None]
 
 
 def test_write_bytes_replaces_whole_files(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from henshin.config.options import ModelOption  # noqa: E402
 from henshin.errors import MissingError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
 from henshin.models.catalogue import list_models  # noqa: E402
-from henshin.models.requirements import fitting  # noqa: E402
+from henshin.models.requirements import suitable_models  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
 
@@ -139,8 +139,8 @@ def test_before_they_are_pulled_everything_says_how_they_are_had(place, capsys):
     assert how in said
     assert main(["models", "show", "sharp-x4"]) == 3
     assert "no model named 'sharp-x4'; there are: sharp-x2, sharp-x3" in capsys.readouterr().err
-    assert "sharp" in fitting(ModelStore(), ModelOption(kind="translator", enlarges=True))
-    assert "sharp" not in fitting(ModelStore(), ModelOption(kind="detector"))
+    assert "sharp" in suitable_models(ModelStore(), ModelOption(kind="translator", enlarges=True))
+    assert "sharp" not in suitable_models(ModelStore(), ModelOption(kind="detector"))
 
 
 def test_one_scales_name_pulls_all(place, unmade, capsys):

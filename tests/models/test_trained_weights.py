@@ -15,7 +15,7 @@ from henshin.errors import HenshinError
 from henshin.images import WriteOptions
 from henshin.models import ModelStore
 from henshin.models.requirements import model_problem
-from henshin.models.trained_weights import trained_at, weights_in
+from henshin.models.trained_weights import find_trained_weights, list_weight_files
 from henshin.pipeline import load
 from henshin.registry import build_registry
 
@@ -40,15 +40,15 @@ def store(place: Path) -> ModelStore:
 
 
 def test_runs_and_files_are_found_from_the_base_first(place: Path) -> None:
-    assert trained_at("run") == Path("run")
-    assert trained_at("../run", place / "other") == place / "other" / "../run"
-    assert trained_at("w.safetensors", place / "other") == Path("w.safetensors")
-    assert [trained_at(name) for name in ("other", "gone", "run/run.json", "run/checkpoints")] == [None] * 4
-    assert [one.name for one in weights_in(Path("run"))] == ["run.json", "state.json"]
-    assert weights_in(Path("run"))[1].read_text() == "2"  # the last one
-    assert weights_in(Path("w.safetensors")) == [Path("w.safetensors")]
+    assert find_trained_weights("run") == Path("run")
+    assert find_trained_weights("../run", place / "other") == place / "other" / "../run"
+    assert find_trained_weights("w.safetensors", place / "other") == Path("w.safetensors")
+    assert [find_trained_weights(name) for name in ("other", "gone", "run/run.json", "run/checkpoints")] == [None] * 4
+    assert [one.name for one in list_weight_files(Path("run"))] == ["run.json", "state.json"]
+    assert list_weight_files(Path("run"))[1].read_text() == "2"  # the last one
+    assert list_weight_files(Path("w.safetensors")) == [Path("w.safetensors")]
     with pytest.raises(HenshinError, match="young: this run has no checkpoint yet"):
-        weights_in(Path("young"))
+        list_weight_files(Path("young"))
 
 
 def test_only_options_that_say_so_take_them(place: Path) -> None:

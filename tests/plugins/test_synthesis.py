@@ -16,7 +16,7 @@ from support.synthesis import LAYERS, LENGTH, MEAN, SIDE, expected, latents, map
 
 from henshin import Face, Frame, HenshinError, Stage
 from henshin.cli.base import load_registry
-from henshin.config.block_range import layers_of
+from henshin.config.block_range import styles_by_block
 from henshin.errors import PipelineError
 from henshin.models import ModelStore
 from henshin.pipeline import load
@@ -131,7 +131,7 @@ def test_a_block_has_the_styles_that_its_layers_take(form: Any, size: int) -> No
     network(styles)
     if form == "stylegan2":
         seen[-1].append(network.latent_shape[0] - 1)  # that of its colours alone
-    assert layers_of(network.latent_shape[0], form == "adain") == [tuple(taken) for taken in seen]
+    assert styles_by_block(network.latent_shape[0], form == "adain") == [tuple(taken) for taken in seen]
 
 
 def test_the_form_of_the_first_stylegan_has_two_styles_a_block(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from henshin.models import Contract, read_contract
 from henshin.runtime import Device, Model, OnnxSession, parse_device, resolve_device
 from henshin.runtime import device as device_module
 
-NO_GPU = device_module.cuda_obstacle(0) is not None
+NO_GPU = device_module.cuda_problem(0) is not None
 
 # -- Devices
 
@@ -71,9 +71,9 @@ def test_without_a_gpu_auto_says_why_and_the_rest_fails() -> None:
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
 def test_a_driver_without_the_libraries_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    device_module.cuda_obstacle.cache_clear()
+    device_module.cuda_problem.cache_clear()
     monkeypatch.setattr(device_module, "_driver_count", lambda: 1)
-    monkeypatch.setattr(device_module, "preload", lambda: None)
+    monkeypatch.setattr(device_module, "preload_cuda_libraries", lambda: None)
     monkeypatch.setattr(device_module, "CUDA", "XnnpackExecutionProvider")  # no build from PyPI opens it
     monkeypatch.setattr(device_module.onnxruntime(), "get_available_providers", lambda: ["XnnpackExecutionProvider"])
     try:
@@ -82,7 +82,7 @@ def test_a_driver_without_the_libraries_is_told_with_the_command(monkeypatch: py
         with pytest.raises(MissingError, match="none with number 3"):
             resolve_device("cuda:3")
     finally:
-        device_module.cuda_obstacle.cache_clear()
+        device_module.cuda_problem.cache_clear()
 
 
 @pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")

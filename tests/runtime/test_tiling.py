@@ -18,8 +18,8 @@ from support.runtime import model_of, pictures_of, spied, translated
 from henshin.errors import PictureError
 from henshin.models import Contract, read_contract
 from henshin.runtime import Device, Model, OnnxSession, OutOfMemoryError
-from henshin.runtime.tiled_picture import prepared
-from henshin.runtime.tiling import FADE, Window, smallest_side, up, usual_side, windows
+from henshin.runtime.tiled_picture import plan_tiles
+from henshin.runtime.tiling import FADE, Window, default_side, round_up, smallest_side, windows
 
 SIZES = st.tuples(st.integers(1, 70), st.integers(1, 70))
 
@@ -37,8 +37,8 @@ def test_windows_cover_a_picture_and_keep_their_distance(
     pieces = windows(height, width, side, reach, multiple, longest)
     (shape,) = {piece.shape for piece in pieces}
     least = smallest_side(reach, multiple)
-    assert shape[0] * shape[1] <= up(max(side, least), multiple) ** 2
-    assert longest is None or max(shape) <= up(max(longest, least), multiple)
+    assert shape[0] * shape[1] <= round_up(max(side, least), multiple) ** 2
+    assert longest is None or max(shape) <= round_up(max(longest, least), multiple)
     covered = np.zeros((height, width), int)
     for piece in pieces:
         for span, length in ((piece.rows, height), (piece.columns, width)):
@@ -64,7 +64,7 @@ def test_neighbours_share_the_pixels_of_the_fade(side: int, reach: int, multiple
 def test_windows_are_spread_evenly_and_cost_little(scale: int, most: float) -> None:
     """A photo of 24 megapixels at the reach of CARN: at x2 a quarter more work than for the whole, at any shape."""
     for height, width in ((4000, 6000), (6000, 4000), (1000, 24000)):
-        pieces = windows(height, width, usual_side("cpu", scale, 21), 21, 1)
+        pieces = windows(height, width, default_side("cpu", scale, 21), 21, 1)
         fed = sum(piece.shape[0] * piece.shape[1] for piece in pieces)
         assert fed < most * height * width
     assert len(windows(300, 870, 512, 21, 1)) == 1
@@ -76,10 +76,10 @@ def test_windows_are_spread_evenly_and_cost_little(scale: int, most: float) -> N
 
 def laid(height: int, width: int, scale: int, draw: Callable[[Window], Any], side: int = 30, reach: int = 4) -> Any:
     """The picture that comes of windows which a network draws like this."""
-    work = prepared(0, np.zeros((height, width, 3), np.uint8), Contract(reach=reach, scale=scale), side, None, 1)
+    work = plan_tiles(0, np.zeros((height, width, 3), np.uint8), Contract(reach=reach, scale=scale), side, None, 1)
     for window in work.windows:
         work.paste(window, draw(window), scale)
-    return work.finished(scale)
+    return work.result(scale)
 
 
 @settings(max_examples=60, deadline=None)
@@ -227,7 +227,8 @@ def test_when_memory_ends_within_a_picture_it_goes_on_in_smaller_tiles(
         assert np.abs(result.astype(int) - wanted).max() <= 1
     before = network.runs
     translated(model, pictures[1:2])
-    assert network.runs - before == len(windows(60, 60, model._side, 2, 1)), "the next picture begins with what fits"
+    tiles = windows(60, 60, model._tile_side, 2, 1)
+    assert network.runs - before == len(tiles), "the next picture begins with what fits"
 
 
 def test_what_would_be_too_large_for_a_picture_fails_before_the_work(

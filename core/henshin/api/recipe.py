@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from henshin.api.generator import GeneratorRegistry
 from henshin.api.training_data import PictureData
-from henshin.config.options import OptionPath, within
+from henshin.config.options import OptionPath, find_models
 from henshin.models.contract import Kind
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class RecipeConfig(BaseModel):
 
         Those of the data; a recipe that also shows other sizes adds them: ``{("grow", "64"): 64}``.
         """
-        return {(*path, "size"): data.size for path, data in within(self, PictureData)}
+        return {(*path, "size"): data.size for path, data in find_models(self, PictureData)}
 
 
 class NetworkChoice(BaseModel):

@@ -182,14 +182,14 @@ def _run_and_report(command: click.Command, name: str, words: list[str], verbosi
         print_problems(error)
         return _finish(error.exit_code, error, words)
     except Exception as error:
-        from henshin.text import flat
+        from henshin.text import flatten
 
         if isinstance(error, BrokenPipeError) or is_stdout_error(error):
             raise
         if verbosity.level > 0:
             traceback.print_exc()
         hint = "" if verbosity.level > 0 else " (-v shows where)"
-        print_error(f"unexpected {type(error).__name__}: {flat(error)}{hint}")
+        print_error(f"unexpected {type(error).__name__}: {flatten(error)}{hint}")
         return _finish(UNEXPECTED, error, words)
 
 

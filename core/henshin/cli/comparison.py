@@ -16,7 +16,7 @@ from henshin.cli.options import DeviceOptions
 from henshin.cli.output import format_count
 from henshin.errors import HenshinError, MissingError
 from henshin.files import exists
-from henshin.text import did_you_mean, listed
+from henshin.text import did_you_mean, join_names
 
 if TYPE_CHECKING:
     from henshin.cli.progress import LineReporter
@@ -61,7 +61,7 @@ class Comparison:
         own = {one.own_scale() or DEFAULT_SCALES[-1] for one in self.pipelines} or {DEFAULT_SCALES[-1]}
         if len(own) > 1:
             raise HenshinError(
-                f"these pipelines enlarge by {listed(map(str, own))}; say with --scale what the sheet shows"
+                f"these pipelines enlarge by {join_names(map(str, own))}; say with --scale what the sheet shows"
             )
         return own.pop()
 
@@ -152,7 +152,7 @@ def is_pipeline(name: str, store: ModelStore, kinds: Sequence[str] = ("translato
     """
     from henshin.config.options import ModelOption
     from henshin.files import data_folder
-    from henshin.models.requirements import fitting
+    from henshin.models.requirements import suitable_models
     from henshin.models.store import SUFFIX, is_path
 
     if name.endswith((".yaml", ".yml")):
@@ -166,9 +166,9 @@ def is_pipeline(name: str, store: ModelStore, kinds: Sequence[str] = ("translato
     ready = [path.stem for path in data_folder("pipelines").glob("*.yaml")]
     if name in ready:
         return True
-    here = [one for kind in kinds for one in fitting(store, ModelOption(kind=kind))]
+    here = [one for kind in kinds for one in suitable_models(store, ModelOption(kind=kind))]
     families = [one.rpartition("-x")[0] for one in here if one.rpartition("-x")[2].isdigit()]
-    there_are = f"; models: {listed(here) or 'none'}; pipelines: {listed(ready) or 'none'}"
+    there_are = f"; models: {join_names(here) or 'none'}; pipelines: {join_names(ready) or 'none'}"
     hint = did_you_mean(name, [*families, *here, *ready]) or there_are
     raise MissingError(f"no model or pipeline named '{name}'{hint}")
 

@@ -14,7 +14,7 @@ from henshin.cli.base import print_line
 from henshin.cli.output import format_count, format_duration, format_passed_over, format_table, make_printable
 from henshin.engine.record.manifest import FOLDER, RECORD
 from henshin.files import is_file
-from henshin.text import counted
+from henshin.text import join_counts
 
 if TYPE_CHECKING:
     from henshin.engine import Status, Summary
@@ -145,7 +145,7 @@ def summary_lines(summary: Summary, level: int) -> Iterator[str]:
 def _dropped_lines(summary: Summary) -> Iterator[str]:
     """Yield the number of dropped pictures in the whole record, by reason and stage, and the sheets that show them."""
     total = sum(sum(kinds.values()) for kinds in summary.dropped.values())
-    reasons = "; ".join(f"{counted(kinds)} ({stage})" for stage, kinds in summary.dropped.items())
+    reasons = "; ".join(f"{join_counts(kinds)} ({stage})" for stage, kinds in summary.dropped.items())
     yield f"  dropped so far {total}: {reasons}"
     if summary.sheets:
         names = ", ".join(Path(sheet).name for sheet in summary.sheets)

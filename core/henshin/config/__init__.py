@@ -1,1 +1,1 @@
-"""Configuration: YAML with line marks, validation against pydantic models, options and overrides."""
+"""Configuration: YAML with line numbers, validation against pydantic models, kinds of options, and overrides."""

@@ -1,4 +1,4 @@
-"""Which blocks of a network an option names: `from` and `to`, or the `last` so many; and which styles they take."""
+"""A range of a network's blocks as an option (`from` and `to`, or `last`), and the styles that belong to each block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from henshin.errors import HenshinError
 
 
 class BlockRange(BaseModel):
-    """Blocks counted from 1, the one of the smallest pictures."""
+    """A range of blocks. They are counted from 1, beginning with the block of the smallest pictures."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -19,13 +19,16 @@ class BlockRange(BaseModel):
     last: int | None = Field(None, ge=1, le=1000, description="In place of both: so many blocks, the last ones.")
 
     @model_validator(mode="after")
-    def _once(self) -> BlockRange:
+    def _check_last(self) -> BlockRange:
         if self.last is not None and (self.first is not None or self.to is not None):
             raise ValueError("'last' says which blocks; 'from' and 'to' would say it again")
         return self
 
     def numbers(self, count: int) -> range:
-        """Return the blocks, of a network that has so many. Errors: HenshinError for blocks that are not there."""
+        """Return the numbers of the blocks in a network of ``count`` blocks.
+
+        Errors: HenshinError for a block that the network does not have.
+        """
         if self.last is not None and self.last > count:
             raise HenshinError(f"the last {self.last} blocks are asked for, and there are {count}")
         first, to = (self.first or 1, self.to or count) if self.last is None else (count - self.last + 1, count)
@@ -34,12 +37,12 @@ class BlockRange(BaseModel):
         return range(first, to + 1)
 
 
-def layers_of(layers: int, adain: bool = False) -> list[tuple[int, ...]]:
-    """Return for each block which of `layers` styles are its own; a style that two blocks take is the later one's.
+def styles_by_block(layers: int, adain: bool = False) -> list[tuple[int, ...]]:
+    """Return for each block the indices of its styles among ``layers``. A style of two blocks belongs to the later one.
 
-    A block's way to RGB takes the style of the next block's first layer, and that of the last block the last style. In
-    the AdaIN form, whose first block has two layers as well, each block has two styles.
-    Errors: HenshinError when blocks of two layers do not come out even.
+    The RGB layer of a block uses the style of the next block's first layer; that of the last block uses the last style.
+    With ``adain`` the first block has two layers too, so each block has two styles.
+    Errors: HenshinError for an odd number of styles, or fewer than two.
     """
     if layers < 2 or layers % 2:
         raise HenshinError(f"of {layers} styles it is not known which belong to which block")

@@ -1,4 +1,7 @@
-"""Options whose types bear a mark (`FileName`, `ModelName`, `FolderName`, ...), found beside their values."""
+"""Marked option types (`FileName`, `ModelName`, `FolderName`, ...), and the search for marked options.
+
+A marker in the annotation of an option (`Annotated[str, FileOption()]`) says what its text names.
+"""
 
 from __future__ import annotations
 
@@ -9,111 +12,113 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field
 
-MarkT = TypeVar("MarkT")
+MarkerT = TypeVar("MarkerT")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 OptionPath = tuple[str | int, ...]
 
 
-def find_options(config: BaseModel, kind: type[MarkT], of: type[Any] = str) -> Iterator[tuple[OptionPath, Any, MarkT]]:
-    """Yield (path, value, mark) of every option, also within others, whose type bears a mark of this kind.
+def find_options(
+    config: BaseModel, kind: type[MarkerT], of: type[Any] = str
+) -> Iterator[tuple[OptionPath, Any, MarkerT]]:
+    """Yield (path, value, marker) of every option whose type has a marker of this kind, nested options included.
 
-    Values that are no ``of`` are passed over: a text that names a folder may also be null, or a list of texts.
+    Only values of the type ``of`` count: an option that names a folder may also be null, or a list of texts.
     """
     for key, field in type(config).model_fields.items():
-        for rest, value, mark in _marked_in(_whole(field), getattr(config, key), kind, None, of):
-            yield (field.alias or key, *rest), value, mark
+        for rest, value, marker in _find_in(_full_annotation(field), getattr(config, key), kind, None, of):
+            yield (field.alias or key, *rest), value, marker
 
 
-def option_markers(config: type[BaseModel], kind: type[MarkT]) -> Iterator[MarkT]:
-    """Yield the marks of this kind that the types of a configuration's options bear, whatever their values may be."""
+def option_markers(config: type[BaseModel], kind: type[MarkerT]) -> Iterator[MarkerT]:
+    """Yield the markers of this kind in the types of a configuration's options, nested options included."""
     for field in config.model_fields.values():
-        yield from _marks_in(_whole(field), kind)
+        yield from _markers_in(_full_annotation(field), kind)
 
 
-def _marks_in(annotation: Any, kind: type[MarkT]) -> Iterator[MarkT]:
+def _markers_in(annotation: Any, kind: type[MarkerT]) -> Iterator[MarkerT]:
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
-        yield from (one for one in arguments[1:] if isinstance(one, kind))
+        yield from (argument for argument in arguments[1:] if isinstance(argument, kind))
         arguments = arguments[:1]
     if get_origin(annotation) is not Literal:
         for argument in arguments:
-            yield from _marks_in(argument, kind)
+            yield from _markers_in(argument, kind)
 
 
-def find_option_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkT]) -> Iterator[Any]:
-    """Yield what ``find_options`` does from plain values, as JSON keeps them, even where some are no longer valid."""
+def find_option_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkerT]) -> Iterator[Any]:
+    """Yield what ``find_options`` yields, from plain values as JSON holds them. Invalid values are allowed."""
     for key, field in config.model_fields.items():
-        called = key if key in values else field.alias or key
-        if called in values:
-            for rest, value, mark in _marked_in(_whole(field), values[called], kind, None, str):
-                yield (called, *rest), value, mark
+        name = key if key in values else field.alias or key
+        if name in values:
+            for rest, value, marker in _find_in(_full_annotation(field), values[name], kind, None, str):
+                yield (name, *rest), value, marker
 
 
-def within(value: Any, kind: type[ModelT], path: OptionPath = ()) -> Iterator[tuple[OptionPath, ModelT]]:
-    """Yield (path, model) of every model of this kind that a configuration holds, itself included."""
+def find_models(value: Any, kind: type[ModelT], path: OptionPath = ()) -> Iterator[tuple[OptionPath, ModelT]]:
+    """Yield (path, model) of every pydantic model of this kind in a configuration, itself included."""
     if isinstance(value, BaseModel):
         if isinstance(value, kind):
             yield path, value
         for key, field in type(value).model_fields.items():
-            yield from within(getattr(value, key), kind, (*path, field.alias or key))
+            yield from find_models(getattr(value, key), kind, (*path, field.alias or key))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from within(item, kind, (*path, index))
+            yield from find_models(item, kind, (*path, index))
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from within(item, kind, (*path, key))
+            yield from find_models(item, kind, (*path, key))
 
 
-def _whole(field: Any) -> Any:
-    """The annotation of a field with the marks that pydantic took off it."""
+def _full_annotation(field: Any) -> Any:
+    """Return the annotation of a field, with the metadata that pydantic separates from it."""
     return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
 
 
-def _marked_in(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[Any]) -> Iterator[Any]:
-    """Follow an annotation and a value side by side down to the values that are marked."""
+def _find_in(annotation: Any, value: Any, kind: type[Any], marker: Any, of: type[Any]) -> Iterator[Any]:
+    """Walk an annotation and its value together; yield (path, value, marker) of each marked value."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        marks = [one() if one is kind else one for one in arguments[1:]]
-        mark = next((one for one in marks if isinstance(one, kind)), mark)
-        yield from _marked_in(arguments[0], value, kind, mark, of)
+        metadata = [item() if item is kind else item for item in arguments[1:]]
+        marker = next((item for item in metadata if isinstance(item, kind)), marker)
+        yield from _find_in(arguments[0], value, kind, marker, of)
     elif origin in (Union, types.UnionType):
-        if not any(get_origin(one) is Literal and value in get_args(one) for one in arguments):
-            found = (item for one in arguments for item in _marked_in(one, value, kind, mark, of))
+        if not any(get_origin(member) is Literal and value in get_args(member) for member in arguments):
+            found = (item for member in arguments for item in _find_in(member, value, kind, marker, of))
             yield from {(path, own): (path, item, own) for path, item, own in found}.values()
     elif isinstance(value, of):
-        if mark is not None and origin is not Literal and annotation is not types.NoneType:
-            yield (), value, mark
+        if marker is not None and origin is not Literal and annotation is not types.NoneType:
+            yield (), value, marker
     else:
-        yield from _inside(annotation, value, kind, mark, of)
+        yield from _find_in_container(annotation, value, kind, marker, of)
 
 
-def _inside(annotation: Any, value: Any, kind: type[Any], mark: Any, of: type[Any]) -> Iterator[Any]:
-    """The same for what a model, a list or a mapping holds."""
+def _find_in_container(annotation: Any, value: Any, kind: type[Any], marker: Any, of: type[Any]) -> Iterator[Any]:
+    """Yield what ``_find_in`` yields for the items of a model, a list or a mapping."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if isinstance(value, BaseModel):
         yield from find_options(value, kind, of)
     elif isinstance(value, list | tuple | set | frozenset):
-        inner = [one for one in arguments if one is not Ellipsis] or [of]
+        item_types = [argument for argument in arguments if argument is not Ellipsis] or [of]
         for index, item in enumerate(value):
-            of_item = inner[index] if origin is tuple and index < len(inner) else inner[-1]
-            found = _marked_in(of_item, item, kind, mark, of)
-            yield from (((index, *rest), one, own) for rest, one, own in found)
+            item_type = item_types[index] if origin is tuple and index < len(item_types) else item_types[-1]
+            found = _find_in(item_type, item, kind, marker, of)
+            yield from (((index, *rest), part, own) for rest, part, own in found)
     elif isinstance(value, dict) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield from find_option_values(annotation, value, kind)
     elif isinstance(value, dict):
-        of_item = arguments[1] if len(arguments) == 2 else of
+        item_type = arguments[1] if len(arguments) == 2 else of
         for key, item in value.items():
-            yield from (((key, *rest), one, own) for rest, one, own in _marked_in(of_item, item, kind, mark, of))
+            yield from (((key, *rest), part, own) for rest, part, own in _find_in(item_type, item, kind, marker, of))
 
 
 @dataclass(frozen=True, slots=True)
 class FolderOption:
-    """Marks an option of a recipe whose value is a folder, relative to the run's YAML.
+    """Marker of a recipe's option whose value is a folder, relative to the run's YAML.
 
-    That it is there is checked before anything runs; with ``pictures`` also that it holds some. A model says of it
-    its last name alone, for where pictures lie is nobody's business.
+    The folder must exist before anything runs; with ``pictures`` it must hold pictures. An exported model states only
+    the last part of the path, to keep the user's folders private.
     """
 
     pictures: bool = True
@@ -123,12 +128,12 @@ FolderName = Annotated[str, FolderOption()]
 """A folder of pictures that a recipe reads; ``run.folders(value)`` gives its path."""
 
 FolderNames = FolderName | Annotated[tuple[FolderName, ...], Field(min_length=1)]
-"""One such folder, or a list of them."""
+"""One folder of pictures, or a list of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartOption:
-    """Marks an option that names weights to begin with; that they are there is checked before anything runs."""
+    """Marker of an option that names initial weights. They must exist before anything runs."""
 
 
 StartName = Annotated[str, StartOption()]
@@ -137,14 +142,14 @@ StartName = Annotated[str, StartOption()]
 
 @dataclass(frozen=True, slots=True)
 class ModelOption:
-    """Marks an option whose value names a model, so that a missing one is told before anything runs.
+    """Marker of an option whose value names a model. A missing or unsuitable model is refused before anything runs.
 
-    Without ``contract`` any listed ONNX network will do, such as a detector that a stage itself knows how to feed.
-    ``kind`` is the only kind that will do ("translator", "sampler", "mapping", "synthesis", "encoder", "detector"),
-    also as NAME of NAME-mapping and NAME-synthesis; ``enlarges`` says that it must give larger pictures than it takes;
-    others are refused beforehand. ``scale`` names the option beside it that says how many times larger: more than the
-    model offers is refused as well. ``trained`` says that the path of weights will do too, a training run's folder or a
-    .safetensors file, which the stage itself makes use of.
+    ``contract``: the model needs a contract; otherwise any listed ONNX network is accepted, such as a detector that the
+    stage itself knows how to feed. ``kind``: the only kind accepted ("translator", "sampler", "mapping", "synthesis",
+    "encoder", "detector"), also as NAME of NAME-mapping and NAME-synthesis. ``enlarges``: its output must be larger
+    than its input. ``scale``: the name of the sibling option that holds the factor; a factor above those of the model
+    is refused. ``trained``: the path of weights is accepted too, a training run's folder or a .safetensors file, which
+    the stage itself loads.
     """
 
     contract: bool = True
@@ -159,14 +164,14 @@ ANY_MODEL = ModelOption()
 
 @dataclass(frozen=True, slots=True)
 class AmountOption:
-    """Marks an option that says how many results there are and nothing of what each is: changed, none is redone."""
+    """Marker of an option that only sets the number of results: when it changes, finished results stay valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileOption:
-    """Marks an option whose value is the path of a file: what is in it counts, so work is redone when it changes.
+    """Marker of an option whose value is the path of a file. Results are made anew when the file's content changes.
 
-    That it is there is checked beforehand; with ``picture`` also that it can be read as one.
+    The file must exist before anything runs; with ``picture`` it must be a readable picture.
     """
 
     picture: bool = False
@@ -176,10 +181,10 @@ ModelName = Annotated[str, ANY_MODEL]
 """A model's name, or the path of an .onnx file (in a YAML relative to that file)."""
 
 TranslatorName = Annotated[str, ModelOption(kind="translator")]
-"""The same, of a model that turns pictures into pictures."""
+"""A model name or path as in ``ModelName``, of a model that turns pictures into pictures."""
 
 FileName = Annotated[str, FileOption()]
 """The path of a file that a stage reads, relative to the pipeline's file: ``context.base / name``."""
 
 PictureName = Annotated[str, FileOption(picture=True)]
-"""The same, of a picture."""
+"""The path of a picture, relative to the pipeline's file as in ``FileName``."""

@@ -1,4 +1,4 @@
-"""``--set a.b=VALUE``: values that the command line puts over those of a YAML file, before anything is checked."""
+"""Overrides: ``--set a.b=VALUE`` replaces a value of a YAML file before the file is checked."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ WHERE = "--set"
 
 
 def parse_override(text: str) -> tuple[list[str], Node]:
-    """Split ``a.b=VALUE`` into its path and its value, which is YAML (``[1, 2]``, ``true``, ``1e-4``).
+    """Split ``a.b=VALUE`` into its path and its value. The value is YAML: ``[1, 2]``, ``true``, ``1e-4``.
 
-    Errors: PipelineError.
+    Errors: PipelineError with every problem of the text.
     """
     address, sign, value = text.partition("=")
     path = [part.strip() for part in address.split(".")]
@@ -26,15 +26,15 @@ def parse_override(text: str) -> tuple[list[str], Node]:
         problems = error.problems
     if problems:
         hint = "; put the value in quotes if it is a text"
-        raise PipelineError([Problem(WHERE, None, f"{address}: {one.message}{hint}") for one in problems])
+        raise PipelineError([Problem(WHERE, None, f"{address}: {problem.message}{hint}") for problem in problems])
     return path, node
 
 
 def with_value(node: Node, path: Sequence[str], value: Node) -> Node:
-    """Return the node with the value at a path of keys replaced; mappings that are missing on the way are made."""
+    """Return the node with the value at a path of keys replaced. Missing mappings on the path are added."""
     if not path:
         return value
     key, rest = path[0], path[1:]
-    child = node.mapping.get(key, Node(value.mark, {}))
-    keys = {**node.keys, key: value.mark}
-    return Node(node.mark, {**node.mapping, key: with_value(child, rest, value)}, keys)
+    child = node.mapping.get(key, Node(value.position, {}))
+    keys = {**node.keys, key: value.position}
+    return Node(node.position, {**node.mapping, key: with_value(child, rest, value)}, keys)

@@ -1,4 +1,4 @@
-"""pydantic's errors told as ours: one line each, with the place in the YAML and what would be right."""
+"""Validation of YAML against pydantic models. Each problem is one line, with its place in the file and a correction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from henshin.config.yaml_reader import Node, Position, to_python
 from henshin.errors import Problem
-from henshin.text import did_you_mean, near_or_all, one_line, quoted
+from henshin.text import did_you_mean, near_or_all, one_line, quote
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -19,24 +19,24 @@ Path = tuple[str | int, ...]
 def validate(
     config_class: type[ConfigT], node: Node, where: str, prefix: str = "", leave_out: Collection[str] = ()
 ) -> tuple[ConfigT | None, list[Problem]]:
-    """Make a configuration from a YAML mapping, or say all that is wrong with it.
+    """Return the configuration that a YAML mapping gives, or None, with all problems.
 
-    ``where`` names the file, ``prefix`` what the options belong to (a stage's name, or "" for a whole file);
-    ``leave_out`` are keys of the mapping that are no options (``use``). An option that came from elsewhere
-    (``--set``) is reported with its own place.
+    ``where`` names the file; ``prefix`` is the owner of the options (a stage's name, or "" for a whole file);
+    ``leave_out`` holds the keys of the mapping that are not options (``use``). An option that comes from ``--set`` is
+    reported with that as its place.
     """
     data = {key: to_python(child) for key, child in node.mapping.items() if key not in leave_out}
     if not isinstance(node.value, dict) and node.value is not None:
-        what = f"{shown(to_python(node))} is not a mapping of options"
-        return None, [_problem(where, node.mark, prefix, what)]
+        what = f"{format_value(to_python(node))} is not a mapping of options"
+        return None, [_problem(where, node.position, prefix, what)]
     try:
         config = config_class.model_validate(data)
     except ValidationError as error:
-        return None, _tell(error, config_class, node, where, prefix)
-    except Exception as error:  # a plugin's own validator that breaks must not look like a fault of the engine
-        return None, [_problem(where, node.mark, prefix, f"its checks failed: {one_line(error)}")]
+        return None, _to_problems(error, config_class, node, where, prefix)
+    except Exception as error:  # an error inside a plugin's validator must not look like an error of the engine
+        return None, [_problem(where, node.position, prefix, f"its checks failed: {one_line(error)}")]
     problems = [
-        _problem(where, node.key_mark(key), label(prefix, (key,)), f"{shown(value)} is not a number")
+        _problem(where, node.key_position(key), label(prefix, (key,)), f"{format_value(value)} is not a number")
         for key, value in data.items()
         if isinstance(value, bool) and type(getattr(config, key, None)) in (int, float)
     ]
@@ -44,44 +44,44 @@ def validate(
 
 
 def locate(node: Node, location: Sequence[str | int]) -> tuple[Path, Position, Node]:
-    """Follow a path of keys and indices; return the part of it that is there, its place and its value.
+    """Follow a path of keys and indices. Return the part of the path that exists, its position and its value.
 
-    Steps that are not there are passed over: pydantic also names the members of a union in its locations.
+    Steps that do not exist are skipped: pydantic's locations also name the members of a union.
     """
     path: list[str | int] = []
-    mark = node.mark
+    position = node.position
     for step in location:
         if isinstance(step, str) and step in node.mapping:
-            mark, node = node.key_mark(step), node.mapping[step]
+            position, node = node.key_position(step), node.mapping[step]
         elif isinstance(step, int) and 0 <= step < len(node.items):
             node = node.items[step]
-            mark = node.mark
+            position = node.position
         else:
             continue
         path.append(step)
-    return tuple(path), mark, node
+    return tuple(path), position, node
 
 
-def shown(value: object) -> str:
-    """Show a value as its user wrote it, short."""
+def format_value(value: object) -> str:
+    """Return a value as YAML writes it, in at most about 60 characters."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return quoted(value)
+        return quote(value)
     if isinstance(value, dict):
         return "a mapping"
     text = f"{value:.12g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _problem(where: str, mark: Position, called: str, message: str) -> Problem:
-    return Problem(mark.where or where, mark.line, f"{called}: {message}" if called else message)
+def _problem(where: str, position: Position, name: str, message: str) -> Problem:
+    return Problem(position.where or where, position.line, f"{name}: {message}" if name else message)
 
 
 def label(prefix: str, path: Path) -> str:
-    """Return how an option is called in a problem: ``stage.option``, ``data.size``, ``rows[1].x``, counted from 1."""
+    """Return the name of an option in a problem: ``stage.option``, ``data.size``, ``rows[1].x`` (counted from 1)."""
     text = prefix
     for step in path:
         if isinstance(step, int):
@@ -91,38 +91,40 @@ def label(prefix: str, path: Path) -> str:
     return text
 
 
-def _tell(error: ValidationError, config_class: type[BaseModel], node: Node, where: str, prefix: str) -> list[Problem]:
-    """Turn pydantic's errors into problems: those of the members of one union become one."""
+def _to_problems(
+    error: ValidationError, config_class: type[BaseModel], node: Node, where: str, prefix: str
+) -> list[Problem]:
+    """Turn pydantic's errors into problems. The errors of all members of one union become one problem."""
     groups: dict[Path, list[tuple[Any, Position]]] = {}
     through_union: set[Path] = set()
-    for one in error.errors(include_url=False):
-        path, mark, _ = locate(node, one["loc"])
-        if one["type"] == "missing":
-            path = (*path, one["loc"][-1])
-        elif len(one["loc"]) > len(path):
+    for detail in error.errors(include_url=False):
+        path, position, _ = locate(node, detail["loc"])
+        if detail["type"] == "missing":
+            path = (*path, detail["loc"][-1])
+        elif len(detail["loc"]) > len(path):
             through_union.add(path)
-        groups.setdefault(path, []).append((one, mark))
+        groups.setdefault(path, []).append((detail, position))
     for path in [path for path in groups if path and _is_misspelt(path, groups, config_class)]:
         del groups[path]
     problems = []
     for path, errors in groups.items():
         deeper = any(other[: len(path)] == path and len(other) > len(path) for other in groups)
         if not (deeper and path in through_union):
-            called = label(prefix, path)
-            problems.append(_problem(where, errors[0][1], called, _message(errors, config_class, path)))
+            message = _message(errors, config_class, path)
+            problems.append(_problem(where, errors[0][1], label(prefix, path), message))
     return problems
 
 
 def _is_misspelt(
     path: Path, groups: Mapping[Path, Sequence[tuple[Any, Position]]], config_class: type[BaseModel]
 ) -> bool:
-    """Whether an option is missing only because its name is misspelt beside: that is told there."""
-    if {one["type"] for one, _ in groups[path]} != {"missing"}:
+    """Return whether an option is missing only because a sibling is its misspelt name, which has its own problem."""
+    if {detail["type"] for detail, _ in groups[path]} != {"missing"}:
         return False
     meant = did_you_mean(str(path[-1]), [str(path[-1])])
     return any(
         other[:-1] == path[:-1]
-        and {one["type"] for one, _ in errors} == {"extra_forbidden"}
+        and {detail["type"] for detail, _ in errors} == {"extra_forbidden"}
         and _no_such_option(config_class, other).endswith(meant)
         for other, errors in groups.items()
         if other
@@ -130,31 +132,31 @@ def _is_misspelt(
 
 
 def _message(errors: Sequence[tuple[Any, Position]], config_class: type[BaseModel], path: Path) -> str:
-    kinds = {one["type"] for one, _ in errors}
+    kinds = {detail["type"] for detail, _ in errors}
     if "extra_forbidden" in kinds:
         return _no_such_option(config_class, path)
     if "missing" in kinds:
         return _missing(config_class, path)
     first = errors[0][0]
     if len(errors) == 1:
-        what, right = _complaint(first)
+        what, right = _describe(first)
         if str(first["input"]).lower() == "none" and _may_be_null(config_class, path):
             right = f"{right + ', or ' if right else 'for none write '}null"
         return f"{what}; {right}" if right else what
-    rights = [right or what for what, right in map(_wish, (one for one, _ in errors))]
-    return f"{shown(first['input'])} is not right; {' or '.join(dict.fromkeys(rights))}"
+    rights = [right or what for what, right in map(_expected, (detail for detail, _ in errors))]
+    return f"{format_value(first['input'])} is not right; {' or '.join(dict.fromkeys(rights))}"
 
 
 def _no_such_option(config_class: type[BaseModel], path: Path) -> str:
     models = list(_models_at(config_class, path[:-1]))
-    if new := _renamed(models).get(str(path[-1])):
+    if new := _new_names(models).get(str(path[-1])):
         return f"now {new}"
     names = {field.alias or name for model in models for name, field in model.model_fields.items()}
     return f"no such option{near_or_all(str(path[-1]), names)}" if names else "no such option; there are no options"
 
 
-def _renamed(models: Iterable[type[BaseModel]]) -> dict[str, str]:
-    """Return {former name: name} of the options of these models, as their classes and those above them say."""
+def _new_names(models: Iterable[type[BaseModel]]) -> dict[str, str]:
+    """Return {former name: name} of the options of these models, from ``renamed`` of their classes and base classes."""
     classes = [cls for model in models for cls in reversed(model.__mro__)]
     return {old: new for cls in classes for old, new in vars(cls).get("renamed", {}).items()}
 
@@ -184,7 +186,7 @@ _NOUNS = {
     "finite_number": "a finite number",
 }
 
-# What is wrong, and what would be right; the words in braces come from pydantic.
+# pydantic's type of error -> (problem, correction); the names in braces are keys of the error's context.
 _BOUNDS = {
     "greater_than_equal": ("is too small", "at least {ge}"),
     "greater_than": ("is too small", "more than {gt}"),
@@ -201,30 +203,30 @@ _BOUNDS = {
 }
 
 
-def _complaint(error: Any) -> tuple[str, str]:
-    """Return what is wrong with one value, and what would be right ("" where that is said already)."""
+def _describe(error: Any) -> tuple[str, str]:
+    """Return the problem of one value and the correction ("" where the problem already contains it)."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"])), ""
-    # NaN fails whichever bound is looked at first; --set gives it as a text
+    # NaN fails whichever bound is checked first; --set gives it as a text.
     if value != value or (kind.startswith(("greater_than", "less_than")) and str(value).strip().lower() == "nan"):
         return "nan is not a number", ""
     if kind in _BOUNDS:
         what, right = _BOUNDS[kind]
-        context = {key: shown(bound) if isinstance(bound, float) else bound for key, bound in context.items()}
-        return f"{shown(value)} {what}", right.format(**context) + _near_choice(kind, value, context)
+        context = {key: format_value(bound) if isinstance(bound, float) else bound for key, bound in context.items()}
+        return f"{format_value(value)} {what}", right.format(**context) + _near_choice(kind, value, context)
     noun = _noun(kind)
     if noun and value is None:
         return "has no value", f"{noun} is wanted"
     if noun:
         hint = "put it in quotes" if noun == "a text" and isinstance(value, int | float) else ""
-        return f"{shown(value)} is not {noun}", hint
+        return f"{format_value(value)} is not {noun}", hint
     return error["msg"][:1].lower() + error["msg"][1:], ""
 
 
-def _wish(error: Any) -> tuple[str, str]:
-    """Return what one member of a union would have taken."""
-    what, right = _complaint(error)
+def _expected(error: Any) -> tuple[str, str]:
+    """Return the problem of one member of a union, and the value that the member accepts."""
+    what, right = _describe(error)
     return what, _noun(error["type"]) or right
 
 
@@ -257,7 +259,7 @@ def _field(model: type[BaseModel], key: str) -> Any:
 
 
 def _models_at(config_class: type[BaseModel], path: Path) -> Iterator[type[BaseModel]]:
-    """Yield the models that may stand at a path of keys (indices stay within the same annotation)."""
+    """Yield the pydantic models that a path of keys may lead to (indices stay within the same annotation)."""
     models = [config_class]
     for step in path:
         if isinstance(step, str):
@@ -267,7 +269,7 @@ def _models_at(config_class: type[BaseModel], path: Path) -> Iterator[type[BaseM
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the models that a value of this type may be or hold."""
+    """Yield the pydantic models that a value of this type may be or contain."""
     if get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):

@@ -1,8 +1,8 @@
-"""YAML read as values that know their lines, without running anything and within limits.
+"""A YAML reader whose values know their lines. It constructs no Python objects and limits size, depth and count.
 
-Plain words mean what YAML 1.2's core schema says: ``1e-4`` is a number, ``true`` and ``false`` are the only booleans
-(``on``, ``yes``, ``no`` stay texts), ``012`` is twelve, a date stays a text. A merge key (``<<: *base``) works; a
-duplicate key and an unknown tag are problems; ``!!str``, ``!!int``, ``!!float``, ``!!bool`` and ``!!null`` are known.
+Plain scalars follow the core schema of YAML 1.2: ``1e-4`` is a number, ``true`` and ``false`` are the only booleans
+(``on``, ``yes``, ``no`` are texts), ``012`` is twelve, a date is a text. A merge key (``<<: *base``) works. A duplicate
+key and an unknown tag are problems; ``!!str``, ``!!int``, ``!!float``, ``!!bool`` and ``!!null`` are known tags.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from henshin.errors import PipelineError, Problem
-from henshin.text import flat, quoted
+from henshin.text import flatten, quote
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 10_000
@@ -27,7 +27,7 @@ Plain = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place: a line (from 1) of the file, or of what ``where`` names instead of it ("--set")."""
+    """A position in the file: a line (from 1). ``where`` names another source ("--set")."""
 
     line: int | None = None
     where: str | None = None
@@ -35,29 +35,29 @@ class Position:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A value with its place. A mapping also keeps the place of each key in ``keys``. Nodes are never changed."""
+    """A value with its position. ``keys`` holds the position of each key of a mapping. Nodes are not changed."""
 
-    mark: Position
+    position: Position
     value: Plain | list[Node] | dict[str, Node]
     keys: dict[str, Position] = field(default_factory=dict)
 
     @property
     def mapping(self) -> dict[str, Node]:
-        """The entries of a mapping; empty for anything else."""
+        """Entries of a mapping; empty for any other value."""
         return self.value if isinstance(self.value, dict) else {}
 
     @property
     def items(self) -> list[Node]:
-        """The items of a list; empty for anything else."""
+        """Items of a list; empty for any other value."""
         return self.value if isinstance(self.value, list) else []
 
-    def key_mark(self, key: str) -> Position:
-        """Return the place of a key, or of the whole mapping when it has no such key."""
-        return self.keys.get(key, self.mark)
+    def key_position(self, key: str) -> Position:
+        """Return the position of a key, or of the whole mapping if it does not have the key."""
+        return self.keys.get(key, self.position)
 
 
 def to_python(node: Node) -> Any:
-    """Return the plain lists, dicts and scalars of a node."""
+    """Return a node as plain lists, dicts and scalars."""
     if isinstance(node.value, dict):
         return {key: to_python(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
@@ -68,17 +68,18 @@ def to_python(node: Node) -> Any:
 def load_yaml(path: Path, where: str | None = None, problems: list[Problem] | None = None) -> Node:
     """Read a YAML file whose top level is a mapping.
 
-    ``where`` names the file in problems (default: the path). What is wrong but lets the rest be understood (a
-    duplicate key, an unknown tag) is added to ``problems`` when that is given.
+    ``where`` names the file in problems (default: the path). Problems after which reading can go on (a duplicate key,
+    an unknown tag) are added to ``problems`` if that is given.
 
-    Errors: PipelineError with all that is wrong: unreadable, too big, not UTF-8, not YAML, not a mapping.
+    Errors: PipelineError for a file that is unreadable, too large, not UTF-8, not YAML or not a mapping; without
+    ``problems`` for every problem.
     """
     where = str(path) if where is None else where
     found: list[Problem] = []
     root = parse(_text(path, where), where, found)
     if not isinstance(root.value, dict):
         what = "the file is empty" if root.value is None else f"the file holds {kind_of(root.value)}"
-        raise PipelineError([Problem(where, root.mark.line, f"{what}; 'key: value' lines are wanted")])
+        raise PipelineError([Problem(where, root.position.line, f"{what}; 'key: value' lines are wanted")])
     if found and problems is None:
         raise PipelineError(found)
     if problems is not None:
@@ -87,9 +88,9 @@ def load_yaml(path: Path, where: str | None = None, problems: list[Problem] | No
 
 
 def parse(text: str, where: str, problems: list[Problem], lines: bool = True) -> Node:
-    """Turn the text of one YAML value into a Node; ``lines=False`` marks everything with ``where`` alone.
+    """Parse the text of one YAML value. With ``lines=False`` every position is ``where`` without a line.
 
-    Errors: PipelineError for what cannot be parsed; other problems are added to ``problems``.
+    Errors: PipelineError for a text that cannot be parsed; other problems are added to ``problems``.
     """
     try:
         root = _Loader(text).get_single_node()
@@ -102,7 +103,7 @@ def parse(text: str, where: str, problems: list[Problem], lines: bool = True) ->
 
 
 def kind_of(value: object) -> str:
-    """Name the kind of a value as a user of YAML would."""
+    """Return the kind of a value in words: "a mapping", "a list", "a text", ..."""
     kinds = ((bool, "true or false"), (dict, "a mapping"), (list, "a list"), (str, "a text"), (int | float, "a number"))
     return next((name for kind, name in kinds if isinstance(value, kind)), "nothing")
 
@@ -123,23 +124,23 @@ def _text(path: Path, where: str) -> str:
 
 
 def _syntax(error: yaml.YAMLError, text: str) -> tuple[int | None, str]:
-    """Return the line and one line of words for what PyYAML cannot parse."""
+    """Return the line and the message of one of PyYAML's errors."""
     if isinstance(error, yaml.reader.ReaderError):
         return text.count("\n", 0, error.position) + 1, "holds a character that is not allowed in YAML"
     mark = getattr(error, "problem_mark", None)
-    said = flat(getattr(error, "problem", None) or error)
+    problem = flatten(getattr(error, "problem", None) or error)
     context = getattr(error, "context", None)
     if isinstance(error, yaml.composer.ComposerError) and not context:
-        message = said
+        message = problem
     else:
-        message = f"not valid YAML: {said}" + (f" ({context})" if context else "")
-    if "'\\t'" in said:
+        message = f"not valid YAML: {problem}" + (f" ({context})" if context else "")
+    if "'\\t'" in problem:
         message += "; indent with spaces, not tabs"
     return (None if mark is None else mark.line + 1), message
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's composer with YAML 1.2's core schema and with limits. Nothing is ever constructed."""
+    """PyYAML's composer with the core schema of YAML 1.2 and with limits. Its constructor is not used."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
@@ -185,7 +186,7 @@ def _float(text: str) -> float:
 
 
 def _string(text: str) -> str:
-    """Join the halves of a character that JSON writes as two escapes; half a one alone is a ValueError."""
+    """Join surrogate pairs, which JSON writes as two escapes. Errors: ValueError for an unpaired surrogate."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
@@ -203,98 +204,100 @@ _COLLECTIONS = (_PREFIX + "map", _PREFIX + "seq")
 
 
 class _Builder:
-    """Turns PyYAML's graph into Nodes: each anchor once, counted as often as it is used."""
+    """Converts PyYAML's graph into Nodes. An anchor is converted once and counted at each use."""
 
     def __init__(self, where: str, problems: list[Problem], lines: bool) -> None:
         self.where = where
         self.problems = problems
         self.lines = lines
-        self.done: dict[int, tuple[Node, int, int]] = {}
-        self.open: set[int] = set()
+        self.finished: dict[int, tuple[Node, int, int]] = {}
+        self.in_progress: set[int] = set()
 
     def build(self, source: yaml.Node) -> tuple[Node, int, int]:
-        """Return the Node with the number of values and of levels in it, aliases counted each time."""
+        """Return (node, number of values, number of levels); an alias counts at each use."""
         key = id(source)
-        if key in self.open:
-            raise PipelineError([Problem(self.where, self.mark(source).line, "an anchor holds an alias of itself")])
-        if key not in self.done:
-            self.open.add(key)
-            self.done[key] = self.fresh(source)
-            self.open.remove(key)
-            _, count, depth = self.done[key]
+        if key in self.in_progress:
+            raise PipelineError(
+                [Problem(self.where, self.position_of(source).line, "an anchor holds an alias of itself")]
+            )
+        if key not in self.finished:
+            self.in_progress.add(key)
+            self.finished[key] = self.convert(source)
+            self.in_progress.remove(key)
+            _, count, depth = self.finished[key]
             if count > MAX_NODES or depth > MAX_DEPTH:
-                raise PipelineError([Problem(self.where, self.mark(source).line, _too_much(depth))])
-        return self.done[key]
+                raise PipelineError([Problem(self.where, self.position_of(source).line, _too_much(depth))])
+        return self.finished[key]
 
-    def fresh(self, source: yaml.Node) -> tuple[Node, int, int]:
-        mark = self.mark(source)
+    def convert(self, source: yaml.Node) -> tuple[Node, int, int]:
+        position = self.position_of(source)
         if source.tag not in _SCALARS and source.tag not in _COLLECTIONS:
             tag = source.tag.replace(_PREFIX, "!!")
-            self.tell(mark, f"the tag {tag} is not allowed; write the plain value")
-            return Node(mark, None), 1, 1
+            self.report(position, f"the tag {tag} is not allowed; write the plain value")
+            return Node(position, None), 1, 1
         if isinstance(source, yaml.MappingNode):
-            return self.mapping(source, mark)
+            return self.mapping(source, position)
         if isinstance(source, yaml.SequenceNode):
             built = [self.build(child) for child in source.value]
-            return Node(mark, [node for node, _, _ in built]), *_measure(built)
-        return Node(mark, self.scalar(source, mark)), 1, 1
+            return Node(position, [node for node, _, _ in built]), *_measure(built)
+        return Node(position, self.scalar(source, position)), 1, 1
 
-    def mapping(self, source: yaml.MappingNode, mark: Position) -> tuple[Node, int, int]:
-        own = Node(mark, {}, {})
-        merged = Node(mark, {}, {})
+    def mapping(self, source: yaml.MappingNode, position: Position) -> tuple[Node, int, int]:
+        own = Node(position, {}, {})
+        merged = Node(position, {}, {})
         built = []
         for key_source, value_source in source.value:
-            key_mark = self.mark(key_source)
+            key_position = self.position_of(key_source)
             value = self.build(value_source)
             built.append(value)
-            key = self.key(key_source, key_mark)
+            key = self.key(key_source, key_position)
             if key is None:
                 continue
             if key_source.tag == _PREFIX + "merge":
-                self.merge(merged, value[0], key_mark)
+                self.merge(merged, value[0], key_position)
             elif key in own.mapping:
                 place = f" (first on line {own.keys[key].line})" if self.lines else ""
-                self.tell(key_mark, f"the key '{key}' is here twice{place}")
+                self.report(key_position, f"the key '{key}' is here twice{place}")
             else:
                 own.mapping[key] = value[0]
-                own.keys[key] = key_mark
-        node = Node(mark, {**merged.mapping, **own.mapping}, {**merged.keys, **own.keys})
+                own.keys[key] = key_position
+        node = Node(position, {**merged.mapping, **own.mapping}, {**merged.keys, **own.keys})
         return node, *_measure(built)
 
-    def key(self, source: yaml.Node, mark: Position) -> str | None:
+    def key(self, source: yaml.Node, position: Position) -> str | None:
         if not isinstance(source, yaml.ScalarNode):
-            self.tell(mark, "a key must be a word, not a list or a mapping")
+            self.report(position, "a key must be a word, not a list or a mapping")
             return None
         try:
             return _string(source.value)
         except ValueError:
-            self.tell(mark, f"the key {quoted(source.value, 40)} holds half a character")
+            self.report(position, f"the key {quote(source.value, 40)} holds half a character")
             return None
 
-    def merge(self, into: Node, value: Node, mark: Position) -> None:
-        """Take over the entries of one mapping or of a list of them; the first to name a key has it."""
+    def merge(self, into: Node, value: Node, position: Position) -> None:
+        """Add the entries of a mapping, or of a list of mappings, to ``into``. The first value of a key counts."""
         parts = value.items or [value]
         if not all(isinstance(part.value, dict) for part in parts):
-            self.tell(mark, "'<<' takes an alias of a mapping, or a list of such aliases")
+            self.report(position, "'<<' takes an alias of a mapping, or a list of such aliases")
             return
         for part in parts:
             for key, child in part.mapping.items():
                 into.mapping.setdefault(key, child)
-                into.keys.setdefault(key, part.key_mark(key))
+                into.keys.setdefault(key, part.key_position(key))
 
-    def scalar(self, source: yaml.Node, mark: Position) -> Plain:
+    def scalar(self, source: yaml.Node, position: Position) -> Plain:
         try:
             return _SCALARS[source.tag](source.value)
         except (ValueError, KeyError):
             tag = source.tag.replace(_PREFIX, "!!")
-            self.tell(mark, f"{quoted(source.value, 40)} cannot be read as {tag}")
+            self.report(position, f"{quote(source.value, 40)} cannot be read as {tag}")
             return None
 
-    def mark(self, source: yaml.Node) -> Position:
+    def position_of(self, source: yaml.Node) -> Position:
         return Position(source.start_mark.line + 1) if self.lines else Position(None, self.where)
 
-    def tell(self, mark: Position, message: str) -> None:
-        self.problems.append(Problem(self.where, mark.line, message))
+    def report(self, position: Position, message: str) -> None:
+        self.problems.append(Problem(self.where, position.line, message))
 
 
 def _measure(built: list[tuple[Node, int, int]]) -> tuple[int, int]:

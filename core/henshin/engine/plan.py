@@ -155,5 +155,5 @@ def _stages(stages: StageRunner, base: Path, store: ModelStore, opened_by: dict[
 
 
 def _model(found: ResolvedModel, crops: bool) -> PlannedModel:
-    remark = "" if crops else found.contract.about_large
+    remark = "" if crops else found.contract.large_picture_note
     return PlannedModel(found.name, str(found.path), found.contract.licence, remark)

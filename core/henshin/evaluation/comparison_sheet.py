@@ -81,13 +81,13 @@ class Strip:
 
     def add(self, column: str, result: Picture, caption: str = "") -> None:
         """Add a method's result: its part in the window, or all of it, resized, if it has not the expected size."""
-        from henshin.images.resizing import fitted, resample
+        from henshin.images.resizing import fit_longest_side, resample
 
         height, width = self.source
         if self.window is not None and result.shape[:2] == (height * self.scale, width * self.scale):
             shown = self.window.cut(result, self.scale)
         else:
-            shown = resample(result, *fitted(result.shape[0], result.shape[1], self.cell))
+            shown = resample(result, *fit_longest_side(result.shape[0], result.shape[1], self.cell))
             caption = caption or _size(result)
         self.cells[column] = (shown, caption if self.captions else "")
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from henshin.errors import HenshinError, PictureError
-from henshin.text import listed
+from henshin.text import join_names
 
 if TYPE_CHECKING:
     from henshin.engine.preparation.input_files import SourceFile
@@ -148,7 +148,7 @@ def paired_set(path: str, truth: str, name: str, limit: int | None = None) -> Pi
             many = f"{len(found)} pictures" if found else "no picture"
             unfit.append((source.relative, f"{many} of its name in '{truth}'"))
     if not members:
-        shown = listed([source.relative for source in sources], 3)
+        shown = join_names([source.relative for source in sources], 3)
         raise HenshinError(f"no picture of '{path}' ({shown}) has one of its name in '{truth}'")
     return PictureSet(name, "paired", members, unfit)
 
@@ -165,5 +165,5 @@ def _list_pictures(paths: Sequence[str]) -> tuple[list[SourceFile], list[tuple[s
     if not listing.sources:
         reason = "".join(f": '{folder}' {cause}" for folder, cause in listing.unreadable[:1])
         reason = reason or "".join(f"; '{folder}' holds results and is left out" for folder in listing.excluded[:1])
-        raise HenshinError(f"no pictures in {listed([repr(path) for path in paths], 3)}{reason}")
+        raise HenshinError(f"no pictures in {join_names([repr(path) for path in paths], 3)}{reason}")
     return listing.sources, listing.unreadable

@@ -151,7 +151,7 @@ def _scales(store: ModelStore, name: str) -> dict[int, str]:
     """Return the full names of a model by scale. Errors: MissingError; HenshinError for one that is no translator."""
     for found in [store.find(name)] if store.halves(name) else store.family(name):
         if found.contract.kind != "translator":
-            raise HenshinError(found.contract.model_copy(update={"name": name}).no_translator)
+            raise HenshinError(found.contract.model_copy(update={"name": name}).not_translator_message)
     return store.scales(name)
 
 

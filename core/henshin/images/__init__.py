@@ -1,27 +1,27 @@
-"""Reading, writing and metadata: the only room that knows file formats.
+"""Images: the picture array, reading, writing, formats, metadata, colour profiles, resizing and measures.
 
-Everything here is light: Pillow and numpy load when the first picture is read or written.
+Everything handed on here loads quickly: Pillow and numpy load when the first picture is read or written.
 
 - ``read(path) -> Decoded``: picture ``(H, W, 3)`` uint8 sRGB upright, alpha ``(H, W)`` uint8 or None, ``Metadata``.
-  The same in two steps, for who wants more of the file that is read than its picture: ``opened(path)`` and
+  In two steps, to use the open file for more than its picture: ``open_picture(path)`` and
   ``read_open(file, suffix) -> Decoded``.
-- ``is_picture(path) -> bool``: by suffix, else by content. A damaged picture is a picture; a text file is none.
-- ``format_of(path) -> str | None``: what the file really holds (a PNG may be called .jpg), else what its suffix says.
+- ``is_picture(path) -> bool``: by suffix, else by content. A damaged picture is a picture; a text file is not.
+- ``format_of(path) -> str | None``: the format of the content (a PNG may be called .jpg), else that of the suffix.
 - ``output_format(source, wanted) -> str``: the format to write; ``suffix_for(format, original) -> str``: its suffix.
-- ``WriteOptions``: format, quality, metadata, colour, as the command line has them.
+- ``WriteOptions``: format, quality, metadata, colour, as on the command line.
 - ``encode(picture, alpha, metadata, fmt, options) -> bytes``: the whole file; ``write_bytes(path, data)``: atomic.
-- ``copied_as(metadata, options) -> str | None``: the format as which an untouched picture's own file may be copied.
-- ``only_picture(data) -> bool``: a file holds no metadata: with "strip" it may be copied too.
+- ``copy_format(metadata, options) -> str | None``: the format in which the file of an unchanged picture may be copied.
+- ``has_no_metadata(data) -> bool``: the file holds only its picture; with "strip" such a file may be copied too.
 - ``FORMATS``: suffix (lower case, with dot) -> Pillow's name of the format.
 
-What the reader and the writer have to say besides errors is appended to ``metadata.notes``.
+Notes of the reader and the writer, such as an approximate conversion, are appended to ``metadata.notes``.
 """
 
 from __future__ import annotations
 
-from henshin.images.containers import only_picture
+from henshin.images.containers import has_no_metadata
 from henshin.images.formats import FORMATS, WRITABLE, WriteOptions, format_of, is_picture, output_format, suffix_for
-from henshin.images.io import copied_as, encode, opened, read, read_open, write_bytes
+from henshin.images.io import copy_format, encode, open_picture, read, read_open, write_bytes
 from henshin.images.picture import MOST_PIXELS, Decoded
 
 __all__ = [
@@ -30,12 +30,12 @@ __all__ = [
     "WRITABLE",
     "Decoded",
     "WriteOptions",
-    "copied_as",
+    "copy_format",
     "encode",
     "format_of",
+    "has_no_metadata",
     "is_picture",
-    "only_picture",
-    "opened",
+    "open_picture",
     "output_format",
     "read",
     "read_open",

@@ -1,4 +1,4 @@
-"""Colour profiles: from that of a file to sRGB, and back. The only place that knows ImageCms (Little CMS)."""
+"""Colour profiles (ICC): conversion to sRGB and back, and standard profiles. Only this module uses ImageCms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 Space = Literal["RGB", "GRAY", "CMYK"]
 
-# Photographs are taken over colour by colour, with black on black. NOCACHE: one transform serves several threads.
+# Relative colorimetric with black point compensation suits photographs. NOCACHE: one transform serves several threads.
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOCACHE | ImageCms.Flags.HIGHRESPRECALC
@@ -23,8 +23,8 @@ _MODES: dict[Space, str] = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
 @lru_cache(maxsize=16)
-def space_of(icc: bytes) -> Space | None:
-    """Name the kind of pixels a profile is for, or None for a damaged profile or one of another kind."""
+def colour_space(icc: bytes) -> Space | None:
+    """Return the colour space of a profile's pixels, or None for a damaged profile or another colour space."""
     try:
         space = _SPACES.get(ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip())
         if space is not None:
@@ -36,24 +36,24 @@ def space_of(icc: bytes) -> Space | None:
 
 @lru_cache(maxsize=16)
 def is_srgb(icc: bytes) -> bool:
-    """Say whether a profile means sRGB, whatever its name: it moves no 8-bit colour by more than one level."""
-    if space_of(icc) != "RGB":
+    """Return whether a profile equals sRGB, whatever its name: it changes no 8-bit colour by more than one level."""
+    if colour_space(icc) != "RGB":
         return False
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
-    moved = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), _to_srgb(icc, "RGB")))
-    return int(np.abs(moved.astype(np.int16) - colours).max()) <= 1
+    converted = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), _to_srgb(icc, "RGB")))
+    return int(np.abs(converted.astype(np.int16) - colours).max()) <= 1
 
 
 def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None, str | None]:
     """Convert a picture of mode RGB, L or CMYK to RGB in sRGB.
 
-    Returns the RGB picture, the profile if it could be used (else None), and a note if there is something to say.
+    Returns the RGB picture, the profile if it was used (else None), and a note or None.
     """
     space: Space | None = None
     note = None
     if icc:
-        space = space_of(icc)
+        space = colour_space(icc)
         if space is None:
             note = "its colour profile is damaged and was ignored"
         elif space == "RGB" and image.mode == "L":
@@ -69,38 +69,41 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes |
         return image, icc, None
     if space == "GRAY":
         return Image.merge("RGB", [image.point(levels) for levels in _gray_levels(icc)]), icc, None
-    return _applied(image, _to_srgb(icc, space)), icc, None
+    return _apply(image, _to_srgb(icc, space)), icc, None
 
 
 def from_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
-    """Convert an RGB picture from sRGB to the pixels of a profile; None if that cannot be: not RGB, or one-way."""
-    if space_of(icc) != "RGB":
+    """Convert an RGB picture from sRGB to a profile; None for a profile that is not RGB or cannot be inverted."""
+    if colour_space(icc) != "RGB":
         return None
     if is_srgb(icc):
         return image
     transform = _from_srgb(icc)
-    return None if transform is None else _applied(image, transform)
+    return None if transform is None else _apply(image, transform)
 
 
-def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
+def _apply(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
     converted = ImageCms.applyTransform(image, transform)
-    if converted is None:  # only with inPlace, which is not asked for
+    if converted is None:  # only with inPlace, which is not used here
         raise AssertionError("no picture came back from the colour transform")
     return converted
 
 
 @lru_cache(maxsize=16)
 def _gray_levels(icc: bytes) -> list[list[int]]:
-    """What each of the 256 levels of gray becomes in red, green and blue; faster and, in shadows, more exact."""
+    """Return the red, green and blue of the 256 levels of gray, (3, 256).
+
+    A table is faster, and more exact in shadows.
+    """
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    return np.asarray(_applied(ramp, _to_srgb(icc, "GRAY")))[0].T.tolist()  # type: ignore[no-any-return]
+    return np.asarray(_apply(ramp, _to_srgb(icc, "GRAY")))[0].T.tolist()  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=16)
 def _to_srgb(icc: bytes, space: Space) -> ImageCms.ImageCmsTransform:
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     target = ImageCms.createProfile("sRGB")
-    # Little CMS makes a coarse table of a gray curve, six levels off in the shadows, unless it is told not to.
+    # Without NOOPTIMIZE Little CMS approximates a gray curve by a coarse table, six levels off in the shadows.
     flags = _FLAGS | ImageCms.Flags.NOOPTIMIZE if space == "GRAY" else _FLAGS
     return ImageCms.buildTransform(source, target, _MODES[space], "RGB", _INTENT, flags)
 
@@ -136,19 +139,19 @@ _ADOBE = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060))
 
 @cache
 def srgb() -> bytes:
-    """Make the profile of IEC 61966-2-1 sRGB; the same bytes in every run, unlike lcms with its date."""
+    """Return the profile of sRGB (IEC 61966-2-1). Its bytes never change; a profile of Little CMS holds a date."""
     return matrix_profile("sRGB", _REC709, _D65, _SRGB_CURVE)
 
 
 @cache
 def display_p3() -> bytes:
-    """Make the profile of Display P3: the primaries of DCI-P3, white D65, the curve of sRGB."""
+    """Return the profile of Display P3: the primaries of DCI-P3, white D65, the curve of sRGB."""
     return matrix_profile("Display P3", _P3, _D65, _SRGB_CURVE)
 
 
 @cache
 def adobe_rgb() -> bytes:
-    """Make the profile of Adobe RGB (1998): gamma 563/256, white D65."""
+    """Return the profile of Adobe RGB (1998): gamma 563/256, white D65."""
     return matrix_profile("Compatible with Adobe RGB (1998)", _ADOBE, _D65, (563 / 256,))
 
 
@@ -158,12 +161,12 @@ def matrix_profile(
     white: tuple[float, float],
     curve: tuple[float, ...],
 ) -> bytes:
-    """Make an RGB display profile.
+    """Return an RGB display profile (ICC 4.3).
 
-    ``primaries`` and ``white`` are xy chromaticities; ``curve`` the parameters of an ICC parametric curve: (g,) for
-    a plain gamma or (g, a, b, c, d) for one that is linear below d.
+    ``primaries`` and ``white`` are xy chromaticities; ``curve`` holds the parameters of an ICC parametric curve: (g,)
+    for a plain gamma, or (g, a, b, c, d) for a curve that is linear below d.
     """
-    columns, adaptation = _adapted(primaries, white)
+    columns, adaptation = _matrix_to_d50(primaries, white)
     trc = b"para" + struct.pack(">IHH", 0, 3 if len(curve) == 5 else 0, 0) + _fixed(*curve)
     tags = {
         b"desc": _text(name),
@@ -177,11 +180,11 @@ def matrix_profile(
         b"gTRC": trc,
         b"bTRC": trc,
     }
-    return _assembled(tags)
+    return _assemble(tags)
 
 
-def _adapted(primaries: tuple[tuple[float, float], ...], white: tuple[float, float]) -> tuple[Matrix, Matrix]:
-    """Give the matrix linear RGB -> XYZ relative to D50, and the adaptation that is in it."""
+def _matrix_to_d50(primaries: tuple[tuple[float, float], ...], white: tuple[float, float]) -> tuple[Matrix, Matrix]:
+    """Return the matrix from linear RGB to XYZ relative to D50, (3, 3), and the Bradford adaptation in it, (3, 3)."""
     directions = np.array([_xyz(*primary) for primary in primaries]).T
     white_xyz = _xyz(*white)
     matrix = directions * np.linalg.solve(directions, white_xyz)
@@ -203,14 +206,14 @@ def _text(text: str) -> bytes:
     return b"mluc" + struct.pack(">III2s2sII", 0, 1, 12, b"en", b"US", len(data), 28) + data
 
 
-def _assembled(tags: dict[bytes, bytes]) -> bytes:
-    table, body, places = b"", b"", dict[bytes, int]()
+def _assemble(tags: dict[bytes, bytes]) -> bytes:
+    table, body, offsets = b"", b"", dict[bytes, int]()
     start = 128 + 4 + 12 * len(tags)
     for tag, data in tags.items():
-        if data not in places:  # the three curves are one
-            places[data] = start + len(body)
+        if data not in offsets:  # the three curves share their bytes
+            offsets[data] = start + len(body)
             body += data + b"\0" * (-len(data) % 4)
-        table += tag + struct.pack(">II", places[data], len(data))
+        table += tag + struct.pack(">II", offsets[data], len(data))
     head = struct.pack(">I4x4s4s4s4s6H4s24x", start + len(body), b"\x04\x30\0\0", b"mntr", b"RGB ", b"XYZ ",
                        2000, 1, 1, 0, 0, 0, b"acsp")  # fmt: skip
     head += struct.pack(">I", 0) + _fixed(*_D50)

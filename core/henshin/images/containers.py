@@ -1,7 +1,4 @@
-"""The parts that JPEG, PNG and WebP files are made of.
-
-Is there anything besides the picture, is it lossless, are its pixels as they were written?
-"""
+"""The segments and chunks of JPEG, PNG and WebP files: checks for metadata, lossless compression and checksums."""
 
 from __future__ import annotations
 
@@ -16,15 +13,15 @@ _PNG_PICTURE = frozenset(
 _WEBP_PICTURE = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"})
 _JPEG_END, _JPEG_SCAN, _JFIF, _ADOBE = 0xD9, 0xDA, 0xE0, 0xEE
 _JPEG_PICTURE = frozenset({*range(0xC0, 0xD0), _JPEG_SCAN, 0xDB, 0xDC, 0xDD})
-# Within a scan 0xFF stands before a zero, or begins a restart mark; anything else begins the next segment.
+# Within a scan 0xFF is followed by a zero, or begins a restart marker; anything else begins the next segment.
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _ANIMATION_HEAD = 16
 
 
-def only_picture(data: bytes) -> bool:
-    """Say whether a file holds its picture and nothing else: no EXIF, XMP, profile, resolution, comment, appendix.
+def has_no_metadata(data: bytes) -> bool:
+    """Return whether a file holds only its picture: no EXIF, XMP, profile, resolution, comment or trailing data.
 
-    False also for what cannot be followed: a damaged file, and any format but JPEG, PNG and WebP.
+    False also for a damaged file, and for any format but JPEG, PNG and WebP.
     """
     try:
         if data.startswith(b"\xff\xd8"):
@@ -38,7 +35,7 @@ def only_picture(data: bytes) -> bool:
 
 
 def is_lossless_webp(data: bytes) -> bool:
-    """Say whether the (first) picture of a WebP file was written without loss."""
+    """Return whether the (first) picture of a WebP file is compressed without loss."""
     try:
         kinds = (name for name in _webp_parts(data, 12, len(data)) if name in (b"VP8 ", b"VP8L"))
         return next(kinds, None) == b"VP8L"
@@ -46,8 +43,8 @@ def is_lossless_webp(data: bytes) -> bool:
         return False
 
 
-def has_whole_pixels(file: IO[bytes]) -> bool:
-    """Say whether the checksums (CRC-32) of a PNG's pixels are right; Pillow looks at those of all else only."""
+def pixel_checksums_match(file: IO[bytes]) -> bool:
+    """Return whether the checksums (CRC-32) of a PNG's pixels are right. Pillow checks those of the other chunks."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         size = int.from_bytes(head[:4])
@@ -60,7 +57,7 @@ def has_whole_pixels(file: IO[bytes]) -> bool:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the segments of a JPEG (T.81, annex B), each with its marker. Errors: ValueError, IndexError."""
+    """Yield (marker, content) of each segment of a JPEG (ITU-T T.81, annex B). Errors: ValueError, IndexError."""
     at = 2
     while True:
         if data[at] != 0xFF:
@@ -92,7 +89,7 @@ def _is_plain(marker: int, content: bytes) -> bool:
 
 
 def _chunks(data: bytes) -> Iterator[bytes]:
-    """Yield the names of a PNG's chunks. Errors: ValueError when they do not end where the file does."""
+    """Yield the names of a PNG's chunks. Errors: ValueError if they do not end at the end of the file."""
     at = 8
     while at < len(data):
         yield data[at + 4 : at + 8]
@@ -102,7 +99,7 @@ def _chunks(data: bytes) -> Iterator[bytes]:
 
 
 def _webp_parts(data: bytes, at: int, end: int) -> Iterator[bytes]:
-    """Yield the names of a WebP's chunks, with those inside its frames. Errors: ValueError as ``_chunks``."""
+    """Yield the names of a WebP's chunks, also of those in its frames. Errors: ValueError as in ``_chunks``."""
     while at < end:
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         yield name

@@ -1,4 +1,4 @@
-"""Decoding with Pillow: one open file becomes one picture, its alpha and what else it held."""
+"""Decoding with Pillow: from an open file to a picture, its alpha and its metadata."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from PIL import Image, UnidentifiedImageError
 
 from henshin.errors import PictureError
 from henshin.images.colour import to_srgb
-from henshin.images.containers import has_whole_pixels, is_lossless_webp
-from henshin.images.exif import adobe_rgb, as_stored
+from henshin.images.containers import is_lossless_webp, pixel_checksums_match
+from henshin.images.exif import encode_text, is_adobe_rgb
 from henshin.images.picture import MOST_PIXELS, Decoded, Metadata
-from henshin.text import flat
+from henshin.text import flatten
 
-# Pillow warns from this number on and refuses twice as many, inside a file too (the pictures of an icon).
+# Pillow warns above this number and refuses twice as many, also for the pictures inside a file (an icon).
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-# Odd metadata, palettes with odd transparency: nothing a user could do about, and an error is raised as one.
+# Pillow warns of odd metadata and odd palettes. The user can do nothing about them, and real faults are raised.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-# Without any handler Python prints a library's log itself; what matters of it is raised as an error.
+# Without a handler Python prints a library's log messages. Real faults are raised as errors.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION = 0x0112
@@ -42,7 +42,7 @@ _TURNS = {
 
 _FRAMES = {"TIFF": "page", "DCX": "page"} | dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF", "FLI"), "frame")
 
-# Of a TIFF's directory only this describes the picture; the rest says how its pixels lie in the file.
+# The tags of a TIFF's directory that describe the picture; the others describe the layout of the file.
 _TIFF_TAGS = (0x010D, 0x010E, 0x010F, 0x0110, _ORIENTATION, 0x0131, 0x0132, 0x013B, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D)
 
 _TIFF_GROUPS = (0x8769, 0x8825)
@@ -52,9 +52,9 @@ _DISPLAY_P3 = 12
 
 
 def decode(file: BinaryIO, fmt: str) -> Decoded:
-    """Decode an open file of a known format. Errors: PictureError, whatever the decoder raises on damaged data."""
+    """Decode an open file of a known format. Errors: PictureError, also for every error of the decoder."""
     if fmt == "HEIF":
-        _allow_heif()
+        _register_heif()
     try:
         file.seek(0)
         with Image.open(file, formats=[fmt]) as image:
@@ -62,7 +62,7 @@ def decode(file: BinaryIO, fmt: str) -> Decoded:
             if fmt == "WEBP":
                 file.seek(0)
                 decoded.metadata.lossless = is_lossless_webp(file.read())
-            if fmt == "PNG" and not has_whole_pixels(file):
+            if fmt == "PNG" and not pixel_checksums_match(file):
                 raise PictureError("damaged PNG picture: the checksum of its pixels is wrong")
             return decoded
     except PictureError:
@@ -71,7 +71,7 @@ def decode(file: BinaryIO, fmt: str) -> Decoded:
         raise PictureError(_reason(error, fmt)) from error
 
 
-def _allow_heif() -> None:
+def _register_heif() -> None:
     try:
         import pillow_heif
     except ImportError:
@@ -87,7 +87,7 @@ def _reason(error: Exception, fmt: str) -> str:
         return "too large for the memory there is"
     if isinstance(error, UnidentifiedImageError):
         return f"damaged, or a kind of {fmt} that is not supported"
-    text = flat(error) or type(error).__name__
+    text = flatten(error) or type(error).__name__
     return f"damaged {fmt} picture: {text}"
 
 
@@ -100,7 +100,7 @@ def _decode(image: Image.Image) -> Decoded:
     image.load()
     metadata = _metadata(image)
     turn = _TURNS.get(_orientation(image))
-    colours, alpha, note = separate(image)
+    colours, alpha, note = split_alpha(image)
     colours, metadata.icc, colour_note = to_srgb(colours, metadata.icc)
     metadata.notes += [text for text in (note, colour_note) if text]
     if turn is not None:
@@ -117,10 +117,10 @@ def _array(image: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Read the orientation after loading: the PNG may have it behind the pixels, the TIFF has applied it itself."""
+    """Return the EXIF orientation of a loaded image. A PNG may hold it after the pixels; a loaded TIFF is upright."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a damaged block says nothing; the pixels are whole
+    except Exception:  # a damaged block; the pixels are intact
         return 1
 
 
@@ -148,35 +148,35 @@ def _exif(image: Image.Image) -> bytes | None:
             return _tiff_exif(image)
         if "exif" not in image.info and "Raw profile type exif" in image.info:  # a PNG of ImageMagick
             return image.getexif().tobytes()
-    except Exception:  # a damaged block is worth less than the picture
+    except Exception:  # a damaged block is dropped; the pixels are intact
         return None
     exif = image.info.get("exif")
     return exif if isinstance(exif, bytes) and exif else None
 
 
 def _tiff_exif(image: Image.Image) -> bytes | None:
-    held, block = image.getexif(), Image.Exif()
+    source, block = image.getexif(), Image.Exif()
     for tag in _TIFF_TAGS:
-        if tag in held:
-            block[tag] = as_stored(held[tag])
+        if tag in source:
+            block[tag] = encode_text(source[tag])
     for group in _TIFF_GROUPS:
-        entries = held.get_ifd(group)
+        entries = source.get_ifd(group)
         if entries:
             block[group] = dict(entries)
     return block.tobytes() if len(block) else None
 
 
 def _profile(image: Image.Image, exif: bytes | None) -> bytes | None:
-    """Find the profile of the file's pixels, or make the one that it only names."""
+    """Return the colour profile of the file's pixels: embedded, or made from the name that the file gives."""
     icc = image.info.get("icc_profile")
     if isinstance(icc, bytes) and icc:
         return icc
-    coded = image.info.get("nclx_profile")  # HEIC without a profile names its primaries instead
+    coded = image.info.get("nclx_profile")  # a HEIC file may name its primaries instead
     if isinstance(coded, dict) and coded.get("color_primaries") == _DISPLAY_P3:
         from henshin.images.colour import display_p3
 
         return display_p3()
-    if exif and adobe_rgb(exif) and image.mode == "RGB":
+    if exif and is_adobe_rgb(exif) and image.mode == "RGB":
         from henshin.images.colour import adobe_rgb as adobe_rgb_profile
 
         return adobe_rgb_profile()
@@ -195,7 +195,7 @@ def _resolution(dpi: Any) -> tuple[float, float] | None:
 def _count(image: Image.Image) -> int:
     try:
         return int(getattr(image, "n_frames", 1))
-    except Exception:  # later frames may be damaged; the first one is not
+    except Exception:  # later frames may be damaged although the first is not
         return 1
 
 
@@ -204,16 +204,16 @@ _BITS_PER_SAMPLE = 258
 _PHOTOMETRIC = 262
 
 
-def separate(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
-    """Take a decoded picture apart.
+def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
+    """Split a loaded image into colours and alpha.
 
-    Returns the colours as mode RGB, L or CMYK (what a colour profile can be for), the alpha as mode L or None, and
-    a note if values had to be spread. Premultiplied colours are divided by their alpha.
+    Returns the colours in mode RGB, L or CMYK (the modes of colour profiles), the alpha in mode L or None, and a note
+    if the range of the values was stretched. Premultiplied colours are divided by their alpha.
     """
     if image.mode.startswith("I") or image.mode == "F":
-        return _reduced(image)
+        return _to_8_bits(image)
     if image.has_transparency_data and image.mode != "CMYK":
-        _narrow_key(image)
+        _narrow_transparency_key(image)
         with_alpha = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
         return with_alpha.convert(with_alpha.mode.removesuffix("A")), with_alpha.getchannel("A"), None
     if image.mode in ("RGB", "L", "CMYK"):
@@ -221,29 +221,32 @@ def separate(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str |
     return image.convert("L" if image.mode == "1" else "RGB"), None, None
 
 
-def _narrow_key(image: Image.Image) -> None:
-    """Pillow halves 16-bit RGB of a PNG to 8 bits, but not the colour that stands for "transparent"."""
+def _narrow_transparency_key(image: Image.Image) -> None:
+    """Reduce the transparent colour of a 16-bit RGB PNG to 8 bits, as Pillow does with its pixels only."""
     key = image.info.get("transparency")
     if isinstance(key, tuple) and max(key) > 255:
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
-def _reduced(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
-    """Bring gray values of 12, 16 or 32 bits, or floats, to 8 bits."""
+def _to_8_bits(image: Image.Image) -> tuple[Image.Image, Image.Image | None, str | None]:
+    """Convert gray values of 12, 16 or 32 bits, or floats, to 8 bits."""
     values = np.asarray(image)
     key = image.info.get("transparency")
     alpha = None if not isinstance(key, int) else Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
-    low, high, note = _range(image, values)
-    # float32 holds 16 bits exactly; for wider values the loss is far below one level of 256
+    low, high, note = _value_range(image, values)
+    # float32 holds 16 bits exactly; for wider values the loss is far below one level of 256.
     scaled = (np.nan_to_num(values.astype(np.float32), nan=low, posinf=high, neginf=low) - low) * (255 / (high - low))
     levels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    if _tag(image, _PHOTOMETRIC) == 0:  # a TIFF where zero is white: Pillow turns only its 8-bit kinds
+    if _tag(image, _PHOTOMETRIC) == 0:  # WhiteIsZero: Pillow inverts only 8-bit values
         levels = 255 - levels
     return Image.fromarray(levels), alpha, note
 
 
-def _range(image: Image.Image, values: np.ndarray[Any, Any]) -> tuple[float, float, str | None]:
-    """Find which values mean black and white: what the format says, else the nearest usual range, else their own."""
+def _value_range(image: Image.Image, values: np.ndarray[Any, Any]) -> tuple[float, float, str | None]:
+    """Return the values of black and white, and a note or None.
+
+    They come from the format, else from the smallest usual range that holds all values, else from the values.
+    """
     if image.mode.startswith("I;16"):
         bits = _tag(image, _BITS_PER_SAMPLE)
         return 0, 4095 if bits == 12 else 65535, None

@@ -1,4 +1,4 @@
-"""Encoding with Pillow: a picture, its alpha and its metadata become the bytes of one file."""
+"""Encoding with Pillow: from a picture, its alpha and its metadata to the bytes of a file."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from PIL.PngImagePlugin import PngInfo
 from henshin.errors import PictureError
 from henshin.images import colour
 from henshin.images.colour import from_srgb, is_srgb
-from henshin.images.exif import EXIF_PREFIX, as_stored, renew_exif, renew_xmp
+from henshin.images.exif import EXIF_PREFIX, encode_text, renew_exif, renew_xmp
 from henshin.images.formats import WriteOptions
 from henshin.images.picture import Metadata, Picture, picture_problem
-from henshin.text import flat
+from henshin.text import flatten
 
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536, "HEIF": 16_384}
 _WITH_ALPHA = frozenset({"PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
 _WITH_EXIF = _WITH_XMP = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
 _WITH_PROFILE = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"})
 _WITH_RESOLUTION = frozenset({"JPEG", "PNG", "TIFF", "BMP"})
-# A segment of a JPEG holds 64 KiB less its own header; EXIF and XMP have one each.
+# A JPEG segment holds 64 KiB less its header; EXIF and XMP have one segment each.
 _JPEG_EXIF, _JPEG_XMP = 65_533, 65_504
-# How the pixels lie in a file: a TIFF must not take these over from another file's EXIF block.
-_STRUCTURE = (*range(0x0100, 0x0104), 0x0106, 0x0111, *range(0x0115, 0x0118), 0x011C, 0x0212, 0x0213, 0x02BC, 0x8773)
+# Tags that describe the layout of a file: a TIFF must not take them over from another file's EXIF block.
+_LAYOUT_TAGS = (*range(0x0100, 0x0104), 0x0106, 0x0111, *range(0x0115, 0x0118), 0x011C, 0x0212, 0x0213, 0x02BC, 0x8773)
 _XMP_TAG = 0x02BC
 
 
 def encode_picture(
     picture: Picture, alpha: Picture | None, metadata: Metadata, fmt: str, options: WriteOptions
 ) -> bytes:
-    """Make the whole file; see ``henshin.images.encode``."""
+    """Return the bytes of a whole picture file; see ``henshin.images.encode``."""
     _check(picture, alpha, fmt)
     image = Image.fromarray(picture)
-    image, icc = _coloured(image, metadata, fmt, options)
-    image = _with_alpha(image, alpha, metadata, fmt)
+    image, icc = _convert_colour(image, metadata, fmt, options)
+    image = _apply_alpha(image, alpha, metadata, fmt)
     arguments = _pixel_arguments(fmt, options.quality, lossless=metadata.lossless)
     if icc is not None:
         arguments["icc_profile"] = icc
     if options.metadata == "keep":
         now_srgb = metadata.icc is not None and icc != metadata.icc
-        arguments |= _kept(metadata, fmt, image.size, now_srgb=now_srgb)
+        arguments |= _metadata_arguments(metadata, fmt, image.size, now_srgb=now_srgb)
     if fmt == "HEIF":
         import pillow_heif
 
@@ -53,8 +53,8 @@ def encode_picture(
         image.save(buffer, fmt, **arguments)
     except MemoryError as error:
         raise PictureError(f"cannot be written as {fmt}: it does not fit into memory") from error
-    except Exception as error:  # encoders raise whatever they like
-        raise PictureError(f"cannot be written as {fmt}: {flat(error)}") from error
+    except Exception as error:  # encoders have no common base for their errors
+        raise PictureError(f"cannot be written as {fmt}: {flatten(error)}") from error
     return buffer.getvalue()
 
 
@@ -70,15 +70,15 @@ def _check(picture: Picture, alpha: Picture | None, fmt: str) -> None:
         raise PictureError(f"too large for {fmt}: {width} x {height}, and no side may exceed {longest}")
 
 
-def _say(metadata: Metadata, note: str) -> None:
+def _add_note(metadata: Metadata, note: str) -> None:
     if note not in metadata.notes:
         metadata.notes.append(note)
 
 
-def _coloured(
+def _convert_colour(
     image: Image.Image, metadata: Metadata, fmt: str, options: WriteOptions
 ) -> tuple[Image.Image, bytes | None]:
-    """Give the pixels to be written, and the profile that describes them (None: sRGB, and nothing to say)."""
+    """Return the pixels to write and the profile to embed (None: sRGB without a profile)."""
     source = metadata.icc
     if source is None or (fmt not in _WITH_PROFILE and is_srgb(source)):
         return image, None
@@ -89,11 +89,11 @@ def _coloured(
         if back is not None:
             return back, source
         reason = "its colour profile is not for RGB" if fmt in _WITH_PROFILE else f"{fmt} holds no colour profile"
-        _say(metadata, f"written in sRGB: {reason}")
+        _add_note(metadata, f"written in sRGB: {reason}")
     return image, colour.srgb() if fmt in _WITH_PROFILE and options.metadata == "keep" else None
 
 
-def _with_alpha(image: Image.Image, alpha: Picture | None, metadata: Metadata, fmt: str) -> Image.Image:
+def _apply_alpha(image: Image.Image, alpha: Picture | None, metadata: Metadata, fmt: str) -> Image.Image:
     if alpha is None:
         return image
     mask = Image.fromarray(alpha)
@@ -102,7 +102,7 @@ def _with_alpha(image: Image.Image, alpha: Picture | None, metadata: Metadata, f
         return image
     if mask.getextrema() == (255, 255):
         return image
-    _say(metadata, f"laid on white: {fmt} has no transparency")
+    _add_note(metadata, f"laid on white: {fmt} has no transparency")
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=mask)
     return white
@@ -117,26 +117,26 @@ def _pixel_arguments(fmt: str, quality: int, *, lossless: bool) -> dict[str, Any
     if fmt == "TIFF":
         return {"compression": "tiff_adobe_deflate"}
     if fmt == "WEBP":
-        # "exact": also the colours that nobody sees, below full transparency
+        # "exact" keeps the colours of fully transparent pixels.
         return {"lossless": True, "exact": True} if lossless else {"quality": quality}
     if fmt == "AVIF":
-        # speed 8 of 10: 12 megapixels in 3 seconds instead of 8, for a sixth more bytes
+        # Speed 8 of 10 takes 3 seconds for 12 megapixels instead of 8, for a sixth more bytes.
         return {"quality": quality, "speed": 8, "subsampling": "4:4:4" if full_chroma else "4:2:0"}
     if fmt == "HEIF":
-        # the encoder's own preset takes three times as long for a few per cent
+        # The encoder's default preset takes three times as long and saves a few per cent.
         chroma = 444 if full_chroma else 420
         return {"quality": quality, "chroma": chroma, "enc_params": {"preset": "veryfast"}}
     return {}
 
 
-def _kept(metadata: Metadata, fmt: str, size: tuple[int, int], *, now_srgb: bool) -> dict[str, Any]:
-    """Make the arguments that carry EXIF, XMP and resolution into the file, as far as the format has places."""
+def _metadata_arguments(metadata: Metadata, fmt: str, size: tuple[int, int], *, now_srgb: bool) -> dict[str, Any]:
+    """Return Pillow's arguments for EXIF, XMP and resolution, as far as the format supports them."""
     arguments: dict[str, Any] = {}
-    exif = _kept_exif(metadata, fmt, size, now_srgb=now_srgb)
-    xmp = _kept_xmp(metadata, fmt, size)
+    exif = _exif_to_write(metadata, fmt, size, now_srgb=now_srgb)
+    xmp = _xmp_to_write(metadata, fmt, size)
     if fmt == "TIFF":
         if exif or xmp:
-            # Pillow writes the inner directories of EXIF, and letters beyond ASCII, only without compression.
+            # Pillow writes the sub-directories of EXIF, and non-ASCII text, only without compression.
             arguments |= {"exif": _tiff_block(exif, xmp), "compression": "raw"}
     else:
         if exif:
@@ -152,33 +152,33 @@ def _kept(metadata: Metadata, fmt: str, size: tuple[int, int], *, now_srgb: bool
     return arguments
 
 
-def _kept_exif(metadata: Metadata, fmt: str, size: tuple[int, int], *, now_srgb: bool) -> bytes | None:
+def _exif_to_write(metadata: Metadata, fmt: str, size: tuple[int, int], *, now_srgb: bool) -> bytes | None:
     if metadata.exif is None:
         return None
     if fmt not in _WITH_EXIF:
-        _say(metadata, f"EXIF left out: {fmt} has no place for it")
+        _add_note(metadata, f"EXIF left out: {fmt} has no place for it")
         return None
-    # Of a block with an orientation Pillow's AVIF writer takes everything apart; an AVIF is turned by other means.
+    # Pillow's AVIF writer rewrites a block that has an orientation; AVIF stores the orientation elsewhere.
     exif = renew_exif(metadata.exif, size, now_srgb=now_srgb, orientation=fmt != "AVIF")
     if exif is None:
-        _say(metadata, "EXIF left out: it is damaged")
+        _add_note(metadata, "EXIF left out: it is damaged")
         return None
     if fmt == "JPEG" and not exif.startswith(EXIF_PREFIX):
-        exif = EXIF_PREFIX + exif  # a WebP holds it without; in a JPEG it is not found without
+        exif = EXIF_PREFIX + exif  # a WebP holds EXIF without the prefix; a JPEG needs it
     if fmt == "JPEG" and len(exif) > _JPEG_EXIF:
-        _say(metadata, "EXIF left out: it is too long for a JPEG")
+        _add_note(metadata, "EXIF left out: it is too long for a JPEG")
         return None
     return exif
 
 
-def _kept_xmp(metadata: Metadata, fmt: str, size: tuple[int, int]) -> bytes | None:
+def _xmp_to_write(metadata: Metadata, fmt: str, size: tuple[int, int]) -> bytes | None:
     if metadata.xmp is None or fmt not in _WITH_XMP:
         return None
     xmp = renew_xmp(metadata.xmp, size)
     if xmp is None:
-        _say(metadata, "XMP left out: it describes a second picture or a film inside the input")
+        _add_note(metadata, "XMP left out: it describes a second picture or a film inside the input")
     elif fmt == "JPEG" and len(xmp) > _JPEG_XMP:
-        _say(metadata, "XMP left out: it is too long for a JPEG")
+        _add_note(metadata, "XMP left out: it is too long for a JPEG")
         return None
     return xmp
 
@@ -187,10 +187,10 @@ def _tiff_block(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
     block = Image.Exif()
     if exif:
         block.load(exif)
-    for tag in _STRUCTURE:
+    for tag in _LAYOUT_TAGS:
         block.pop(tag, None)
     for tag, value in list(block.items()):
-        block[tag] = as_stored(value)
+        block[tag] = encode_text(value)
     if xmp:
         block[_XMP_TAG] = xmp
     return block

@@ -1,7 +1,7 @@
-"""EXIF and XMP blocks, made to describe the picture that is written.
+"""Updates of EXIF and XMP blocks for the picture that is written.
 
-An EXIF block is patched where it stands instead of being taken apart and put together again: maker notes hold
-offsets of their own into the block, and only bytes that stay where they were keep them whole.
+An EXIF block is patched in place, not parsed and rebuilt: maker notes contain offsets into the block, which stay valid
+only if no bytes move.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _THUMBNAIL, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One entry of a directory: what it holds, and where in the block its four bytes of value begin."""
+    """One entry of a directory: its tag, type and count, and the offset of its four bytes of value in the block."""
 
     tag: int
     kind: int
@@ -31,7 +31,7 @@ class _Entry:
 
 
 class _Block:
-    """A TIFF structure, of which single numbers are read and overwritten."""
+    """A TIFF structure whose numbers are read and overwritten in place."""
 
     def __init__(self, data: bytes) -> None:
         self.data = bytearray(data)
@@ -48,7 +48,7 @@ class _Block:
             yield _Entry(tag, kind, count, place + 8)
 
     def next_at(self, at: int) -> int:
-        """Tell where the offset of the following directory is written."""
+        """Return the offset of the link to the next directory."""
         return at + 2 + 12 * self.number("H", at)
 
     def value(self, entry: _Entry) -> int:
@@ -61,7 +61,7 @@ class _Block:
             struct.pack_into(self.order + "I", self.data, entry.at, value)
 
     def remove(self, directory: int, tag: int) -> None:
-        """Take a tag out of a directory; what stands behind the directory does not move."""
+        """Remove a tag from a directory. The bytes after the directory do not move."""
         entry = next((entry for entry in self.entries(directory) if entry.tag == tag), None)
         if entry is None:
             return
@@ -71,11 +71,11 @@ class _Block:
 
 
 def renew_exif(exif: bytes, size: tuple[int, int], *, now_srgb: bool = False, orientation: bool = True) -> bytes | None:
-    """Make an EXIF block describe the picture written: upright, (width, height) in pixels, without a thumbnail.
+    """Update an EXIF block for the picture written: upright, ``size`` (width, height) in pixels, without a thumbnail.
 
-    With ``now_srgb`` it also says that the colours are sRGB; without ``orientation`` that tag, instead of being set
-    to 1, is taken out of its directory. Everything else stays byte for byte. Returns None for
-    a block too damaged to be followed: an orientation that cannot be reset would turn the picture again.
+    With ``now_srgb`` its colour space becomes sRGB. Without ``orientation`` that tag is removed instead of set to 1.
+    Everything else stays byte for byte. Returns None for a damaged block: an orientation that cannot be reset would
+    turn the picture again.
     """
     prefix = EXIF_PREFIX if exif.startswith(EXIF_PREFIX) else b""
     try:
@@ -107,9 +107,9 @@ def _renew_details(block: _Block, at: int, size: tuple[int, int], now_srgb: bool
 
 
 def _drop_thumbnail(block: _Block, link: int) -> None:
-    """Cut the directory of the thumbnail off, and the thumbnail out."""
+    """Unlink the directory of the thumbnail and erase the thumbnail."""
     if link + 4 > len(block.data):
-        return  # some writers leave the link out
+        return  # some writers omit the link
     at = block.number("I", link)
     if at == 0:
         return
@@ -117,7 +117,7 @@ def _drop_thumbnail(block: _Block, link: int) -> None:
     try:
         found = {entry.tag: block.value(entry) for entry in block.entries(at)}
     except struct.error:
-        return  # what it says is damaged, and no longer said
+        return  # a damaged directory, unlinked above
     start, length = found.get(_THUMBNAIL, 0), found.get(_THUMBNAIL_LENGTH, 0)
     end = min(start + length, len(block.data))
     if block.data[start : start + 2] != b"\xff\xd8":
@@ -128,8 +128,8 @@ def _drop_thumbnail(block: _Block, link: int) -> None:
         block.data[start:end] = bytes(end - start)
 
 
-def adobe_rgb(exif: bytes) -> bool:
-    """Say whether an EXIF block means Adobe RGB: cameras tell so by interoperability "R03" and embed no profile."""
+def is_adobe_rgb(exif: bytes) -> bool:
+    """Return whether an EXIF block states Adobe RGB. Cameras state it by interoperability "R03", without a profile."""
     try:
         block = _Block(exif.removeprefix(EXIF_PREFIX))
         details = _find(block, block.number("I", 4), _EXIF_IFD)
@@ -140,8 +140,8 @@ def adobe_rgb(exif: bytes) -> bool:
         index = interop and _find(block, block.value(interop), _INTEROP_INDEX)
         if space is None:
             return False
-        named = index is not None and block.data[index.at : index.at + 3] == b"R03"
-        return block.value(space) == 2 or (block.value(space) == 0xFFFF and named)
+        has_r03 = index is not None and block.data[index.at : index.at + 3] == b"R03"
+        return block.value(space) == 2 or (block.value(space) == 0xFFFF and has_r03)
     except (KeyError, struct.error):
         return False
 
@@ -150,8 +150,8 @@ def _find(block: _Block, at: int, tag: int) -> _Entry | None:
     return next((entry for entry in block.entries(at) if entry.tag == tag), None)
 
 
-def as_stored(value: Any) -> Any:
-    """Turn text that Pillow read from EXIF back into its bytes: it reads Latin-1, but writes ASCII and "?"."""
+def encode_text(value: Any) -> Any:
+    """Return text that Pillow read from EXIF as its bytes: Pillow reads Latin-1, but writes ASCII and "?"."""
     if isinstance(value, str) and not value.isascii():
         return value.encode("latin-1", "replace")
     return value
@@ -161,12 +161,13 @@ _XMP_NUMBERS = re.compile(
     rb"(tiff:Orientation|tiff:ImageWidth|tiff:ImageLength|exif:PixelXDimension|exif:PixelYDimension)"
     rb"(\s*=\s*[\"']\s*|\s*>\s*)(\d+)"
 )
-# A gain map, a depth map or a film behind the picture: no file written here has one, so nothing may point to it.
+# Signs of a gain map, a depth map or a video after the picture. Files written here have none, so nothing may refer to
+# it.
 _APPENDED = (b"ns.google.com/photos/1.0/", b"hdr-gain-map", b"ns.apple.com/HDRGainMap", b"hdrgm:")
 
 
 def renew_xmp(xmp: bytes, size: tuple[int, int]) -> bytes | None:
-    """Make an XMP packet describe the picture written; None when it describes data that are not written with it."""
+    """Update an XMP packet for the picture written; None if it describes data that are not written."""
     if any(mark in xmp for mark in _APPENDED):
         return None
     width, height = (b"%d" % side for side in size)

@@ -1,4 +1,4 @@
-"""Which files are pictures, and in which formats they are read and written: by suffix, and by their first bytes."""
+"""Picture formats: their suffixes, their first bytes, and the choice of the format to read and to write."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FORMATS: dict[str, str] = {
     }.items()
     for suffix in suffixes.split()
 }
-"""Suffix (lower case, with its dot) -> Pillow's name of the format that the suffix promises."""
+"""Suffix (lower case, with its dot) -> Pillow's name of its format."""
 
 WRITABLE: dict[str, str] = {
     "JPEG": ".jpg",
@@ -56,16 +56,16 @@ WRITABLE: dict[str, str] = {
     "AVIF": ".avif",
     "HEIF": ".heic",
 }
-"""Formats that are written, each with the suffix it gets where the input had another."""
+"""Formats that can be written -> the suffix of an output whose input had another suffix."""
 
-# A camera's raw file is a TIFF inside that shows Pillow nothing but a thumbnail: worse than no picture.
+# Pillow reads a camera's raw file as a TIFF and finds only its thumbnail, so raw files are not pictures here.
 _RAW = frozenset(
     f".{suffix}"
     for kind in ("3fr arw cr2 cr3 dcr dng erf iiq kdc mef mos", "nef nrw orf pef raw rw2 sr2 srw")
     for suffix in kind.split()
 )
 
-# These begin with nothing that tells them from other files: only their suffix does.
+# Formats without distinctive first bytes: only the suffix tells them.
 _BY_SUFFIX_ALONE = frozenset({"TGA", "PCX", "DCX", "XBM", "FLI", "PCD"})
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -96,10 +96,10 @@ _HEAD = 64
 
 
 def is_picture(path: Path) -> bool:
-    """Say whether a file is a picture: by a known suffix, else by its first bytes.
+    """Return whether a file is a picture: by a known suffix, else by its first bytes.
 
-    True for a damaged or empty file with a picture's suffix (``read`` says what is wrong), False for a folder, for a
-    camera's raw file, and for a file that cannot be looked at and has no picture's suffix.
+    True for a damaged or empty file with a picture's suffix (``read`` gives the error). False for a folder, for a
+    camera's raw file, and for an unreadable file without a picture's suffix.
     """
     if path.suffix.lower() in FORMATS:
         return not is_folder(path)
@@ -107,9 +107,9 @@ def is_picture(path: Path) -> bool:
 
 
 def format_of(path: Path) -> str | None:
-    """Name the format a file really holds, else the one its suffix promises, else None.
+    """Return the format of a file's content, else the format of its suffix, else None.
 
-    A suffix may lie: content goes before it. Files of no bytes, or of none that can be read, go by their suffix.
+    The content comes first, because a suffix may be wrong. For an empty or unreadable file the suffix decides.
     """
     suffix = path.suffix.lower()
     if suffix in _RAW:
@@ -117,8 +117,8 @@ def format_of(path: Path) -> str | None:
     return sniff(_head(path)) or FORMATS.get(suffix)
 
 
-def reader_of(file: BinaryIO, suffix: str) -> str | None:
-    """Name the format to read an open file as: its content decides, or its suffix where content cannot; else None.
+def decoder_format(file: BinaryIO, suffix: str) -> str | None:
+    """Return the format with which to decode an open file: by its content, by its suffix where needed, else None.
 
     Errors: OSError.
     """
@@ -131,7 +131,7 @@ def reader_of(file: BinaryIO, suffix: str) -> str | None:
 
 def _head(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would block
             return b""
         with path.open("rb") as file:
             return file.read(_HEAD)
@@ -140,12 +140,12 @@ def _head(path: Path) -> bytes:
 
 
 def sniff(head: bytes) -> str | None:
-    """Name the picture format that begins with these bytes (64 are enough), or None."""
+    """Return the picture format that begins with these bytes (64 are enough), or None."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
-    for look in (_sniff_box, _sniff_riff, _sniff_bitmap, _sniff_icon, _sniff_portable):
-        found = look(head)
+    for check in (_sniff_box, _sniff_riff, _sniff_bitmap, _sniff_icon, _sniff_portable):
+        found = check(head)
         if found:
             return found
     return None
@@ -165,7 +165,7 @@ def _sniff_riff(head: bytes) -> str | None:
 
 
 def _sniff_bitmap(head: bytes) -> str | None:
-    # Two letters are too few to go by: the length of the second header must be a known one.
+    # Two letters are not distinctive enough: the length of the second header must also be a known one.
     known = {12, 16, 40, 52, 56, 64, 108, 124}
     return "BMP" if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in known else None
 
@@ -182,7 +182,7 @@ def _sniff_portable(head: bytes) -> str | None:
 
 
 def format_named(name: str) -> str:
-    """Turn "jpg", ".JPG" or "jpeg" into the writable format "JPEG". Errors: ValueError that lists what there is."""
+    """Return the writable format of a name: "JPEG" for "jpg", ".JPG" or "jpeg". Errors: ValueError with the choices."""
     upper = name.strip().lstrip(".").upper()
     found = upper if upper in WRITABLE else FORMATS.get(f".{upper.lower()}")
     if found in WRITABLE:
@@ -194,34 +194,34 @@ def format_named(name: str) -> str:
 
 
 def output_format(source: str | None, wanted: str | None = None) -> str:
-    """Name the format to write: the wanted one, else the source's own where it can be written, else PNG.
+    """Return the format to write: the wanted one, else that of the source if it can be written, else PNG.
 
-    ``source`` is a format ("JPEG", "GIF"), a suffix (".jpg") or None; ``wanted`` any spelling of a format.
-    Errors: HenshinError for a wanted format that is not known, MissingError for one that cannot be written here.
+    ``source`` is a format ("JPEG", "GIF"), a suffix (".jpg") or None; ``wanted`` is any spelling of a format.
+    Errors: HenshinError if the wanted format is unknown, MissingError if it cannot be written on this machine.
     """
     if wanted is not None:
         try:
             name = format_named(wanted)
         except ValueError as error:
             raise HenshinError(str(error)) from error
-        reason = _unwritable(name)
+        reason = _write_problem(name)
         if reason:
             raise MissingError(reason)
         return name
     name = FORMATS.get((source or "").lower(), source or "")
     name = {"MPO": "JPEG", "DIB": "BMP"}.get(name, name)
-    return name if name in WRITABLE and not _unwritable(name) else "PNG"
+    return name if name in WRITABLE and not _write_problem(name) else "PNG"
 
 
 def suffix_for(fmt: str, original_suffix: str) -> str:
-    """Give the suffix of an output: the original one, letter for letter, where it fits the format."""
+    """Return the suffix of an output: the original one, unchanged, if it fits the format, else the usual one."""
     if FORMATS.get(original_suffix.lower()) == fmt:
         return original_suffix
     return WRITABLE.get(fmt) or next(suffix for suffix, name in FORMATS.items() if name == fmt)
 
 
-def _unwritable(fmt: str) -> str | None:
-    """Say why a writable format cannot be written here, or None. Loads Pillow for AVIF and HEIF alone."""
+def _write_problem(fmt: str) -> str | None:
+    """Return why a writable format cannot be written on this machine, or None. Loads Pillow only for AVIF and HEIF."""
     if fmt == "AVIF":
         from PIL import features
 
@@ -237,9 +237,9 @@ def _unwritable(fmt: str) -> str | None:
 
 
 class WriteOptions(BaseModel):
-    """How pictures are written. Errors: a pydantic ValidationError that names the option.
+    """Options of writing pictures. Errors: a pydantic ValidationError that names the option.
 
-    ``format`` takes any spelling ("jpg", ".JPG", "JPEG") and holds Pillow's name, or None for the input's own.
+    ``format`` takes any spelling ("jpg", ".JPG", "JPEG") and holds Pillow's name, or None for the input's format.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -258,5 +258,5 @@ class WriteOptions(BaseModel):
 
     @field_validator("format")
     @classmethod
-    def _known(cls, value: str | None) -> str | None:
+    def _check_format(cls, value: str | None) -> str | None:
         return None if value is None else format_named(value)

@@ -1,4 +1,4 @@
-"""Reading a picture: what is checked before any pixel is decoded. The decoder itself loads Pillow, and loads last."""
+"""Reading and writing of picture files. Pillow loads only when a picture is decoded or encoded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from henshin.errors import PictureError
-from henshin.images.formats import FORMATS, WriteOptions, reader_of
+from henshin.images.formats import FORMATS, WriteOptions, decoder_format
 from henshin.images.picture import Metadata, Picture
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def read(path: Path) -> Decoded:
-    """Read a picture of any format. Content decides what it is; the suffix only where content cannot.
+    """Read a picture of any format. The content decides the format; the suffix only where the content cannot.
 
-    EXIF orientation is applied, colour profiles are converted to sRGB, 16-bit, gray, CMYK, palette and float
-    pixels become 8-bit RGB, the first frame of an animation is taken. What was decided on the way is in
-    ``metadata.notes``. Errors: PictureError with the reason; a picture that is cut off is never half read.
+    EXIF orientation is applied. Colour profiles are converted to sRGB. 16-bit, gray, CMYK, palette and float pixels
+    become 8-bit RGB. Of an animation the first frame is read. ``metadata.notes`` holds the notes on this.
+    Errors: PictureError with the reason, also for a truncated picture.
     """
-    with opened(path) as file:
+    with open_picture(path) as file:
         return read_open(file, path.suffix)
 
 
-def opened(path: Path) -> BufferedReader:
-    """Open the file of a picture, once for all that is to be known of it: what its name stands for may change.
+def open_picture(path: Path) -> BufferedReader:
+    """Open the file of a picture. One open file serves every reader, because the file at the path may change.
 
-    Errors: PictureError when it is no file, or cannot be opened.
+    Errors: PictureError for a folder, pipe or device, or a file that cannot be opened.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
@@ -42,11 +42,11 @@ def opened(path: Path) -> BufferedReader:
 
 
 def read_open(file: BinaryIO, suffix: str) -> Decoded:
-    """Read a picture from its open file, as ``read`` does; ``suffix`` is that of its name. Errors: PictureError."""
+    """Read a picture from its open file, as ``read`` does, with the suffix of its name. Errors: PictureError."""
     try:
         if os.fstat(file.fileno()).st_size == 0:
             raise PictureError("empty file (0 bytes)")
-        fmt = reader_of(file, suffix)
+        fmt = decoder_format(file, suffix)
     except OSError as error:
         raise PictureError(f"cannot be read: {error.strerror or error}") from error
     if fmt is None:
@@ -60,26 +60,27 @@ def read_open(file: BinaryIO, suffix: str) -> Decoded:
 
 
 def encode(picture: Picture, alpha: Picture | None, metadata: Metadata, fmt: str, options: WriteOptions) -> bytes:
-    """Make the whole file of a picture.
+    """Return the bytes of a whole picture file.
 
-    ``picture`` is (H, W, 3) uint8 sRGB, ``alpha`` (H, W) uint8 or None, ``fmt`` what ``output_format`` gave. EXIF
-    is kept byte for byte (maker notes and position included) but for orientation 1, the size written, and no
-    thumbnail; XMP and resolution are kept where the format has a place; "strip" leaves these out. The profile
-    always describes the pixels: with ``colour="srgb"`` sRGB (none at all where the input had none), with "keep"
-    that of the input, to which the pixels are converted back. Where a format has no alpha the picture is laid on
-    white. What could not be kept is added to ``metadata.notes``. Errors: PictureError.
+    ``picture`` is (H, W, 3) uint8 sRGB, ``alpha`` (H, W) uint8 or None, ``fmt`` a result of ``output_format``.
+    ``metadata="keep"`` keeps EXIF byte for byte (maker notes and GPS position included), except that the orientation is
+    1, the size is the size written and the thumbnail is removed; XMP and resolution are kept where the format supports
+    them. "strip" writes none of these. The colour profile describes the pixels: with ``colour="srgb"`` it is sRGB
+    (no profile if the input had none); with "keep" it is that of the input, and the pixels are converted back to it. In
+    a format without alpha the picture is composited on white. Losses are noted in ``metadata.notes``.
+    Errors: PictureError.
     """
     from henshin.images.encoding import encode_picture
 
     return encode_picture(picture, alpha, metadata, fmt, options)
 
 
-def copied_as(metadata: Metadata, options: WriteOptions) -> str | None:
-    """Name the format as which the file of a picture that nothing changed may be copied, byte for byte.
+def copy_format(metadata: Metadata, options: WriteOptions) -> str | None:
+    """Return the format in which the file of an unchanged picture may be copied byte for byte, or None.
 
-    That is the file's own, whether it could be written or not, and whatever its colours: its own profile describes
-    its own pixels. None where the options ask for another format, and where metadata are to go of a file that cannot
-    be searched for them; of one that can, ``only_picture`` says whether there are any.
+    It is the file's own format, even one that cannot be written, and whatever the colour profile: the profile in the
+    file describes its pixels. None if the options ask for another format, or if metadata must be stripped from a format
+    that cannot be searched for them. For the others ``has_no_metadata`` tells whether there are any.
     """
     own = {"MPO": "JPEG"}.get(metadata.format or "", metadata.format)
     if options.format not in (None, own):

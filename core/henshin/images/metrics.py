@@ -1,10 +1,10 @@
-"""How near one picture is to another: PSNR and SSIM, as papers on super-resolution state them. numpy alone.
+"""Image metrics: PSNR and SSIM, as papers on super-resolution compute them. Only numpy is needed.
 
-    on_luma = psnr(shaved(luma(result), scale), shaved(luma(truth), scale))
+    on_luma = psnr(crop_border(luma(result), scale), crop_border(luma(truth), scale))
 
-Papers differ by tenths of a decibel where they differ in any of these: the luma (ITU-R BT.601 in its studio range, as
-MATLAB's ``rgb2ycbcr`` has it, but not rounded), the border left out (as many pixels as the scale), the window of SSIM
-(a Gaussian, only where it lies wholly on the picture).
+Papers differ by tenths of a decibel if they differ in one of these. Here the luma is that of ITU-R BT.601 in studio
+range, as in MATLAB's ``rgb2ycbcr`` but not rounded; the border cut off is as wide as the scale; the window of SSIM is a
+Gaussian that lies wholly within the picture.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 Plane = NDArray[np.float64]
 
 PEAK = 255.0
-"""The largest value there is, of which PSNR is the ratio; also for luma, which itself ends at 235."""
+"""Peak value of PSNR and SSIM, also for luma, whose own maximum is 235."""
 WINDOW, SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
 _BAND = 1 << 20
-"""Pixels at once: SSIM takes a dozen planes of float64, which for a whole photo of 24 megapixels would be 2.5 GB."""
+"""Pixels that are measured at once: SSIM needs a dozen planes of float64, 2.5 GB for a photo of 24 megapixels."""
 _LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 
 
 def luma(picture: Picture) -> Plane:
-    """Return the luma (H, W) in float64, 16 to 235, of a picture (H, W, 3) uint8."""
+    """Return the luma (H, W) float64, from 16 to 235, of a picture (H, W, 3) uint8. Errors: ValueError."""
     if picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"luma is of a picture (H, W, 3), and not of an array {picture.shape}")
     red, green, blue = (picture[..., channel].astype(np.float64) for channel in range(3))
@@ -40,7 +40,7 @@ def luma(picture: Picture) -> Plane:
 def crop_border(array: NDArray[Any], border: int) -> NDArray[Any]:
     """Return a view of an array (H, W, ...) without ``border`` pixels at each side.
 
-    Errors: ValueError when nothing would be left.
+    Errors: ValueError if nothing would be left.
     """
     height, width = array.shape[:2]
     if border < 0 or min(height, width) <= 2 * border:
@@ -49,7 +49,7 @@ def crop_border(array: NDArray[Any], border: int) -> NDArray[Any]:
 
 
 def psnr(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the peak signal-to-noise ratio of two arrays of one shape in dB, its peak 255; inf where all is equal.
+    """Return the peak signal-to-noise ratio in dB of two arrays of the same shape, with peak 255; inf for equal arrays.
 
     Errors: ValueError for arrays of different shapes or without elements.
     """
@@ -65,9 +65,9 @@ def psnr(one: NDArray[Any], other: NDArray[Any]) -> float:
 def ssim(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the mean structural similarity of two planes (H, W) or pictures (H, W, C), of values from 0 to 255.
 
-    Of a picture it is the mean of its channels. Z. Wang et al., "Image quality assessment: from error visibility to
-    structural similarity", 2004: a Gaussian window of 11 x 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, and of the map
-    only what no border has touched. 1 where all is equal.
+    For a picture it is the mean over the channels; 1 for equal arrays. Z. Wang et al., "Image quality assessment: from
+    error visibility to structural similarity", 2004: a Gaussian window of 11 x 11 with sigma 1.5, K1 = 0.01, K2 = 0.03,
+    averaged where the window lies wholly within the picture.
 
     Errors: ValueError for arrays of different shapes, or smaller than the window.
     """
@@ -85,11 +85,11 @@ def ssim(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def _similarity(x: Plane, y: Plane) -> Plane:
-    """Return the map of similarity, of (H, W) the (H - 10, W - 10) where the window is whole."""
-    mean_x, mean_y = _blurred(x), _blurred(y)
+    """Return the similarity map (H - 10, W - 10) of two planes (H, W): where the window lies within them."""
+    mean_x, mean_y = _blur(x), _blur(y)
     energy, product = mean_x**2 + mean_y**2, mean_x * mean_y
-    variances = _blurred(x * x + y * y) - energy
-    covariance = _blurred(x * y) - product
+    variances = _blur(x * x + y * y) - energy
+    covariance = _blur(x * y) - product
     c1, c2 = (_K1 * PEAK) ** 2, (_K2 * PEAK) ** 2
     return ((2 * product + c1) * (2 * covariance + c2)) / ((energy + c1) * (variances + c2))
 
@@ -99,10 +99,10 @@ def _same_shape(one: NDArray[Any], other: NDArray[Any]) -> None:
         raise ValueError(f"arrays of different shapes cannot be compared: {one.shape} and {other.shape}")
 
 
-def _blurred(plane: Plane) -> Plane:
-    """Weigh a plane with the Gaussian window: of (H, W), the (H - 10, W - 10) where the window is whole.
+def _blur(plane: Plane) -> Plane:
+    """Filter a plane (H, W) with the Gaussian window; the result is (H - 10, W - 10), without padding.
 
-    The window is the product of a column and a row, so two sums of 11 shifted views do what 121 would.
+    The window is separable: two sums of 11 shifted views replace one of 121.
     """
     offsets = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-(offsets**2) / (2 * SIGMA**2))

@@ -1,4 +1,4 @@
-"""The picture: one image as an array, and the metadata of its file."""
+"""The picture array, the metadata of its file, and the limit of its size."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     Floats: TypeAlias = npt.NDArray[np.float32]
 else:
     # A picture is a numpy array: (H, W, 3) uint8, RGB in sRGB, upright, C-contiguous, read-only between stages.
-    # numpy itself stays unloaded here: `henshin --help` would pay for it.
+    # numpy is not imported here: `henshin --help` must start without it.
     Picture = Any
     Floats = Any
 
 
 def picture_problem(value: object) -> str | None:
-    """Say what this is instead of a picture ("an array of float32 (4, 4); a picture is ..."); None if it is one.
+    """Return why a value is not a picture ("an array of float32 (4, 4); a picture is ..."), or None if it is one.
 
-    That it is contiguous and read-only is not asked for.
+    It need not be contiguous or read-only.
     """
     import numpy as np
 
@@ -37,12 +37,12 @@ def picture_problem(value: object) -> str | None:
 
 @dataclass(slots=True, eq=False)
 class Metadata:
-    """What a file held besides its pixels, so that the writer can give it back.
+    """The contents of a file besides its pixels, for the writer to write again.
 
-    ``format`` is Pillow's name ("JPEG", "PNG", ...) or None for a picture that no file held. ``exif`` is the raw
-    block as read (orientation included: the writer resets it), ``icc`` the profile of the file's own pixels,
-    ``size`` (width, height) of the upright picture, ``notes`` what the reader wants said ("first of 12 frames").
-    ``lossless`` tells a format that knows both ways (WebP) to lose nothing, as the file did.
+    ``format`` is Pillow's name ("JPEG", "PNG", ...), or None for a picture without a file. ``exif`` is the raw block as
+    read (with the orientation, which the writer resets); ``icc`` is the profile of the file's own pixels; ``size`` is
+    (width, height) of the upright picture; ``notes`` are the notes of the reader ("first of 12 frames"). ``lossless``:
+    the file was compressed without loss, in a format that also has a lossy mode (WebP).
     """
 
     format: str | None = None
@@ -57,15 +57,15 @@ class Metadata:
 
 
 MOST_PIXELS = 500_000_000
-"""Larger pictures are refused: a file of a few bytes can claim any size, and 500 megapixels already fill 1.5 GB.
-The same ends what stages may make of a picture: 125 megapixels can still be doubled, 55 be enlarged three times."""
+"""Larger pictures are refused: a file of a few bytes can claim any size, and 500 megapixels fill 1.5 GB.
+The limit also holds for the results of stages: 125 megapixels can be enlarged twice, 55 three times."""
 
 
 @dataclass(slots=True, eq=False)
 class Decoded:
-    """A picture as read: ``picture`` (H, W, 3) uint8 RGB in sRGB, upright, C-contiguous, read-only.
+    """A decoded file: ``picture`` (H, W, 3) uint8 RGB in sRGB, upright, C-contiguous, read-only.
 
-    ``alpha`` is (H, W) uint8, read-only, or None; ``metadata`` what else the file held, and the reader's notes.
+    ``alpha`` is (H, W) uint8, read-only, or None; ``metadata`` holds the rest of the file and the reader's notes.
     """
 
     picture: Picture

@@ -1,4 +1,7 @@
-"""Models: what an exported network says of itself, and how a name becomes a file. Nothing heavy loads at import."""
+"""Exported models: contracts, lists (models.yaml), the store that finds files, downloads and requirements of options.
+
+Importing it loads neither ONNX Runtime nor numpy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of `henshin models`: what is at hand, and what can be had."""
+"""The catalogue of `henshin models`: models on this machine and models for download."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Source = Location | Literal["download"]
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """A line of the list of models. ``path`` is None for one that is not on this machine but can be downloaded.
+    """One model of the catalogue. ``path`` is None for a model that is not on this machine but can be downloaded.
 
-    ``kind`` is the contract's, or that of the entry ("detector"), or "unknown" for a file that has no contract;
-    ``problem`` says what is wrong with a file that cannot be used. Of weights that are imported, in one line for all
-    the models that they become, ``entry`` is their line.
+    ``kind`` is that of the contract, or of the list ("detector"), or "unknown" for a file without a contract;
+    ``problem`` says why a file cannot be used. Weights for import are one entry for all their models; then ``entry`` is
+    their line of the list.
     """
 
     name: str
@@ -39,29 +39,29 @@ class CatalogueEntry:
 
     @property
     def needs(self) -> str | None:
-        """The extra of henshin without which it cannot be had: "train" for weights that are imported."""
+        """Extra of henshin that is needed to get the model: "train" for weights that are imported, else None."""
         return "train" if isinstance(self.entry, Weights) else None
 
 
 def list_models(store: ModelStore) -> Sequence[CatalogueEntry]:
-    """Return every model that is at hand or can be downloaded, by name; of equal names the one that is used."""
-    listed: dict[str, CatalogueEntry] = {}
+    """Return every model on this machine or for download, by name. Of equal names only the one in use is included."""
+    entries: dict[str, CatalogueEntry] = {}
     for source, folder in store.folders.items():
         for name in store.names_in(folder):
-            if name not in listed:
-                listed[name] = _line(store, name, source)
+            if name not in entries:
+                entries[name] = _entry(store, name, source)
     for name, entry in store.entries.items():
-        if name not in listed and entry.url is not None:
-            listed[name] = CatalogueEntry(name, entry.kind, "download", contract=entry.contract, entry=entry)
+        if name not in entries and entry.url is not None:
+            entries[name] = CatalogueEntry(name, entry.kind, "download", contract=entry.contract, entry=entry)
     for name, weights in store.weights.items():
-        if name not in listed and not all(model in listed for model in weights.models):
-            listed[name] = CatalogueEntry(name, "translator", "download", entry=weights)
-    return [listed[name] for name in sorted(listed)]
+        if name not in entries and not all(model in entries for model in weights.models):
+            entries[name] = CatalogueEntry(name, "translator", "download", entry=weights)
+    return [entries[name] for name in sorted(entries)]
 
 
-def _line(store: ModelStore, name: str, source: Source) -> CatalogueEntry:
+def _entry(store: ModelStore, name: str, source: Source) -> CatalogueEntry:
     entry = store.entries.get(name)
-    path = store.located(name)
+    path = store.find_file(name)
     if entry is not None and entry.kind == "detector":
         return CatalogueEntry(name, entry.kind, source, path, None, entry)
     try:

@@ -1,4 +1,4 @@
-"""The contract of a model: what an exported network says of itself, so that it runs without any Python of its own."""
+"""The contract of a model: the metadata with which an exported network runs without Python code of its own."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from henshin.errors import HenshinError
 from henshin.files import is_file
 from henshin.models.onnx_metadata import input_types, read_metadata
-from henshin.text import a, near_or_all
+from henshin.text import near_or_all, with_article
+
+Kind = Literal["translator", "sampler", "mapping", "synthesis", "encoder"]
+ChannelOrder = Literal["RGB", "BGR"]
 
 CONTRACT_VERSION = 1
 
 METADATA_KEY = "henshin"
-"""The key of the ONNX metadata under which the contract lies, as JSON."""
+"""Key of the ONNX metadata that holds the contract as JSON."""
 
 SIDECAR_SUFFIX = ".henshin.json"
 
 FLOATS = ("float", "float16", "double")
-"""The types of values of which the layout "nchw_float" may be, in ONNX Runtime's words."""
+"""Types of values, in ONNX Runtime's words, that the layout "nchw_float" allows."""
 
 WHOLE_LIMIT = 1536
-"""Longest side that a network of global reach sees when its contract names no maximum. A ResNet generator with 64
-channels takes about 3 GB for 1536 x 1152 pixels; for a whole photo of 12 megapixels it would take seven times that,
-and the system would end the run."""
+"""Longest side of the pictures that a network of global reach is given, if its contract names no maximum. A ResNet
+generator with 64 channels needs about 3 GB for 1536 x 1152 pixels; for a photo of 12 megapixels it would need seven
+times as much, and the system would kill the run."""
 
 
 class Contract(BaseModel):
-    """What one must know to run a model. Written by the exporter, or by hand in a ``FILE.onnx.henshin.json``.
+    """All that is needed to run a model. Written by the exporter, or by hand in a ``FILE.onnx.henshin.json``.
 
     The default layout is henshin's own: input `pictures` uint8 (N, H, W, 3), output uint8 (N, H*scale, W*scale, 3),
-    RGB, with the scaling inside the graph. A foreign network of floats says `"layout": "nchw_float"` instead: then
-    ``value_range`` and ``channel_order`` are applied around it.
+    RGB, with the conversion to floats inside the graph. A foreign network of floats has `"layout": "nchw_float"`: then
+    ``value_range`` and ``channel_order`` are applied before and after it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -76,50 +79,50 @@ class Contract(BaseModel):
 
     @field_validator("value_range")
     @classmethod
-    def _rising(cls, value: tuple[float, float]) -> tuple[float, float]:
+    def _check_range(cls, value: tuple[float, float]) -> tuple[float, float]:
         if not value[0] < value[1]:
             raise ValueError("the first number must be below the second")
         return value
 
     @field_validator("reach")
     @classmethod
-    def _not_negative(cls, value: int | str) -> int | str:
+    def _check_reach(cls, value: int | str) -> int | str:
         if isinstance(value, int) and value < 0:
             raise ValueError("a reach in pixels is 0 or more")
         return value
 
     @property
     def whole_limit(self) -> int | None:
-        """Longest side of a picture that is given whole to this network; None if it is tiled instead, or takes none."""
+        """Longest side of a picture for this network, which takes it whole; None if it is tiled or is no translator."""
         if self.reach != "global" or self.kind != "translator":
             return None
         return self.maximum_size or WHOLE_LIMIT
 
     @property
-    def about_large(self) -> str:
-        """What becomes of pictures above ``whole_limit``, in words; empty without one."""
+    def large_picture_note(self) -> str:
+        """Note on pictures above ``whole_limit``; empty without a limit."""
         if self.whole_limit is None:
             return ""
         return f"pictures above {self.whole_limit} pixels are reduced, translated and enlarged again"
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether pictures go in."""
+        """Whether the input is a picture."""
         return self.kind in ("translator", "encoder")
 
     @property
-    def no_translator(self) -> str:
-        """Why it translates nothing, in words."""
+    def not_translator_message(self) -> str:
+        """Message for a model that is used as a translator but is none."""
         reason = "it makes latents of pictures, not pictures" if self.kind == "encoder" else "it takes no pictures"
-        return f"model '{self.name}' is {a(self.kind)}: {reason}"
+        return f"model '{self.name}' is {with_article(self.kind)}: {reason}"
 
     def to_json(self) -> str:
-        """Return the contract as JSON with sorted keys: the text of the metadata entry, the same each time."""
+        """Return the contract as JSON with sorted keys, for the metadata. Equal contracts give equal texts."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str, where: str = "contract") -> Contract:
-        """Read a contract. Errors: HenshinError in one line that begins with ``where``."""
+        """Read a contract from JSON. Errors: HenshinError in one line that begins with ``where``."""
         try:
             values = json.loads(text)
         except ValueError as error:
@@ -140,50 +143,50 @@ class Contract(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise HenshinError(f"{where}: {explained(error, list(cls.model_fields))}") from error
+            raise HenshinError(f"{where}: {validation_message(error, list(cls.model_fields))}") from error
 
 
-def explained(error: ValidationError, known: list[str]) -> str:
-    """Return what is wrong with a mapping in one line: each field with its fault."""
-    faults = []
-    for fault in error.errors(include_url=False):
-        place = ".".join(str(step) for step in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            faults.append(f"no such field '{place}'{near_or_all(str(fault['loc'][-1]), known)}")
+def validation_message(error: ValidationError, known: list[str]) -> str:
+    """Return the errors of a mapping in one line: each field with its error. ``known`` are the valid fields."""
+    messages = []
+    for detail in error.errors(include_url=False):
+        place = ".".join(str(step) for step in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            messages.append(f"no such field '{place}'{near_or_all(str(detail['loc'][-1]), known)}")
         else:
-            faults.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}, not {fault['input']!r}"[:160])
-    return "; ".join(faults)
+            messages.append(f"{place}: {detail['msg'].removeprefix('Value error, ')}, not {detail['input']!r}"[:160])
+    return "; ".join(messages)
 
 
 def read_contract(path: Path) -> Contract | None:
     """Return the contract of an .onnx file: its own metadata, else FILE.onnx.henshin.json or FILE.henshin.json.
 
-    None if it has neither. Reads a few hundred bytes, whatever the size of the file.
-    Errors: HenshinError when the file is no ONNX file, or its contract is wrong or too new.
+    None if it has neither. Only a few hundred bytes of the file are read.
+    Errors: HenshinError if the file is no ONNX file, or its contract is wrong or too new.
     """
     text = read_metadata(path).get(METADATA_KEY)
     if text is not None:
-        return _named(Contract.from_json(text, str(path)), path)
+        return _with_name(Contract.from_json(text, str(path)), path)
     for sidecar in sidecars(path):
         if is_file(sidecar):
-            contract = _named(Contract.from_json(sidecar.read_text(encoding="utf-8"), str(sidecar)), path)
-            takes = input_types(path)
-            problem = layout_problem(contract, takes.get(contract.input or next(iter(takes), ""), "uint8"))
+            contract = _with_name(Contract.from_json(sidecar.read_text(encoding="utf-8"), str(sidecar)), path)
+            types = input_types(path)
+            problem = layout_problem(contract, types.get(contract.input or next(iter(types), ""), "uint8"))
             if problem:
                 raise HenshinError(f"{sidecar}: {problem}")
             return contract
     return None
 
 
-def layout_problem(contract: Contract, takes: str) -> str | None:
-    """Say why a contract's layout cannot be that of a network whose input is of the type ``takes``, or None.
+def layout_problem(contract: Contract, input_type: str) -> str | None:
+    """Return why a contract's layout does not fit a network with this type of input ("uint8", "float", ...), or None.
 
-    ``takes`` is "uint8", "float", ... Only translators and encoders take pictures.
+    Only translators and encoders take pictures, so only they are checked.
     """
-    right = {"uint8": "nhwc_uint8", **dict.fromkeys(FLOATS, "nchw_float")}.get(takes)
+    right = {"uint8": "nhwc_uint8", **dict.fromkeys(FLOATS, "nchw_float")}.get(input_type)
     if not contract.takes_pictures or contract.layout == right:
         return None
-    wrong = f"the contract's field 'layout' is '{contract.layout}', but the network takes {takes}"
+    wrong = f"the contract's field 'layout' is '{contract.layout}', but the network takes {input_type}"
     if right is None:
         return f"{wrong}, and pictures can be given as uint8 or float only"
     also = ' (with its "value_range", such as [-1, 1] or [0, 1])' if right == "nchw_float" else ""
@@ -191,14 +194,9 @@ def layout_problem(contract: Contract, takes: str) -> str | None:
 
 
 def sidecars(path: Path) -> tuple[Path, Path]:
-    """Return where the contract of a foreign file may lie: beside it, with the suffix or without."""
+    """Return the possible paths of the contract of a foreign file: next to it, with its suffix or without."""
     return path.with_name(path.name + SIDECAR_SUFFIX), path.with_suffix(SIDECAR_SUFFIX)
 
 
-def _named(contract: Contract, path: Path) -> Contract:
+def _with_name(contract: Contract, path: Path) -> Contract:
     return contract if contract.name else contract.model_copy(update={"name": path.stem})
-
-
-Kind = Literal["translator", "sampler", "mapping", "synthesis", "encoder"]
-
-ChannelOrder = Literal["RGB", "BGR"]

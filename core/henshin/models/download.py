@@ -1,4 +1,4 @@
-"""Fetching a listed model: by its address, checked against its hash, whole or not at all."""
+"""Download of listed models: from their address, checked by size and hash, stored whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from henshin.models.store import ModelStore
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that have come so far and those that there will be."""
+"""Called with the bytes received so far and the bytes in total."""
 
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0
@@ -28,10 +28,11 @@ _TIMEOUT = 30.0
 def pull(
     store: ModelStore, name: str, output: Path | None = None, force: bool = False, progress: Progress | None = None
 ) -> Path:
-    """Download a listed model to ``output`` (a folder), else to the user's folder, checked by its hash.
+    """Download a listed model to the folder ``output``, else to the user's folder, and return its path.
 
-    One that is there already and whole is left as it is. Errors: MissingError when there is no such model, no
-    address or no network; HenshinError when another file has its name, or what came is not what is listed.
+    A complete file that is already there is left as it is; ``force`` replaces another file of its name.
+    Errors: MissingError if there is no such model, no address or no network; HenshinError if another file has its name,
+    or the download differs from the list.
     """
     entry = store.entries.get(name)
     if entry is None:
@@ -47,11 +48,11 @@ def pull(
 
 
 def fetch(entry: IndexEntry | Weights, target: Path, progress: Progress | None = None, instead: str = "") -> None:
-    """Download ``entry`` to ``target``: to the side first, renamed once hash and size are right.
+    """Download ``entry`` to ``target``: to a temporary file first, renamed after its size and hash are checked.
 
-    ``instead`` says what to do with a file that was had in another way, for when there is no network.
-    Errors: MissingError when there is no network or no such address; HenshinError when what came is not what the
-    list says, or cannot be stored. Nothing is kept then.
+    ``instead`` is the advice in the error without a network: how to use a copy of the file from elsewhere.
+    Errors: MissingError without a network or for a wrong address; HenshinError if the download differs from the list or
+    cannot be stored. Nothing is left behind then.
     """
     if entry.url is None:
         raise MissingError(f"model '{entry.name}' has no address to be had from")

@@ -1,6 +1,6 @@
-"""The list of models: a folder's models.yaml, with the hash of each file and where it can be had.
+"""The list of models of a folder (models.yaml): each file with its hash, size and address.
 
-`models:` lists files that are models; `weights:` those of others that become models when they are imported.
+`models:` lists the files of models; `weights:` lists published weights, which become models when they are imported.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from henshin.config.yaml_reader import Node, load_yaml, to_python
 from henshin.errors import HenshinError
 from henshin.files import is_file
-from henshin.models.contract import Contract, explained
+from henshin.models.contract import Contract, validation_message
 from henshin.text import name_problem
 
 INDEX_NAME = "models.yaml"
 
 
-def _plain(value: str) -> str:
+def _check_name(value: str) -> str:
     problem = name_problem(value)
     if problem:
         raise ValueError(problem)
     return value
 
 
-PlainName = Annotated[str, AfterValidator(_plain)]
+PlainName = Annotated[str, AfterValidator(_check_name)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^(https?|file)://")]
 
 
-class Line(BaseModel):
-    """What every line of a list says: a name, and a file with its hash and size."""
+class IndexLine(BaseModel):
+    """The common fields of all entries of a list: a name, and a file with its hash and size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -44,8 +44,8 @@ class Line(BaseModel):
     size: int = Field(ge=1, description="Bytes of the file.")
 
 
-class IndexEntry(Line):
-    """One model of a list: its file with hash and size, where it can be had, what it is and whence it comes."""
+class IndexEntry(IndexLine):
+    """One model of a list: its file with hash and size, its address, its kind and its origin."""
 
     kind: Literal["translator", "sampler", "mapping", "synthesis", "encoder", "detector"] = "translator"
     contract: Contract | None = Field(default=None, description="The contract of a foreign file that carries none.")
@@ -56,10 +56,10 @@ class IndexEntry(Line):
     licence: str = Field(default="", description="Licence of the weights.")
 
 
-class Weights(Line):
-    """Weights that others published: `henshin models pull` fetches the file and imports it, which takes torch.
+class Weights(IndexLine):
+    """Published weights: `henshin models pull` downloads the file and imports it, which needs torch.
 
-    The file itself is not kept. NAME becomes the model NAME, with `scales` the models NAME-x2, NAME-x3, ...
+    The file itself is not kept. NAME becomes the model NAME, or with `scales` the models NAME-x2, NAME-x3, ...
     """
 
     url: Address = Field(description="Where `henshin models pull` gets the file.")
@@ -71,12 +71,12 @@ class Weights(Line):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models that they become."""
+        """Names of the models that the weights become."""
         return tuple(f"{self.name}-x{scale}" for scale in self.scales) or (self.name,)
 
     @property
     def command(self) -> str:
-        """How these models are had, in words."""
+        """The commands that get these models, in words."""
         return (
             f"henshin models pull {self.name} (it needs henshin[train]); or from the file: henshin import {self.file} "
             f"--name {self.name}"
@@ -93,9 +93,9 @@ class Index(BaseModel):
 
 
 def read_index(folder: Path) -> Index:
-    """Return a folder's models.yaml; an empty one if it has none.
+    """Return a folder's list, an empty one if it has none.
 
-    Errors: HenshinError in one line when the list is wrong.
+    Errors: HenshinError in one line if the list is wrong.
     """
     path = folder / INDEX_NAME
     return _index(load_yaml(path), path) if is_file(path) else Index()
@@ -106,14 +106,14 @@ def _index(root: Node, path: Path) -> Index:
         return Index.model_validate(to_python(root))
     except ValidationError as error:
         known = [*Index.model_fields, *IndexEntry.model_fields, "scales"]
-        raise HenshinError(f"{path}: {explained(error, known)}") from error
+        raise HenshinError(f"{path}: {validation_message(error, known)}") from error
 
 
 def add_to_index(folder: Path, entries: Sequence[IndexEntry]) -> None:
-    """Put entries into a folder's models.yaml, each in the place of one of the same name or at the end; all or none.
+    """Add entries to a folder's list, all or none. An entry replaces one of the same name, else it is appended.
 
-    What else stands in the file, comments included, stays as it is.
-    Errors: HenshinError when the list is wrong, or written so that this cannot be done; it is left as it is then.
+    The rest of the file, comments included, stays as it is.
+    Errors: HenshinError if the list is wrong, or its form does not allow this; the file is not changed then.
     """
     path = folder / INDEX_NAME
     index = read_index(folder)
@@ -134,23 +134,23 @@ def add_to_index(folder: Path, entries: Sequence[IndexEntry]) -> None:
 
 
 def _with_entry(path: Path, entry: IndexEntry, place: int) -> str:
-    """Return the text of a list with an entry as item number ``place`` of its models."""
+    """Return the text of a list in which an entry is item number ``place`` (from 0) of its models."""
     lines = [line + "\n" for line in path.read_text(encoding="utf-8").rstrip().split("\n")]
     root = load_yaml(path)
     if "models" not in root.mapping:
-        return "".join([*lines, "models:\n", *_block(entry, 2)])
-    starts = [(item.mark.line or 1) - 1 for item in root.mapping["models"].items]
+        return "".join([*lines, "models:\n", *_item_lines(entry, 2)])
+    starts = [(item.position.line or 1) - 1 for item in root.mapping["models"].items]
     dash = _indent(lines[starts[0]]) if starts else 2
     if place < len(starts):
-        lines[starts[place] : _end(lines, starts[place], dash)] = _block(entry, dash)
+        lines[starts[place] : _end_of_item(lines, starts[place], dash)] = _item_lines(entry, dash)
     else:
-        end = _last(lines, root.key_mark("models").line or 1)
-        lines[end:end] = _block(entry, dash)
+        end = _end_of_models(lines, root.key_position("models").line or 1)
+        lines[end:end] = _item_lines(entry, dash)
     return "".join(lines)
 
 
-def _last(lines: list[str], models: int) -> int:
-    """Return where the list that begins after line number ``models`` ends: before the next key, or with the file."""
+def _end_of_models(lines: list[str], models: int) -> int:
+    """Return the line after the list that begins after line ``models``: the next key, else the end of the file."""
     key = re.compile(r"[A-Za-z_]+:")
     return next((index for index in range(models, len(lines)) if key.match(lines[index])), len(lines))
 
@@ -166,8 +166,8 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _end(lines: list[str], start: int, dash: int) -> int:
-    """Return the line after the last one that belongs to the item that starts here: deeper than its dash."""
+def _end_of_item(lines: list[str], start: int, dash: int) -> int:
+    """Return the line after the item that begins at ``start``: its lines are indented more than its dash."""
     end = start + 1
     for index in range(start + 1, len(lines)):
         if lines[index].strip():
@@ -177,7 +177,7 @@ def _end(lines: list[str], start: int, dash: int) -> int:
     return end
 
 
-def _block(entry: IndexEntry, dash: int) -> list[str]:
+def _item_lines(entry: IndexEntry, dash: int) -> list[str]:
     import yaml
 
     values = entry.model_dump(mode="json", exclude_defaults=True)

@@ -1,7 +1,7 @@
-"""Reading the metadata of an ONNX file without loading its network.
+"""A reader of the metadata and inputs of an ONNX file that does not load the network.
 
 An ONNX file is one protobuf message (onnx.proto: ModelProto). A session would parse all of it, weights included, and
-load ONNX Runtime; here the message is walked field by field and everything but the metadata is stepped over.
+load ONNX Runtime. Here the message is read field by field, and everything but the metadata is skipped.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import IO
 from henshin.errors import HenshinError
 
 _GRAPH, _METADATA = 7, 14
-"""ModelProto's fields: the network itself, and the (repeated) entries of its metadata."""
+"""Fields of ModelProto: the graph, and the (repeated) entries of the metadata."""
 _INPUT, _INITIALIZER, _TENSOR_NAME, _TYPE, _ELEMENT = 11, 5, 8, 2, 1
-"""GraphProto's inputs and weights, the name of a weight, the type of an input, and that of its elements."""
+"""GraphProto.input and .initializer, TensorProto.name, ValueInfoProto.type, TypeProto.Tensor.elem_type."""
 _ELEMENTS = {1: "float", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "double"}
 _KEY, _VALUE = 1, 2
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -23,17 +23,17 @@ _LONGEST_ENTRY = 16 << 20
 
 
 class _BrokenError(Exception):
-    """The bytes are no protobuf message, or end too early."""
+    """The bytes are not a protobuf message, or are truncated."""
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata entries of an ONNX file.
 
-    Errors: HenshinError when it cannot be read, is no ONNX file, or is cut short.
+    Errors: HenshinError if it cannot be read, is no ONNX file, or is truncated.
     """
     try:
         with path.open("rb") as file:
-            return _walk(file, path.stat().st_size)
+            return _read_entries(file, path.stat().st_size)
     except OSError as error:
         raise HenshinError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (_BrokenError, UnicodeDecodeError) as error:
@@ -55,7 +55,7 @@ def input_types(path: Path) -> dict[str, str]:
 
 
 def _inputs(file: IO[bytes], size: int) -> dict[str, str]:
-    """Walk ModelProto -> GraphProto -> ValueInfoProto. Old files name their weights among the inputs: left out."""
+    """Read ModelProto -> GraphProto -> ValueInfoProto. Old files list their weights as inputs; these are left out."""
     ports: dict[str, str] = {}
     weights: set[str] = set()
     for field, graph_end, _ in _fields(file, size):
@@ -69,7 +69,7 @@ def _inputs(file: IO[bytes], size: int) -> dict[str, str]:
 
 
 def _port(file: IO[bytes], end: int) -> tuple[str, str]:
-    """Read a ValueInfoProto: a name, and of its type the type of the tensor's elements."""
+    """Read a ValueInfoProto: its name and the type of its tensor's elements."""
     name, kind = "", ""
     for number, stop, _ in _fields(file, end):
         if number == _KEY:
@@ -82,7 +82,7 @@ def _port(file: IO[bytes], end: int) -> tuple[str, str]:
 
 
 def _fields(file: IO[bytes], end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (number, where it ends, value if it is a whole number) of each field up to ``end``, and step over it."""
+    """Yield (number, end, value of a varint, else 0) of each field up to ``end``; then move to its end."""
     while file.tell() < end:
         number, kind = _tag(file)
         value = _varint(file) if kind == _VARINT else 0
@@ -97,7 +97,7 @@ def _text(file: IO[bytes], end: int) -> str:
     return file.read(end - file.tell()).decode("utf-8")
 
 
-def _walk(file: IO[bytes], size: int) -> dict[str, str]:
+def _read_entries(file: IO[bytes], size: int) -> dict[str, str]:
     entries: dict[str, str] = {}
     has_graph = False
     while file.tell() < size:
@@ -139,7 +139,7 @@ def _tag(file: IO[bytes]) -> tuple[int, int]:
 
 
 def _length(file: IO[bytes], kind: int) -> int:
-    """Return how many bytes the value of a field takes from here on."""
+    """Return the length in bytes of the value that follows; a varint is consumed."""
     if kind == _BYTES:
         return _varint(file)
     if kind == _VARINT:

@@ -1,4 +1,4 @@
-"""From a model's name to its file: where models lie, in which order they are looked for, how a missing one is had."""
+"""The store of models: it finds the file and contract of a model by its name, in the model folders."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from henshin.errors import HenshinError, MissingError, WrongModelError
 from henshin.files import barred, data_folder, hash_file, is_file, is_folder, user_folder
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
 from henshin.models.index import INDEX_NAME, IndexEntry, Weights, read_index
-from henshin.text import a, near_or_all
+from henshin.text import near_or_all, with_article
 
 Location = Literal["exported", "user", "packaged"]
-"""The folders in which models are looked for, first to last."""
+"""The folders of models, in the order in which they are searched."""
 
 SUFFIX = ".onnx"
 
 CASCADE = ".xml"
-"""Suffix of a detector that is no network."""
+"""Suffix of a detector that is not a network."""
 
 _SCALED = re.compile(r"(.+)-x([1-9]\d*)")
 """The name of a multi-scale model at one scale: NAME-x2."""
@@ -29,7 +29,7 @@ _SCALED = re.compile(r"(.+)-x([1-9]\d*)")
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model that is at hand. Of a sampler of two models the file is that of the synthesis."""
+    """A model on this machine. For a sampler of two models ``path`` is the synthesis, ``mapping`` the other one."""
 
     name: str
     path: Path
@@ -38,11 +38,10 @@ class ResolvedModel:
 
 
 class ModelStore:
-    """Looks for models in ``./exported``, the user's folder, and what came with the package, in this order.
+    """Finds models in ``./exported``, the user's folder and the packaged folder, in this order.
 
-    ``local``, ``user`` and ``packaged`` replace these three folders. The user's is ``$HENSHIN_MODELS``, else
-    ``models`` in the folder for data that the system gives henshin. Nothing is ever downloaded here; that is what
-    ``henshin.models.download`` does.
+    ``local``, ``user`` and ``packaged`` replace these three folders; the user's folder is
+    ``henshin.files.user_folder()``. The store downloads nothing: see ``henshin.models.download``.
     """
 
     def __init__(self, *, local: Path | None = None, user: Path | None = None, packaged: Path | None = None) -> None:
@@ -56,12 +55,12 @@ class ModelStore:
 
     @property
     def entries(self) -> dict[str, IndexEntry]:
-        """The models in the folders' lists, by name; an earlier folder's word counts. Errors: HenshinError."""
+        """Models in the folders' lists, by name. Of equal names the first folder's counts. Errors: HenshinError."""
         return self._read()[0]
 
     @property
     def weights(self) -> dict[str, Weights]:
-        """The weights in the folders' lists, that become models when they are imported. Errors: HenshinError."""
+        """Weights for import in the folders' lists, by name. Errors: HenshinError."""
         return self._read()[1]
 
     def _read(self) -> tuple[dict[str, IndexEntry], dict[str, Weights]]:
@@ -73,119 +72,121 @@ class ModelStore:
             )
         return self._lists
 
-    def published(self, name: str) -> Weights | None:
-        """Return the weights from which a model of this name is imported, or all of the models of this name."""
+    def weights_for(self, name: str) -> Weights | None:
+        """Return the weights for import that give a model of this name, or have this name themselves; else None."""
         return next((one for one in self.weights.values() if name in (one.name, *one.models)), None)
 
     def find(self, name: str, base: Path | None = None, scale: float | None = None) -> ResolvedModel:
-        """Find a model by its name, or by the path of its .onnx file (relative to ``base``, else to where we are).
+        """Find a model by its name, or by the path of its .onnx file (relative to ``base``, else to the current
+        folder).
 
-        A multi-scale NAME stands for NAME-x2, NAME-x3, ...: the smallest of at least ``scale`` is taken, or the
-        largest there is; without ``scale`` the smallest. NAME of NAME-mapping and NAME-synthesis is both, a sampler.
-        Errors: MissingError when it is not at hand, with near names and how to get it; HenshinError when its file
-        is unsound or says nothing of itself.
+        A multi-scale NAME stands for NAME-x2, NAME-x3, ...: the smallest scale of at least ``scale`` is returned, else
+        the largest; without ``scale`` the smallest. NAME of NAME-mapping and NAME-synthesis is both, as a sampler.
+        Errors: MissingError if it is not on this machine, with near names or the command that gets it; HenshinError if
+        its file is damaged or has no contract.
         """
         if pair := self.halves(name, base):
-            return joined(name, *(self._described(one, self.file(one, base)) for one in pair))
+            return join_halves(name, *(self._read_model(half, self.file(half, base)) for half in pair))
         if is_path(name):
-            return self._described(name, self.file(name, base))
-        exact = self.located(name)
-        family = {} if exact is not None else self.scales(name)
-        if not family:
-            return self._described(name, exact or self.file(name))
-        enough = [factor for factor in family if scale is None or factor >= scale]
-        full_name = family[min(enough) if enough else max(family)]
-        return self._described(full_name, self.file(full_name))
+            return self._read_model(name, self.file(name, base))
+        path = self.find_file(name)
+        scales = {} if path is not None else self.scales(name)
+        if not scales:
+            return self._read_model(name, path or self.file(name))
+        sufficient = [factor for factor in scales if scale is None or factor >= scale]
+        full_name = scales[min(sufficient) if sufficient else max(scales)]
+        return self._read_model(full_name, self.file(full_name))
 
     def scales(self, name: str, base: Path | None = None) -> dict[int, str]:
-        """Return the factors of a multi-scale model, each with its full name: {2: "NAME-x2", ...}.
+        """Return the scales of a multi-scale model with their full names: {2: "NAME-x2", ...}.
 
-        An ordinary model is its own only one. Empty if there is none of that name, here or for download.
+        An ordinary model has one scale and its own name. Empty if there is no such model, on this machine or for
+        download.
         """
-        if is_path(name) or self.located(name) is not None:
-            found = self.find(name, base)
-            return {found.contract.scale: name}
+        if is_path(name) or self.find_file(name) is not None:
+            return {self.find(name, base).contract.scale: name}
         matches = [match for other in self._names() if (match := _SCALED.fullmatch(other)) and match[1] == name]
         return dict(sorted((int(match[2]), match[0]) for match in matches))
 
     def halves(self, name: str, base: Path | None = None) -> tuple[str, ...]:
-        """Return (NAME-mapping, NAME-synthesis) when ``name`` stands for these two; see ``halves``."""
+        """Return (NAME-mapping, NAME-synthesis) if ``name`` stands for both, else (); see the function ``halves``."""
         return halves(self, name, base)
 
     def family(self, name: str, base: Path | None = None) -> Sequence[ResolvedModel]:
-        """Find all that a name stands for: an ordinary model alone, of a multi-scale one every scale, or both halves.
+        """Find all models that a name stands for: one ordinary model, every scale of a multi-scale model, or both
+        halves.
 
         Errors: those of ``find``.
         """
         return [self.find(one, base) for one in self.full_names(name, base)]
 
     def full_names(self, name: str, base: Path | None = None) -> tuple[str, ...]:
-        """Return all that a name stands for: itself, NAME-x2, NAME-x3, ..., or NAME-mapping and NAME-synthesis."""
+        """Return the full names of a name: itself, NAME-x2, NAME-x3, ..., or NAME-mapping and NAME-synthesis."""
         if pair := self.halves(name, base):
             return pair
-        if is_path(name) or name in self.entries or self.located(name) is not None:
+        if is_path(name) or name in self.entries or self.find_file(name) is not None:
             return (name,)
         return tuple(self.scales(name).values()) or (name,)
 
     def file(self, name: str, base: Path | None = None) -> Path:
-        """Return the file of a model, or of any listed ONNX network (a detector); its contract is not asked for.
+        """Return the file of a model, or of any listed ONNX network (a detector). It needs no contract.
 
-        Errors: MissingError, with near names and how to get it; WrongModelError for a path that may not be looked at.
+        Errors: MissingError, with near names or the command that gets it; WrongModelError for a path that may not be
+        read.
         """
-        path = self.located(name, base)
+        path = self.find_file(name, base)
         if path is not None:
             return path
         if is_path(name):
-            problem = next(filter(None, map(barred, _places(name, base))), None)
+            problem = next(filter(None, map(barred, _candidate_paths(name, base))), None)
             if problem:
                 raise WrongModelError(problem)
-            places = " or ".join(str(place) for place in _places(name, base))
-            raise MissingError(f"there is no model file {places}")
-        raise self._absent(name)
+            paths = " or ".join(str(path) for path in _candidate_paths(name, base))
+            raise MissingError(f"there is no model file {paths}")
+        raise self._missing_error(name)
 
-    def _absent(self, name: str) -> MissingError:
-        """Return the error for a model that is not at hand: how to get it, or that there is none of this name."""
-        entry, weights = self.entries.get(name), self.published(name)
+    def _missing_error(self, name: str) -> MissingError:
+        """Return the error for a model without a file here: the command that gets it, or that the name is unknown."""
+        entry, weights = self.entries.get(name), self.weights_for(name)
         if entry is not None and entry.url is not None:
             return MissingError(f"model '{name}' is not on this machine; get it with: henshin models pull {name}")
         if weights is not None:
-            some = any(self.located(one) is not None for one in weights.models)
-            return MissingError(
-                f"model '{name if some else weights.name}' is not on this machine; get it with: {weights.command}"
-            )
+            partial = any(self.find_file(model) is not None for model in weights.models)
+            missing = name if partial else weights.name
+            return MissingError(f"model '{missing}' is not on this machine; get it with: {weights.command}")
         if entry is not None:
             return MissingError(f"model '{name}' is listed, but its file {entry.file} is not there")
-        return self.unknown(name, self._names())
+        return self.unknown_model_error(name, self._names())
 
     def contract(self, name: str, base: Path | None = None) -> Contract | None:
-        """Return what is known of a network: the contract in or beside its file, or in the list; None if it has none.
+        """Return the contract in or next to a network's file, else that of the list; None if it has none.
 
-        Errors: those of ``file``, where it is not listed either.
+        Errors: those of ``read_contract``.
         """
         entry = None if is_path(name) else self.entries.get(name)
-        path = self.located(name, base)
-        own = None if path is None or path.suffix == CASCADE else read_contract(path)
-        return own or (entry.contract if entry is not None else None)
+        path = self.find_file(name, base)
+        contract = None if path is None or path.suffix == CASCADE else read_contract(path)
+        return contract or (entry.contract if entry is not None else None)
 
     def knows(self, name: str) -> bool:
-        """Whether a name is that of a model, here or for download (of a multi-scale one at any scale), or a path."""
-        here = is_path(name) or name in self.entries or self.located(name) is not None
-        return here or bool(self.scales(name) or self.halves(name)) or self.published(name) is not None
+        """Return whether a name is a path, or the name of a model on this machine or for download, at any scale."""
+        here = is_path(name) or name in self.entries or self.find_file(name) is not None
+        return here or bool(self.scales(name) or self.halves(name)) or self.weights_for(name) is not None
 
-    def unknown(self, name: str, choices: Iterable[str]) -> MissingError:
-        """Return the error for a name that no model has, with those that would be right.
+    def unknown_model_error(self, name: str, choices: Iterable[str]) -> MissingError:
+        """Return the error for a name that no model has, with the near ones of ``choices``.
 
-        Of a scale that a multi-scale model does not have ("carn-m-x5") those that it has.
+        For a missing scale of a multi-scale model ("carn-m-x5") it names the scales of that model.
         """
-        unseen = [problem for folder in self.folders.values() if (problem := barred(folder))]
-        family = self.scales(match[1]) if (match := _SCALED.fullmatch(name)) else {}
-        right = f"; there are: {', '.join(family.values())}" if family else near_or_all(name, choices)
-        return MissingError("; ".join([f"no model named '{name}'{right}", *unseen]))
+        unreadable = [problem for folder in self.folders.values() if (problem := barred(folder))]
+        scales = self.scales(match[1]) if (match := _SCALED.fullmatch(name)) else {}
+        hint = f"; there are: {', '.join(scales.values())}" if scales else near_or_all(name, choices)
+        return MissingError("; ".join([f"no model named '{name}'{hint}", *unreadable]))
 
     def verify(self, name: str) -> Path:
         """Check a model's file against the hash in the list and return its path.
 
-        Errors: MissingError when it is not at hand; HenshinError when it is not listed, or its hash is another.
+        Errors: MissingError if it is not on this machine; HenshinError if it is not listed, or its hash differs.
         """
         path = self.file(name)
         entry = self.entries.get(name)
@@ -196,10 +197,10 @@ class ModelStore:
             raise HenshinError(f"{path}: its sha256 is {actual}, but {entry.sha256} is listed")
         return path
 
-    def located(self, name: str, base: Path | None = None) -> Path | None:
-        """Return the file of a model that is at hand, else None."""
+    def find_file(self, name: str, base: Path | None = None) -> Path | None:
+        """Return the file of a model if it is on this machine, else None."""
         if is_path(name):
-            candidates = _places(name, base)
+            candidates = _candidate_paths(name, base)
         else:
             files = [name + SUFFIX]
             if name in self.entries:
@@ -207,7 +208,7 @@ class ModelStore:
             candidates = [folder / file for folder in self.folders.values() for file in files]
         return next((path for path in candidates if is_file(path)), None)
 
-    def _described(self, name: str, path: Path) -> ResolvedModel:
+    def _read_model(self, name: str, path: Path) -> ResolvedModel:
         entry = None if is_path(name) else self.entries.get(name)
         contract = read_contract(path)
         if contract is None and entry is not None and entry.contract is not None:
@@ -219,26 +220,27 @@ class ModelStore:
         return ResolvedModel(contract.name if is_path(name) else name, path, contract)
 
     def _names(self) -> tuple[str, ...]:
-        here = {name for folder in self.folders.values() for name in self.names_in(folder)}
-        listed = {name for name, entry in self.entries.items() if entry.url is not None}
-        return tuple(sorted(here | listed | {name for one in self.weights.values() for name in one.models}))
+        local = {name for folder in self.folders.values() for name in self.names_in(folder)}
+        downloads = {name for name, entry in self.entries.items() if entry.url is not None}
+        imports = {name for weights in self.weights.values() for name in weights.models}
+        return tuple(sorted(local | downloads | imports))
 
     def names_in(self, folder: Path) -> Iterator[str]:
-        """Yield the names of the models in a folder: a file's stem, or what the lists call it."""
-        called = {entry.file: name for name, entry in self.entries.items()}
+        """Yield the names of the models in a folder: the name of a file in the lists, else its stem."""
+        names = {entry.file: name for name, entry in self.entries.items()}
         if is_folder(folder) and barred(folder) is None:
             for path in sorted(folder.iterdir()):
-                if path.name in called or (path.suffix == SUFFIX and not path.name.startswith(".")):
-                    yield called.get(path.name, path.stem)
+                if path.name in names or (path.suffix == SUFFIX and not path.name.startswith(".")):
+                    yield names.get(path.name, path.stem)
 
 
 def is_path(name: str) -> bool:
-    """Whether ``name`` is the path of a file and not the name of a model."""
+    """Return whether ``name`` is the path of a file and not the name of a model."""
     return name.endswith((SUFFIX, CASCADE)) or "/" in name or os.sep in name
 
 
-def _places(name: str, base: Path | None) -> list[Path]:
-    """Where the file of a path may lie: beside the pipeline, or (`--set` on the command line) where we are."""
+def _candidate_paths(name: str, base: Path | None) -> list[Path]:
+    """Return the possible files of a path: relative to the pipeline, or (with `--set`) to the current folder."""
     path = Path(name).expanduser()
     if base is None or path.is_absolute():
         return [path]
@@ -249,30 +251,31 @@ HALVES = ("mapping", "synthesis")
 
 
 def halves(store: ModelStore, name: str, base: Path | None = None) -> tuple[str, ...]:
-    """Return what a sampler's NAME (or path without its end) stands for: (NAME-mapping, NAME-synthesis), or nothing.
+    """Return (NAME-mapping, NAME-synthesis) for the NAME of a sampler of two models, or its path; else ().
 
-    Both must be here or for download. A model that itself has the name goes before.
+    Both must be on this machine or for download. A model that itself has the name comes first.
     """
-    stem, end = (name.removesuffix(SUFFIX), SUFFIX) if is_path(name) else (name, "")
-    names = tuple(f"{stem}-{half}{end}" for half in HALVES)
-    if store.located(name, base) is not None:
+    stem, suffix = (name.removesuffix(SUFFIX), SUFFIX) if is_path(name) else (name, "")
+    names = tuple(f"{stem}-{half}{suffix}" for half in HALVES)
+    if store.find_file(name, base) is not None:
         return ()
-    known = (one in store.entries or store.located(one, base) is not None for one in names)
+    known = (one in store.entries or store.find_file(one, base) is not None for one in names)
     return names if all(known) else ()
 
 
-def joined(name: str, mapping: ResolvedModel, synthesis: ResolvedModel) -> ResolvedModel:
-    """Return a mapping and its synthesis as one sampler. Errors: HenshinError when one of them is something else."""
+def join_halves(name: str, mapping: ResolvedModel, synthesis: ResolvedModel) -> ResolvedModel:
+    """Return a mapping and its synthesis as one sampler. Errors: HenshinError if one of them is of another kind."""
     for found, kind in zip((mapping, synthesis), HALVES, strict=True):
         if found.contract.kind != kind:
-            raise HenshinError(f"{found.path}: is {a(found.contract.kind)}, and by its name it would be {a(kind)}")
+            actual, expected = with_article(found.contract.kind), with_article(kind)
+            raise HenshinError(f"{found.path}: is {actual}, and by its name it would be {expected}")
     name = Path(name).stem if is_path(name) else name
     values = {"name": name, "kind": "sampler", "part": "", "latent_shape": mapping.contract.latent_shape}
     return ResolvedModel(name, synthesis.path, synthesis.contract.model_copy(update=values), mapping)
 
 
-def paired(names: Iterable[str]) -> list[str]:
-    """Return the names of the samplers of which both halves are among these."""
+def names_of_pairs(names: Iterable[str]) -> list[str]:
+    """Return the names of the samplers whose two halves are both among these names."""
     known = set(names)
     ends = tuple(f"-{half}" for half in HALVES)
     stems = sorted({one.removesuffix(ends[0]) for one in known if one.endswith(ends[0])} - known)

@@ -1,4 +1,4 @@
-"""Weights that are no exported model yet: a training run's folder, or a .safetensors file."""
+"""Trained weights that are not exported: a training run's folder, or a .safetensors file."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ RUN_FILE = "run.json"
 SUFFIX = ".safetensors"
 
 
-def trained_at(name: str, base: Path | None = None) -> Path | None:
-    """Return the run's folder or the file that a name is the path of, from ``base`` or else from where we are."""
+def find_trained_weights(name: str, base: Path | None = None) -> Path | None:
+    """Return the run's folder or .safetensors file of a path, relative to ``base`` or the current folder, or None."""
     for place in dict.fromkeys([(base or Path()) / Path(name).expanduser(), Path(name).expanduser()]):
         if is_file(place / RUN_FILE) or (place.suffix == SUFFIX and is_file(place)):
             return place
     return None
 
 
-def weights_in(place: Path) -> list[Path]:
-    """Return the files that such weights are in: of a run its description and its last checkpoint.
+def list_weight_files(place: Path) -> list[Path]:
+    """Return the files of trained weights; for a run these are its run.json and those of its last checkpoint.
 
     Errors: HenshinError for a run without a checkpoint.
     """
     if place.suffix == SUFFIX and is_file(place):
         return [place]
-    checkpoints = sorted(one for one in (place / "checkpoints").glob("[0-9]*") if one.is_dir())
+    checkpoints = sorted(path for path in (place / "checkpoints").glob("[0-9]*") if path.is_dir())
     if not checkpoints:
         raise HenshinError(f"{place}: this run has no checkpoint yet")
-    return [place / RUN_FILE, *sorted(one for one in checkpoints[-1].iterdir() if one.is_file())]
+    return [place / RUN_FILE, *sorted(path for path in checkpoints[-1].iterdir() if path.is_file())]

@@ -16,7 +16,7 @@ from henshin.errors import PictureError, Problem, WrongModelError
 from henshin.files import barred, is_file, is_folder
 from henshin.models.requirements import model_problem, scale_problem
 from henshin.registry.checks import extra_of, flow_problem, static
-from henshin.text import did_you_mean, listed, one_line
+from henshin.text import did_you_mean, join_names, one_line
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -50,7 +50,7 @@ class Step:
 
     def problem(self, message: str, mark: Position | None = None, missing: bool = False) -> Problem:
         """Return a problem at this stage, or at a place within it."""
-        mark = mark or self.node.key_mark("use")
+        mark = mark or self.node.key_position("use")
         return Problem(mark.where or self.where, mark.line, message, missing)
 
     def option_problem(self, path: OptionPath, message: str, missing: bool = False) -> Problem:
@@ -172,7 +172,7 @@ class _Chain:
         if there:
             named = [one.partition(":")[2] for one in there]
             near = did_you_mean(name, named)
-            reason = f"needs {kind} '{name}', and those before it are called: {listed(named)}{near}"
+            reason = f"needs {kind} '{name}', and those before it are called: {join_names(named)}{near}"
         elif kind in self.ended:
             reason = f"needs {kind}, and {self.ended[kind].label} before it has ended them"
         else:
@@ -219,6 +219,6 @@ class _Chain:
         step = self.given.get("crops")
         if step is None or "crops" in self.unsure:
             return []
-        hint = f"; end with {listed(enders).replace(', ', ' or ')}" if enders else ""
+        hint = f"; end with {join_names(enders).replace(', ', ' or ')}" if enders else ""
         message = f"the crops of {step.label} are never put back or written{hint}"
         return [step.problem(message)]

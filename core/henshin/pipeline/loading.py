@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from henshin.api.stage import Stage
 from henshin.config.overrides import WHERE, parse_override, with_value
-from henshin.config.validation import shown, validate
+from henshin.config.validation import format_value, validate
 from henshin.config.yaml_reader import Node, load_yaml, to_python
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.files import barred, data_folder, exists, is_folder
@@ -81,7 +81,7 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
     problems: list[Problem] = []
     root = load_yaml(path, where, unread)
     if "recipe" in root.mapping and "stages" not in root.mapping:
-        line = root.key_mark("recipe").line
+        line = root.key_position("recipe").line
         raise PipelineError([Problem(where, line, "this is a training run; use henshin train")])
     root = override_stages(root, overrides, problems)
     head, wrong = validate(PipelineFile, root, where)
@@ -128,20 +128,21 @@ def _fill(step: Step, use: str | None, registry: Registry, unread: Sequence[Prob
 def _without_unread(problems: list[Problem], node: Node, unread: Sequence[Problem]) -> list[Problem]:
     """Leave out the problems that follow from values that YAML could not read: missing values, and their effects."""
     lines = {problem.line for problem in unread}
-    lost = [node.key_mark(key).line for key, child in node.mapping.items() if child.mark.line in lines]
-    return [one for one in problems if not lost or one.line not in (node.mark.line, *lost)]
+    lost = [node.key_position(key).line for key, child in node.mapping.items() if child.position.line in lines]
+    return [one for one in problems if not lost or one.line not in (node.position.line, *lost)]
 
 
 def _no_use(step: Step) -> str:
     """Return the message for a stage without a name: how to write one, and the key that was likely meant."""
     if isinstance(step.node.value, dict):
         if "use" in step.node.mapping:
-            return f"{step.label}: 'use' takes the name of a stage, not {shown(to_python(step.node.mapping['use']))}"
+            value = format_value(to_python(step.node.mapping["use"]))
+            return f"{step.label}: 'use' takes the name of a stage, not {value}"
         near = next((f" in place of '{key}'" for key in step.node.mapping if did_you_mean(key, ["use"])), "")
         return f"{step.label} does not say which stage it is; write 'use: NAME'{near}"
     if isinstance(step.node.value, str):
         return f"{step.label}: write '- use: {step.node.value}'"
-    return f"{step.label}: {shown(to_python(step.node))} is not a stage; write '- use: NAME'"
+    return f"{step.label}: {format_value(to_python(step.node))} is not a stage; write '- use: NAME'"
 
 
 def _enders(registry: Registry) -> list[str]:
@@ -202,8 +203,8 @@ def _override(root: Node, text: str) -> Node:
     if not isinstance(stages[position].value, dict):
         raise PipelineError([Problem(WHERE, None, f"stage {position + 1} has no options")])
     changed = [*stages[:position], with_value(stages[position], path[1:], value), *stages[position + 1 :]]
-    listing = Node(root.mapping["stages"].mark, changed)
-    return Node(root.mark, {**root.mapping, "stages": listing}, root.keys)
+    listing = Node(root.mapping["stages"].position, changed)
+    return Node(root.position, {**root.mapping, "stages": listing}, root.keys)
 
 
 def _position(uses: Sequence[str | None], address: str) -> int:

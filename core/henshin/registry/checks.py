@@ -15,7 +15,7 @@ from henshin.api.recipe import Recipe, RecipeConfig
 from henshin.api.stage import Extra, Stage, StageConfig, Works
 from henshin.config.validation import models_in
 from henshin.models.contract import ChannelOrder, Kind
-from henshin.text import flat
+from henshin.text import flatten
 
 FLOWS = frozenset({"faces", "crops", "latents"})
 """The flows that a stage may give to later ones. Latents may have a name: "latents:NAME"."""
@@ -122,7 +122,7 @@ def _config(cls: type[Any], base: type[BaseModel], reserved: str, trusted: bool)
         try:
             config.model_rebuild()
         except Exception as error:
-            return f"has a Config that pydantic cannot complete: {flat(error)[:120]}"
+            return f"has a Config that pydantic cannot complete: {flatten(error)[:120]}"
     return _options(config, reserved)
 
 

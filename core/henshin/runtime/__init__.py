@@ -1,4 +1,7 @@
-"""The only place that knows ONNX Runtime: devices, sessions, batches, tiles. Nothing heavy loads at import."""
+"""Inference with ONNX Runtime: devices, sessions, batches and tiles.
+
+Importing it loads neither ONNX Runtime nor numpy. Only `henshin.runtime.device` imports ONNX Runtime.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which device a run uses: told plainly, found by trying, never fallen back from in silence."""
+"""The choice of the device, CPU or GPU: a GPU is tested by running a convolution; no fallback is silent."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from functools import cache
 from typing import Any, Literal
 
 from henshin.errors import HenshinError, MissingError
-from henshin.text import flat
+from henshin.text import flatten
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 HOW_TO_GET_CUDA = "its libraries come with: pip install 'henshin[cuda]'"
 
 _FATAL = 4
-"""ONNX Runtime's log level: what goes wrong reaches us as an exception or in `get_providers`, never on stderr."""
+"""ONNX Runtime's log level: errors are found by exceptions and `get_providers`, so nothing is logged to stderr."""
 
 _PROBE = (
     "CAg6hwEKDwoBeAoBdxIBeSIEQ29udhIFcHJvYmUqMwgBCAEIAwgDEAFCAXdKJAAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/AACAP1ob"
     "CgF4EhYKFAgBEhAKAggBCgIIAQoCCAMKAggDYhsKAXkSFgoUCAESEAoCCAEKAggBCgIIAQoCCAFCBAoAEBE="
 )
-"""A whole ONNX file: one 3x3 convolution of ones, float x (1, 1, 3, 3) -> y (1, 1, 1, 1). It needs cuBLAS and cuDNN."""
+"""An ONNX file in base64: a 3x3 convolution of ones, float x (1, 1, 3, 3) -> y (1, 1, 1, 1); needs cuBLAS and cuDNN."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where networks run. ``note`` says why it is this one, when the user left the choice to us."""
+    """The device that runs the networks. ``note`` gives the reason if "auto" chose the CPU."""
 
     kind: Literal["cpu", "cuda"] = "cpu"
     index: int = 0
@@ -43,17 +43,17 @@ class Device:
 
     @property
     def options(self) -> dict[str, str]:
-        """The options of ONNX Runtime's CUDA provider for this device."""
+        """Options of ONNX Runtime's CUDA provider for this device."""
         return {
             "device_id": str(self.index),
-            # The exhaustive search tries every algorithm again for each new shape of picture.
+            # The default, an exhaustive search, tries every algorithm again for each new shape of picture.
             "cudnn_conv_algo_search": "HEURISTIC",
             "arena_extend_strategy": "kSameAsRequested",
         }
 
 
 def parse_device(wanted: str) -> tuple[Literal["auto", "cpu", "cuda"], int]:
-    """Read "auto", "cpu", "cuda" or "cuda:N": the kind, and the number of the GPU (0 where none is given).
+    """Return the kind of "auto", "cpu", "cuda" or "cuda:N", and the number of the GPU (0 by default).
 
     Errors: HenshinError for anything else.
     """
@@ -68,29 +68,29 @@ def parse_device(wanted: str) -> tuple[Literal["auto", "cpu", "cuda"], int]:
 
 
 def resolve_device(wanted: str = "auto", require_gpu: bool = False) -> Device:
-    """Turn ``--device`` into the device that will really be used.
+    """Return the device for ``--device``, tested.
 
-    ``wanted``: "auto" (a GPU if one really opens, else the CPU with a note why), "cpu", "cuda" or "cuda:N".
-    Errors: MissingError when a GPU was named or required and none opens; HenshinError for an unknown device.
+    ``wanted``: "auto" (a GPU if one works, else the CPU with a note of the reason), "cpu", "cuda" or "cuda:N".
+    Errors: MissingError if a GPU is named or required and does not work; HenshinError for an unknown device.
     """
     kind, index = parse_device(wanted)
     if kind == "cpu":
         if require_gpu:
             raise HenshinError("device 'cpu' and a required GPU exclude each other")
         return Device("cpu")
-    obstacle = cuda_obstacle(index)
-    if obstacle is None:
+    problem = cuda_problem(index)
+    if problem is None:
         return Device("cuda", index)
     if kind == "auto" and not require_gpu:
-        return Device("cpu", note=f"no GPU is used: {obstacle}")
+        return Device("cpu", note=f"no GPU is used: {problem}")
     if kind == "auto":
-        raise MissingError(f"a GPU is required, whatever the stages, and none can be used: {obstacle}")
-    raise MissingError(f"device '{wanted}' cannot be used: {obstacle}")
+        raise MissingError(f"a GPU is required, whatever the stages, and none can be used: {problem}")
+    raise MissingError(f"device '{wanted}' cannot be used: {problem}")
 
 
 @cache
 def onnxruntime() -> Any:
-    """Import ONNX Runtime, quiet. It loads in about 0.1 s, so only when a network is opened."""
+    """Import ONNX Runtime and silence its log. It takes about 0.1 s, so it is imported when a network is opened."""
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(_FATAL)
@@ -98,11 +98,11 @@ def onnxruntime() -> Any:
 
 
 @cache
-def preload() -> None:
-    """Load the CUDA and cuDNN libraries that pip has put beside PyTorch or ONNX Runtime, without a word.
+def preload_cuda_libraries() -> None:
+    """Load the CUDA and cuDNN libraries that pip installed with PyTorch or ONNX Runtime, without output.
 
-    ONNX Runtime prints what it does not find, the harmless along with the rest: whether CUDA opens is asked of a
-    session afterwards.
+    ONNX Runtime prints every library that it does not find, also those not needed. A session shows afterwards whether
+    CUDA works.
     """
     load = getattr(onnxruntime(), "preload_dlls", None)
     if load is None:
@@ -115,25 +115,24 @@ def preload() -> None:
 
 
 @cache
-def cuda_obstacle(index: int) -> str | None:
-    """Return what keeps GPU ``index`` from being used, in one line with what would be right; None if it opens.
+def cuda_problem(index: int) -> str | None:
+    """Return why GPU ``index`` cannot be used, in one line with advice, or None if it works.
 
-    onnxruntime-gpu lists its CUDA provider on every machine, so the answer comes from the driver and from a small
-    convolution that is really run.
+    onnxruntime-gpu lists its CUDA provider on every machine, so the driver is asked and a small convolution is run.
     """
     if CUDA not in onnxruntime().get_available_providers():
         return "the installed onnxruntime has no CUDA (onnxruntime-gpu has it, on Linux and Windows x86-64)"
-    found = _driver_count()
-    if found is None:
+    count = _driver_count()
+    if count is None:
         return "no NVIDIA driver is installed"
-    if index >= found:
-        return f"the NVIDIA driver shows {found} GPU(s), and there is none with number {index}"
-    preload()
+    if index >= count:
+        return f"the NVIDIA driver shows {count} GPU(s), and there is none with number {index}"
+    preload_cuda_libraries()
     return _probe(Device("cuda", index))
 
 
 def _driver_count() -> int | None:
-    """Return how many GPUs the driver shows, or None where there is no driver. Costs a millisecond without one."""
+    """Return the number of GPUs that the driver shows, or None without a driver. Without one it takes a millisecond."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -145,6 +144,7 @@ def _driver_count() -> int | None:
 
 
 def _probe(device: Device) -> str | None:
+    """Run the convolution on a GPU. Return why it failed, or None."""
     import numpy as np
 
     ort = onnxruntime()
@@ -154,10 +154,10 @@ def _probe(device: Device) -> str | None:
         session = ort.InferenceSession(
             b64decode(_PROBE), options, providers=[(CUDA, device.options), CPU], enable_fallback=0
         )
-        opened = CUDA in session.get_providers()
+        has_cuda = CUDA in session.get_providers()
         result = session.run(None, {"x": np.ones((1, 1, 3, 3), np.float32)})[0]
     except Exception as error:  # ONNX Runtime has no common base for its errors
-        return f"a convolution on it failed ({flat(error)[:160]}); {HOW_TO_GET_CUDA}"
-    if not opened or result.item() != 9.0:
+        return f"a convolution on it failed ({flatten(error)[:160]}); {HOW_TO_GET_CUDA}"
+    if not has_cuda or result.item() != 9.0:
         return f"CUDA or cuDNN do not open for onnxruntime {ort.__version__}; {HOW_TO_GET_CUDA}"
     return None

@@ -1,4 +1,4 @@
-"""A network with its contract: pictures of any size in, pictures out."""
+"""An exported model for pictures of any size: translation in batches and tiles, sampling, encoding."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError, PictureError
 from henshin.images.picture import picture_problem
-from henshin.images.resizing import too_large
+from henshin.images.resizing import scaled_size_problem
 from henshin.runtime.onnx_model import OnnxModel
 from henshin.runtime.session import NetworkError, OnnxSession, OutOfMemoryError
-from henshin.runtime.tiling import BUDGET, smallest_side, up, usual_side
+from henshin.runtime.tiling import BUDGET, default_side, round_up, smallest_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
     Part = tuple[TiledPicture, Window]
 
 _CUDA_BATCH_PIXELS = 16 * 256 * 256
-"""Pixels of output in one batch on a GPU, when the user names no batch size. Of networks that can be tiled a batch may
-have as many as a tile: ``tiles.BUDGET``."""
+"""Pixels of output in one batch on a GPU, if the user sets no batch size. For networks that can be tiled the limit is
+that of one tile: ``tiling.BUDGET``."""
 
 _LARGE_RESULT = 8 << 20
-"""Pixels of output after which the working memory is given back: what follows is the writing of large files. To get it
-anew takes 0.4 seconds for a gigabyte, a fortieth of the work on so many pixels."""
+"""Pixels of output after which the working memory is freed, because the writing of large files follows. To allocate it
+again takes 0.4 seconds for a gigabyte, a fortieth of the time for so many pixels."""
 
 _log = logging.getLogger("henshin.runtime")
 
 
 class Model(OnnxModel):
-    """An exported network with its contract: what translates pictures, draws them from latents or encodes them.
+    """An exported network with its contract. It translates pictures, generates them from latents or encodes them.
 
-    ``batch_size`` None means what suits the device: 1 on the CPU, where more only costs cache, and on a GPU as many
-    as 16 pictures of 256 x 256 pixels would fill. A batch that does not fit into memory is halved. ``tile`` is the side
-    of the squares above whose area a picture is cut up, None what suits the device; only networks of finite reach are.
-    A sampler of two models has its ``mapping``, and is itself the synthesis.
-    Errors: HenshinError when the contract names an input or output that the network does not have, or another layout,
-    and when a mapping gives other styles than the synthesis takes.
+    ``batch_size`` None suits the device: 1 on the CPU, where larger batches only cost cache, and on a GPU the pixels of
+    16 pictures of 256 x 256. A batch that does not fit into memory is halved. ``tile`` is the side of a square:
+    pictures with more pixels are tiled if the network has a finite reach; None suits the device. A sampler of two
+    models is its synthesis, with a ``mapping``.
+    Errors: HenshinError if the contract names an input or output that the network does not have, or a wrong layout, or
+    if the mapping gives other styles than the synthesis takes.
     """
 
     def __init__(
@@ -57,25 +57,25 @@ class Model(OnnxModel):
         mapping: Model | None = None,
     ) -> None:
         super().__init__(contract, network, batch_size, mapping)
-        self._fitting: dict[tuple[int, int], int] = {}
+        self._batch_limits: dict[tuple[int, int], int] = {}
         if mapping is not None:
             from henshin.runtime.latents import check_pair
 
             check_pair(mapping.network, network)
-        self._side = self._first_side(tile)
+        self._tile_side = self._initial_tile_side(tile)
 
     def translate(self, pictures: Sequence[Picture]) -> list[Picture | PictureError]:
-        """Translate pictures (H, W, 3) uint8 of any sizes into (H * scale, W * scale, 3), in the order given.
+        """Translate pictures (H, W, 3) uint8 of any sizes into (H * scale, W * scale, 3), in the same order.
 
-        Equal shapes go together, across pictures and tiles, and nothing is padded but to the size multiple. A
-        picture on which the network fails, or of which the result would be too large to be a picture, is a
-        PictureError in its place; the others are done.
-        Errors: HenshinError when this model does not take pictures, or gives another size than its contract says.
+        Windows of equal shape share batches, across pictures and tiles. Pictures are padded only to the size multiple.
+        A picture on which the network fails, or whose result would be too large, becomes a PictureError in its place;
+        the others are translated.
+        Errors: HenshinError if this model is no translator, or gives another size than its contract says.
         """
-        from henshin.runtime.tiled_picture import RESCUE_SIDE
+        from henshin.runtime.tiled_picture import RETRY_SIDE
 
         if self.contract.kind != "translator":
-            raise HenshinError(self.contract.no_translator)
+            raise HenshinError(self.contract.not_translator_message)
         results: list[Picture | PictureError | None] = [None] * len(pictures)
         todo: list[tuple[int, Picture, int]] = []
         for index, picture in enumerate(pictures):
@@ -85,121 +85,122 @@ class Model(OnnxModel):
             else:
                 results[index] = problem
         while todo:
-            works = self._run_through(todo)
+            tiled_pictures = self._run_all(todo)
             todo = []
-            for work in works:
-                if work.error is None:
-                    results[work.index] = work.finished(self.contract.scale)
-                elif not work.hopeless and self._smaller(work):
-                    todo.append((work.index, work.picture, work.least))
-                elif work.rescuable:
-                    todo.append((work.index, work.picture, RESCUE_SIDE))
+            for tiled in tiled_pictures:
+                if tiled.error is None:
+                    results[tiled.index] = tiled.result(self.contract.scale)
+                elif not tiled.no_memory_for_result and self._shrink_tiles(tiled):
+                    todo.append((tiled.index, tiled.picture, tiled.minimum_side))
+                elif tiled.can_retry_padded:
+                    todo.append((tiled.index, tiled.picture, RETRY_SIDE))
                 else:
-                    results[work.index] = work.error
+                    results[tiled.index] = tiled.error
         return [result for result in results if result is not None]
 
     def sample(self, latents: npt.NDArray[np.float32], truncation: float = 1.0) -> list[Picture | PictureError]:
-        """Draw a picture (H, W, 3) uint8 from each latent, in the order given: noise (N, D), or styles (N, L, D).
+        """Generate a picture (H, W, 3) uint8 from each latent, in the same order: noise (N, D), or styles (N, L, D).
 
-        A synthesis takes styles, a sampler noise, one with a mapping either. ``truncation`` below 1 brings pictures
-        closer to the model's mean one: with a mapping the styles are brought closer to their mean, else the noise is
-        multiplied. Given styles are not truncated.
-        They go in batches of ``samples_at_once``, halved where memory is short. One on which the network fails is a
-        PictureError in its place. Errors: HenshinError when this model draws nothing from such latents.
+        A synthesis takes styles, a sampler noise, a sampler with a mapping either. ``truncation`` below 1 moves
+        pictures towards the model's mean picture: with a mapping the styles are moved towards their mean, else the
+        noise is multiplied by it. Styles that are given are not truncated.
+        Batches have ``samples_at_once`` latents, halved if memory is short. A latent on which the network fails becomes
+        a PictureError in its place. Errors: HenshinError if this model does not take such latents.
         """
         from henshin.runtime.latents import sample
 
         return sample(self, latents, truncation)
 
     def encode(self, pictures: Sequence[Picture]) -> list[npt.NDArray[np.float32] | PictureError]:
-        """Guess from each picture (H, W, 3) uint8 the latent (L, D) from which a generator would draw it, in order.
+        """Estimate for each picture (H, W, 3) uint8 the latent (L, D) with which a generator reproduces it, in order.
 
-        A picture of another size is resampled to the encoder's square first. They go in batches of
-        ``samples_at_once``, halved where memory is short. One on which the network fails is a PictureError in its
-        place. Errors: HenshinError when this model is no encoder, or gives other latents than its contract says.
+        A picture is first resized to the encoder's square. Batches have ``samples_at_once`` pictures, halved if memory
+        is short. A picture on which the network fails becomes a PictureError in its place.
+        Errors: HenshinError if this model is no encoder, or gives other latents than its contract says.
         """
         from henshin.runtime.latents import encode
 
         return encode(self, pictures)
 
     def styles(self, noise: npt.NDArray[np.float32], truncation: float = 1.0) -> npt.NDArray[np.float32]:
-        """Turn noise (N, D) into styles (N, L, D), by this mapping or that of this sampler; see ``sample``.
+        """Turn noise (N, D) into styles (N, L, D) with this mapping, or with that of this sampler; see ``sample``.
 
-        Errors: HenshinError when there is no mapping, or for a truncation when it says no mean style; NetworkError.
+        Errors: HenshinError without a mapping, or for a truncation without a mean style; NetworkError.
         """
         from henshin.runtime.latents import styles
 
         return styles(self.mapping or self, noise, truncation)
 
     def describe(self) -> str:
-        """Say in one line what runs this model and what becomes of large pictures: for the plan of a run."""
+        """Return one line for the plan of a run: the device, the provider and the handling of large pictures."""
         contract = self.contract
         text = f"{self.network.device} ({self.network.provider})"
         if contract.kind == "encoder":
-            from henshin.runtime.latents import side_of
+            from henshin.runtime.latents import encoder_side
 
-            return f"{text}, every picture brought to {side_of(self)} pixels square"
+            return f"{text}, every picture brought to {encoder_side(self)} pixels square"
         if contract.kind != "translator":
             return text
         if self._fixed_size is not None:
             height, width = self._fixed_size
             return f"{text}, every picture brought to {width} x {height} and back: it takes no other size"
         if isinstance(contract.reach, int):
-            return f"{text}, above {self._side} x {self._side} pixels in tiles with {contract.reach} pixels around them"
-        return f"{text}, whole; {contract.about_large}"
+            side = self._tile_side
+            return f"{text}, above {side} x {side} pixels in tiles with {contract.reach} pixels around them"
+        return f"{text}, whole; {contract.large_picture_note}"
 
     def _problem(self, picture: Picture) -> PictureError | None:
-        """Say why the network shall not even see a picture, or None."""
+        """Return the error for a picture that the network is not given, or None."""
         wrong = picture_problem(picture)
         if wrong is not None:
             return PictureError(f"model '{self.contract.name}' was given {wrong}")
-        return too_large(picture.shape[0], picture.shape[1], self.contract.scale)
+        return scaled_size_problem(picture.shape[0], picture.shape[1], self.contract.scale)
 
-    def _first_side(self, tile: int | None) -> int:
+    def _initial_tile_side(self, tile: int | None) -> int:
         reach, multiple = self.contract.reach, self.contract.size_multiple
         if not isinstance(reach, int):
             return 0
-        side = tile or usual_side(self.network.device.kind, self.contract.scale, reach)
+        side = tile or default_side(self.network.device.kind, self.contract.scale, reach)
         if self.contract.maximum_size is not None:
             side = min(side, self.contract.maximum_size)
-        return up(max(side, smallest_side(reach, multiple)), multiple)
+        return round_up(max(side, smallest_side(reach, multiple)), multiple)
 
-    def _run_through(self, todo: list[tuple[int, Picture, int]]) -> list[TiledPicture]:
-        from henshin.runtime.tiled_picture import prepared
+    def _run_all(self, todo: list[tuple[int, Picture, int]]) -> list[TiledPicture]:
+        from henshin.runtime.tiled_picture import plan_tiles
 
-        works = [
-            prepared(index, picture, self.contract, self._side, self._fixed_size, least)
+        tiled_pictures = [
+            plan_tiles(index, picture, self.contract, self._tile_side, self._fixed_size, least)
             for index, picture, least in todo
         ]
         groups: dict[tuple[int, int], list[Part]] = {}
-        for work in works:
-            for window in work.windows:
-                groups.setdefault(window.shape, []).append((work, window))
+        for tiled in tiled_pictures:
+            for window in tiled.windows:
+                groups.setdefault(window.shape, []).append((tiled, window))
         for shape, parts in groups.items():
             self._run_group(shape, parts)
-        return works
+        return tiled_pictures
 
     def _run_group(self, shape: tuple[int, int], parts: list[Part]) -> None:
         position = 0
         while position < len(parts):
-            size = self._batch_for(shape)
+            size = self._batch_size_for(shape)
             batch = [part for part in parts[position : position + size] if part[0].error is None]
             try:
                 if batch:
-                    self.network.memory = self._memory_after(shape, parts, position + size)
+                    self.network.memory = self._memory_mode(shape, parts, position + size)
                     self._run_batch(batch)
             except OutOfMemoryError as error:
                 if len(batch) > 1 and self._fixed_batch is None:
-                    self._fitting[shape] = len(batch) // 2
+                    self._batch_limits[shape] = len(batch) // 2
                     continue
                 for part in batch:
                     self._fail(part, error)
             except NetworkError as error:
-                self._run_singly(batch, error)
+                self._run_one_by_one(batch, error)
             position += size
 
-    def _run_singly(self, batch: list[Part], error: NetworkError) -> None:
-        """Find out which of a failed batch fails alone."""
+    def _run_one_by_one(self, batch: list[Part], error: NetworkError) -> None:
+        """Run the pictures of a failed batch one by one, so that only those fail that fail alone."""
         for part in batch:
             if len(batch) == 1:
                 self._fail(part, error)
@@ -213,7 +214,7 @@ class Model(OnnxModel):
         import numpy as np
 
         scale = self.contract.scale
-        cuts = [work.cut(window) for work, window in batch]
+        cuts = [tiled.cut(window) for tiled, window in batch]
         pictures = np.stack(cuts + [cuts[-1]] * ((self._fixed_batch or 0) - len(cuts)))
         results = self.run(pictures)
         count, height, width = pictures.shape[:3]
@@ -222,15 +223,15 @@ class Model(OnnxModel):
                 f"model '{self.contract.name}' turned {pictures.shape} into {results.dtype} {results.shape}, "
                 f"but its contract says scale {scale}"
             )
-        for (work, window), result in zip(batch, results, strict=False):
+        for (tiled, window), result in zip(batch, results, strict=False):
             try:
-                work.paste(window, result, scale)
+                tiled.paste(window, result, scale)
             except MemoryError:
-                rows, columns = (side * scale for side in work.inner)
-                work.hopeless = True
-                work.error = PictureError(f"there is no memory for a result of {columns} x {rows} pixels")
+                rows, columns = (side * scale for side in tiled.network_size)
+                tiled.no_memory_for_result = True
+                tiled.error = PictureError(f"there is no memory for a result of {columns} x {rows} pixels")
 
-    def _batch_for(self, shape: tuple[int, int]) -> int:
+    def _batch_size_for(self, shape: tuple[int, int]) -> int:
         if self._fixed_batch is not None:
             return self._fixed_batch
         if self._batch_size is not None:
@@ -240,10 +241,10 @@ class Model(OnnxModel):
         else:
             pixels = BUDGET["cuda"] if isinstance(self.contract.reach, int) else _CUDA_BATCH_PIXELS
             size = max(1, pixels // (shape[0] * shape[1] * self.contract.scale**2))
-        return min(size, self._fitting.get(shape, size))
+        return min(size, self._batch_limits.get(shape, size))
 
-    def _memory_after(self, shape: tuple[int, int], parts: list[Part], done: int) -> AfterRun:
-        """Say what becomes of the working memory after a batch: while others of the shape follow, it is kept."""
+    def _memory_mode(self, shape: tuple[int, int], parts: list[Part], done: int) -> AfterRun:
+        """Return the handling of the working memory after a batch: it is kept while batches of the shape follow."""
         if done < len(parts):
             return "keep"
         if not isinstance(self.contract.reach, int):
@@ -252,21 +253,21 @@ class Model(OnnxModel):
         return "return" if large else "keep"
 
     def _fail(self, part: Part, error: NetworkError) -> None:
-        work, window = part
+        tiled, window = part
         height, width = window.shape
-        work.too_big = isinstance(error, OutOfMemoryError)
-        advice = "; a 'resize' stage before it, or a smaller model, would do" if work.too_big else ""
-        work.error = PictureError(f"model '{self.contract.name}' failed at {width} x {height}: {error}{advice}")
+        tiled.out_of_memory = isinstance(error, OutOfMemoryError)
+        advice = "; a 'resize' stage before it, or a smaller model, would do" if tiled.out_of_memory else ""
+        tiled.error = PictureError(f"model '{self.contract.name}' failed at {width} x {height}: {error}{advice}")
 
-    def _smaller(self, work: TiledPicture) -> bool:
-        """Make the tiles smaller after memory was short. False if this picture cannot be cut any smaller."""
+    def _shrink_tiles(self, tiled: TiledPicture) -> bool:
+        """Reduce the side of tiles after memory was short. Return False if this picture cannot have smaller tiles."""
         reach = self.contract.reach
-        if not work.too_big or not isinstance(reach, int) or self._fixed_size is not None:
+        if not tiled.out_of_memory or not isinstance(reach, int) or self._fixed_size is not None:
             return False
-        side = work.next_side(reach, self.contract.size_multiple)
+        side = tiled.smaller_side(reach, self.contract.size_multiple)
         if side is None:
             return False
-        if side < self._side:
-            self._side = side
+        if side < self._tile_side:
+            self._tile_side = side
             _log.info("model '%s': tiles of %d pixels, for memory is short", self.contract.name, side)
         return True

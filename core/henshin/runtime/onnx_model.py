@@ -1,4 +1,4 @@
-"""An exported network with its contract: its ports, its batch size, and one raw batch through it."""
+"""An exported network with its contract: its ports, its batch size, and the run of one raw batch."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 _FLOATS = {"tensor(float16)": "float16", "tensor(double)": "float64"}
 
 _BATCH_PIXELS = {"cpu": 4 * 256 * 256, "cuda": 16 * 256 * 256}
-"""Pixels drawn in one batch, when the user names no batch size. The many small layers of a sampler are run faster
-together, also on a CPU."""
+"""Pixels of output in one batch, if the user sets no batch size. The many small layers of a sampler run faster in a
+batch, also on a CPU."""
 
 
 class OnnxModel:
     """A network and its contract, run one raw batch at a time.
 
-    ``mapping`` is the network that turns noise into the latents which this one takes, for a sampler of two models.
-    Errors: HenshinError when the contract names an input or output that the network does not have, or another layout.
+    ``mapping``, of a sampler of two models, is the network that turns noise into the latents of this one.
+    Errors: HenshinError if the contract names an input or output that the network does not have, or a wrong layout.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class OnnxModel:
         problem = layout_problem(contract, self._input.type.removeprefix("tensor(").removesuffix(")"))
         if problem:
             raise HenshinError(f"{network.path}: {problem}")
-        self._fixed_batch, self._fixed_size = _fixed(self._input.shape, contract)
+        self._fixed_batch, self._fixed_size = _fixed_shape(self._input.shape, contract)
 
     @property
     def samples_at_once(self) -> int:
-        """Number of latents in one batch of a sampler, and of pictures in one batch of an encoder.
+        """Number of latents in one batch of a sampler, or of pictures in one batch of an encoder.
 
-        As many as the network fixes, the user asks for, or suit the device.
+        It is fixed by the network, set by the user, or suits the device.
         """
         fixed = self.network.inputs[0].shape[0]
         if isinstance(fixed, int):
@@ -57,9 +57,9 @@ class OnnxModel:
         return max(1, _BATCH_PIXELS.get(self.network.device.kind, _BATCH_PIXELS["cpu"]) // side**2)
 
     def run(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Run one raw batch, as it is: a translator's or encoder's (N, H, W, 3) uint8, or latents.
+        """Run one raw batch: pictures (N, H, W, 3) uint8 for a translator or encoder, else latents.
 
-        Nothing is padded, tiled or divided. Errors: NetworkError, OutOfMemoryError.
+        Nothing is padded, tiled or split. Errors: NetworkError, OutOfMemoryError.
         """
         gives_pictures = self.contract.kind in ("translator", "sampler", "synthesis")
         if self.contract.takes_pictures:
@@ -103,8 +103,8 @@ def _port(network: OnnxSession, ports: list[Port], name: str | None, what: str) 
     raise HenshinError(f"{network.path}: its contract names {what} '{name}', but it has: {names}")
 
 
-def _fixed(shape: tuple[int | str | None, ...], contract: Contract) -> tuple[int | None, tuple[int, int] | None]:
-    """Return the only batch and the only height and width that a network takes, each None where it may vary."""
+def _fixed_shape(shape: tuple[int | str | None, ...], contract: Contract) -> tuple[int | None, tuple[int, int] | None]:
+    """Return the fixed batch size and the fixed (height, width) of a translator's input, each None if it may vary."""
     if contract.kind != "translator" or len(shape) != 4:
         return None, None
     height, width = shape[1:3] if contract.layout == "nhwc_uint8" else shape[2:4]

@@ -1,4 +1,4 @@
-"""One ONNX file, opened: a dict of arrays in, a dict of arrays out."""
+"""A session of ONNX Runtime for one ONNX file: named arrays in, named arrays out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from henshin.errors import HenshinError, MissingError
 from henshin.files import is_file
-from henshin.runtime.device import CPU, CUDA, HOW_TO_GET_CUDA, onnxruntime, preload
-from henshin.text import flat
+from henshin.runtime.device import CPU, CUDA, HOW_TO_GET_CUDA, onnxruntime, preload_cuda_libraries
+from henshin.text import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from henshin.runtime.device import Device
 
 _LARGE = 1 << 20
-"""Bytes of input above which a run gives its working memory back: one big photo must not hold gigabytes for good."""
+"""Bytes of input above which a run frees its working memory: one large photo must not keep gigabytes allocated."""
 
 AfterRun = Literal["auto", "keep", "return"]
-"""What a CPU's working memory becomes after a run: given back after large ones, kept for the next, or given back."""
+"""Handling of the CPU's working memory after a run: "auto" frees it after a large run, "return" always."""
 
 _MEMORY_WORDS = ("failed to allocate memory", "out of memory", "alloc_failed", "allocation_failed", "bad_alloc")
 
 
 class NetworkError(HenshinError):
-    """ONNX Runtime refused to run a network on what it was given."""
+    """ONNX Runtime failed to run a network on its input."""
 
 
 class OutOfMemoryError(NetworkError):
-    """The device's memory does not hold this run: a smaller batch or tile may do."""
+    """The device's memory is too small for this run. A smaller batch or tile may fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Port:
 class OnnxSession:
     """A session of ONNX Runtime on one device.
 
-    ``providers`` is what really runs it, ``inputs`` and ``outputs`` are its ports in the file's order. ``memory`` may
-    be set before a run, by whoever knows what follows.
-    Errors: MissingError when the file is absent, or when a GPU was chosen and the session opened without it;
-    HenshinError when the file is no sound ONNX model.
+    ``providers`` are the providers in use; ``inputs`` and ``outputs`` are the ports in the file's order. ``memory`` may
+    be set before a run by a caller that knows which run follows.
+    Errors: MissingError if the file is absent, or a GPU was chosen and the session opened without it; HenshinError if
+    the file is no valid ONNX model.
     """
 
     def __init__(self, path: Path | str, device: Device) -> None:
@@ -69,7 +69,7 @@ class OnnxSession:
 
     @property
     def provider(self) -> str:
-        """The provider that runs this network, in ONNX Runtime's name for it."""
+        """ONNX Runtime's name of the provider that runs this network."""
         return self.providers[0]
 
     def run(self, feed: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.generic]]:
@@ -88,11 +88,11 @@ class OnnxSession:
         except MemoryError as error:
             raise OutOfMemoryError(f"{self.path.name}: out of memory") from error
         except Exception as error:  # ONNX Runtime has no common base for its errors
-            raise _explained(self.path.name, error) from error
+            raise _to_network_error(self.path.name, error) from error
         return {port.name: result for port, result in zip(self.outputs, results, strict=True)}
 
 
-def _explained(name: str, error: Exception) -> NetworkError:
+def _to_network_error(name: str, error: Exception) -> NetworkError:
     text = _reason(error)
     lowered = text.lower()
     if any(words in lowered for words in _MEMORY_WORDS):
@@ -102,7 +102,7 @@ def _explained(name: str, error: Exception) -> NetworkError:
 
 def _reason(error: Exception, limit: int = 240) -> str:
     """Return what an exception says in one line, without ONNX Runtime's prefix."""
-    text = flat(error).removeprefix("[ONNXRuntimeError] : ")
+    text = flatten(error).removeprefix("[ONNXRuntimeError] : ")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -110,13 +110,13 @@ def _open(path: Path, device: Device) -> Any:
     ort = onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    # A plan of the memory for each new shape is held beside the memory itself: half as much again, and no faster.
+    # Memory patterns, one for each new shape, take half as much memory again and save no time.
     options.enable_mem_pattern = False
-    # Spinning threads burn CPU time that the decoding threads beside them need.
+    # Spinning threads take CPU time from the threads that decode pictures.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [CPU]
     if device.kind == "cuda":
-        preload()
+        preload_cuda_libraries()
         providers.insert(0, (CUDA, device.options))
     try:
         return ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)

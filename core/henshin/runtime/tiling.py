@@ -1,4 +1,4 @@
-"""How a picture is cut into windows that a network of finite reach can take one at a time."""
+"""Tiling: overlapping windows of a picture for a network of finite reach (receptive field)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from itertools import pairwise
 from math import isqrt
 
 BUDGET = {"cpu": 3 << 18, "cuda": 1 << 22}
-"""Pixels of output that one window should have, or a batch of windows on a GPU. The layers of 64 channels of CARN take
-about 1100 bytes for each: 0.8 GiB, and 4.5 GiB on a GPU. On a CPU a third more
-saves 3 % of the time."""
+"""Pixels of output of one window, or of a batch of windows on a GPU. The layers of 64 channels of CARN need about 1100
+bytes for each: 0.8 GiB, and 4.5 GiB on a GPU. On a CPU a third more pixels save 3 % of the time."""
 
 FADE = 8
-"""Pixels of the input over which one window's result turns into the next one's. Both are exact there, as far as the
-reach is; where a contract understates it, no seam is seen. It costs 3 % more work."""
+"""Pixels of the input over which the results of two windows are blended. Both are exact there if the reach is right;
+if a contract understates it, the blend hides the seam. It costs 3 % more work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One window along one axis: it covers [start, start + size), and its result is used on [low, high).
+    """One window along one axis: it covers [start, start + size), and its result is used in [low, high).
 
-    On the first ``fade`` pixels of that it takes over from the window before, whose result is used to their end.
+    In the first ``fade`` pixels of that it is blended with the window before, whose result is used up to their end.
     """
 
     start: int
@@ -33,20 +32,20 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rectangle of a picture that is fed to the network, and the part of it whose result is used."""
+    """A rectangle of a picture for the network, and the part of it whose result is used."""
 
     rows: Span
     columns: Span
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width of what the network is fed."""
+        """Height and width of the window."""
         return self.rows.size, self.columns.size
 
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """What cutting depends on, in units of the size multiple: a network with strides sees the same grid everywhere."""
+    """Parameters of a tiling, in units of the size multiple: a strided network has the same grid everywhere."""
 
     reach: int
     fade: int
@@ -57,7 +56,7 @@ class _Cut:
         return 2 * self.reach + self.fade
 
     def count(self, length: int, side: int) -> int:
-        """Return how many windows of at most ``side`` a length takes."""
+        """Return the number of windows of at most ``side`` that cover a length."""
         return 1 if length <= side else -(-(length - self.overlap) // (side - self.overlap))
 
     def size(self, length: int, count: int) -> int:
@@ -65,10 +64,10 @@ class _Cut:
         return -(-(length + (count - 1) * self.overlap) // count)
 
     def spans(self, length: int, count: int) -> list[Span]:
-        """Spread ``count`` windows of one size evenly over a length."""
+        """Return ``count`` windows of one size, evenly spaced over a length."""
         size, m = self.size(length, count), self.multiple
         starts = [i * (length - size) // max(1, count - 1) for i in range(count)]
-        # Between two windows lies a band where both are exact; they change in the middle of it.
+        # The results of two windows are both exact in a band; the fade lies in its middle.
         lows = [0, *((start + last + size - self.fade) // 2 for last, start in pairwise(starts))]
         highs = [*(low + self.fade for low in lows[1:]), length]
         fades = [0, *[self.fade] * (count - 1)]
@@ -78,55 +77,55 @@ class _Cut:
         ]
 
 
-def up(value: int, multiple: int) -> int:
+def round_up(value: int, multiple: int) -> int:
     """Round ``value`` up to a multiple."""
     return -(-value // multiple) * multiple
 
 
-def usual_side(kind: str, scale: int, reach: int) -> int:
-    """Return the side in input pixels of the square window that suits a device ("cpu", "cuda") and a network.
+def default_side(kind: str, scale: int, reach: int) -> int:
+    """Return the side in input pixels of the square window for a kind of device ("cpu", "cuda") and a network.
 
-    The budget, but no less than four times the reach, where three quarters of the work are overlap, and where that is
-    little (CARN at x4) than twelve times the reach, where a third is.
+    It follows from the budget. It is at least four times the reach, where three quarters of the work are overlap, and
+    also at least twelve times the reach, where a third is overlap, up to 256 pixels (CARN at x4).
     """
     return max(isqrt(BUDGET[kind]) // scale, 4 * reach, min(12 * reach, 256))
 
 
 def smallest_side(reach: int, multiple: int) -> int:
-    """Return the smallest side of a window that still has a part whose result is used."""
-    return 2 * up(reach, multiple) + multiple
+    """Return the smallest side of a window that has a part whose result is used."""
+    return 2 * round_up(reach, multiple) + multiple
 
 
 def windows(height: int, width: int, side: int, reach: int, multiple: int, longest: int | None = None) -> list[Window]:
     """Cut a picture whose height and width are multiples of ``multiple`` into windows of one shape, row by row.
 
-    No window has more than side x side pixels, or a side above ``longest`` if that is given (unless the reach wants
-    more: ``smallest_side``). A picture that is no larger is one window, whatever its shape. What is used of a window
-    lies at least ``reach`` from those of its edges that are not the picture's: there the result is that of the whole
-    picture. Of all such cuts that one is taken for which the network has the least to do.
+    No window has more than side x side pixels, or a side above ``longest`` if that is given (unless ``smallest_side``
+    is larger). A picture within these limits is one window of its own shape. The used part of a window lies at least
+    ``reach`` from its edges inside the picture, so its result equals that of the whole picture. Among all such tilings
+    the one with the least work is returned.
     """
     if longest is not None:
-        longest = up(max(longest, smallest_side(reach, multiple)), multiple)
+        longest = round_up(max(longest, smallest_side(reach, multiple)), multiple)
     if height * width <= side * side and (longest is None or max(height, width) <= longest):
         return [Window(Span(0, height, 0, height), Span(0, width, 0, width))]
-    cut, side = _measured(side if longest is None else min(side, longest), reach, multiple)
+    cut, side = _plan_cut(side if longest is None else min(side, longest), reach, multiple)
     rows, columns = height // multiple, width // multiple
     grids = _grids(cut, rows, columns, side, longest and longest // multiple)
-    down, across = min(grids, key=lambda grid: _work(cut, rows, columns, *grid))
+    down, across = min(grids, key=lambda grid: _cost(cut, rows, columns, *grid))
     return [Window(row, column) for row in cut.spans(rows, down) for column in cut.spans(columns, across)]
 
 
-def _measured(side: int, reach: int, multiple: int) -> tuple[_Cut, int]:
-    """Return how to cut, and the side in units; the fade takes at most a quarter of what a window is used for."""
-    side = up(max(side, smallest_side(reach, multiple)), multiple) // multiple
+def _plan_cut(side: int, reach: int, multiple: int) -> tuple[_Cut, int]:
+    """Return the parameters, and the side in units. The fade is at most a quarter of the used part of a window."""
+    side = round_up(max(side, smallest_side(reach, multiple)), multiple) // multiple
     reach = -(-reach // multiple)
     return _Cut(reach, min(-(-FADE // multiple), (side - 2 * reach) // 4), multiple), side
 
 
 def _grids(cut: _Cut, rows: int, columns: int, side: int, longest: int | None) -> Iterator[tuple[int, int]]:
-    """Yield the numbers of windows (down, across) whose windows are neither too large nor very narrow.
+    """Yield the numbers of windows (down, across) that give windows neither too large nor very narrow.
 
-    With as many down as squares would take there is always one.
+    There is always at least one: as many down as square windows need.
     """
     least = max(cut.overlap + 1, side // 3)
     for down in range(1, cut.count(rows, least) + 1):
@@ -137,6 +136,6 @@ def _grids(cut: _Cut, rows: int, columns: int, side: int, longest: int | None) -
         yield down, cut.count(columns, width)
 
 
-def _work(cut: _Cut, rows: int, columns: int, down: int, across: int) -> tuple[int, int]:
+def _cost(cut: _Cut, rows: int, columns: int, down: int, across: int) -> tuple[int, int]:
     height, width = cut.size(rows, down), cut.size(columns, across)
     return down * across * height * width, height + width

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from henshin.config.validation import validate
 from henshin.config.yaml_reader import parse
 from henshin.registry.checks import class_problem, instance_problem
-from henshin.text import a, flat, one_line
+from henshin.text import flatten, one_line, with_article
 
 if TYPE_CHECKING:
     from henshin.api.generator import Generator
@@ -43,7 +43,7 @@ def configured(plugin: Any, kind: str, options: Mapping[str, Any] | None) -> Any
     except ValidationError as error:
         node = parse(json.dumps(values, default=str), where, [], lines=False)
         said = "; ".join(map(str, validate(config_class, node, where)[1]))
-        raise AssertionError(said or f"{where}: {flat(error)}") from error
+        raise AssertionError(said or f"{where}: {flatten(error)}") from error
     except Exception as error:
         raise AssertionError(f"{where}: the checks of its options failed: {one_line(error)}") from error
     try:
@@ -100,7 +100,7 @@ def _parts(generator: Generator[Any]) -> dict[str, Any]:
         assert isinstance(part, torch.nn.Module), f"{generator.name}: {what} gives {kind} instead of a torch.nn.Module"
         part.eval()
     if generator.kind in ("translator", "encoder"):
-        what = a(generator.kind)
+        what = with_article(generator.kind)
         assert set(parts) == {""}, f"{generator.name}: {what} is one network, parts() must return {{'': network}}"
     return parts
 
@@ -116,7 +116,7 @@ def _reload(generator: Generator[Any], parts: Mapping[str, Any], into: Mapping[s
         try:
             into[name].load_state_dict(state)
         except RuntimeError as error:
-            said = flat(error)[:200]
+            said = flatten(error)[:200]
             raise AssertionError(f"{generator.name}: two builds do not share one state dict: {said}") from error
 
 
@@ -186,7 +186,7 @@ def _forward(generator: Generator[Any], network: Any, value: Any) -> Any:
     try:
         output = network(value)
     except Exception as error:
-        said = flat(error)[:200]
+        said = flatten(error)[:200]
         shape = tuple(value.shape)
         message = f"{generator.name}: the network fails on {shape} (size_multiple {generator.size_multiple}): {said}"
         raise AssertionError(message) from error
@@ -265,7 +265,7 @@ def _check_encoder(generator: Generator[Any], network: Any, again: Any, size: in
 def _check_latent(generator: Generator[Any], parts: Mapping[str, Any], again: Mapping[str, Any]) -> None:
     torch = _torch()
     shape = generator.latent_shape
-    assert shape, f"{generator.name}: {a(generator.kind)} must say its latent_shape"
+    assert shape, f"{generator.name}: {with_article(generator.kind)} must say its latent_shape"
     for count in (1, 2):
         value = torch.randn(count, *(shape[-1:] if "mapping" in parts else shape))
         for name in sorted(parts):  # "mapping" comes before "synthesis"

@@ -31,7 +31,7 @@ from henshin.models.trained_weights import RUN_FILE
 from henshin.registry import Registry, build_registry
 from henshin.runtime import Device, OnnxSession
 from henshin.testing.generators import configured
-from henshin.text import flat, one_line
+from henshin.text import flatten, one_line
 from henshin.train.config.run_config import RunPlan, TrainOptions, load_run
 from henshin.train.export import export
 from henshin.train.export.parity import noise_trials, photo_folders, picture_trials, square_trials
@@ -94,7 +94,7 @@ class Trial:
         except AssertionError:
             raise
         except (Exception, SystemExit) as error:
-            text = flat(error) if isinstance(error, HenshinError) else one_line(error)
+            text = flatten(error) if isinstance(error, HenshinError) else one_line(error)
             when = f"resumed at step {steps // 2}" if resume else f"trained for {steps} steps"
             raise AssertionError(f"{self.name} failed when {when}: {text}") from error
         assert self.watched.tracked, f"{self.name} never calls run.track(...): nothing of what it learns would be kept"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from henshin.api.frame import Dropped
-from henshin.images.perceptual_hash import THUMB, Bands, differences, hashes
+from henshin.images.perceptual_hash import THUMB, HashIndex, perceptual_hashes, thumbnail_differences
 from henshin.images.resizing import resample
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class DuplicateIndex:
         self._again: set[str] = set()
         self._hashes = np.zeros(TAIL, np.uint64)
         self._thumbs = np.zeros((TAIL, COLOURS, COLOURS, 3), np.uint8)
-        self._bands = Bands(self._hashes[:0])
+        self._index = HashIndex(self._hashes[:0])
         self._ordered = 0
         for one in memory.earlier():
             sign = read_sign(one.value)
@@ -102,7 +102,9 @@ class DuplicateIndex:
         near = self._near(sign.hash)
         if not len(near):
             return None
-        mean, spread = differences(self._thumbs[near], np.broadcast_to(sign.thumb, (len(near), *sign.thumb.shape)))
+        mean, spread = thumbnail_differences(
+            self._thumbs[near], np.broadcast_to(sign.thumb, (len(near), *sign.thumb.shape))
+        )
         spread = np.maximum(spread, sign.thumb.std())
         alike = mean <= np.maximum(self.config.difference * spread, EVEN)
         for place, apart in zip(near[alike], (mean / np.maximum(spread, EVEN))[alike], strict=True):
@@ -122,7 +124,7 @@ class DuplicateIndex:
     def _near(self, hash_: np.uint64) -> np.ndarray:
         """Return the places of all hashes within the distance, in the order in which they came."""
         bits = self.config.distance
-        ordered = self._bands.near(np.array([hash_]), bits)[:, 1]
+        ordered = self._index.search(np.array([hash_]), bits)[:, 1]
         rest = self._hashes[self._ordered : len(self.owners)]
         return np.concatenate([ordered, self._ordered + np.flatnonzero(np.bitwise_count(rest ^ hash_) <= bits)])
 
@@ -135,7 +137,7 @@ class DuplicateIndex:
         self.owners.append(owner)
         if place + 1 - self._ordered >= max(TAIL, self._ordered // 8):
             self._ordered = place + 1
-            self._bands = Bands(self._hashes[: place + 1])
+            self._index = HashIndex(self._hashes[: place + 1])
 
 
 # -- Signs -----------------------------------------------------------------------------------------------------------
@@ -147,7 +149,7 @@ def signs(picture: Picture) -> tuple[Sign, Sign]:
     both = np.stack([thumb, thumb[:, ::-1]])
     step = THUMB // COLOURS
     small = both.reshape(2, COLOURS, step, COLOURS, step, 3).mean((2, 4)).round().astype(np.uint8)
-    own, mirrored = hashes(both)
+    own, mirrored = perceptual_hashes(both)
     return Sign(own, small[0]), Sign(mirrored, small[1])
 
 

@@ -37,12 +37,14 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
     def open(self, context: Context) -> None:
         """Open the model. Errors: HenshinError when it is none that takes pictures."""
         from henshin import HenshinError
-        from henshin.text import a
+        from henshin.text import with_article
 
         self.model: Model = context.model(self.config.model)
         kind = self.model.contract.kind
         if kind != "translator":
-            raise HenshinError(f"generator.model: '{self.config.model}' is {a(kind)}, and a translator is wanted")
+            raise HenshinError(
+                f"generator.model: '{self.config.model}' is {with_article(kind)}, and a translator is wanted"
+            )
         context.log.info("generator: %s on %s", self.model.contract.name, self.model.describe())
 
     def run(self, items: Sequence[Picture]) -> list[Picture | PictureError]:
@@ -54,12 +56,12 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
         return [self._mixed(before, after) for before, after in zip(fed, drawn, strict=True)]
 
     def _sized(self, picture: Picture) -> Picture:
-        from henshin.images.resizing import fitted, resample
+        from henshin.images.resizing import fit_longest_side, resample
 
         longest = self._longest()
         if longest is None:
             return picture
-        return resample(picture, *fitted(picture.shape[0], picture.shape[1], longest))
+        return resample(picture, *fit_longest_side(picture.shape[0], picture.shape[1], longest))
 
     def _longest(self) -> int | None:
         """Return the longest side that pictures are brought to, None for none."""

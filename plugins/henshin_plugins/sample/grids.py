@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from henshin.config.block_range import layers_of
+from henshin.config.block_range import styles_by_block
 from henshin.errors import HenshinError, PictureError
 from henshin.images import MOST_PIXELS
-from henshin.images.resizing import fitted, resample
+from henshin.images.resizing import fit_longest_side, resample
 from henshin.runtime.latents import numbered_noise, style_shape
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Table:
     def put(self, row: int, column: int, picture: Picture) -> None:
         """Show a picture (H, W, 3) uint8, at the size of the cells."""
         height, width = (
-            picture.shape[:2] if self.cell is None else fitted(picture.shape[0], picture.shape[1], self.cell)
+            picture.shape[:2] if self.cell is None else fit_longest_side(picture.shape[0], picture.shape[1], self.cell)
         )
         if self.page is None:
             self.page = np.full((*self.size(height, width), 3), 255, np.uint8)
@@ -160,7 +160,7 @@ def _lent(config: SampleConfig, model: Model) -> list[int]:
     """Return the rows of w+ that are the left column's. Errors: HenshinError for blocks that are not there."""
     shape = style_shape(model) or (0, 0)
     try:
-        blocks = layers_of(shape[0], model.contract.config.get("form") == "adain")
+        blocks = styles_by_block(shape[0], model.contract.config.get("form") == "adain")
         return [layer for number in config.mix.numbers(len(blocks)) for layer in blocks[number - 1]]
     except HenshinError as error:
         raise HenshinError(f"sample.mix: '{config.model}': {error}") from error

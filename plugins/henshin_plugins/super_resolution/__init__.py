@@ -136,13 +136,11 @@ class SuperResolution(Stage[SuperResolutionConfig]):
 
     def _problem(self, height: int, width: int, factor: float) -> PictureError | None:
         """Say that the result would be too large, before the minutes that it would take."""
-        from henshin.images.resizing import larger_than_pictures
+        from henshin.images.resizing import size_problem
 
         largest = max(self.models, default=None)
         by = factor if largest is None else min(factor, largest)
-        return larger_than_pictures(
-            height, width, *(self._aim(height, width) or (round(height * by), round(width * by)))
-        )
+        return size_problem(height, width, *(self._aim(height, width) or (round(height * by), round(width * by))))
 
     def _sufficient(self, factor: float) -> int:
         """Return the scale of the smallest network that reaches ``factor``, else of the largest."""
@@ -150,11 +148,11 @@ class SuperResolution(Stage[SuperResolutionConfig]):
 
     def _aim(self, height: int, width: int) -> tuple[int, int] | None:
         """Return the exact size that the options ask for, None if they leave it to the network."""
-        from henshin.images.resizing import fitted
+        from henshin.images.resizing import fit_longest_side
 
         if self.config.scale is not None:
             return round(height * self.config.scale), round(width * self.config.scale)
-        return fitted(height, width, self.config.size) if self.config.size is not None else None
+        return fit_longest_side(height, width, self.config.size) if self.config.size is not None else None
 
     def _exact(self, result: Picture | PictureError, height: int, width: int) -> Picture | PictureError:
         from henshin.images.resizing import resample
@@ -189,11 +187,11 @@ def _bared(result: Picture | PictureError, picture: Picture, scale: int) -> Pict
 
 def _checked_scale(model: Model) -> int:
     from henshin import HenshinError
-    from henshin.text import a
+    from henshin.text import with_article
 
     contract = model.contract
     if contract.kind != "translator" or contract.scale == 1:
-        what = "it keeps the size" if contract.kind == "translator" else f"it is {a(contract.kind)}"
+        what = "it keeps the size" if contract.kind == "translator" else f"it is {with_article(contract.kind)}"
         raise HenshinError(f"super_resolution.model: '{contract.name}' does not enlarge pictures: {what}")
     return contract.scale
 

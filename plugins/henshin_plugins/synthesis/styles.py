@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from henshin.config.block_range import layers_of
+from henshin.config.block_range import styles_by_block
 from henshin.errors import HenshinError, PictureError
-from henshin.text import counted, listed
+from henshin.text import join_counts, join_names
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,7 +55,7 @@ class Styles:
             return [chosen] * self.shape[0]
         names = [chosen.base] * self.shape[0]
         try:
-            blocks = layers_of(self.shape[0], adain)
+            blocks = styles_by_block(self.shape[0], adain)
             for swap in chosen.swaps:
                 for number in swap.numbers(len(blocks)):
                     for layer in blocks[number - 1]:
@@ -66,7 +66,7 @@ class Styles:
 
     def _latents(self, frame: Frame, name: str, count: int) -> Latents:
         if name not in frame.latents:
-            there = f"there are: {listed(frame.latents)}" if frame.latents else "there are none"
+            there = f"there are: {join_names(frame.latents)}" if frame.latents else "there are none"
             raise PictureError(f"no latents are called '{name}'; {there}")
         value: Any = np.asarray(frame.latents[name])
         if value.dtype.kind != "f" or value.ndim != 3:
@@ -75,7 +75,7 @@ class Styles:
             these = f"latents '{name}' are of another model"
             raise PictureError(f"{these}: {value.shape[1:]} each, and '{self.model}' draws from {self.shape}")
         if len(value) != count:
-            have, want = counted({"rows": len(value)}), counted({"crops" if frame.faces else "photos": count})
+            have, want = join_counts({"rows": len(value)}), join_counts({"crops" if frame.faces else "photos": count})
             raise PictureError(
                 f"latents '{name}' have {have} for {want}: a stage between changed the faces without frame.keep"
             )

@@ -14,7 +14,7 @@ from support.engine import Bench, Crop, DropDark, Faces, Invert, Multiply, Uncro
 from henshin import Dropped, Stage, StageConfig
 from henshin.engine.report import dropped
 from henshin.testing import check_stage
-from henshin.text import counted
+from henshin.text import join_counts
 
 
 class DropRed(Stage[StageConfig]):
@@ -121,8 +121,8 @@ def test_sheets_show_no_colours_under_what_is_transparent(bench: Bench, name: st
 
 
 def test_one_of_a_kind_is_told_in_the_singular() -> None:
-    assert counted({"near-duplicates": 1, "blurred": 3}) == "3 blurred, 1 near-duplicate"
-    assert counted({"near-duplicates": 2, "loss": 1}) == "2 near-duplicates, 1 loss"
+    assert join_counts({"near-duplicates": 1, "blurred": 3}) == "3 blurred, 1 near-duplicate"
+    assert join_counts({"near-duplicates": 2, "loss": 1}) == "2 near-duplicates, 1 loss"
 
 
 def test_a_frame_of_several_is_dropped_alone(bench: Bench) -> None:

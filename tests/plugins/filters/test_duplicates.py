@@ -17,7 +17,7 @@ from support.filters import COPIES, array, compressed, save, scene, smaller
 
 from henshin.api.frame import Face, Frame
 from henshin.api.stage import NOTHING, Stage, StageConfig
-from henshin.images.perceptual_hash import FARTHEST, Bands
+from henshin.images.perceptual_hash import MAX_DISTANCE, HashIndex
 from henshin_plugins.filters import DropDuplicates, duplicates
 from henshin_plugins.filters.duplicates import DuplicateIndex, read_sign, signs, written
 
@@ -77,14 +77,14 @@ def test_of_each_scene_the_first_is_kept_in_any_order_and_batches(chosen: Any, a
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(0, FARTHEST))
+@given(st.integers(0, 2**32 - 1), st.integers(0, MAX_DISTANCE))
 def test_near_hashes_are_exactly_those_that_comparing_all_finds(seed: int, bits: int) -> None:
     rng = np.random.default_rng(seed)
     a = rng.integers(0, 2**64, 40, dtype=np.uint64)
     for flips in rng.integers(0, 14, 60):
         turned = rng.choice(64, flips, replace=False).astype(np.uint64)
         a = np.append(a, a[rng.integers(len(a))] ^ np.bitwise_or.reduce(np.uint64(1) << turned, initial=np.uint64(0)))
-    assert Bands(a).near(a, bits).tolist() == np.argwhere(np.bitwise_count(a[:, None] ^ a[None]) <= bits).tolist()
+    assert HashIndex(a).search(a, bits).tolist() == np.argwhere(np.bitwise_count(a[:, None] ^ a[None]) <= bits).tolist()
 
 
 def test_the_search_is_the_same_before_and_after_hashes_were_put_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_many_pictures_take_little_time() -> None:
     kept._hashes = rng.integers(0, 2**64, count, dtype=np.uint64)
     kept._thumbs = np.zeros((count, 8, 8, 3), np.uint8)
     kept.owners = [duplicates.Owner("x", "x", 0, None)] * count
-    kept._ordered, kept._bands = count, Bands(kept._hashes)
+    kept._ordered, kept._bands = count, HashIndex(kept._hashes)
     given_ = frames(*SCENES * 5)
     start = time.process_time()  # its own: how busy the machine is does not count
     kept.check(given_)

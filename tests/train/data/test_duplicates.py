@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 from support.data import Reader, scenes
 
 from henshin.api.training_data import PairedData, SetData
-from henshin.images.perceptual_hash import hashes
+from henshin.images.perceptual_hash import perceptual_hashes
 from henshin.train.data import open_pairs, open_pictures
 from henshin.train.data.duplicates import NEAR, groups, near_pairs, same
 from henshin.train.data.folders import pictures_in, split_files
@@ -55,7 +55,7 @@ def test_a_hash_is_the_sign_of_the_low_frequencies():
             waves[u, v] = (grey * np.cos(np.pi * (2 * y + 1) * u / 32) * np.cos(np.pi * (2 * x + 1) * v / 32)).sum()
     waves[0, 0] = 0
     bits = (waves > np.median(waves.ravel()[1:])).ravel()
-    assert np.array_equal(np.unpackbits(hashes(thumb[None]).view(np.uint8)), bits)
+    assert np.array_equal(np.unpackbits(perceptual_hashes(thumb[None]).view(np.uint8)), bits)
 
 
 def recompressed(picture: Image.Image) -> Image.Image:

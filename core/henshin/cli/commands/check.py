@@ -57,12 +57,12 @@ def pipelines(name: str | None) -> None:
     from henshin.cli.output import format_table
     from henshin.config.yaml_reader import load_yaml, to_python
     from henshin.files import data_folder
-    from henshin.text import flat
+    from henshin.text import flatten
 
     rows = []
     for path in sorted(data_folder("pipelines").glob("*.yaml")):
         content = to_python(load_yaml(path))
-        rows.append((path.stem, flat(content.get("description", ""))))
+        rows.append((path.stem, flatten(content.get("description", ""))))
     for line in format_table(rows, indent=""):
         click.echo(line)
     print_line(f"in {data_folder('pipelines')}")

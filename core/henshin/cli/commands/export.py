@@ -18,7 +18,7 @@ from henshin.cli.model_output import (
 )
 from henshin.cli.options import model_text_options, option, plugin_option, require_training_packages
 from henshin.errors import HenshinError
-from henshin.text import listed
+from henshin.text import join_names
 
 if TYPE_CHECKING:
     from henshin.registry import Registry
@@ -128,10 +128,10 @@ def _check_use(options: ExportCommandOptions) -> None:
     given = [word for word, value in of_weights.items() if value]
     if options.run_folder is not None and given:
         raise HenshinError(
-            f"{listed(given)}: only for weights from elsewhere; a run's folder says itself what its network is. Give "
-            "either the folder, or --generator with --weights"
+            f"{join_names(given)}: only for weights from elsewhere; a run's folder says itself what its network is. "
+            "Give either the folder, or --generator with --weights"
         )
     if options.run_folder is None and not (options.generator and options.weights):
         lacking = [word for word in ("--generator", "--weights") if not of_weights[word]]
-        wanting = f"{listed(given)} {'want' if len(given) > 1 else 'wants'} {listed(lacking)}" if given else ""
+        wanting = f"{join_names(given)} {'want' if len(given) > 1 else 'wants'} {join_names(lacking)}" if given else ""
         raise HenshinError(wanting or "nothing to export: give a run's folder, or --generator with --weights")

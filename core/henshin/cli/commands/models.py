@@ -100,7 +100,7 @@ def show(name: str) -> None:
 
     try:
         store = ModelStore()
-        here = [one for one in store.full_names(name) if store.located(one) is not None]
+        here = [one for one in store.full_names(name) if store.find_file(one) is not None]
         family = [(found, store.entries.get(found.name)) for found in map(store.find, here or [name])]
     except HenshinError as error:
         raise MissingError(str(error)) from error  # exit code 3, as in a run, whatever is wrong with a model
@@ -165,7 +165,7 @@ def pull(names: tuple[str, ...], output: Path | None, force: bool) -> None:
 
     store = ModelStore()
     for name in names:
-        entry, weights = store.entries.get(name), store.published(name)
+        entry, weights = store.entries.get(name), store.weights_for(name)
         if weights is not None and (entry is None or entry.url is None):
             from henshin.cli.model_output import pull_weights
 

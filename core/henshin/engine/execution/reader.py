@@ -56,7 +56,7 @@ class Reader:
             return LoadedSource(source, status="existing")
         start = perf_counter()
         try:
-            file = images.opened(source.path)
+            file = images.open_picture(source.path)
         except PictureError as error:
             job = Job(source, "")
             finished = self._finished(source, job)

@@ -73,7 +73,7 @@ class Writer:
             raise PictureError("the frame has no picture")
         target, source = self.prepared.target, job.source
         is_unchanged = frame.picture is frame.decoded and frame.alpha is job.alpha
-        copy_format = images.copied_as(frame.metadata, target.write) if is_unchanged else None
+        copy_format = images.copy_format(frame.metadata, target.write) if is_unchanged else None
         fmt = copy_format or target.format_for(frame.metadata.format)
         relative = self.prepared.names.claim(source, frame.name, target.suffix_for(fmt, source.suffix))
         if self.prepared.is_input(relative):
@@ -94,7 +94,7 @@ class Writer:
         target = self.prepared.target
         path = target.folder / relative
         data = _source_bytes(job) if copy else b""
-        if copy and (target.write.metadata == "keep" or images.only_picture(data)):
+        if copy and (target.write.metadata == "keep" or images.has_no_metadata(data)):
             # The reader's remarks (first of many frames, approximate colours, ...) do not concern a copy.
             frame.metadata.notes[:] = [note for note in frame.metadata.notes if note not in job.notes]
         else:

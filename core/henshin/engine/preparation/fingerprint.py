@@ -17,7 +17,7 @@ from henshin import __version__
 from henshin.config.options import AmountOption, FileOption, ModelOption, find_options
 from henshin.errors import HenshinError
 from henshin.files import hash_file, is_file
-from henshin.models.trained_weights import trained_at, weights_in
+from henshin.models.trained_weights import find_trained_weights, list_weight_files
 
 if TYPE_CHECKING:
     from henshin.api.stage import Stage
@@ -78,10 +78,10 @@ def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[Resolved
 def _files(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[tuple[str, Path]]:
     """Yield (option, file) for the files that a stage's options name, other than models with a contract."""
     for where, name, mark in find_options(stage.config, ModelOption):
-        weights = trained_at(name, base) if mark.trained else None
+        weights = find_trained_weights(name, base) if mark.trained else None
         if weights is not None:
             with suppress(HenshinError):
-                yield from ((f"{where} {file.name}", file) for file in weights_in(weights))
+                yield from ((f"{where} {file.name}", file) for file in list_weight_files(weights))
         elif not mark.contract:
             with suppress(HenshinError):
                 yield str(where), store.file(name, base)

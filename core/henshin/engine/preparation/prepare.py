@@ -20,7 +20,7 @@ from henshin.engine.preparation.outputs import OutputNames, Target, path_key, re
 from henshin.engine.record.manifest import Manifest, RecordEntry
 from henshin.errors import HenshinError
 from henshin.files import hash_file, user_cache
-from henshin.text import listed
+from henshin.text import join_names
 
 if TYPE_CHECKING:
     from henshin.engine.preparation.request import RunRequest
@@ -167,7 +167,7 @@ def list_sources(request: RunRequest, target: Target) -> Listing:
 
 
 def _no_pictures_message(inputs: Sequence[Path | str], listing: Listing) -> str:
-    names = listed([f"'{item}'" for item in inputs], SHOWN)
+    names = join_names([f"'{item}'" for item in inputs], SHOWN)
     if listing.unreadable:
         folder, reason = listing.unreadable[0]
         return f"no pictures in {names}: '{folder}' {reason}"

@@ -17,7 +17,7 @@ from henshin.engine.record.manifest import FOLDER, Drop, RecordEntry
 from henshin.engine.report.summary import Summary
 from henshin.files import exists
 from henshin.images.picture import Picture
-from henshin.text import counted
+from henshin.text import join_counts
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,7 +79,7 @@ def _draw_dropped(summary: Summary, prepared: PreparedRun, samples: Samples) -> 
         ]
         kinds = summary.dropped[stage]
         shown = f" ({len(cells)} of them)" if len(cells) < sum(kinds.values()) else ""
-        draw_sheet(f"dropped by {stage}: {counted(kinds)}{shown}", cells, place / f"dropped-{stage}.png")
+        draw_sheet(f"dropped by {stage}: {join_counts(kinds)}{shown}", cells, place / f"dropped-{stage}.png")
     for path in place.glob("dropped-*.png"):
         if path.stem.removeprefix("dropped-") not in current:
             path.unlink()

@@ -17,7 +17,7 @@ from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.images.picture import Picture
 from henshin.pipeline.loading import labels
 from henshin.registry.checks import extra_of
-from henshin.text import flat, one_line
+from henshin.text import flatten, one_line
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
@@ -272,7 +272,7 @@ def reason_of(error: BaseException) -> PictureError:
     if isinstance(error, PictureError):
         return PictureError(error.reason)
     # The messages of henshin's own errors need no class name before them.
-    return PictureError(flat(error) if isinstance(error, HenshinError) else one_line(error))
+    return PictureError(flatten(error) if isinstance(error, HenshinError) else one_line(error))
 
 
 def run_isolated(

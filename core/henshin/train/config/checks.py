@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from henshin.api.generator import Generator
 from henshin.api.recipe import NetworkChoice, NetworkOption, RecipeConfig
 from henshin.api.training_data import FolderData, PairedData
-from henshin.config.options import FolderOption, OptionPath, StartOption, find_options, within
+from henshin.config.options import FolderOption, OptionPath, StartOption, find_models, find_options
 from henshin.config.validation import label, locate, validate
 from henshin.config.yaml_reader import Node
 from henshin.errors import HenshinError, Problem
 from henshin.registry import Registry
-from henshin.text import a
+from henshin.text import with_article
 from henshin.train.data.folders import HeldOutError, as_folders, by_option, checked, pairs_in, sets
 from henshin.train.networks import make_generator
 from henshin.train.weights.checkpoint import found
@@ -67,7 +67,7 @@ def _choices(annotation: Any, node: Node, path: OptionPath) -> Iterator[tuple[Op
 def fit_problems(config: RecipeConfig, recipe: str, root: Node, where: str, registry: Registry) -> Iterator[Problem]:
     """Check that every network of a run is of the kind that its recipe trains, and can take its pictures."""
     wanted = {path: mark for path, _, mark in find_options(config, NetworkOption, NetworkChoice)}
-    for path, choice in within(config, NetworkChoice):
+    for path, choice in find_models(config, NetworkChoice):
         try:
             generator = make_generator(registry, choice.use, choice.options)
         except HenshinError as error:
@@ -84,7 +84,7 @@ def fit_problems(config: RecipeConfig, recipe: str, root: Node, where: str, regi
 def _unwanted(generator: Generator[Any], wanted: NetworkOption, recipe: str) -> str | None:
     """Why a recipe cannot train this generator."""
     if wanted.kind not in (None, generator.kind):
-        return f"'{generator.name}' is {a(generator.kind)}; {recipe} needs {a(wanted.kind)}"
+        return f"'{generator.name}' is {with_article(generator.kind)}; {recipe} needs {with_article(wanted.kind)}"
     if wanted.scale == "larger" and generator.scale < 2:
         return f"'{generator.name}' does not enlarge; {recipe} needs a network of scale 2 or more"
     if generator.kind == "translator" and wanted.scale not in (None, "larger", generator.scale):
@@ -111,7 +111,7 @@ def _size_problems(
 
 def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:
     """Check that all folders exist, and that those of pictures hold some, more than are to be held out."""
-    held: dict[OptionPath, FolderData] = dict(within(config, FolderData))
+    held: dict[OptionPath, FolderData] = dict(find_models(config, FolderData))
     unsound = set()
     for where, (names, mark) in by_option(find_options(config, FolderOption)).items():
         data = held.get(where[:-1])

@@ -58,15 +58,15 @@ def _recipe(root: Node, where: str, registry: Registry, problems: list[Problem])
     node = root.mapping.get("recipe")
     if node is None or not isinstance(node.value, str):
         if node is None and "stages" in root.mapping:
-            problems.append(Problem(where, root.key_mark("stages").line, "this is a pipeline; use henshin run"))
+            problems.append(Problem(where, root.key_position("stages").line, "this is a pipeline; use henshin run"))
             return None
         names = ", ".join(sorted(registry.recipes)) or "none is installed"
-        problems.append(Problem(where, root.mark.line, f"recipe: must name a recipe ({names})"))
+        problems.append(Problem(where, root.position.line, f"recipe: must name a recipe ({names})"))
         return None
     try:
         return registry.recipe(node.value)
     except HenshinError as error:
-        problems.append(Problem(where, root.key_mark("recipe").line, str(error)))
+        problems.append(Problem(where, root.key_position("recipe").line, str(error)))
         return None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from henshin.images.perceptual_hash import Bands, differences, hashes
+from henshin.images.perceptual_hash import HashIndex, perceptual_hashes, thumbnail_differences
 
-__all__ = ["NEAR", "RELATIVE", "UNLIKE", "groups", "hashes", "near_pairs", "same"]
+__all__ = ["NEAR", "RELATIVE", "UNLIKE", "groups", "near_pairs", "perceptual_hashes", "same"]
 
 NEAR = 7
 """Bits in which the hashes of near-duplicates may differ."""
@@ -20,7 +20,7 @@ RELATIVE = 0.35
 
 def near_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """All (i, j), sorted, for which the hashes a[i] and b[j] differ in at most `NEAR` bits; int64 (P, 2)."""
-    return Bands(b).near(a, NEAR)
+    return HashIndex(b).search(a, NEAR)
 
 
 def same(thumbs: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def same(thumbs: np.ndarray) -> np.ndarray:
     Of pictures with the very same hash only the first is compared with others: a thousand copies are not squared.
     """
     mirrored = thumbs[:, :, ::-1]
-    own, turned = hashes(thumbs), hashes(mirrored)
+    own, turned = perceptual_hashes(thumbs), perceptual_hashes(mirrored)
     _, first, which = np.unique(own, return_index=True, return_inverse=True)
     copies = np.stack([first[which], np.arange(len(own))], axis=1)
     found = [
@@ -50,7 +50,7 @@ def _alike(a: np.ndarray, b: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     kept = [np.zeros((0, 2), np.int64)]
     for i in range(0, len(pairs), 4096):
         part = pairs[i : i + 4096]
-        mean, spread = differences(a[part[:, 0]], b[part[:, 1]])
+        mean, spread = thumbnail_differences(a[part[:, 0]], b[part[:, 1]])
         kept.append(part[(mean <= UNLIKE) & (mean <= np.maximum(RELATIVE * spread, 1))])
     return np.concatenate(kept)
 

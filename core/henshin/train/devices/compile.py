@@ -12,7 +12,7 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import nn
 
 from henshin.errors import HenshinError, MissingError
-from henshin.text import flat
+from henshin.text import flatten
 from henshin.train.devices.fabric import precision_of
 
 
@@ -101,7 +101,7 @@ def _lacking(on_gpu: bool) -> str:
 
 def explained(error: RuntimeError) -> Exception:
     """What a failure of a compiled network means for the user; any other error as it is."""
-    text = flat(error)
+    text = flatten(error)
     if "does not currently support double backward" in text:
         return HenshinError("a loss of this run differentiates twice, which compiled networks cannot; use --no-compile")
     return error

@@ -28,7 +28,7 @@ from henshin.api.generator import Generator
 from henshin.errors import HenshinError
 from henshin.models import METADATA_KEY, Contract
 from henshin.models.contract import Kind
-from henshin.text import a, one_line
+from henshin.text import one_line, with_article
 from henshin.train.export.latent_parts import (
     MappingWrapper,
     check_latents,
@@ -160,7 +160,7 @@ def wrapped_part(generator: Generator[Any], network: nn.Module, part: str) -> nn
         return MappingWrapper(part_of(generator, network, part)).eval()
     kinds = {"translator": TranslatorWrapper, "sampler": SamplerWrapper, "encoder": EncoderWrapper}
     if generator.kind not in kinds or part not in ("", "synthesis"):
-        what = f"has a part '{part}'" if part else f"is {a(generator.kind)}"
+        what = f"has a part '{part}'" if part else f"is {with_article(generator.kind)}"
         raise HenshinError(
             f"'{generator.name}' {what}; translators, samplers and encoders are exported, and the parts mapping and "
             "synthesis"

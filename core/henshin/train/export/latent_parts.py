@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from henshin.api.generator import Generator
 from henshin.errors import HenshinError
-from henshin.text import a
+from henshin.text import with_article
 from henshin.train.export.parity import ParityInput, noise_trials
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def latent_shape_of(generator: Generator[Any], network: nn.Module, part: str) ->
     """
     shape = generator.latent_shape
     if not shape:
-        raise HenshinError(f"'{generator.name}' is {a(generator.kind)} and does not say its latent_shape")
+        raise HenshinError(f"'{generator.name}' is {with_article(generator.kind)} and does not say its latent_shape")
     if part != "synthesis":
         return tuple(shape)
     styles = part_of(generator, network, "mapping")(torch.zeros(2, *shape))

@@ -13,7 +13,7 @@ import numpy as np
 from henshin.errors import HenshinError
 from henshin.files import hash_file, is_checkout, user_folder
 from henshin.models import INDEX_NAME, Contract, IndexEntry, add_to_index
-from henshin.text import listed, name_problem
+from henshin.text import join_names, name_problem
 from henshin.train.export.exporter import CheckedModel, export_checked, install
 from henshin.train.export.parity import Parity
 from henshin.train.networks import make_generator_of
@@ -128,7 +128,7 @@ def free_paths(name: str, suffixes: Sequence[str], folder: Path, force: bool) ->
     plain = folder / f"{name}.onnx"
     taken = [path for path in paths if path.exists()]
     if taken and (not force or any(path.is_dir() for path in taken)):
-        also = f"; so are {listed(path.name for path in taken[1:])}" if taken[1:] else ""
+        also = f"; so are {join_names(path.name for path in taken[1:])}" if taken[1:] else ""
         raise HenshinError(f"{taken[0]}: a model of this name is there already{also}; give another --name, or --force")
     if plain not in paths and plain.exists():
         raise HenshinError(

@@ -17,7 +17,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from henshin.errors import HenshinError, MissingError
 from henshin.models.trained_weights import RUN_FILE
 from henshin.registry import Registry, build_registry
-from henshin.text import listed
+from henshin.text import join_names
 from henshin.train.config.run_config import RunPlan, TrainOptions, load_run
 from henshin.train.devices.fabric import make_fabric
 from henshin.train.loggers.logger import Progress
@@ -86,7 +86,7 @@ def resolve_resume_options(plan: RunPlan, folder: Path, options: TrainOptions) -
 def _beside(folder: Path) -> str:
     """The runs that lie beside a folder, for one whose name was misspelt."""
     runs = [str(file.parent) for file in folder.parent.glob(f"*/{RUN_FILE}")]
-    return f"; there are: {listed(runs)}" if runs else ""
+    return f"; there are: {join_names(runs)}" if runs else ""
 
 
 def train(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from henshin.api.recipe import NetworkChoice
 from henshin.errors import HenshinError
 from henshin.registry import Registry
-from henshin.text import flat
+from henshin.text import flatten
 from henshin.train.config.run_config import TrainOptions
 from henshin.train.data.folders import as_folders
 from henshin.train.devices.compile import compiler_for, explained, prepare
@@ -312,6 +312,6 @@ def mismatch(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it holds no {error}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = lines[1] if len(lines) > 1 else flat(error)
+    told = lines[1] if len(lines) > 1 else flatten(error)
     sizes = re.match(r"size mismatch for (\S+): .*?\[([\d, ]*)\].*?\[([\d, ]*)\]", told)
     return f"'{sizes[1]}' is ({sizes[2]}) there and ({sizes[3]}) here" if sizes else told

@@ -15,7 +15,7 @@ from torch import Tensor
 from henshin.api.generator import Generator, GeneratorRegistry
 from henshin.errors import HenshinError, WrongWeightsError
 from henshin.files import hash_file
-from henshin.text import listed, one_line
+from henshin.text import join_names, one_line
 from henshin.train.networks import make_generator
 from henshin.train.weights.state_dict import load_network
 from henshin.train.weights.trained_network import UNSTATED, TrainedNetwork
@@ -91,7 +91,7 @@ def _match(path: Path, groups: list[StateDictGroup], registry: GeneratorRegistry
     chosen, found = _found(groups, candidates, wanted.key, near)
     if not chosen:
         keys = [one.key for one in groups if one.key] or [one.key for group in groups for one in parts(group)]
-        raise HenshinError(f"{path}: has nothing under the key '{wanted.key}'; there are: {listed(keys)}")
+        raise HenshinError(f"{path}: has nothing under the key '{wanted.key}'; there are: {join_names(keys)}")
     if len(found) == 1:
         return found[0]
     if found:
@@ -100,8 +100,8 @@ def _match(path: Path, groups: list[StateDictGroup], registry: GeneratorRegistry
         raise WrongWeightsError(f"{path}: {near[0]}")
     if wanted.generator is not None:  # under our own names, perhaps: what does not fit is then told by its name
         return Match(chosen[0].key, wanted.generator, {}, chosen[0].tensors)
-    layouts = f"known layouts: {listed(known)}" if known else "no generator here knows a layout"
-    several = f" ({len(chosen)} networks in it: {listed(group.key or '(whole)' for group in chosen)})"
+    layouts = f"known layouts: {join_names(known)}" if known else "no generator here knows a layout"
+    several = f" ({len(chosen)} networks in it: {join_names(group.key or '(whole)' for group in chosen)})"
     raise HenshinError(
         f"{path}: no generator knows these {told(chosen[0].tensors)}{several if len(chosen) > 1 else ''}; {layouts}; "
         "weights under our own names want --generator NAME"

@@ -12,7 +12,7 @@ from henshin.api.generator import GeneratorRegistry
 from henshin.api.recipe import NetworkChoice
 from henshin.errors import HenshinError, MissingError
 from henshin.models import ModelStore
-from henshin.models.trained_weights import RUN_FILE, SUFFIX, trained_at
+from henshin.models.trained_weights import RUN_FILE, SUFFIX, find_trained_weights
 from henshin.train.weights import checkpoint
 from henshin.train.weights.from_published import ImportOptions, from_published
 from henshin.train.weights.from_run import from_run
@@ -80,7 +80,7 @@ def load_trained_network(
     `name` is a model's name, or a path, relative to `base` or else to where we are.
     Errors: MissingError when it is not there, or has no weights beside it; HenshinError when they do not fit.
     """
-    place = trained_at(name, base)
+    place = find_trained_weights(name, base)
     if place is not None:
         return from_run(place, registry) if place.is_dir() else from_published(place, registry, ImportOptions())
     if name.endswith(SUFFIX):

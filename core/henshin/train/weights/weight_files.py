@@ -23,7 +23,7 @@ from torch import Tensor
 
 from henshin.errors import HenshinError, MissingError
 from henshin.models import METADATA_KEY, SIDECAR_SUFFIX, Contract
-from henshin.text import flat
+from henshin.text import flatten
 
 PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every name."""
@@ -114,7 +114,7 @@ def _read_npy(path: Path) -> Tensor | None:
     try:
         return _array(np.load(path, allow_pickle=False))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise HenshinError(f"{path}: cannot be read as an array ({flat(error)})") from error
+        raise HenshinError(f"{path}: cannot be read as an array ({flatten(error)})") from error
 
 
 def _read_npz(path: Path) -> Mapping[str, Any]:
@@ -122,7 +122,7 @@ def _read_npz(path: Path) -> Mapping[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             return {name: _array(file[name]) for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, TypeError) as error:
-        raise HenshinError(f"{path}: cannot be read as .npz ({flat(error)})") from error
+        raise HenshinError(f"{path}: cannot be read as .npz ({flatten(error)})") from error
 
 
 def _array(array: np.ndarray) -> Tensor | None:
@@ -134,7 +134,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise HenshinError(f"{path}: cannot be read as safetensors ({flat(error)})") from error
+        raise HenshinError(f"{path}: cannot be read as safetensors ({flatten(error)})") from error
 
 
 def _read_pickle(path: Path) -> Mapping[str, Any]:
@@ -199,7 +199,7 @@ def _begins_as_pickle(path: Path) -> bool:
 
 def _reason(error: BaseException) -> str:
     """What went wrong, without PyTorch's advice for programmers before and after it."""
-    said = flat(error).rpartition("WeightsUnpickler error: ")[2]
+    said = flatten(error).rpartition("WeightsUnpickler error: ")[2]
     if isinstance(error, EOFError):
         return "it is empty, or cut off"
     if said.isdigit():  # a byte that means nothing to a pickle
