@@ -25,7 +25,7 @@ UNET = "{use: unet, width: 4, downs: 5, dropout: 0.5}"
 VARIANTS = {
     "the paper's": f"generator: {RESNET}\npool: 2\n",
     "a U-Net and plain discriminators": f"generator: {UNET}\ndiscriminator: plain\npretrain: 2\npool: 2\n",
-    "batch norm, an average": "generator: {use: unet, width: 4, downs: 4, norm: batch}\nbatch: 2\naverage: 0.9\n"
+    "batch norm, an average": "generator: {use: unet, width: 4, downs: 4, norm: batch}\nbatch: 2\nema: 0.9\n"
     "augment: [cutout]\n",
 }
 
@@ -194,7 +194,8 @@ def test_the_discriminators_may_learn_at_a_rate_of_their_own(place, tmp_path):
     trained(path, tmp_path / "run", max_steps=1)
     state = last_state(tmp_path / "run")
     rates = [
-        state[f"{name}_steps"]["param_groups"][0]["lr"] for name in ("generator", "discriminator_a", "discriminator_b")
+        state[f"{name}_optimizer"]["param_groups"][0]["lr"]
+        for name in ("generator", "discriminator_a", "discriminator_b")
     ]
     assert rates == pytest.approx([4e-4, 1e-4, 1e-4])
 
