@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from henshin.train.data.folders import as_folders
+from henshin.train.data.folders import resolve_folders
 
 
 class Reader:
@@ -23,7 +23,7 @@ class Reader:
         self.say = self.said.append
 
     def folders(self, value: str | Sequence[str]) -> list[Path]:
-        return as_folders(value, self.base)
+        return resolve_folders(value, self.base)
 
 
 def scene(rng: np.random.Generator, height: int = 64, width: int = 64) -> np.ndarray:

@@ -28,10 +28,10 @@ class Watched(Recipe[CycleGanConfig]):
         steps = torch.optim.SGD([*network.parameters(), spare], 0.5)
         network, steps = run.prepare(network, steps)
         x = torch.arange(2 * 3 * 5 * 5).float().view(2, 3, 5, 5).sin()
-        mine = x if run.others.count == 1 else x[rank : rank + 1]
+        mine = x if run.others.world_size == 1 else x[rank : rank + 1]
         network(mine).square().mean().backward()
         steps.step()
-        (run.folder.parent / f"{run.folder.name}-step{run.others.count}-{rank}.json").write_text(json.dumps(
+        (run.folder.parent / f"{run.folder.name}-step{run.others.world_size}-{rank}.json").write_text(json.dumps(
             [*network.weight.detach().flatten().tolist(), float(spare.grad is None)]))
         torch.manual_seed(self.config.seed)
         train(self.config, run)

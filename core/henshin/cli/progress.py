@@ -218,10 +218,10 @@ class TrainingBar:
     def show(self, now: Progress) -> None:
         """Move the bar."""
         fields: dict[str, Any] = {
-            "epochs": now.epochs,
+            "epochs": now.epoch_text,
             "count": f"{now.steps}" if now.total is None else f"{now.steps}/{now.total}",
             "rate": "" if now.rate is None else f"{now.rate:.2f} steps/s",
-            "losses": now.words,
+            "losses": now.losses_text,
         }
         if self.task is None:
             self.task = self.bar.add_task("training", total=now.total, completed=now.steps, **fields)

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step."""
+"""Learning-rate schedules, and optimiser settings across a resume."""
 
 from __future__ import annotations
 
@@ -7,58 +7,62 @@ from typing import Any
 
 
 def constant_then_linear(step: int, steps: int, decay: float) -> float:
-    """1, then linearly to 0 over the last part `decay` (0..1) of the steps (Zhu et al. 2017)."""
+    """Return the factor of the learning rate: 1, then linear to 0 over the last share `decay` (0..1) of the steps.
+
+    (Zhu et al. 2017.)
+    """
     return min(1.0, (steps - step) / max(steps * decay, 1.0))
 
 
-def up_and_down(step: int, steps: int, up: float, down: float) -> float:
-    """From 0 evenly to 1 over the first part `up` (0..1) of the steps, over the last part `down` back as a cosine.
+def warmup_then_cosine(step: int, steps: int, warmup: float, decay: float) -> float:
+    """Return the factor of the learning rate: linear from 0 to 1, then 1, then a cosine back to 0.
 
-    (Karras et al. 2020, appendix D.)
+    `warmup` and `decay` are the shares (0..1) of the steps at either end (Karras et al. 2020, appendix D).
     """
-    rising = min(1.0, (step + 1) / (up * steps)) if up else 1.0
-    falling = min(1.0, (steps - step) / (down * steps)) if down else 1.0
+    rising = min(1.0, (step + 1) / (warmup * steps)) if warmup else 1.0
+    falling = min(1.0, (steps - step) / (decay * steps)) if decay else 1.0
     return rising * (0.5 - 0.5 * math.cos(math.pi * falling))
 
 
 def set_learning_rate(rate: float, *optimisers: Any) -> None:
-    """Give every parameter of these optimisers this learning rate."""
+    """Set the learning rate of every parameter group of these optimisers."""
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["lr"] = rate
 
 
 Groups = list[dict[str, Any]]
+"""Settings of an optimiser's parameter groups, in their order."""
 
 
 class OptimizerSettings:
-    """What every tracked optimiser was set to when its run began: learning rate, betas and the like.
+    """Initial settings (learning rate, betas, ...) of every tracked optimiser.
 
-    Loading the state of an optimiser also loads its settings, so that `--resume --set learning_rate=...` would change
-    nothing in a recipe that sets its rate only once. A setting goes on as the checkpoint has it, for a schedule may
-    have moved it, unless it begins at another value than it did then.
+    An optimiser's state contains its settings, so a resumed run would ignore `--set learning_rate=...` in a recipe
+    that sets its rate only once. A setting keeps the value of the checkpoint, which a schedule may have changed,
+    unless its initial value differs from that of the earlier run.
     """
 
     def __init__(self) -> None:
-        self.first: dict[str, Groups] = {}
+        self.initial: dict[str, Groups] = {}
 
-    def take(self, tracked: dict[str, Any]) -> None:
-        """Note with what the optimisers among these begin."""
-        self.first = {
-            name: [_plain(group) for group in thing.param_groups]
+    def record(self, tracked: dict[str, Any]) -> None:
+        """Store the initial settings of the optimisers among `tracked`."""
+        self.initial = {
+            name: [_plain_settings(group) for group in thing.param_groups]
             for name, thing in tracked.items()
             if hasattr(thing, "param_groups")
         }
 
-    def put(self, tracked: dict[str, Any], before: dict[str, Groups]) -> None:
-        """Set what begins at another value now than `before`, in optimisers whose state was just loaded."""
-        for name, groups in self.first.items():
-            for group, now, then in zip(tracked[name].param_groups, groups, before.get(name, ()), strict=False):
+    def apply_changes(self, tracked: dict[str, Any], earlier: dict[str, Groups]) -> None:
+        """Apply every initial setting that differs from `earlier`, to optimisers whose state was just loaded."""
+        for name, groups in self.initial.items():
+            for group, now, then in zip(tracked[name].param_groups, groups, earlier.get(name, ()), strict=False):
                 group.update({key: value for key, value in now.items() if key in then and then[key] != value})
 
 
-def _plain(group: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a group, as JSON gives them back."""
+def _plain_settings(group: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a parameter group in the types of JSON."""
     return {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in group.items()

@@ -15,7 +15,7 @@ from henshin.train.losses import pixel_loss
 from henshin.train.networks import EMA
 from henshin.train.optim import set_learning_rate
 from henshin.train.super_resolution.patches import open_patches
-from henshin.train.super_resolution.validation import Watched, scales_of
+from henshin.train.super_resolution.validation import ValidationSet, scales_of
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -37,7 +37,7 @@ def train(config: SuperResolutionConfig, run: Run) -> None:
     run.publish(c.generator, state="ema", prefix="network.", size=c.data.patch)
     run.until(c.steps)
     run.track(generator=generator, ema=ema, steps=steps)
-    watched = Watched(patches, scales)
+    validation = ValidationSet(patches, scales)
     while run.step():
         set_learning_rate(c.rate(run.steps), steps)
         small, large, scale = patches.draw(c.batch, run.rng, c.degradation)
@@ -52,6 +52,6 @@ def train(config: SuperResolutionConfig, run: Run) -> None:
 
         values: dict[str, Tensor | float] = {"l1": loss, f"l1_x{scale}": loss}
         if run.every(c.sheet_every):
-            values |= watched.figures(ema)
-            run.sheet(f"{run.steps:07d}", *watched.sheet(ema))
+            values |= validation.measure(ema)
+            run.sheet(f"{run.steps:07d}", *validation.sheet(ema))
         run.log(run.steps, **values)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from henshin.train.data import apply_stage, augment, open_domains, to_float
-from henshin.train.data.stage_transform import configured
+from henshin.train.data.stage_transform import make_stage
 from henshin.train.losses import (
     Vgg19,
     colour_loss,
@@ -113,7 +113,7 @@ def train(config: CartoonGanConfig, run: Run) -> None:
 
         run.log(run.steps, **said, total=total)
         if run.every(c.sheet_every or epoch):
-            held = to_float(photos.held[:8] if len(photos.held) else photos.training[:8])
+            held = to_float(photos.held_out[:8] if len(photos.held_out) else photos.training[:8])
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [held, ema(held)], names=("photo", "drawing"))
 
@@ -123,5 +123,5 @@ def without_edges(config: CartoonGanConfig, run: Run, cartoons: ImageSet) -> Ima
     smoothing = config.smooth.model_dump(exclude_none=True)
     if config.smooth_at == "start":
         return apply_stage(run, cartoons, "edge_promote", smoothing)
-    s = configured(run, "edge_promote", smoothing).config
+    s = make_stage(run, "edge_promote", smoothing).config
     return PromotedAsDrawn(cartoons, low=s.low, high=s.high, dilate=s.dilate, kernel=s.kernel, sigma=s.deviation)

@@ -123,7 +123,7 @@ def train(config: CutConfig, run: Run) -> None:
             fake_score=mean_score(c.gan, [fake for _, fake in scores]),
         )
         if run.every(c.sheet_every):
-            sampled = photos.held if len(photos.held) else photos.training
+            sampled = photos.held_out if len(photos.held_out) else photos.training
             held = fitted(to_float(sampled[:12]), size)
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [held, ema(held)], names=("photo", "drawing"))

@@ -156,7 +156,7 @@ def translated(
 def both_ways(domain_a: ImageSet, domain_b: ImageSet, a_to_b: nn.Module, b_to_a: nn.Module) -> list[Tensor]:
     """Rows of a sheet, as `BOTH_WAYS` calls them: photos there and back, and drawings there and back."""
     a, b = (
-        to_float(domain.held[:SHOWN] if len(domain.held) else domain.training[:SHOWN])
+        to_float(domain.held_out[:SHOWN] if len(domain.held_out) else domain.training[:SHOWN])
         for domain in (domain_a, domain_b)
     )
     learning = b_to_a.training

@@ -88,5 +88,7 @@ def train(config: Pix2PixConfig, run: Run) -> None:
 @torch.no_grad()
 def beside_targets(pairs: PairedImageSet, network: nn.Module) -> list[Tensor]:
     """Rows of a sheet: sources, what is drawn of them, and their targets; held-out pairs where there are any."""
-    source, target = (to_float(pictures[:SHOWN]) for pictures in (pairs.held if len(pairs.held[0]) else pairs.training))
+    source, target = (
+        to_float(pictures[:SHOWN]) for pictures in (pairs.held_out if len(pairs.held_out[0]) else pairs.training)
+    )
     return [source, network(source), target]

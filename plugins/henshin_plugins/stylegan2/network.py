@@ -88,7 +88,7 @@ class Block(nn.Module):
         if not begins:
             self.first = layer(inputs, outputs, side, latent, up=True)
         else:
-            self.first = AdaIN(outputs, outputs, side, latent, bare=True) if form == "adain" else None
+            self.first = AdaIN(outputs, outputs, side, latent, without_conv=True) if form == "adain" else None
         self.second = layer(outputs, outputs, side, latent)
         self.rgb: ToRgb | EqualConv | None = ToRgb(outputs, latent) if form == "stylegan2" else None
         if form == "adain" and last:

@@ -123,7 +123,7 @@ def play(
         discriminator_optimizer.zero_grad()
         run.backward(d_loss)
         discriminator_optimizer.step()
-        adaptive.learn(of_real)
+        adaptive.update(of_real)
 
         if run.steps % c.r1_every == 0 and c.gamma:
             # in fp32, by the network itself, at the pictures as they were shown: no warp is differentiated twice

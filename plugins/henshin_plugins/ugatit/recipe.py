@@ -123,7 +123,7 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
             discriminator_b=discriminator_b,
         )
         if run.every(c.sheet_every or c.epoch(pictures)):
-            held = to_float(domain_a.held[:8] if len(domain_a.held) else domain_a.training[:8])
+            held = to_float(domain_a.held_out[:8] if len(domain_a.held_out) else domain_a.training[:8])
             with torch.no_grad():
                 drawn, _, looked = averaged.attend(held)
                 rows = [held, looks(looked, held), drawn, b_to_a(drawn)]

@@ -17,18 +17,19 @@ from henshin.api.training_data import Degradation, PatchData  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
-from henshin.train.data.preprocessing import reduced  # noqa: E402
+from henshin.train.data.preprocessing import downscale  # noqa: E402
 from henshin.train.export import export_targets  # noqa: E402
 from henshin.train.super_resolution.patches import (  # noqa: E402
-    Damage,
+    PatchDegradation,
     Patches,
-    blurred,
-    cut,
-    damages,
+    PatchSource,
+    blur_and_downscale,
+    crop_pair,
+    degrade,
+    draw_degradations,
     open_patches,
-    spoilt,
 )
-from henshin.train.super_resolution.validation import distance, scales_of  # noqa: E402
+from henshin.train.super_resolution.validation import luma_psnr, scales_of  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
 from henshin_plugins.carn import SuperResolution  # noqa: E402
@@ -99,7 +100,7 @@ def test_small_twins_are_those_of_the_bicubic_filter_by_its_formula_and_by_pillo
     picture = drawn(rng, 61, 50)
     height, width = 61 // scale, 50 // scale
     part = picture[: height * scale, : width * scale]
-    small = reduced(picture, scale)
+    small = downscale(picture, scale)
     assert np.array_equal(small, np.asarray(Image.fromarray(part).resize((width, height), Image.Resampling.BICUBIC)))
     exact = np.einsum("ih,jw,hwc->ijc", cubic(height, scale), cubic(width, scale), part.astype(float))
     assert np.abs(small - exact.clip(0, 255)).max() <= 1
@@ -124,9 +125,9 @@ def test_pieces_of_a_batch_show_the_same_place_however_they_are_turned(place):
 
 def test_a_piece_is_cut_from_anywhere_up_to_the_borders(rng):
     large = drawn(rng, 60, 81).transpose(2, 0, 1)
-    small = reduced(large.transpose(1, 2, 0), 3).transpose(2, 0, 1)
-    first = cut(large, small, (0.0, 0.0), None, 3, 16)
-    last = cut(large, small, (0.999, 0.999), None, 3, 16)
+    small = downscale(large.transpose(1, 2, 0), 3).transpose(2, 0, 1)
+    first = crop_pair(PatchSource(large, small, (0.0, 0.0), None), 3, 16)
+    last = crop_pair(PatchSource(large, small, (0.999, 0.999), None), 3, 16)
     for piece, low, high in zip((0, 1), (small, large), (16, 48), strict=True):
         assert np.array_equal(first[piece], low[:, :high, :high])
         assert np.array_equal(last[piece], low[:, -high:, -high:])
@@ -149,12 +150,12 @@ def test_all_eight_ways_to_lie_come_up_or_none(place):
 def test_folders_are_drawn_from_by_their_shares_and_small_pictures_only_where_they_suffice(place):
     said: list[str] = []
     patches = opened(place, said, pictures=("large", "small"), shares=(1, 3))
-    assert patches.fitting == {2: 7, 3: 5, 4: 5}
+    assert patches.counts == {2: 7, 3: 5, 4: 5}
     assert "pictures: 2 of 7 are smaller than 48 px, and left out at x3" in said
-    assert patches._odds[2].tolist() == [0.25, 0.75]
-    assert patches._odds[4].tolist() == [1, 0]
-    assert opened(place, [], pictures=("large", "small"))._odds[2].tolist() == [5 / 7, 2 / 7]
-    held = [(patches.folders.index(of), row) for of, row in patches.held]
+    assert patches._probabilities[2].tolist() == [0.25, 0.75]
+    assert patches._probabilities[4].tolist() == [1, 0]
+    assert opened(place, [], pictures=("large", "small"))._probabilities[2].tolist() == [5 / 7, 2 / 7]
+    held = [(patches.folders.index(of), row) for of, row in patches.held_out]
     assert [of for of, _ in held] == [0, 1], "one of each"
     assert not {row for of, row in held if of == 0} & set(patches.folders[0].training.tolist())
 
@@ -163,39 +164,39 @@ def test_what_a_piece_suffers_keeps_within_its_bounds(rng):
     options = Degradation(
         blur=(0.5, 0.9), noise=(2, 3), jpeg=(40, 42), blur_probability=0.25, noise_probability=1, jpeg_probability=1
     )
-    found = damages(options, 2000, rng)
+    found = draw_degradations(options, 2000, rng)
     blur = [one.blur for one in found if one.blur]
     assert 0.2 < len(blur) / len(found) < 0.3
     assert 0.5 <= min(blur) < 0.52
     assert 0.88 < max(blur) <= 0.9
     assert all(2 <= one.noise <= 3 for one in found)
     assert {one.quality for one in found} == {40, 41, 42}
-    none = damages(Degradation(blur_probability=0, noise_probability=0, jpeg_probability=0), 50, rng)
+    none = draw_degradations(Degradation(blur_probability=0, noise_probability=0, jpeg_probability=0), 50, rng)
     assert all((one.blur, one.noise, one.quality) == (0, 0, 0) for one in none)
 
 
 def test_noise_and_jpeg_are_what_they_say(rng):
     flat = np.full((64, 64, 3), 120, np.uint8)
-    noisy = spoilt(flat, Damage(0, 6.0, 0, seed=1))
+    noisy = degrade(flat, PatchDegradation(0, 6.0, 0, seed=1))
     assert np.std(noisy.astype(float) - flat) == pytest.approx(6, rel=0.05)
-    assert np.array_equal(noisy, spoilt(flat, Damage(0, 6.0, 0, seed=1)))
-    assert not np.array_equal(noisy, spoilt(flat, Damage(0, 6.0, 0, seed=2)))
+    assert np.array_equal(noisy, degrade(flat, PatchDegradation(0, 6.0, 0, seed=1)))
+    assert not np.array_equal(noisy, degrade(flat, PatchDegradation(0, 6.0, 0, seed=2)))
     picture, kept = drawn(rng, 48, 48), io.BytesIO()
     Image.fromarray(picture).save(kept, "JPEG", quality=60)
-    assert np.array_equal(spoilt(picture, Damage(0, 0, 60, seed=1)), np.asarray(Image.open(kept)))
-    assert np.array_equal(spoilt(picture, Damage(0, 0, 0, seed=1)), picture)
+    assert np.array_equal(degrade(picture, PatchDegradation(0, 0, 60, seed=1)), np.asarray(Image.open(kept)))
+    assert np.array_equal(degrade(picture, PatchDegradation(0, 0, 0, seed=1)), picture)
 
 
 @pytest.mark.parametrize("at", [(0.0, 0.0), (0.5, 0.4), (0.99, 0.99)])
 def test_a_blurred_piece_is_a_cut_of_the_blurred_picture(rng, at):
     picture = drawn(rng, 96, 90)
-    small = reduced(picture, 3)
+    small = downscale(picture, 3)
     planes = picture.transpose(2, 0, 1), small.transpose(2, 0, 1)
-    whole = blurred(picture, 3, 0.9)
+    whole = blur_and_downscale(picture, 3, 0.9)
     alone = Image.fromarray(picture).filter(ImageFilter.GaussianBlur(2.7)).resize((30, 32), Image.Resampling.BICUBIC)
     assert np.array_equal(whole, np.asarray(alone))
-    piece, large = cut(*planes, at, Damage(0.9, 0, 0, 0), 3, 12)
-    plain, same = cut(*planes, at, None, 3, 12)
+    piece, large = crop_pair(PatchSource(*planes, at, PatchDegradation(0.9, 0, 0, 0)), 3, 12)
+    plain, same = crop_pair(PatchSource(*planes, at, None), 3, 12)
     assert np.array_equal(large, same), "the large piece is the truth, and stays as it is"
     top, left = int(at[0] * 21), int(at[1] * 19)
     wanted = whole[top : top + 12, left : left + 12].transpose(2, 0, 1).astype(int)
@@ -233,7 +234,7 @@ def test_the_figures_are_those_of_papers(learned, place):
     """Independently: the held-out picture, its twin enlarged by Pillow, luma of BT.601, the border shaved."""
     log = curves(learned)
     patches = opened(place, [], pictures=("large",))
-    ((pyramid, row),) = patches.held
+    ((pyramid, row),) = patches.held_out
     picture = np.asarray(Image.open(pyramid.large.files[row]).convert("RGB"))
     for scale in SCALES:
         height, width = (side // scale * scale for side in picture.shape[:2])
@@ -243,7 +244,7 @@ def test_the_figures_are_those_of_papers(learned, place):
         error = (result.astype(float) - np.asarray(truth)) @ (np.array([65.481, 128.553, 24.966]) / 255)
         mean = np.mean(error[scale:-scale, scale:-scale] ** 2)
         assert log[f"bicubic_x{scale}"][0] == pytest.approx(10 * np.log10(255**2 / mean), abs=1e-3)
-    assert distance(picture, picture, 2) == 100, "a curve shows no infinity"
+    assert luma_psnr(picture, picture, 2) == 100, "a curve shows no infinity"
 
 
 def test_a_sheet_shows_every_scale_beside_bicubic_and_the_truth(learned):
@@ -252,7 +253,7 @@ def test_a_sheet_shows_every_scale_beside_bicubic_and_the_truth(learned):
 
 
 def test_a_break_changes_nothing(place, tmp_path):
-    path = written(place, tmp_path, "steps: 6\nsheet_every: 2\naverage: 0.9\ndegradation: {}\nclip: 0.01\n")
+    path = written(place, tmp_path, "steps: 6\nsheet_every: 2\nema: 0.9\ndegradation: {}\nclip: 0.01\n")
     trained(path, tmp_path / "whole")
     trained(path, tmp_path / "parts", max_steps=3)
     trained(path, tmp_path / "parts", resume=True)

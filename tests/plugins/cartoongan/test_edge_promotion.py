@@ -19,7 +19,7 @@ from henshin.api.training_data import UnpairedData  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.data import apply_stage, open_pictures  # noqa: E402
-from henshin.train.data.stage_transform import configured  # noqa: E402
+from henshin.train.data.stage_transform import make_stage  # noqa: E402
 from henshin_plugins.cartoongan.edge_promotion import PromotedAsDrawn, canny, promoted, widened  # noqa: E402
 
 REGISTRY = build_registry()
@@ -154,7 +154,7 @@ def test_what_cannot_be_is_refused():
 def test_of_real_pictures_it_makes_what_the_stage_makes(shared_data: Path, folder: str):
     files = sorted((shared_data / folder).iterdir())[5:11]
     pictures = [np.ascontiguousarray(Image.open(file).convert("RGB").crop((0, 0, 256, 256))) for file in files]
-    stage = configured(run_in(shared_data), "edge_promote", {})
+    stage = make_stage(run_in(shared_data), "edge_promote", {})
     stage.open(None)
     expected = np.stack(stage.run(pictures)).astype(int)
     got = levels(promoted(batch(pictures))).round()
@@ -180,7 +180,7 @@ def test_pictures_smoothed_as_they_are_drawn_are_those_of_the_prepared_set(tmp_p
     run = run_in(tmp_path)
     cartoons = open_pictures(run, "b", UnpairedData(a="a", b="b", size=32, hold_out=1, crop=crop, flip=False))
     prepared = apply_stage(run, cartoons, "edge_promote", {"kernel": 9})
-    s = configured(run, "edge_promote", {"kernel": 9}).config
+    s = make_stage(run, "edge_promote", {"kernel": 9}).config
     drawn = PromotedAsDrawn(cartoons, low=s.low, high=s.high, dilate=s.dilate, kernel=s.kernel, sigma=s.deviation)
     assert len(drawn) == len(prepared)
     one, two = (domain.draw(8, np.random.default_rng(5)) for domain in (prepared, drawn))
@@ -222,4 +222,4 @@ def test_a_recipe_learns_the_same_of_both(tmp_path, monkeypatch):
 
 def test_wrong_options_are_told_as_the_stage_tells_them(tmp_path):
     with pytest.raises(HenshinError, match="must be odd, such as 3 or 5"):
-        configured(run_in(tmp_path), "edge_promote", {"kernel": 4})
+        make_stage(run_in(tmp_path), "edge_promote", {"kernel": 4})

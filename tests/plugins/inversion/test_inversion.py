@@ -12,7 +12,7 @@ from support.inversion import WEIGHTS, inverter, pictures, targets  # noqa: E402
 from support.stylegan2 import drawn  # noqa: E402
 
 from henshin import PictureError  # noqa: E402
-from henshin.train.optim import up_and_down  # noqa: E402
+from henshin.train.optim import warmup_then_cosine  # noqa: E402
 from henshin_plugins.inversion.optimise.rows import normalise, structure  # noqa: E402
 
 # ---- what is found
@@ -152,12 +152,12 @@ def test_memory_that_is_short_halves_the_batch(monkeypatch):
 
 
 def test_rates_rise_and_fall():
-    found = [0.1 * up_and_down(step, 100, 0.05, 0.25) for step in range(100)]
+    found = [0.1 * warmup_then_cosine(step, 100, 0.05, 0.25) for step in range(100)]
     assert found[:5] == pytest.approx([0.02, 0.04, 0.06, 0.08, 0.1])
     assert found[75] == pytest.approx(0.1)
     assert found[87] == pytest.approx(0.1 * (0.5 - 0.5 * np.cos(np.pi * 13 / 25)))
     assert 0 < found[99] < 0.001
-    assert [up_and_down(step, 3, 0, 0) for step in range(3)] == [1] * 3
+    assert [warmup_then_cosine(step, 3, 0, 0) for step in range(3)] == [1] * 3
 
 
 def test_noise_that_shows_something_is_told_from_noise():

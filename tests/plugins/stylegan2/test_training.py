@@ -150,31 +150,31 @@ def test_styles_change_once_at_some_layer_in_a_part_of_the_pictures():
 
 
 def test_the_chance_rises_while_real_scores_are_sure_and_falls_else():
-    adaptive = AdaptiveAugmentation(("blit",), target=0.6, pictures=1000, most=0.5, every=2)
+    adaptive = AdaptiveAugmentation(("blit",), target=0.6, pictures=1000, maximum=0.5, every=2)
     sure = torch.ones(10, 1)
-    adaptive.learn(sure)
+    adaptive.update(sure)
     assert adaptive.probability == 0
-    adaptive.learn(sure)
+    adaptive.update(sure)
     assert adaptive.probability == pytest.approx(20 / 1000)
     half = torch.tensor([1.0, 1.0, 1.0, -1.0])  # mean sign 0.5, below the target
     for _ in range(2):
-        adaptive.learn(half)
+        adaptive.update(half)
     assert adaptive.probability == pytest.approx(12 / 1000)
     for _ in range(200):
-        adaptive.learn(sure)
+        adaptive.update(sure)
     assert adaptive.probability == 0.5
     for _ in range(4000):
-        adaptive.learn(-sure)
+        adaptive.update(-sure)
     assert adaptive.probability == 0
 
 
 def test_a_chance_goes_on_where_it_was():
     one, other = (AdaptiveAugmentation(("blit",), pictures=100, every=3) for _ in range(2))
-    one.learn(torch.ones(5))
-    one.learn(-torch.ones(2))
+    one.update(torch.ones(5))
+    one.update(-torch.ones(2))
     other.load_state_dict(one.state_dict())
     for adaptive in (one, other):
-        adaptive.learn(torch.ones(9))
+        adaptive.update(torch.ones(9))
     assert one.state_dict() == other.state_dict()
     assert one.probability == pytest.approx(0.16)
 
@@ -182,7 +182,7 @@ def test_a_chance_goes_on_where_it_was():
 def test_without_changes_there_is_no_chance():
     adaptive = AdaptiveAugmentation((), pictures=1)
     for _ in range(8):
-        adaptive.learn(torch.ones(4))
+        adaptive.update(torch.ones(4))
     assert adaptive.probability == 0
     pictures = torch.rand(2, 3, 8, 8)
     assert torch.equal(adaptive(pictures), pictures)

@@ -20,9 +20,9 @@ from support.data import scenes
 from henshin.errors import MissingError
 from henshin.files import user_cache
 from henshin.train.data import cache
-from henshin.train.data.cache import INDEX, PIXELS, decoded, prune
-from henshin.train.data.folders import pictures_in
-from henshin.train.data.preprocessing import kept_size
+from henshin.train.data.cache import INDEX, PIXELS, load_decoded, prune
+from henshin.train.data.folders import list_pictures
+from henshin.train.data.preprocessing import cached_size
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +35,15 @@ def folder(tmp_path, monkeypatch) -> Path:
 def reads(monkeypatch) -> list[Path]:
     """The files that were decoded."""
     seen: list[Path] = []
-    real = cache.load_fitted
-    monkeypatch.setattr(cache, "load_fitted", lambda file, side, crop: seen.append(file) or real(file, side, crop))
+    real = cache.load_preprocessed
+    monkeypatch.setattr(
+        cache, "load_preprocessed", lambda file, side, crop: seen.append(file) or real(file, side, crop)
+    )
     return seen
 
 
 def get(tmp_path: Path, side: int = 32, crop: str = "middle", said: list[str] | None = None) -> cache.DecodedImages:
-    return decoded(pictures_in([tmp_path / "set"]), side, crop, (said if said is not None else []).append, "set")
+    return load_decoded(list_pictures([tmp_path / "set"]), side, crop, (said if said is not None else []).append, "set")
 
 
 def test_a_set_is_decoded_once_and_again_only_when_it_changed(tmp_path, reads, folder):
@@ -80,8 +82,8 @@ def test_pixels_lie_one_after_the_other_at_their_own_sizes(tmp_path):
 
 @pytest.mark.parametrize(("size", "kept"), [((100, 50), (64, 32)), ((1, 1000), (32, 128)), ((33, 32), (33, 32))])
 def test_the_shorter_side_is_brought_to_the_side_asked_for(size, kept):
-    assert kept_size(*size, 32, "random") == kept
-    assert kept_size(*size, 32, "middle") == (32, 32)
+    assert cached_size(*size, 32, "random") == kept
+    assert cached_size(*size, 32, "middle") == (32, 32)
 
 
 @pytest.mark.parametrize("damage", ["pixels short", "no index", "index broken"])
@@ -102,7 +104,7 @@ def test_a_set_that_is_not_whole_is_made_again(tmp_path, folder, reads, damage):
 def test_a_build_that_breaks_off_leaves_nothing(tmp_path, folder, monkeypatch):
     scenes(tmp_path / "set", 3)
     with monkeypatch.context() as broken:
-        broken.setattr(cache, "load_fitted", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        broken.setattr(cache, "load_preprocessed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             get(tmp_path)
     assert [path for path in folder.iterdir() if path.is_dir()] == []
@@ -120,8 +122,8 @@ def test_of_several_that_ask_at_once_one_decodes_and_the_others_wait(tmp_path, r
             if self.count(waits) == 2:
                 both.set()
 
-    real = cache.load_fitted
-    monkeypatch.setattr(cache, "load_fitted", lambda *what: real(*what) if both.wait(60) else "nobody waits")
+    real = cache.load_preprocessed
+    monkeypatch.setattr(cache, "load_preprocessed", lambda *what: real(*what) if both.wait(60) else "nobody waits")
     said = Said()
     found: list[cache.DecodedImages] = []
     threads = [threading.Thread(target=lambda: found.append(get(tmp_path, said=said))) for _ in range(3)]
@@ -139,15 +141,15 @@ BUILDER = """\
 import os, sys, threading
 from pathlib import Path
 from henshin.train.data import cache
-from henshin.train.data.folders import pictures_in
-fast = cache.load_fitted
+from henshin.train.data.folders import list_pictures
+fast = cache.load_preprocessed
 def told(*what):
     os.write(1, b"decodes\\n")  # in one piece, for several threads speak
     if sys.argv[2] == "held":
         threading.Event().wait()
     return fast(*what)
-cache.load_fitted = told
-found = cache.decoded(pictures_in([Path(sys.argv[1])]), 32, "middle", print, "set")
+cache.load_preprocessed = told
+found = cache.load_decoded(list_pictures([Path(sys.argv[1])]), 32, "middle", print, "set")
 print(len(found.files), int(found.pixels.sum()), flush=True)
 """
 
@@ -175,7 +177,7 @@ def test_progress_is_told_when_it_takes_long(tmp_path, monkeypatch):
     said: list[str] = []
     get(tmp_path, said=said)
     assert said == []
-    monkeypatch.setattr(cache, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(cache, "REPORT_EVERY", 0.0)
     get(tmp_path, side=36, said=said)
     assert said[0].startswith("set: 1 of 3 pictures decoded, ")
     assert "3 pictures decoded in " in said[-1]

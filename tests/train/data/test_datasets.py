@@ -16,7 +16,7 @@ from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.data import datasets as data_module  # noqa: E402
 from henshin.train.data import open_domains, open_pairs, open_pictures, to_float  # noqa: E402
-from henshin.train.data.folders import pictures_in, split_files  # noqa: E402
+from henshin.train.data.folders import list_pictures, split_files  # noqa: E402
 
 
 def one_set(tmp_path, **options):
@@ -35,23 +35,23 @@ def as_nchw(picture: np.ndarray) -> torch.Tensor:
 def test_pictures_are_kept_as_they_are_and_split_by_name(tmp_path):
     made = scenes(tmp_path / "set", 9, 32, 32)
     pictures, _ = one_set(tmp_path)
-    files = pictures_in([tmp_path / "set"])
+    files = list_pictures([tmp_path / "set"])
     training, held = split_files(files, 2)
     assert (len(pictures), pictures.training.shape) == (7, (7, 3, 32, 32))
-    for kept, names in ((pictures.training[:], training), (pictures.held, held)):
+    for kept, names in ((pictures.training[:], training), (pictures.held_out, held)):
         assert torch.equal(kept, torch.stack([as_nchw(made[files.index(name)]) for name in names]))
-    assert pictures.held.dtype == torch.uint8
+    assert pictures.held_out.dtype == torch.uint8
 
 
-def test_a_shelf_is_indexed_as_a_tensor_is(tmp_path):
+def test_a_pixel_store_is_indexed_as_a_tensor_is(tmp_path):
     scenes(tmp_path / "set", 9)
-    shelf = one_set(tmp_path)[0].training
-    whole = shelf[:]
-    assert torch.equal(shelf[2:5], whole[2:5])
-    assert torch.equal(shelf[[4, 1]], whole[[4, 1]])
-    assert torch.equal(shelf[torch.tensor([3])], whole[3:4])
-    assert torch.equal(shelf[-1], whole[-1])
-    assert shelf[:0].shape == (0, 3, 32, 32)
+    store = one_set(tmp_path)[0].training
+    whole = store[:]
+    assert torch.equal(store[2:5], whole[2:5])
+    assert torch.equal(store[[4, 1]], whole[[4, 1]])
+    assert torch.equal(store[torch.tensor([3])], whole[3:4])
+    assert torch.equal(store[-1], whole[-1])
+    assert store[:0].shape == (0, 3, 32, 32)
 
 
 def test_draws_are_the_training_pictures_and_their_mirror_images_evenly(tmp_path):
@@ -124,7 +124,7 @@ def test_a_set_that_outgrows_the_device_draws_the_same(tmp_path, monkeypatch):
         pictures, _ = one_set(tmp_path, **options)
         expected = pictures.draw(5, np.random.default_rng(2))
         copied = pictures.training.pixels.clone()  # as a set that was moved to a device's own memory
-        monkeypatch.setattr(data_module, "place", lambda found, device, copied=copied: copied)
+        monkeypatch.setattr(data_module, "place_pixels", lambda found, device, copied=copied: copied)
         moved, _ = one_set(tmp_path, **options)
         assert moved.training.pixels is copied
         assert torch.equal(moved.draw(5, np.random.default_rng(2)), expected)
@@ -192,7 +192,7 @@ def test_unreadable_files_are_named_and_when_many_listed_in_a_file(tmp_path):
     scenes(tmp_path / "set", 5)
     (tmp_path / "set" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     pictures, reader = one_set(tmp_path)
-    assert len(pictures) + len(pictures.held) == 5
+    assert len(pictures) + len(pictures.held_out) == 5
     assert [line for line in reader.said if "bad.png" in line]
     assert not (reader.folder / "skipped.txt").exists()
     for i in range(11):
@@ -240,10 +240,10 @@ def test_partners_are_mirrored_and_cut_alike(tmp_path, crop):
     negatives(tmp_path)
     pairs, reader = paired(tmp_path, crop=crop)
     assert len(pairs) == 6
-    assert [len(part) for part in (*pairs.training, *pairs.held)] == [6, 6, 2, 2]
+    assert [len(part) for part in (*pairs.training, *pairs.held_out)] == [6, 6, 2, 2]
     a, b = pairs.draw(50, np.random.default_rng(0))
     assert (a + b).abs().max() < 3 / 127.5  # what is left is the resampling's rounding
-    assert (pairs.held[0].int() + pairs.held[1].int() - 255).abs().max() <= 2
+    assert (pairs.held_out[0].int() + pairs.held_out[1].int() - 255).abs().max() <= 2
     assert "6 pairs, 32 px" in reader.said
 
 

@@ -17,9 +17,9 @@ from support.data import Reader, scenes
 from henshin.api.training_data import PairedData, SetData
 from henshin.images.perceptual_hash import perceptual_hashes
 from henshin.train.data import open_pairs, open_pictures
-from henshin.train.data.duplicates import NEAR, groups, near_pairs, same
-from henshin.train.data.folders import pictures_in, split_files
-from henshin.train.data.splits import note
+from henshin.train.data.duplicates import MAX_BITS, find_duplicates, group_pairs, near_pairs
+from henshin.train.data.folders import list_pictures, split_files
+from henshin.train.data.splits import write_section
 
 
 def thumbs(pictures: list[Image.Image]) -> np.ndarray:
@@ -27,7 +27,7 @@ def thumbs(pictures: list[Image.Image]) -> np.ndarray:
 
 
 def brute(a: np.ndarray, b: np.ndarray) -> list[list[int]]:
-    return np.argwhere(np.bitwise_count(a[:, None] ^ b[None]) <= NEAR).tolist()
+    return np.argwhere(np.bitwise_count(a[:, None] ^ b[None]) <= MAX_BITS).tolist()
 
 
 @settings(max_examples=30, deadline=None)
@@ -77,20 +77,20 @@ CHANGES = {
 def test_changed_copies_are_found_and_nothing_else(tmp_path, change):
     pictures = [Image.fromarray(picture) for picture in scenes(tmp_path, 60, 96, 96)]
     copies = [CHANGES[change](picture) for picture in pictures[:20]]
-    found = same(thumbs(pictures + copies)).tolist()
+    found = find_duplicates(thumbs(pictures + copies)).tolist()
     assert {tuple(pair) for pair in found} <= {(i, 60 + i) for i in range(20)}
     assert len(found) >= 18  # clipping takes what was light away from some
 
 
 def test_the_faces_of_a_real_set_are_not_taken_for_each_other(shared_data):
-    files = pictures_in([shared_data / "selfie2anime" / "testB", shared_data / "selfie2anime" / "testA"])
+    files = list_pictures([shared_data / "selfie2anime" / "testB", shared_data / "selfie2anime" / "testA"])
     pictures = [Image.open(file).convert("RGB") for file in files]
-    assert same(thumbs(pictures)).tolist() == []
+    assert find_duplicates(thumbs(pictures)).tolist() == []
 
 
 def test_many_copies_of_one_picture_are_not_squared():
     flat = np.full((5_000, 16, 16, 3), 90, np.uint8)
-    found = same(flat)
+    found = find_duplicates(flat)
     assert found.tolist() == [[0, i] for i in range(1, 5_000)]
 
 
@@ -104,8 +104,8 @@ def test_of_many_hashes_only_those_that_may_be_near_are_compared():
 
 
 def test_groups_hang_together():
-    assert groups(np.array([[5, 9], [0, 1], [1, 7], [2, 9]])) == [[0, 1, 7], [2, 5, 9]]
-    assert groups(np.zeros((0, 2), np.int64)) == []
+    assert group_pairs(np.array([[5, 9], [0, 1], [1, 7], [2, 9]])) == [[0, 1, 7], [2, 5, 9]]
+    assert group_pairs(np.zeros((0, 2), np.int64)) == []
 
 
 # -- In a run --------------------------------------------------------------------------------------------------------
@@ -115,11 +115,11 @@ def copied_set(tmp_path):
     """Ten scenes; the first held-out one and one in training have a copy in training, smaller than they are."""
     folder = tmp_path / "set"
     scenes(folder, 10)
-    training, held = split_files(pictures_in([folder]), 2)
+    training, held = split_files(list_pictures([folder]), 2)
     copies = []
     for number in range(1000):  # names that are not held out themselves
         name = folder / f"copy{number}.png"
-        if name not in split_files([*pictures_in([folder]), name], 2)[1]:
+        if name not in split_files([*list_pictures([folder]), name], 2)[1]:
             original = (held[0], training[0])[len(copies)]
             Image.open(original).resize((48, 48)).save(name)
             copies.append(name)
@@ -152,7 +152,7 @@ def test_dropped_are_the_copies_in_training_never_a_held_out_picture(tmp_path):
     pictures, reader = opened(tmp_path, duplicates="drop")
     kept = [pictures.training.decoded.files[i] for i in pictures.training.rows]
     assert kept == training  # of the two in training the larger one stays
-    assert len(pictures.held) == 2
+    assert len(pictures.held_out) == 2
     listed = (reader.folder / "duplicates.txt").read_text()
     assert all(f"{copy}  left out" in listed for copy in copies)
 
@@ -179,12 +179,12 @@ def test_pairs_are_duplicates_only_when_both_sides_are(tmp_path):
 
 def test_a_list_has_a_part_for_each_set_and_forgets_what_is_no_more(tmp_path):
     file = tmp_path / "list.txt"
-    note(file, "b", ["x", "", "y", ""])
-    note(file, "a", ["z"])
+    write_section(file, "b", ["x", "", "y", ""])
+    write_section(file, "a", ["z"])
     assert file.read_text() == "# a\nz\n\n# b\nx\n\ny\n"
-    note(file, "b", ["x", "", "y", ""])
+    write_section(file, "b", ["x", "", "y", ""])
     assert file.read_text() == "# a\nz\n\n# b\nx\n\ny\n"
-    note(file, "b", [])
+    write_section(file, "b", [])
     assert file.read_text() == "# a\nz\n"
-    note(file, "a", [])
+    write_section(file, "a", [])
     assert not file.exists()

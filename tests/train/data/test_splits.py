@@ -13,7 +13,7 @@ from support.train import curves, trained
 
 from henshin.registry import build_registry
 from henshin.train.config.run_config import load_run
-from henshin.train.data.folders import pictures_in, split_files
+from henshin.train.data.folders import list_pictures, split_files
 from henshin.train.loop.dry_run import folders_of
 
 
@@ -39,7 +39,7 @@ def run_file(place: Path, hold_out: int) -> Path:
 
 def damage(place: Path, held: int, training: int) -> None:
     """Cut so many files of those that are held out of two, and of the others, after their first bytes."""
-    others, first = split_files(pictures_in([place / "six"]), 2)
+    others, first = split_files(list_pictures([place / "six"]), 2)
     for file in [*first[:held], *others[:training]]:
         file.write_bytes(file.read_bytes()[:50])
 

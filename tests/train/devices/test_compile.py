@@ -13,7 +13,7 @@ from support.train import different, last_state  # noqa: E402
 from torch import nn  # noqa: E402
 
 from henshin.errors import HenshinError, MissingError  # noqa: E402
-from henshin.train.devices.compile import compiler_for, explained, prepare  # noqa: E402
+from henshin.train.devices.compile import explain_compile_error, prepare, select_compiler  # noqa: E402
 from henshin.train.devices.fabric import make_fabric  # noqa: E402
 from henshin.train.weights import checkpoint  # noqa: E402
 
@@ -68,12 +68,12 @@ def test_a_run_may_be_compiled_in_one_sitting_and_not_in_the_next(tmp_path: Path
 
 def test_compiling_is_for_those_who_ask_on_a_cpu(monkeypatch):
     fabric = make_fabric("cpu", "fp32")
-    assert compiler_for(fabric, None) is None
-    assert compiler_for(fabric, False) is None
-    monkeypatch.setattr("henshin.train.devices.compile._lacking", lambda on_gpu: "there is no compiler")
-    assert compiler_for(fabric, None) is None
+    assert select_compiler(fabric, None) is None
+    assert select_compiler(fabric, False) is None
+    monkeypatch.setattr("henshin.train.devices.compile._missing_compiler", lambda on_gpu: "there is no compiler")
+    assert select_compiler(fabric, None) is None
     with pytest.raises(MissingError, match="--compile: there is no compiler"):
-        compiler_for(fabric, True)
+        select_compiler(fabric, True)
 
 
 def test_a_loss_that_differentiates_twice_through_a_compiled_network_is_explained():
@@ -83,10 +83,10 @@ def test_a_loss_that_differentiates_twice_through_a_compiled_network_is_explaine
     (slope,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
     with pytest.raises(RuntimeError) as caught:
         slope.square().sum().backward()
-    assert isinstance(explained(caught.value), HenshinError)
-    assert "--no-compile" in str(explained(caught.value))
+    assert isinstance(explain_compile_error(caught.value), HenshinError)
+    assert "--no-compile" in str(explain_compile_error(caught.value))
     other = RuntimeError("something else")
-    assert explained(other) is other
+    assert explain_compile_error(other) is other
 
 
 def test_checkpoints_keep_the_order_in_which_tensors_lie_in_memory(tmp_path: Path):

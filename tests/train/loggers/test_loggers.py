@@ -29,13 +29,13 @@ def drawn() -> Any:
     """What draws a panel, before it is put out of the way."""
     from henshin.train.loggers import curves
 
-    return curves._drawn
+    return curves._plot_panel
 
 
 @pytest.fixture(autouse=True)
 def no_plots(drawn: Any, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Curves are drawn for one run only: it takes a while."""
-    monkeypatch.setattr("henshin.train.loggers.curves._drawn", lambda *_: Image.new("RGB", (6, 4)))
+    monkeypatch.setattr("henshin.train.loggers.curves._plot_panel", lambda *_: Image.new("RGB", (6, 4)))
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_a_short_run_tells_its_losses_and_draws_a_point(tmp_path: Path, monkeypa
     said = dots(tmp_path, text="steps: 2\n")  # a line is due after three
     assert [line.split("  ")[0] for line in said if "  discriminator " in line] == ["step 2/2"]
     assert (tmp_path / "run" / "plots" / "losses.png").is_file()
-    monkeypatch.setattr("henshin.train.loggers.logger.TELL_EVERY", 0.0)
+    monkeypatch.setattr("henshin.train.loggers.logger.REPORT_EVERY", 0.0)
     said = dots(tmp_path, "often", text="steps: 10\n")
     assert [line.split("  ")[0] for line in said if "  discriminator " in line] == [
         f"step {i}/10" for i in range(1, 11)
@@ -205,7 +205,7 @@ def test_a_bar_takes_the_place_of_lines_of_progress(tmp_path: Path) -> None:
     seen: list[Progress] = []
     said = dots(tmp_path, text="steps: 10\n", show=seen.append)
     assert [now.steps for now in seen] == list(range(1, 11))
-    assert [now.epochs for now in seen[3:5]] == ["epoch 1/3", "epoch 2/3"]
+    assert [now.epoch_text for now in seen[3:5]] == ["epoch 1/3", "epoch 2/3"]
     assert "discriminator" in seen[-1].losses
     assert not [line for line in said if line.startswith("step ")]
     lines = [line for line in dots(tmp_path, "lines", "steps: 10\n") if line.startswith("step ")]

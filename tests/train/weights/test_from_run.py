@@ -133,9 +133,9 @@ def test_parity_is_checked_on_what_was_held_out_of_the_first_folder_of_pictures(
     assert len(shown) == count
     assert all(picture.shape == (40, 40, 3) and picture.min() >= 200 for picture in shown)
     if hold_out:
-        from henshin.train.data.folders import pictures_in, split_files
+        from henshin.train.data.folders import list_pictures, split_files
 
-        held = split_files(pictures_in([place / "photos/b"]), hold_out)[1]
+        held = split_files(list_pictures([place / "photos/b"]), hold_out)[1]
         wanted = [np.asarray(Image.open(file)) for file in held[:count]]
         assert all(np.array_equal(one, other) for one, other in zip(shown, wanted, strict=True))
 

@@ -1,1 +1,1 @@
-"""The YAML of a training run: reading and checking it."""
+"""Reading and checking of a training run's YAML."""

@@ -1,4 +1,4 @@
-"""What is checked of a run's YAML before any picture is touched: its networks, its folders, and that they fit."""
+"""Checks of a run's YAML before any picture is read: networks, picture sizes, folders and initial weights."""
 
 from __future__ import annotations
 
@@ -18,78 +18,85 @@ from henshin.config.yaml_reader import Node
 from henshin.errors import HenshinError, Problem
 from henshin.registry import Registry
 from henshin.text import with_article
-from henshin.train.data.folders import HeldOutError, as_folders, by_option, checked, pairs_in, sets
+from henshin.train.data.folders import (
+    HeldOutError,
+    folder_sets,
+    folders_by_option,
+    require_pairs,
+    require_pictures,
+    resolve_folders,
+)
 from henshin.train.networks import make_generator
 from henshin.train.weights.checkpoint import found
 
 
-def problem(root: Node, path: OptionPath, where: str, message: str) -> Problem:
-    """A problem with the option at a path, at its line; at that of what it would stand in where it is not written."""
-    mark = locate(root, tuple(str(step) if isinstance(step, str) else step for step in path))[1]
-    return Problem(mark.where or where, mark.line, f"{label('', path)}: {message}")
+def option_problem(root: Node, path: OptionPath, where: str, message: str) -> Problem:
+    """Return a problem with an option, at its line; at the line of its parent if the YAML does not contain it."""
+    position = locate(root, tuple(str(step) if isinstance(step, str) else step for step in path))[1]
+    return Problem(position.where or where, position.line, f"{label('', path)}: {message}")
 
 
 def network_problems(config: type[BaseModel], root: Node, where: str, registry: Registry) -> Iterator[Problem]:
-    """Check every option that chooses a network, also within others, against that generator's own options."""
-    for path, node in dict(_choices(config, root, ())).items():
+    """Yield the problems of every option that chooses a network, nested ones too, by that generator's own options."""
+    for path, node in dict(_network_choices(config, root, ())).items():
         use = node.mapping.get("use")
         if use is None or not isinstance(use.value, str):
             continue
         try:
             generator = registry.generator(use.value)
         except HenshinError as error:
-            yield problem(root, (*path, "use"), where, str(error))
+            yield option_problem(root, (*path, "use"), where, str(error))
             continue
         yield from validate(generator.Config, node, where, prefix=label("", path), leave_out=("use",))[1]
 
 
-def _choices(annotation: Any, node: Node, path: OptionPath) -> Iterator[tuple[OptionPath, Node]]:
-    """Follow a type and what the YAML says side by side, down to the networks that are chosen."""
+def _network_choices(annotation: Any, node: Node, path: OptionPath) -> Iterator[tuple[OptionPath, Node]]:
+    """Yield path and node of every network choice, by walking a type and its YAML node together."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Annotated, Union, types.UnionType):
-        for one in arguments[:1] if origin is Annotated else arguments:
-            yield from _choices(one, node, path)
+        for argument in arguments[:1] if origin is Annotated else arguments:
+            yield from _network_choices(argument, node, path)
     elif origin is None and isinstance(annotation, type) and issubclass(annotation, NetworkChoice):
         yield path, node
     elif origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, field in annotation.model_fields.items():
-            called = field.alias or name
-            if called in node.mapping:
-                yield from _choices(field.annotation, node.mapping[called], (*path, called))
+            key = field.alias or name
+            if key in node.mapping:
+                yield from _network_choices(field.annotation, node.mapping[key], (*path, key))
     elif arguments:
-        inner = [one for one in arguments if one is not Ellipsis]
+        inner = [argument for argument in arguments if argument is not Ellipsis]
         for index, item in enumerate(node.items):
-            yield from _choices(inner[min(index, len(inner) - 1)], item, (*path, index))
+            yield from _network_choices(inner[min(index, len(inner) - 1)], item, (*path, index))
         for key, item in node.mapping.items():
-            yield from _choices(inner[-1], item, (*path, key))
+            yield from _network_choices(inner[-1], item, (*path, key))
 
 
 def fit_problems(config: RecipeConfig, recipe: str, root: Node, where: str, registry: Registry) -> Iterator[Problem]:
-    """Check that every network of a run is of the kind that its recipe trains, and can take its pictures."""
-    wanted = {path: mark for path, _, mark in find_options(config, NetworkOption, NetworkChoice)}
+    """Yield the networks that the recipe cannot train, or that cannot take its picture sizes."""
+    requirements = {path: marker for path, _, marker in find_options(config, NetworkOption, NetworkChoice)}
     for path, choice in find_models(config, NetworkChoice):
         try:
             generator = make_generator(registry, choice.use, choice.options)
         except HenshinError as error:
-            if locate(root, path)[0] != path:  # a default, which the check of what is written has not seen
-                yield problem(root, path, where, str(error))
+            if locate(root, path)[0] != path:  # a default, which network_problems does not see
+                yield option_problem(root, path, where, str(error))
             continue
-        wrong = _unwanted(generator, wanted.get(path, NetworkOption()), recipe)
-        if wrong:
-            yield problem(root, path, where, wrong)
+        mismatch = _mismatch(generator, requirements.get(path, NetworkOption()), recipe)
+        if mismatch:
+            yield option_problem(root, path, where, mismatch)
         elif generator.kind == "translator":
             yield from _size_problems(generator, config.picture_sizes(), root, where)
 
 
-def _unwanted(generator: Generator[Any], wanted: NetworkOption, recipe: str) -> str | None:
-    """Why a recipe cannot train this generator."""
-    if wanted.kind not in (None, generator.kind):
-        return f"'{generator.name}' is {with_article(generator.kind)}; {recipe} needs {with_article(wanted.kind)}"
-    if wanted.scale == "larger" and generator.scale < 2:
+def _mismatch(generator: Generator[Any], requirement: NetworkOption, recipe: str) -> str | None:
+    """Return why a recipe cannot train this generator, or None."""
+    if requirement.kind not in (None, generator.kind):
+        return f"'{generator.name}' is {with_article(generator.kind)}; {recipe} needs {with_article(requirement.kind)}"
+    if requirement.scale == "larger" and generator.scale < 2:
         return f"'{generator.name}' does not enlarge; {recipe} needs a network of scale 2 or more"
-    if generator.kind == "translator" and wanted.scale not in (None, "larger", generator.scale):
-        return f"'{generator.name}' enlarges by {generator.scale}; {recipe} needs scale {wanted.scale}"
-    if wanted.plain and (generator.value_range != (-1.0, 1.0) or generator.channel_order != "RGB"):
+    if generator.kind == "translator" and requirement.scale not in (None, "larger", generator.scale):
+        return f"'{generator.name}' enlarges by {generator.scale}; {recipe} needs scale {requirement.scale}"
+    if requirement.plain and (generator.value_range != (-1.0, 1.0) or generator.channel_order != "RGB"):
         low, high = generator.value_range
         return (
             f"'{generator.name}' speaks {generator.channel_order} in [{low:g}, {high:g}]; {recipe} needs RGB in [-1, 1]"
@@ -100,39 +107,39 @@ def _unwanted(generator: Generator[Any], wanted: NetworkOption, recipe: str) -> 
 def _size_problems(
     generator: Generator[Any], sizes: Mapping[OptionPath, int], root: Node, where: str
 ) -> Iterator[Problem]:
-    multiple, most = generator.size_multiple, generator.maximum_size
+    multiple, maximum = generator.size_multiple, generator.maximum_size
     for path, size in sizes.items():
-        told = f"{size} does not fit generator '{generator.name}'"
+        message = f"{size} does not fit generator '{generator.name}'"
         if size % multiple:
-            yield problem(root, path, where, f"{told}; a multiple of {multiple}")
-        elif most is not None and size > most:
-            yield problem(root, path, where, f"{told}; at most {most}")
+            yield option_problem(root, path, where, f"{message}; a multiple of {multiple}")
+        elif maximum is not None and size > maximum:
+            yield option_problem(root, path, where, f"{message}; at most {maximum}")
 
 
 def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:
-    """Check that all folders exist, and that those of pictures hold some, more than are to be held out."""
-    held: dict[OptionPath, FolderData] = dict(find_models(config, FolderData))
-    unsound = set()
-    for where, (names, mark) in by_option(find_options(config, FolderOption)).items():
-        data = held.get(where[:-1])
+    """Yield the folders that do not exist, or hold no more pictures than are to be held out."""
+    data_options: dict[OptionPath, FolderData] = dict(find_models(config, FolderData))
+    failed = set()
+    for where, (names, marker) in folders_by_option(find_options(config, FolderOption)).items():
+        data = data_options.get(where[:-1])
         try:
-            folders = as_folders(names, path.parent)
-            if mark.pictures:
-                for one in sets(folders, data is not None and data.apart):
-                    checked(one, 0 if data is None else data.hold_out)
+            folders = resolve_folders(names, path.parent)
+            if marker.pictures:
+                for folder_set in folder_sets(folders, data is not None and data.apart):
+                    require_pictures(folder_set, 0 if data is None else data.hold_out)
         except HenshinError as error:
-            unsound.add(where[:-1])
+            failed.add(where[:-1])
             yield _folder_problem(error, where, root, str(path))
-    for where, data in held.items():
-        if isinstance(data, PairedData) and where not in unsound:
+    for where, data in data_options.items():
+        if isinstance(data, PairedData) and where not in failed:
             try:
-                pairs_in(as_folders(data.a, path.parent), as_folders(data.b, path.parent), data.hold_out)
+                require_pairs(resolve_folders(data.a, path.parent), resolve_folders(data.b, path.parent), data.hold_out)
             except HenshinError as error:
                 yield _folder_problem(error, (*where, "b"), root, str(path))
 
 
 def start_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:
-    """Check that weights to begin with are there: a run that has a checkpoint, or a .safetensors file."""
+    """Yield the initial weights that are neither a run with a checkpoint nor a .safetensors file."""
     for where, name, _ in find_options(config, StartOption):
         place = path.parent / Path(name).expanduser()
         if place.is_dir() and not (place / "run.json").is_file():
@@ -145,10 +152,10 @@ def start_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pro
             wrong = "neither a run's folder nor a .safetensors file"
         else:
             continue
-        yield problem(root, where, str(path), f"{place}: {wrong}")
+        yield option_problem(root, where, str(path), f"{place}: {wrong}")
 
 
 def _folder_problem(error: HenshinError, option: OptionPath, root: Node, where: str) -> Problem:
     if isinstance(error, HeldOutError):
-        return problem(root, (*option[:-1], "hold_out"), where, str(error).removeprefix("hold_out: "))
-    return problem(root, option, where, str(error))
+        return option_problem(root, (*option[:-1], "hold_out"), where, str(error).removeprefix("hold_out: "))
+    return option_problem(root, option, where, str(error))

@@ -1,4 +1,4 @@
-"""A run's YAML: `recipe: NAME` and that recipe's options, all of it checked before any picture is touched."""
+"""Configuration of a training run: its checked YAML (`recipe: NAME` and options), and command-line options."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from henshin.train.config.checks import fit_problems, folder_problems, network_p
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """A checked run: the recipe with its configuration, the file it came from, and what it says in plain values."""
+    """A checked run: the recipe with its configuration, and the path of its YAML."""
 
     recipe: Recipe[Any]
     path: Path
 
     @property
     def description(self) -> dict[str, Any]:
-        """What the run's folder, and later the model, says of how it was trained."""
+        """Recipe and configuration in plain values, for `run.json` and for the models of the run."""
         return {"recipe": self.recipe.name, "config": self.recipe.config.model_dump(mode="json")}
 
 
 def load_run(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> RunPlan:
-    """Read and check a run's YAML with `--set` values put over it. Errors: PipelineError with all problems."""
+    """Read and check a run's YAML, overridden by `--set` values. Errors: PipelineError with all problems."""
     problems: list[Problem] = []
     root = load_yaml(path, problems=problems)
     for text in overrides:
@@ -42,8 +42,8 @@ def load_run(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> R
     recipe = _recipe(root, str(path), registry, problems)
     if recipe is None:
         raise PipelineError(problems)
-    config, found = validate(recipe.Config, root, str(path), leave_out=("recipe",))
-    problems += found
+    config, option_problems = validate(recipe.Config, root, str(path), leave_out=("recipe",))
+    problems += option_problems
     problems += network_problems(recipe.Config, root, str(path), registry)
     if config is not None:
         problems += fit_problems(config, recipe.name, root, str(path), registry)
@@ -72,12 +72,12 @@ def _recipe(root: Node, where: str, registry: Registry, problems: list[Problem])
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """What the command line says about a run, besides its YAML.
+    """Options of the command line for a run.
 
-    `device` "auto", "cpu", "cuda" or "cuda:N"; `devices` how many of that kind; `precision` "auto" (bf16 where the
-    processor has it), "bf16" or "fp32"; `compile` None for "where it pays", by the backend `compiler`; `max_time` and
-    `save_every` in seconds. `overrides` are the `--set` values that the plan was read with and `plugins` the files of
-    plugins that are not installed: other processes read the plan again with them.
+    `device`: "auto", "cpu", "cuda" or "cuda:N"; `devices`: their number. `precision`: "auto" (bf16 where the processor
+    computes it natively), "bf16" or "fp32". `compile`: None compiles on GPUs where Triton is installed; `compiler` is
+    the backend of torch.compile. `max_time` and `save_every` are in seconds. `overrides` are the `--set` values and
+    `plugins` the files of plugins that are not installed, with which further processes read the plan again.
     """
 
     device: str = "auto"

@@ -1,7 +1,7 @@
-"""Decoded training pictures, kept on disk between runs: one file of bytes that every process maps into its memory.
+"""Disk cache of decoded training pictures: one file of bytes for each set, mapped into memory by every process.
 
-A set is kept under a key of all that its bytes depend on: its files (path, size, time of change), how they are cut and
-scaled, and the version of the code. It is whole or not there: it is written to the side and renamed.
+A set's key is a hash of all that its bytes depend on: its files (path, size, time of change), side and crop, and the
+version of the code. A set is written next to its place and renamed, so it is complete or absent.
 """
 
 from __future__ import annotations
@@ -26,28 +26,34 @@ from henshin import __version__
 from henshin.errors import MissingError
 from henshin.files import user_cache
 from henshin.text import one_line
-from henshin.train.data.preprocessing import Crop, PreprocessedImage, kept_size, load_fitted
+from henshin.train.data.preprocessing import Crop, PreprocessedImage, cached_size, load_preprocessed
 
 LAYOUT = 1
-"""To be raised whenever the same files would be kept as other bytes."""
+"""Version of the bytes; to be raised whenever the same files give other bytes."""
 
 PIXELS, THUMBS, INDEX = "pixels.u8", "thumbs.npy", "index.json"
 
-TELL_EVERY = 5.0
-"""Seconds between two words on the progress; a set that takes less is not spoken of."""
+MAX_BYTES = 32 << 30
+"""Bytes of all sets together; beyond it the sets that were not used for longest are removed."""
 
-ELSEWHERE = "decoded pictures are kept there; set HENSHIN_CACHE to a folder with room"
+RECENT = 3600.0
+"""Seconds after its last use in which a set is never removed: a starting run opens several sets."""
+
+REPORT_EVERY = 5.0
+"""Seconds between two reports of progress; a set that takes less is not reported."""
+
+CACHE_HINT = "decoded pictures are kept there; set HENSHIN_CACHE to a folder with room"
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedImages:
-    """A set as it is kept. Row i of all arrays is `files[i]`; `skipped` has the files that could not be read.
+    """A set of the cache. Row i of all arrays is `files[i]`; `skipped` are the unreadable files with their reasons.
 
-    `pixels`: the bytes of all pictures one after the other, each (3, h, w), mapped from disk; picture i begins at
-    `starts[i]` and is `shapes[i]` = (h, w). `sizes` (N, 2): height and width of the files themselves; `thumbs`
-    (N, 16, 16, 3): the middle square of each, very small.
+    `pixels`: the bytes of all pictures, each (3, h, w), mapped from disk; picture i begins at `starts[i]` and has
+    `shapes[i]` = (h, w). `sizes` (N, 2): height and width of the files themselves. `thumbs` (N, 16, 16, 3): the middle
+    square of each, reduced.
     """
 
     files: list[Path]
@@ -59,44 +65,65 @@ class DecodedImages:
     thumbs: np.ndarray
     mapped: mmap.mmap | None
 
-    def only(self, rows: Sequence[int]) -> DecodedImages:
-        """The same set with some of its rows; the bytes stay where they are."""
-        which = np.asarray(rows, np.int64)
+    def select(self, rows: Sequence[int]) -> DecodedImages:
+        """Return the set with these rows alone; the bytes are shared."""
+        index = np.asarray(rows, np.int64)
         return replace(
             self,
             files=[self.files[i] for i in rows],
-            starts=self.starts[which],
-            shapes=self.shapes[which],
-            sizes=self.sizes[which],
-            thumbs=self.thumbs[which],
+            starts=self.starts[index],
+            shapes=self.shapes[index],
+            sizes=self.sizes[index],
+            thumbs=self.thumbs[index],
         )
 
 
-def decoded(files: Sequence[Path], side: int, crop: Crop, say: Say, name: str) -> DecodedImages:
-    """The pictures of `files` from the cache; decoded first, in threads, where it does not have them yet.
+def load_decoded(files: Sequence[Path], side: int, crop: Crop, say: Say, name: str) -> DecodedImages:
+    """Return the pictures of `files` from the cache; decode them first, in threads, if they are not in it.
 
-    `name` is what `say` calls the set. Processes that ask at once wait for the one that decodes.
+    `name` is the set's name in messages. Of several processes one decodes and the others wait.
     Errors: MissingError when the cache folder cannot be written, or its disk is too small.
     """
     folder = user_cache() / "pictures"
     entry = folder / _key(files, side, crop)
-    found = _opened(entry, files, side, crop)
-    if found is not None:
-        return found
+    images = _open(entry, files, side, crop)
+    if images is not None:
+        return images
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(entry, say, name):
-            found = _opened(entry, files, side, crop)
-            if found is None:
+        with _lock(entry, say, name):
+            images = _open(entry, files, side, crop)
+            if images is None:
                 _build(entry, files, side, crop, say, name)
-                with suppress(OSError):  # another process drops sets too
+                with suppress(OSError):  # another process may remove the same sets
                     prune(folder, entry, say)
-                found = _opened(entry, files, side, crop)
+                images = _open(entry, files, side, crop)
     except OSError as error:
-        raise MissingError(f"{folder}: {one_line(error)}; {ELSEWHERE}") from error
-    if found is None:
+        raise MissingError(f"{folder}: {one_line(error)}; {CACHE_HINT}") from error
+    if images is None:
         raise MissingError(f"{entry}: was written and is gone; another program seems to empty this folder")
-    return found
+    return images
+
+
+def prune(folder: Path, newest: Path, say: Callable[[str], None], limit: int = MAX_BYTES) -> None:
+    """Remove the sets that were used longest ago until at most `limit` bytes are left, and leftovers of builds.
+
+    `newest`, and every set that was used within the hour, stays. A process that has mapped a removed set keeps its
+    bytes.
+    """
+    _remove_leftovers(folder)
+    ages = sorted((_last_used(entry), entry) for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for _, entry in ages}
+    total, before, dropped = sum(sizes.values()), time.time() - RECENT, 0
+    for used, entry in ages:
+        if total <= limit or used > before:
+            break
+        if entry != newest:
+            shutil.rmtree(entry, ignore_errors=True)
+            total -= sizes[entry]
+            dropped += 1
+    if dropped:
+        say(f"{folder}: dropped {dropped} old sets of decoded pictures, for all may take {limit / 2**30:.0f} GiB")
 
 
 def _key(files: Sequence[Path], side: int, crop: Crop) -> str:
@@ -105,43 +132,43 @@ def _key(files: Sequence[Path], side: int, crop: Crop) -> str:
         try:
             stat = file.stat()
             state = [str(file.absolute()), stat.st_size, stat.st_mtime_ns]
-        except OSError:  # it is gone since it was listed, or cannot be looked at: reading it will say why
+        except OSError:  # removed or unreadable since it was listed: decoding reports the reason
             state = [str(file.absolute())]
         digest.update(json.dumps(state).encode())
     return digest.hexdigest()[:32]
 
 
-def _opened(entry: Path, files: Sequence[Path], side: int, crop: Crop) -> DecodedImages | None:
-    """Map a set that is there; None where it is not, or not whole."""
+def _open(entry: Path, files: Sequence[Path], side: int, crop: Crop) -> DecodedImages | None:
+    """Map a set; return None if it is absent or incomplete."""
     try:
         index = json.loads((entry / INDEX).read_text())
-        os.utime(entry / INDEX)  # used just now: the last to be dropped
+        os.utime(entry / INDEX)  # the time of last use, for `prune`
         thumbs = np.load(entry / THUMBS)
         sizes = np.array(index["sizes"], np.int64).reshape(-1, 2)
-        shapes = np.array([kept_size(h, w, side, crop) for h, w in index["sizes"]], np.int64).reshape(-1, 2)
+        shapes = np.array([cached_size(h, w, side, crop) for h, w in index["sizes"]], np.int64).reshape(-1, 2)
         lengths = 3 * shapes.prod(1)
         pixels, mapped = _map(entry / PIXELS)
     except (OSError, ValueError, KeyError):
         return None
     if len(pixels) != lengths.sum() or len(thumbs) != len(sizes):
         return None
-    kept = [files[i] for i in index["kept"]]
+    decoded = [files[i] for i in index["kept"]]
     skipped = [(files[i], reason) for i, reason in index["skipped"]]
-    return DecodedImages(kept, skipped, pixels, np.cumsum(lengths) - lengths, shapes, sizes, thumbs, mapped)
+    return DecodedImages(decoded, skipped, pixels, np.cumsum(lengths) - lengths, shapes, sizes, thumbs, mapped)
 
 
 def _map(path: Path) -> tuple[np.ndarray, mmap.mmap | None]:
     if path.stat().st_size == 0:
         return np.zeros(0, np.uint8), None
     with path.open("rb") as file:
-        # never written to; "copy" only spares PyTorch its warning of arrays that are read-only
+        # never written to; ACCESS_COPY only avoids PyTorch's warning about read-only arrays
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     return np.frombuffer(mapped, np.uint8), mapped
 
 
 @contextmanager
-def _alone(entry: Path, say: Say, name: str) -> Iterator[None]:
-    """Within: no other process decodes the same set. Where a disk knows no locks, several may, to no harm."""
+def _lock(entry: Path, say: Say, name: str) -> Iterator[None]:
+    """Keep other processes from decoding the same set; on a disk without locks several may, which is harmless."""
     lock = FileLock(entry.with_name(f".{entry.name}.lock"))
     try:
         try:
@@ -158,56 +185,57 @@ def _alone(entry: Path, say: Say, name: str) -> Iterator[None]:
 
 
 def _build(entry: Path, files: Sequence[Path], side: int, crop: Crop, say: Say, name: str) -> None:
-    _has_room(entry.parent, len(files) * 3 * side * side)
-    beside = entry.with_name(f".{entry.name}.{os.getpid()}.new")
-    shutil.rmtree(beside, ignore_errors=True)  # of a dead process that had this number
-    beside.mkdir()
+    _check_space(entry.parent, len(files) * 3 * side * side)
+    unfinished = entry.with_name(f".{entry.name}.{os.getpid()}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)  # left by an ended process of the same id
+    unfinished.mkdir()
     try:
-        _write(beside, files, side, crop, say, name)
-        shutil.rmtree(entry, ignore_errors=True)  # one that is there but not whole
-        beside.rename(entry)
+        _write(unfinished, files, side, crop, say, name)
+        shutil.rmtree(entry, ignore_errors=True)  # an incomplete one
+        unfinished.rename(entry)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _has_room(folder: Path, wanted: int) -> None:
+def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
-    if free < wanted:
-        raise OSError(f"{wanted / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB are free")
+    if free < needed:
+        raise OSError(f"{needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB are free")
 
 
 def _write(folder: Path, files: Sequence[Path], side: int, crop: Crop, say: Say, name: str) -> None:
-    kept, skipped, sizes, thumbs = [], [], [], []
-    started = told = time.monotonic()
+    decoded, skipped, sizes, thumbs = [], [], [], []
+    started = reported = time.monotonic()
     with (folder / PIXELS).open("wb") as out:
-        for i, found in enumerate(_in_order(files, side, crop)):
-            if isinstance(found, str):
-                skipped.append((i, found))
+        for i, image in enumerate(_decode_in_order(files, side, crop)):
+            if isinstance(image, str):
+                skipped.append((i, image))
             else:
-                out.write(found.pixels.data)
-                kept.append(i)
-                sizes.append(found.size)
-                thumbs.append(found.thumb)
+                out.write(image.pixels.data)
+                decoded.append(i)
+                sizes.append(image.size)
+                thumbs.append(image.thumb)
             now = time.monotonic()
-            if now - told >= TELL_EVERY:
+            if now - reported >= REPORT_EVERY:
                 say(f"{name}: {i + 1} of {len(files)} pictures decoded, {(i + 1) / (now - started):.0f}/s")
-                told = now
+                reported = now
         out.flush()
         os.fsync(out.fileno())
     np.save(folder / THUMBS, np.stack(thumbs) if thumbs else np.zeros((0, 16, 16, 3), np.uint8))
-    (folder / INDEX).write_text(json.dumps({"kept": kept, "sizes": sizes, "skipped": skipped}))
-    if told != started:
-        say(f"{name}: {len(kept)} pictures decoded in {time.monotonic() - started:.0f} s, and kept in {folder.parent}")
+    (folder / INDEX).write_text(json.dumps({"kept": decoded, "sizes": sizes, "skipped": skipped}))
+    if reported != started:
+        seconds = time.monotonic() - started
+        say(f"{name}: {len(decoded)} pictures decoded in {seconds:.0f} s, and kept in {folder.parent}")
 
 
-def _in_order(files: Sequence[Path], side: int, crop: Crop) -> Iterator[PreprocessedImage | str]:
-    """Decode in threads, never more than a few pictures ahead of what is taken."""
+def _decode_in_order(files: Sequence[Path], side: int, crop: Crop) -> Iterator[PreprocessedImage | str]:
+    """Decode in threads, at most a few pictures ahead of the consumer."""
     workers = min(16, os.cpu_count() or 1)
     waiting: deque[Future[PreprocessedImage | str]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for file in files:
-                waiting.append(pool.submit(load_fitted, file, side, crop))
+                waiting.append(pool.submit(load_preprocessed, file, side, crop))
                 if len(waiting) > 4 * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -216,44 +244,17 @@ def _in_order(files: Sequence[Path], side: int, crop: Crop) -> Iterator[Preproce
             pool.shutdown(cancel_futures=True)
 
 
-LIMIT = 32 << 30
-"""Bytes that all sets together may take; beyond, those that were not used for longest go."""
-
-YOUNG = 3600.0
-"""Seconds for which a set is safe after its last use: a run that starts must find its other sets again."""
-
-
-def prune(folder: Path, newest: Path, say: Callable[[str], None], limit: int = LIMIT) -> None:
-    """Drop the sets below `folder` that were used longest ago until `limit` is kept, and what dead processes left.
-
-    `newest`, and whatever was used within the hour, stays. A process that has a dropped set open goes on with it.
-    """
-    _sweep(folder)
-    ages = sorted((_used(entry), entry) for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
-    sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for _, entry in ages}
-    total, before, dropped = sum(sizes.values()), time.time() - YOUNG, 0
-    for used, entry in ages:
-        if total <= limit or used > before:
-            break
-        if entry != newest:
-            shutil.rmtree(entry, ignore_errors=True)
-            total -= sizes[entry]
-            dropped += 1
-    if dropped:
-        say(f"{folder}: dropped {dropped} old sets of decoded pictures, for all may take {limit / 2**30:.0f} GiB")
-
-
-def _used(path: Path) -> float:
-    """When a set was used last: the newest time of its files."""
+def _last_used(path: Path) -> float:
+    """Return the newest modification time of a set's files."""
     return max((file.stat().st_mtime for file in path.iterdir()), default=0.0)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove half-written sets that nobody has written to for an hour, and locks that nobody took for a day."""
+def _remove_leftovers(folder: Path) -> None:
+    """Remove unfinished sets that were not written to for an hour, and locks of more than a day."""
     now = time.time()
-    for left in folder.glob(".*.new"):
-        if now - max(_used(left), left.stat().st_mtime) > YOUNG:
-            shutil.rmtree(left, ignore_errors=True)
+    for unfinished in folder.glob(".*.new"):
+        if now - max(_last_used(unfinished), unfinished.stat().st_mtime) > RECENT:
+            shutil.rmtree(unfinished, ignore_errors=True)
     for lock in folder.glob(".*.lock"):
-        if now - lock.stat().st_mtime > 24 * YOUNG:
+        if now - lock.stat().st_mtime > 24 * RECENT:
             lock.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Pictures of a training set that show the same: near by their hashes, and confirmed by their thumbnails."""
+"""Near-duplicates of a training set: candidates by perceptual hash, confirmed by thumbnail."""
 
 from __future__ import annotations
 
@@ -6,57 +6,66 @@ import numpy as np
 
 from henshin.images.perceptual_hash import HashIndex, perceptual_hashes, thumbnail_differences
 
-__all__ = ["NEAR", "RELATIVE", "UNLIKE", "groups", "near_pairs", "perceptual_hashes", "same"]
+__all__ = [
+    "MAX_BITS",
+    "MAX_DIFFERENCE",
+    "MAX_RELATIVE_DIFFERENCE",
+    "find_duplicates",
+    "group_pairs",
+    "near_pairs",
+    "perceptual_hashes",
+]
 
-NEAR = 7
+MAX_BITS = 7
 """Bits in which the hashes of near-duplicates may differ."""
 
-UNLIKE = 16.0
-"""Mean difference, in grey levels, up to which two thumbnails of the same brightness are the same picture."""
+MAX_DIFFERENCE = 16.0
+"""Mean difference of the thumbnails of near-duplicates, at the same brightness, in grey levels."""
 
-RELATIVE = 0.35
-"""The same, in standard deviations of the picture: pictures of fog are not all the same."""
+MAX_RELATIVE_DIFFERENCE = 0.35
+"""The same difference in standard deviations of the picture, for pictures of low contrast."""
 
 
 def near_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """All (i, j), sorted, for which the hashes a[i] and b[j] differ in at most `NEAR` bits; int64 (P, 2)."""
-    return HashIndex(b).search(a, NEAR)
+    """Return all (i, j), sorted, whose hashes a[i] and b[j] differ in at most `MAX_BITS` bits; int64 (P, 2)."""
+    return HashIndex(b).search(a, MAX_BITS)
 
 
-def same(thumbs: np.ndarray) -> np.ndarray:
-    """All (i, j), i < j, of thumbnails (N, 16, 16, 3) that show the same picture, mirrored or not; int64 (P, 2).
+def find_duplicates(thumbs: np.ndarray) -> np.ndarray:
+    """Return all (i, j), i < j, of thumbnails (N, 16, 16, 3) of the same picture, mirrored or not; int64 (P, 2).
 
-    Of pictures with the very same hash only the first is compared with others: a thousand copies are not squared.
+    Of pictures with equal hashes only the first is compared with others, so that N copies do not make N^2 pairs.
     """
     mirrored = thumbs[:, :, ::-1]
-    own, turned = perceptual_hashes(thumbs), perceptual_hashes(mirrored)
-    _, first, which = np.unique(own, return_index=True, return_inverse=True)
-    copies = np.stack([first[which], np.arange(len(own))], axis=1)
-    found = [
-        _alike(thumbs, thumbs, _ascending(copies)),
-        _alike(thumbs, thumbs, _ascending(first[near_pairs(own[first], own[first])])),
-        _alike(thumbs, mirrored, _ascending(first[near_pairs(own[first], turned[first])])),
+    codes, mirrored_codes = perceptual_hashes(thumbs), perceptual_hashes(mirrored)
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    copies = np.stack([first[which], np.arange(len(codes))], axis=1)
+    confirmed = [
+        _confirm(thumbs, thumbs, _ascending(copies)),
+        _confirm(thumbs, thumbs, _ascending(first[near_pairs(codes[first], codes[first])])),
+        _confirm(thumbs, mirrored, _ascending(first[near_pairs(codes[first], mirrored_codes[first])])),
     ]
-    return np.unique(np.concatenate(found), axis=0)
+    return np.unique(np.concatenate(confirmed), axis=0)
 
 
 def _ascending(pairs: np.ndarray) -> np.ndarray:
-    """The pairs (i, j) of two different pictures, i < j, each once."""
+    """Return the pairs (i, j) of two different pictures, i < j, each once."""
     return np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
 
 
-def _alike(a: np.ndarray, b: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Those of the pairs whose thumbnails agree in colour, up to their brightness."""
-    kept = [np.zeros((0, 2), np.int64)]
+def _confirm(a: np.ndarray, b: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Return the pairs whose thumbnails agree in colour, up to their brightness."""
+    confirmed = [np.zeros((0, 2), np.int64)]
     for i in range(0, len(pairs), 4096):
         part = pairs[i : i + 4096]
-        mean, spread = thumbnail_differences(a[part[:, 0]], b[part[:, 1]])
-        kept.append(part[(mean <= UNLIKE) & (mean <= np.maximum(RELATIVE * spread, 1))])
-    return np.concatenate(kept)
+        mean, deviation = thumbnail_differences(a[part[:, 0]], b[part[:, 1]])
+        limit = np.minimum(MAX_DIFFERENCE, np.maximum(MAX_RELATIVE_DIFFERENCE * deviation, 1))
+        confirmed.append(part[mean <= limit])
+    return np.concatenate(confirmed)
 
 
-def groups(pairs: np.ndarray) -> list[list[int]]:
-    """Sets of numbers that hang together by pairs, each sorted, in the order of their first."""
+def group_pairs(pairs: np.ndarray) -> list[list[int]]:
+    """Return the connected groups of pairs (P, 2), each sorted, in the order of their first members."""
     parent: dict[int, int] = {}
 
     def root(x: int) -> int:
@@ -68,7 +77,7 @@ def groups(pairs: np.ndarray) -> list[list[int]]:
     for i, j in pairs.tolist():
         low, high = sorted((root(i), root(j)))
         parent[high] = low
-    found: dict[int, list[int]] = {}
+    groups: dict[int, list[int]] = {}
     for x in sorted(parent):
-        found.setdefault(root(x), []).append(x)
-    return list(found.values())
+        groups.setdefault(root(x), []).append(x)
+    return list(groups.values())

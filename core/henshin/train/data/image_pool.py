@@ -1,4 +1,4 @@
-"""The pool of earlier drawings with which a discriminator is reminded of the past (Shrivastava et al. 2017)."""
+"""Pool of earlier generated pictures for a discriminator (Shrivastava et al. 2017)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 
 class ImagePool:
-    """Keeps up to `size` pictures; each one asked for comes, with an even chance, from the past instead of the present.
+    """A pool of up to `size` generated pictures: half of the returned pictures are earlier ones.
 
-    A pool of size 0 gives back what it gets. No gradient flows through any pool.
+    A pool of size 0 returns its input. No gradient flows through a pool.
     """
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
@@ -21,9 +21,10 @@ class ImagePool:
         self.pictures: list[Tensor] = []
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W) new pictures -> as many, some of them old; the new ones take their places in the pool.
+        """Return N pictures for N new ones (N, 3, H, W): once the pool is full, each is exchanged with probability 0.5.
 
-        A pool of pictures of another size is emptied.
+        A new picture takes the place of the one that it is exchanged for. A pool of pictures of another size is
+        emptied first.
         """
         if self.pictures and self.pictures[0].shape != pictures.shape[1:]:
             self.pictures.clear()
@@ -37,14 +38,14 @@ class ImagePool:
             return picture
         if self.rng.random() < 0.5:
             return picture
-        place = int(self.rng.integers(self.size))
-        old, self.pictures[place] = self.pictures[place], picture.clone()
-        return old
+        index = int(self.rng.integers(self.size))
+        earlier, self.pictures[index] = self.pictures[index], picture.clone()
+        return earlier
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a checkpoint needs; the random state is the run's."""
+        """Return the pictures; the random state is saved with the run."""
         return {"pictures": list(self.pictures)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore the pictures."""
         self.pictures = list(state["pictures"])

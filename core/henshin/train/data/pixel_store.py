@@ -1,4 +1,4 @@
-"""Many uint8 pictures in one block of memory, on the device or mapped from disk, and how a batch is taken from it."""
+"""Training pictures as one block of uint8 memory, on the device or mapped from disk."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from torch import Tensor
 
 from henshin.train.data.cache import DecodedImages
 
-SHARE = 0.25
-"""Of a GPU's free memory, what one set of pictures may take; the rest belongs to the networks."""
+MEMORY_SHARE = 0.25
+"""Share of a GPU's free memory that one set of pictures may take; the rest is for the networks."""
 
-_AT_ONCE = 64 << 20
-_AHEAD = getattr(mmap, "MADV_WILLNEED", None)
+_COPY_BYTES = 64 << 20
+_WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
 
 
-def place(decoded: DecodedImages, device: torch.device) -> Tensor:
-    """The bytes of a set where they are best drawn from: in a GPU's memory if they fit there, else mapped as they are.
+def place_pixels(decoded: DecodedImages, device: torch.device) -> Tensor:
+    """Return the bytes of a set: copied to the memory of a GPU if they fit there, else mapped from disk.
 
-    On a CPU the mapping itself is the fastest there is, and the system's page cache the only copy.
+    On a CPU the mapping is read directly, and the system's page cache is the only copy in memory.
     """
     pixels = torch.from_numpy(decoded.pixels)
-    if device.type != "cuda" or len(pixels) > SHARE * torch.cuda.mem_get_info(device)[0]:
+    if device.type != "cuda" or len(pixels) > MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]:
         return pixels
     block = torch.empty(len(pixels), dtype=torch.uint8, device=device)
-    for i in range(0, len(pixels), _AT_ONCE):
-        block[i : i + _AT_ONCE].copy_(pixels[i : i + _AT_ONCE])
+    for i in range(0, len(pixels), _COPY_BYTES):
+        block[i : i + _COPY_BYTES].copy_(pixels[i : i + _COPY_BYTES])
     return block
 
 
 class PixelStore:
-    """Some pictures of a set, in order: `len()`, `.shape`, and slices or lists of them as uint8 (n, 3, size, size).
+    """Some pictures of a decoded set, indexed like a uint8 tensor (N, 3, size, size) on `device`.
 
-    What is taken comes on `device`, and is the middle of each picture where those are larger than `size`.
+    Indexing returns the middle square of pictures that are larger than `size`; `take` returns other squares too.
     """
 
     def __init__(
         self, decoded: DecodedImages, pixels: Tensor, rows: np.ndarray, size: int, device: torch.device
     ) -> None:
         self.decoded, self.pixels, self.rows, self.size, self.device = decoded, pixels, rows, size, device
-        self.ready = bool((decoded.shapes == size).all())  # every picture is its own crop already
-        self.pinned = device.type == "cuda" and pixels.device.type == "cpu"
+        self.cropped = bool((decoded.shapes == size).all())
+        self.pin_memory = device.type == "cuda" and pixels.device.type == "cpu"
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(N, 3, size, size)."""
+        """Shape of all pictures, (N, 3, size, size)."""
         return len(self), 3, self.size, self.size
 
     def __getitem__(self, which: slice | int | Sequence[int] | np.ndarray | Tensor) -> Tensor:
@@ -62,44 +62,44 @@ class PixelStore:
             return self.take(np.array([rows]))[0]
         return self.take(rows)
 
-    def take(self, rows: np.ndarray, places: np.ndarray | None = None) -> Tensor:
-        """Cut out pictures, uint8 (n, 3, size, size) on the device.
+    def take(self, rows: np.ndarray, positions: np.ndarray | None = None) -> Tensor:
+        """Return crops of the pictures `rows` (n,) in 0..N-1, uint8 (n, 3, size, size) on the device.
 
-        `rows` (n,) in 0..N-1; `places` (n, 2) in [0, 1): where each square lies from top to bottom and from left to
-        right; without it in the middle.
+        `positions` (n, 2) in [0, 1) are the places of the crops, from top to bottom and from left to right; without
+        them the crops are from the middle.
         """
         rows = self.rows[rows]
         self._read_ahead(rows)
-        if self.ready:
-            return self._whole(rows)
-        spare = self.decoded.shapes[rows] - self.size
-        corners = spare // 2 if places is None else (places * (spare + 1)).astype(np.int64)
-        squares = [self._square(row, *corner) for row, corner in zip(rows, corners.tolist(), strict=True)]
-        if not squares:
+        if self.cropped:
+            return self._take_whole(rows)
+        slack = self.decoded.shapes[rows] - self.size
+        corners = slack // 2 if positions is None else (positions * (slack + 1)).astype(np.int64)
+        crops = [self._crop(row, *corner) for row, corner in zip(rows, corners.tolist(), strict=True)]
+        if not crops:
             return torch.zeros((0, 3, self.size, self.size), dtype=torch.uint8, device=self.device)
-        out = self._pinned(len(squares)) if self.pinned else None
-        return torch.stack(squares, out=out).to(self.device, non_blocking=True)
+        out = self._pinned_buffer(len(crops)) if self.pin_memory else None
+        return torch.stack(crops, out=out).to(self.device, non_blocking=True)
 
-    def _whole(self, rows: np.ndarray) -> Tensor:
+    def _take_whole(self, rows: np.ndarray) -> Tensor:
         block = self.pixels.view(-1, 3, self.size, self.size)
         index = torch.from_numpy(self.decoded.starts[rows] // (3 * self.size * self.size)).to(block.device)
-        out = self._pinned(len(rows)) if self.pinned else None
+        out = self._pinned_buffer(len(rows)) if self.pin_memory else None
         return torch.index_select(block, 0, index, out=out).to(self.device, non_blocking=True)
 
-    def _square(self, row: int, top: int, left: int) -> Tensor:
+    def _crop(self, row: int, top: int, left: int) -> Tensor:
         start, (height, width) = self.decoded.starts[row], self.decoded.shapes[row]
         picture = self.pixels[start : start + 3 * height * width].view(3, height, width)
         return picture[:, top : top + self.size, left : left + self.size]
 
-    def _pinned(self, count: int) -> Tensor:
-        """Memory from which the GPU fetches by itself, while this process goes on; PyTorch keeps it for the next."""
+    def _pinned_buffer(self, count: int) -> Tensor:
+        """Return page-locked memory, from which the copy to the GPU is asynchronous; PyTorch caches it."""
         return torch.empty((count, 3, self.size, self.size), dtype=torch.uint8, pin_memory=True)
 
     def _read_ahead(self, rows: np.ndarray) -> None:
-        """Ask the system for all the pictures at once, for a disk is fast only when it is asked for much."""
+        """Request all pictures of a batch from the system at once: a disk is fast only with many requests."""
         mapped = self.decoded.mapped
-        if _AHEAD is None or mapped is None or self.pixels.device.type != "cpu":
+        if _WILL_NEED is None or mapped is None or self.pixels.device.type != "cpu":
             return
         for start, (height, width) in zip(self.decoded.starts[rows], self.decoded.shapes[rows], strict=True):
             begin = int(start) // mmap.PAGESIZE * mmap.PAGESIZE
-            mapped.madvise(_AHEAD, begin, min(int(start + 3 * height * width), len(mapped)) - begin)
+            mapped.madvise(_WILL_NEED, begin, min(int(start + 3 * height * width), len(mapped)) - begin)

@@ -1,4 +1,4 @@
-"""One training picture as it is kept: scaled to the side that a run wants, with a thumbnail to tell it by."""
+"""Preprocessing of one training picture: decoding, resizing, cropping, and a thumbnail for finding duplicates."""
 
 from __future__ import annotations
 
@@ -14,71 +14,70 @@ from henshin.images import read
 from henshin.images.perceptual_hash import THUMB
 
 Crop = Literal["middle", "random", "whole"]
-"""`middle`: a square of `side`; `random`: the shorter side brought to `side`; `whole`: reduced `side` times."""
+"""`middle`: the middle square, at `side`; `random`: the shorter side at `side`; `whole`: reduced `side` times."""
 
-LONGEST = 4
-"""A picture that is kept whole is at most so many times longer than wide: a strip of one pixel must not fill a disk."""
+MAX_ASPECT = 4
+"""Greatest ratio of the sides of a picture that is not square; it keeps strips of one pixel from filling the disk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreprocessedImage:
-    """A picture ready to be kept: `pixels` uint8 (3, h, w), `size` its own (height, width), `thumb` (16, 16, 3)."""
+    """A picture of the cache: `pixels` uint8 (3, h, w), `size` (height, width) of its file, `thumb` (16, 16, 3)."""
 
     pixels: np.ndarray
     size: tuple[int, int]
     thumb: np.ndarray
 
 
-def kept_size(height: int, width: int, side: int, crop: Crop) -> tuple[int, int]:
-    """(height, width) at which a picture is kept, as `Crop` says; none is below 1."""
+def cached_size(height: int, width: int, side: int, crop: Crop) -> tuple[int, int]:
+    """Return the (height, width) of a preprocessed picture by `Crop`, each at least 1."""
     if crop == "middle":
         return side, side
     if crop == "whole":
         return max(1, height // side), max(1, width // side)
-    box = _box(height, width, crop)
+    box = _crop_box(height, width, crop)
     scale = side / min(height, width)
     return max(side, round((box[3] - box[1]) * scale)), max(side, round((box[2] - box[0]) * scale))
 
 
 def resize_and_crop(picture: np.ndarray, side: int, crop: Crop) -> np.ndarray:
-    """Bring a picture (H, W, 3) uint8 to its `kept_size`, antialiased, from its middle; uint8 RGB.
-
-    A whole one is cut to a multiple of `side`, from its upper left as papers on super-resolution do, and reduced by
-    Pillow's bicubic filter: the small pictures that super-resolution learns from.
-    """
+    """Bring a picture (H, W, 3) uint8 RGB to its `cached_size`, by a Lanczos filter or for `whole` by `downscale`."""
     height, width = picture.shape[:2]
     if crop == "whole":
-        return reduced(picture, side)
-    to_height, to_width = kept_size(height, width, side, crop)
+        return downscale(picture, side)
+    to_height, to_width = cached_size(height, width, side, crop)
     image = Image.fromarray(picture)
-    return np.asarray(image.resize((to_width, to_height), Image.Resampling.LANCZOS, _box(height, width, crop)))
+    return np.asarray(image.resize((to_width, to_height), Image.Resampling.LANCZOS, _crop_box(height, width, crop)))
 
 
-def reduced(picture: np.ndarray, scale: int) -> np.ndarray:
-    """A picture (H, W, 3) uint8 reduced to (H // scale, W // scale, 3), none below 1, by Pillow's bicubic filter."""
+def downscale(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Reduce a picture (H, W, 3) uint8 to (H // scale, W // scale, 3), each at least 1, by Pillow's bicubic filter.
+
+    It is cut to a multiple of `scale` from its upper left, as papers on super-resolution do.
+    """
     if scale == 1:
         return picture
-    height, width = kept_size(picture.shape[0], picture.shape[1], scale, "whole")
+    height, width = cached_size(picture.shape[0], picture.shape[1], scale, "whole")
     part = Image.fromarray(np.ascontiguousarray(picture[: height * scale, : width * scale]))
     return np.asarray(part.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def load_fitted(file: Path, side: int, crop: Crop) -> PreprocessedImage | str:
-    """Read a file and fit it, or return why it cannot be read."""
+def load_preprocessed(file: Path, side: int, crop: Crop) -> PreprocessedImage | str:
+    """Read and preprocess a file; return the reason as a string if it cannot be read."""
     try:
         picture = read(file).picture
     except PictureError as error:
         return error.reason
     height, width = picture.shape[:2]
-    fitted = resize_and_crop(picture, side, crop)
-    square = _box(fitted.shape[0], fitted.shape[1], "middle")
-    thumb = Image.fromarray(fitted).resize((THUMB, THUMB), Image.Resampling.BOX, square)
-    return PreprocessedImage(np.ascontiguousarray(fitted.transpose(2, 0, 1)), (height, width), np.asarray(thumb))
+    resized = resize_and_crop(picture, side, crop)
+    square = _crop_box(resized.shape[0], resized.shape[1], "middle")
+    thumb = Image.fromarray(resized).resize((THUMB, THUMB), Image.Resampling.BOX, square)
+    return PreprocessedImage(np.ascontiguousarray(resized.transpose(2, 0, 1)), (height, width), np.asarray(thumb))
 
 
-def _box(height: int, width: int, crop: Crop) -> tuple[float, float, float, float]:
-    """The part of a picture that is kept, (left, top, right, bottom): its middle."""
-    most = min(height, width) * (1 if crop == "middle" else LONGEST)
-    high, wide = min(height, most), min(width, most)
-    left, top = (width - wide) / 2, (height - high) / 2
-    return left, top, left + wide, top + high
+def _crop_box(height: int, width: int, crop: Crop) -> tuple[float, float, float, float]:
+    """Return the middle part of a picture that `crop` takes, (left, top, right, bottom)."""
+    longest = min(height, width) * (1 if crop == "middle" else MAX_ASPECT)
+    box_height, box_width = min(height, longest), min(width, longest)
+    left, top = (width - box_width) / 2, (height - box_height) / 2
+    return left, top, left + box_width, top + box_height

@@ -1,4 +1,4 @@
-"""Which pictures of a decoded set a run trains on and which it holds out, and what it tells of the others."""
+"""Split of a decoded set into training and held-out pictures, and the report of the pictures that are left out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import numpy as np
 from henshin.api.recipe import Run
 from henshin.api.training_data import FolderData, PictureData
 from henshin.errors import HenshinError
-from henshin.train.data.cache import DecodedImages, decoded
-from henshin.train.data.duplicates import groups
+from henshin.train.data.cache import DecodedImages, load_decoded
+from henshin.train.data.duplicates import group_pairs
 from henshin.train.data.folders import split_files
+
+MAX_NAMED = 10
+"""Files that are named on the screen; longer lists go into a file of the run's folder."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,28 +25,28 @@ class Split:
     """Rows of a decoded set: those to train on and those held out."""
 
     training: np.ndarray
-    held: np.ndarray
+    held_out: np.ndarray
 
 
 def decode(run: Run, files: Sequence[Path], data: PictureData, option: str) -> DecodedImages:
-    """The decoded set of these files; those that cannot be read are told. Errors: HenshinError when that is all."""
-    found = decoded(files, data.side, data.crop, run.say, option)
-    skipped = [f"{file}: {reason}" for file, reason in found.skipped]
-    tell(run.say, run.folder / "skipped.txt", option, "skipped", skipped)
-    if not found.files:
+    """Return the decoded set of these files, and report those that cannot be read. Errors: HenshinError if all."""
+    decoded = load_decoded(files, data.side, data.crop, run.say, option)
+    skipped = [f"{file}: {reason}" for file, reason in decoded.skipped]
+    report_files(run.say, run.folder / "skipped.txt", option, "skipped", skipped)
+    if not decoded.files:
         raise HenshinError(f"data.{option}: none of the {len(files)} pictures can be read, the first {skipped[0]}")
-    return found
+    return decoded
 
 
-def too_small(run: Run, found: DecodedImages, data: PictureData, option: str) -> np.ndarray:
-    """Which pictures are to be left out as too small, bool (N,). Errors: HenshinError where that was asked for."""
-    short = found.sizes.min(axis=1)
+def too_small(run: Run, decoded: DecodedImages, data: PictureData, option: str) -> np.ndarray:
+    """Return the mask (N,) of pictures to leave out as too small. Errors: HenshinError for `data.small: fail`."""
+    short = decoded.sizes.min(axis=1)
     small: np.ndarray = short < data.size
     count, of = int(small.sum()), f"{option}: of {len(small)} pictures"
     if not count:
         return small
     if data.small == "fail":
-        name = found.files[int(np.argmin(short))]
+        name = decoded.files[int(np.argmin(short))]
         raise HenshinError(
             f"data.{option}: {count} of {len(small)} pictures are smaller than {data.size} px, the smallest {name}; "
             f"data.size: {int(short.min()) // 4 * 4} takes them all, data.small: enlarge or skip goes on"
@@ -58,77 +61,92 @@ def too_small(run: Run, found: DecodedImages, data: PictureData, option: str) ->
 def split(
     run: Run,
     files: Sequence[Path],
-    found: DecodedImages,
-    out: np.ndarray,
-    same: np.ndarray,
+    decoded: DecodedImages,
+    excluded: np.ndarray,
+    duplicates: np.ndarray,
     data: FolderData,
     option: str,
 ) -> Split:
-    """Split by name, all files counted; then leave out what is `out` (N,), and the `same` (P, 2) if asked to.
+    """Split all `files` by name, without the rows `excluded` (N,) and, for `data.duplicates: drop`, without copies.
 
+    `duplicates` (P, 2) are the pairs of rows that show the same picture.
     Errors: HenshinError when nothing is left to train on.
     """
     held_files = set(split_files(files, data.hold_out)[1])
-    held = np.array([file in held_files for file in found.files], bool)
-    out = out.copy()
+    held_out = np.array([file in held_files for file in decoded.files], bool)
+    excluded = excluded.copy()
     if data.duplicates != "ignore":
-        sets = groups(same[~out[same].any(axis=1)])
-        dropped = [i for group in sets for i in _extra(group, held, found.sizes)]
+        groups = group_pairs(duplicates[~excluded[duplicates].any(axis=1)])
+        copies = [i for group in groups for i in _copies(group, held_out, decoded.sizes)]
         drop = data.duplicates == "drop"
-        _tell_duplicates(run, found, sets, held, dropped if drop else None, option)
+        _report_duplicates(run, decoded, groups, held_out, copies if drop else None, option)
         if drop:
-            out[dropped] = True
-    chosen = Split(np.flatnonzero(~held & ~out), np.flatnonzero(held & ~out))
-    if held_files and not len(chosen.held):
+            excluded[copies] = True
+    result = Split(np.flatnonzero(~held_out & ~excluded), np.flatnonzero(held_out & ~excluded))
+    if held_files and not len(result.held_out):
         run.say(
             f"{option}: nothing is held out, for of the {len(held_files)} chosen by their names none can be used; "
             "repair or remove them, or raise data.hold_out"
         )
-    if not len(chosen.training):
+    if not len(result.training):
         raise HenshinError(
-            f"data.{option}: of {len(files)} pictures {len(files) - len(found.files)} cannot be read, "
-            f"{int(out.sum())} were left out and {len(chosen.held)} are held out: none to train on"
+            f"data.{option}: of {len(files)} pictures {len(files) - len(decoded.files)} cannot be read, "
+            f"{int(excluded.sum())} were left out and {len(result.held_out)} are held out: none to train on"
         )
-    return chosen
+    return result
 
 
-def _extra(group: Sequence[int], held: np.ndarray, sizes: np.ndarray) -> Iterable[int]:
-    """Of pictures that show the same, those to leave out of training: all but the largest, or all if one is held."""
-    training = [i for i in group if not held[i]]
+def _copies(group: Sequence[int], held_out: np.ndarray, sizes: np.ndarray) -> Iterable[int]:
+    """Return the training rows of a group to leave out: all but the largest picture, or all if one is held out."""
+    training = [i for i in group if not held_out[i]]
     if len(training) == len(group):
         training.remove(max(training, key=lambda i: (int(sizes[i].prod()), -i)))
     return training
 
 
-def _tell_duplicates(
-    run: Run, found: DecodedImages, sets: list[list[int]], held: np.ndarray, dropped: Sequence[int] | None, option: str
+def _report_duplicates(
+    run: Run,
+    decoded: DecodedImages,
+    groups: list[list[int]],
+    held_out: np.ndarray,
+    dropped: Sequence[int] | None,
+    option: str,
 ) -> None:
     file = run.folder / "duplicates.txt"
-    note(file, option, list(_listed(found.files, sets, held, set(dropped or ()))))
-    if not sets:
+    write_section(file, option, list(_duplicate_lines(decoded.files, groups, held_out, set(dropped or ()))))
+    if not groups:
         return
-    leaks = sum(1 for group in sets for i in group if held[i] and not held[group].all())
-    line = f"{option}: {sum(map(len, sets))} pictures are near-duplicates, in {len(sets)} groups"
+    leaks = sum(1 for group in groups for i in group if held_out[i] and not held_out[group].all())
+    line = f"{option}: {sum(map(len, groups))} pictures are near-duplicates, in {len(groups)} groups"
     if leaks:
         line += f"; {leaks} held-out ones also stand in training"
     line += f"; {len(dropped)} are left out" if dropped is not None else " (data.duplicates: drop leaves copies out)"
     run.say(f"{line}; listed in {file}")
 
 
-def _listed(files: Sequence[Path], sets: list[list[int]], held: np.ndarray, dropped: set[int]) -> Iterable[str]:
-    for group in sets:
+def _duplicate_lines(
+    files: Sequence[Path], groups: list[list[int]], held_out: np.ndarray, dropped: set[int]
+) -> Iterable[str]:
+    for group in groups:
         for i in group:
-            yield f"{files[i]}{'  held out' if held[i] else ''}{'  left out' if i in dropped else ''}"
+            yield f"{files[i]}{'  held out' if held_out[i] else ''}{'  left out' if i in dropped else ''}"
         yield ""
 
 
-NAMED = 10
-"""So many files are named on the screen; more stand in a file of the run's folder."""
+def report_files(say: Callable[[str], None], file: Path, part: str, what: str, lines: Sequence[str]) -> None:
+    """Say each line; of more than `MAX_NAMED` say their number and the first, and write all to `file`."""
+    many = len(lines) > MAX_NAMED
+    write_section(file, part, lines if many else [])
+    if many:
+        say(f"{part}: {len(lines)} {what}, the first {lines[0]}; all in {file}")
+    else:
+        for line in lines:
+            say(f"{part}: {what}: {line}")
 
 
-def note(file: Path, part: str, lines: Sequence[str]) -> None:
-    """Put `lines` under the headline `# part` of a text file, in place of what stood there; no lines take it out."""
-    parts = _parts(file)
+def write_section(file: Path, part: str, lines: Sequence[str]) -> None:
+    """Replace the section `# part` of a text file by `lines`; without lines remove it, and an empty file with it."""
+    parts = _read_sections(file)
     parts.pop(part, None)
     if lines:
         parts[part] = "\n".join(lines).rstrip("\n").split("\n")
@@ -141,18 +159,7 @@ def note(file: Path, part: str, lines: Sequence[str]) -> None:
     beside.replace(file)
 
 
-def tell(say: Callable[[str], None], file: Path, part: str, what: str, lines: Sequence[str]) -> None:
-    """Name each line when they are few; else count them, name the first, and write them all to `file`."""
-    many = len(lines) > NAMED
-    note(file, part, lines if many else [])
-    if many:
-        say(f"{part}: {len(lines)} {what}, the first {lines[0]}; all in {file}")
-    else:
-        for line in lines:
-            say(f"{part}: {what}: {line}")
-
-
-def _parts(file: Path) -> dict[str, list[str]]:
+def _read_sections(file: Path) -> dict[str, list[str]]:
     parts: dict[str, list[str]] = {}
     if not file.is_file():
         return parts

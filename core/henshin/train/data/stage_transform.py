@@ -1,4 +1,4 @@
-"""Training pictures as a stage of pipelines leaves them: what a recipe wants to have done to them once."""
+"""Training pictures processed once by a pipeline stage."""
 
 from __future__ import annotations
 
@@ -20,52 +20,45 @@ from henshin.files import user_cache
 from henshin.models import ModelStore
 from henshin.runtime import Device
 from henshin.train.data.datasets import ImageSet
-from henshin.train.data.pixel_store import PixelStore, place
+from henshin.train.data.pixel_store import PixelStore, place_pixels
 
-AT_ONCE = 64
-"""Pictures that a stage is given at a time."""
+BATCH = 64
+"""Pictures of one call of a stage."""
 
 
 def apply_stage(run: Run, pictures: ImageSet, name: str, options: Mapping[str, Any] | None = None) -> ImageSet:
-    """The training pictures of a set, each as the stage ``name`` with these options leaves it; drawn in the same way.
+    """Return the training pictures of a set, processed by the stage ``name`` with these options.
 
-    They are kept whole, in memory: crops come from the same places. Nothing is held out.
-    Errors: HenshinError for an unknown stage or option, and when the stage gives up on a picture or resizes it.
+    Whole pictures are processed and stay in memory, so the same random numbers give the same crops as before. The
+    result has no held-out pictures.
+    Errors: HenshinError for an unknown stage or option, and when the stage fails on a picture or resizes it.
     """
-    stage = configured(run, name, options or {})
-    shelf, kept = pictures.training, pictures.training.decoded
-    lengths = 3 * kept.shapes[shelf.rows].prod(1)
+    stage = make_stage(run, name, options or {})
+    store = pictures.training
+    source = store.decoded.select(store.rows.tolist())
+    lengths = 3 * source.shapes.prod(1)
     ends = np.cumsum(lengths)
     pixels = np.empty(int(lengths.sum()), np.uint8)
     stage.open(_context(run))
     try:
-        for begin in range(0, len(shelf), AT_ONCE):
-            rows = shelf.rows[begin : begin + AT_ONCE]
-            before = [_picture(kept.pixels, kept.starts[row], *kept.shapes[row]) for row in rows]
-            for i, (was, now) in enumerate(zip(before, stage.run(before), strict=True), begin):
-                if isinstance(now, PictureError) or now.shape != was.shape:
-                    reason = now.reason if isinstance(now, PictureError) else "another size"
-                    raise HenshinError(f"{kept.files[shelf.rows[i]]}: {name} gives {reason}")
-                pixels[ends[i] - lengths[i] : ends[i]] = now.transpose(2, 0, 1).ravel()
+        for begin in range(0, len(store), BATCH):
+            rows = range(begin, min(begin + BATCH, len(store)))
+            inputs = [_picture(source.pixels, source.starts[row], *source.shapes[row]) for row in rows]
+            for i, before, after in zip(rows, inputs, stage.run(inputs), strict=True):
+                if isinstance(after, PictureError) or after.shape != before.shape:
+                    reason = after.reason if isinstance(after, PictureError) else "another size"
+                    raise HenshinError(f"{source.files[i]}: {name} gives {reason}")
+                pixels[ends[i] - lengths[i] : ends[i]] = after.transpose(2, 0, 1).ravel()
     finally:
         stage.close()
-    made = replace(
-        kept,
-        files=[kept.files[row] for row in shelf.rows],
-        skipped=[],
-        pixels=pixels,
-        starts=ends - lengths,
-        shapes=kept.shapes[shelf.rows],
-        sizes=kept.sizes[shelf.rows],
-        thumbs=kept.thumbs[shelf.rows],
-        mapped=None,
-    )
-    again = PixelStore(made, place(made, shelf.device), np.arange(len(shelf)), shelf.size, shelf.device)
-    return ImageSet(again, pictures.held[:0], pictures.flip, pictures.random_crop)
+    processed = replace(source, skipped=[], pixels=pixels, starts=ends - lengths, mapped=None)
+    block = place_pixels(processed, store.device)
+    training = PixelStore(processed, block, np.arange(len(store)), store.size, store.device)
+    return ImageSet(training, pictures.held_out[:0], pictures.flip, pictures.random_crop)
 
 
-def configured(run: Run, name: str, options: Mapping[str, Any]) -> Stage[Any]:
-    """The stage ``name`` with these options and its own defaults for the others, not yet opened.
+def make_stage(run: Run, name: str, options: Mapping[str, Any]) -> Stage[Any]:
+    """Return the stage ``name`` with these options, not yet opened.
 
     Errors: HenshinError for an unknown stage or option, and for a stage that does not work on pictures.
     """
@@ -85,6 +78,6 @@ def _context(run: Run) -> Context:
 
 
 def _picture(pixels: np.ndarray, start: int, height: int, width: int) -> np.ndarray:
-    """One picture of a kept set, (H, W, 3) uint8 and contiguous."""
+    """Return one picture of a decoded set, (H, W, 3) uint8, contiguous."""
     planes = pixels[start : start + 3 * height * width].reshape(3, height, width)
     return np.ascontiguousarray(planes.transpose(1, 2, 0))

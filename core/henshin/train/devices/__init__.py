@@ -1,1 +1,1 @@
-"""Devices of a training: precision, several processes, compilation."""
+"""Devices of a training run: precision, data parallelism, compilation."""

@@ -1,4 +1,4 @@
-"""Networks made ready for a run: on its device, under its precision, compiled where it pays."""
+"""Preparation of networks for a run: device, precision, memory layout and torch.compile."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from henshin.train.devices.fabric import precision_of
 
 
 class PrecisionModule(_FabricModule):
-    """A network under the precision of its run: not only when it is called, but in every method of its own.
+    """A Fabric module whose other methods, not only `forward`, run under the precision of the run.
 
-    Fabric itself sends a method through the precision only where a strategy wraps the network; on one device
+    Fabric applies the precision to other methods only where a strategy wraps the network; on one device
     `network.features(x)` would silently be computed in fp32.
     """
 
     def __getattr__(self, name: str) -> Any:
-        found = super().__getattr__(name)
-        if inspect.ismethod(found) and found.__self__ is self.module:
-            return self._under_precision(name, found)
-        return found
+        attribute = super().__getattr__(name)
+        if inspect.ismethod(attribute) and attribute.__self__ is self.module:
+            return self._with_precision(name, attribute)
+        return attribute
 
-    def _under_precision(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _with_precision(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         compiled: dict[str, Any] = self.__dict__.setdefault("_compiled_methods", {})
         if name in self._forward_methods and self.__dict__.get("_compiler"):
             if name not in compiled:
@@ -47,40 +47,43 @@ class PrecisionModule(_FabricModule):
 
 
 def prepare(fabric: Fabric, network: nn.Module, compiler: str | None = None) -> nn.Module:
-    """Put a network on the run's device and under its precision; `compiler` names a backend of torch.compile.
+    """Put a network on the run's device and under its precision; `compiler` is a backend of torch.compile, or None.
 
-    It is compiled in place: its weights keep their names, so a checkpoint fits with and without. Tensor cores want
-    channels last; on CPUs oneDNN has layouts of its own, and giving it channels last cost 7 to 25 % here.
+    The network is compiled in place: its weights keep their names, so checkpoints of compiled and of plain runs are
+    the same. Channels last is for tensor cores alone: on CPUs oneDNN has layouts of its own, and channels last made
+    training 7 to 25 % slower.
     """
     if fabric.device.type == "cuda" and precision_of(fabric) == "bf16":
         network.to(memory_format=torch.channels_last)
-    ready = fabric.setup_module(network)
-    object.__setattr__(ready, "__class__", PrecisionModule)  # in the usual way the network would get that class too
+    module = fabric.setup_module(network)
+    object.__setattr__(module, "__class__", PrecisionModule)  # plain assignment would also change the network's class
     if compiler is not None:
         network.compile(backend=compiler)
-        ready.__dict__["_compiler"] = compiler  # an attribute set in the usual way would land on the network
-    return ready
+        module.__dict__["_compiler"] = compiler  # plain assignment would set it on the network
+    return module
 
 
-def compiler_for(fabric: Fabric, asked: bool | None, backend: str = "inductor") -> str | None:
-    """The backend of torch.compile if networks shall be compiled: by default on GPUs, where Triton is installed.
+def select_compiler(fabric: Fabric, requested: bool | None, backend: str = "inductor") -> str | None:
+    """Return the backend of torch.compile for a run, or None where networks are not compiled.
 
-    Errors: MissingError when it was asked for and the compiler that it needs is not there.
+    `requested` None is the default: compiled on GPUs where Triton is installed.
+    Errors: MissingError when compilation is requested and the compiler that it needs is missing.
     """
     if backend != "inductor":
-        return backend if asked else None
+        return backend if requested else None
     on_gpu = fabric.device.type == "cuda"
-    lacking = _lacking(on_gpu) if asked or (asked is None and on_gpu) else ""
-    if asked and lacking:
-        raise MissingError(f"--compile: {lacking}")
-    if asked is None and on_gpu and not lacking:
-        # nobody asked for it: what cannot be compiled is computed as it is, with a warning of PyTorch's
+    missing = _missing_compiler(on_gpu) if requested or (requested is None and on_gpu) else ""
+    if requested and missing:
+        raise MissingError(f"--compile: {missing}")
+    if requested is None and on_gpu and not missing:
+        # compiled by default, not by request: a graph that fails to compile runs uncompiled, with PyTorch's warning
         torch._dynamo.config.suppress_errors = True
         return backend
-    return backend if asked else None
+    return backend if requested else None
 
 
-def _lacking(on_gpu: bool) -> str:
+def _missing_compiler(on_gpu: bool) -> str:
+    """Return which compiler is missing, as a message; "" if it is installed."""
     if on_gpu:
         from torch.utils._triton import has_triton
 
@@ -99,8 +102,8 @@ def _lacking(on_gpu: bool) -> str:
     return ""
 
 
-def explained(error: RuntimeError) -> Exception:
-    """What a failure of a compiled network means for the user; any other error as it is."""
+def explain_compile_error(error: RuntimeError) -> Exception:
+    """Return a HenshinError for a known limit of compiled networks; any other error unchanged."""
     text = flatten(error)
     if "does not currently support double backward" in text:
         return HenshinError("a loss of this run differentiates twice, which compiled networks cannot; use --no-compile")

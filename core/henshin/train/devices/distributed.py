@@ -1,9 +1,9 @@
-"""Several devices, a process each: the same networks everywhere, other pictures, and gradients that are averaged.
+"""Data-parallel training, one process for each device: the same networks, different batches, averaged gradients.
 
-PyTorch's own wrapper (DistributedDataParallel) ties the averaging to one forward and one backward of each network.
-A game of networks keeps no such order: a generator is called several times before its one backward, a discriminator
-is held fixed while gradients pass through it, a penalty differentiates twice, and some parts are used by name. So
-gradients are averaged when an optimiser steps, once for all of its parameters, whatever was done before.
+PyTorch's own wrapper (DistributedDataParallel) ties the averaging to one forward and one backward pass of a network.
+Adversarial training does not follow that order: a generator is called several times before its one backward pass,
+gradients pass through a frozen discriminator, a penalty differentiates twice, and methods besides `forward` are
+called. So gradients are averaged when an optimiser steps, once for all of its parameters.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from torch import Tensor, distributed, nn
 
 
 class GradientAveragingStrategy(DDPStrategy):
-    """Fabric's data-parallel strategy, with the gradients averaged when an optimiser steps."""
+    """Fabric's data-parallel strategy with gradients averaged at the step of an optimiser."""
 
     def setup_environment(self) -> None:
-        """Join the others; that they are there is nothing to be told."""
+        """Join the other processes, without Fabric's log lines."""
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         super().setup_environment()
 
     def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]
-        """Give a network the weights that it has in the first process."""
+        """Broadcast the weights and buffers of the first process."""
         for tensor in [*module.parameters(), *module.buffers()]:
             distributed.broadcast(tensor.data, 0)
         return module
@@ -40,64 +40,65 @@ class GradientAveragingStrategy(DDPStrategy):
 
 @torch.no_grad()
 def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Make every gradient the mean over all processes; one that no process has stays away.
+    """Replace every gradient by its mean over all processes; a gradient that no process has stays None.
 
-    A process that lacks a gradient which another has counts as zero: its pictures did not ask for that weight.
+    A gradient that only some processes have counts as zero in the others.
     """
-    for group in _of_a_kind(parameters):
-        present = torch.tensor([float(one.grad is not None) for one in group], device=group[0].device)
-        parts = [torch.zeros_like(one) if one.grad is None else one.grad for one in group]
-        flat = torch.cat([present.to(parts[0].dtype), *(part.reshape(-1) for part in parts)])
+    for group in _by_dtype(parameters):
+        present = torch.tensor([float(parameter.grad is not None) for parameter in group], device=group[0].device)
+        grads = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in group]
+        flat = torch.cat([present.to(grads[0].dtype), *(grad.reshape(-1) for grad in grads)])
         distributed.all_reduce(flat)
-        has, rest = flat[: len(group)], flat[len(group) :] / distributed.get_world_size()
-        whole = all(one.grad is not None for one in group)
-        anywhere = [1.0] * len(group) if whole else has.tolist()  # which waits for the GPU, so only if it must be known
-        for parameter, wanted, mean in zip(group, anywhere, _cut(rest, group), strict=True):
-            if wanted and parameter.grad is None:
+        counts, sums = flat[: len(group)], flat[len(group) :]
+        complete = all(parameter.grad is not None for parameter in group)
+        anywhere = [1.0] * len(group) if complete else counts.tolist()  # tolist waits for the GPU
+        means = _split_like(sums / distributed.get_world_size(), group)
+        for parameter, exists, mean in zip(group, anywhere, means, strict=True):
+            if exists and parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-            if wanted and parameter.grad is not None:
+            if exists and parameter.grad is not None:
                 parameter.grad.copy_(mean.view(parameter.shape))
 
 
-def _cut(flat: Tensor, like: list[nn.Parameter]) -> Iterator[Tensor]:
-    """One after the other the parts of a flat tensor that are as large as these."""
+def _by_dtype(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    for dtype in sorted({parameter.dtype for parameter in parameters}, key=str):
+        yield [parameter for parameter in parameters if parameter.dtype == dtype]
+
+
+def _split_like(flat: Tensor, parameters: list[nn.Parameter]) -> Iterator[Tensor]:
+    """Yield consecutive parts of a flat tensor, each with as many elements as its parameter."""
     start = 0
-    for one in like:
-        yield flat[start : start + one.numel()]
-        start += one.numel()
-
-
-def _of_a_kind(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    for dtype in sorted({one.dtype for one in parameters}, key=str):
-        yield [one for one in parameters if one.dtype == dtype]
+    for parameter in parameters:
+        yield flat[start : start + parameter.numel()]
+        start += parameter.numel()
 
 
 class ProcessGroup:
-    """What the processes of a run tell each other besides gradients; a run in one process talks to nobody.
+    """Communication between the processes of a run besides gradients; with one process every call is local.
 
-    It goes over the CPU, so that nobody waits for a GPU to finish what it was given.
+    It goes through the CPU (gloo), so that no process waits for its GPU.
     """
 
     def __init__(self, fabric: Fabric) -> None:
-        self.rank, self.count = fabric.global_rank, fabric.world_size
-        self._group: Any = distributed.new_group(backend="gloo") if self.count > 1 else None
+        self.rank, self.world_size = fabric.global_rank, fabric.world_size
+        self._group: Any = distributed.new_group(backend="gloo") if self.world_size > 1 else None
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """For each flag, whether it is true in any process."""
+        """Return for each flag whether it is true in any process."""
         if self._group is None:
             return flags
-        both = torch.tensor(flags, dtype=torch.uint8)
-        distributed.all_reduce(both, distributed.ReduceOp.MAX, self._group)
-        return tuple(bool(flag) for flag in both.tolist())
+        merged = torch.tensor(flags, dtype=torch.uint8)
+        distributed.all_reduce(merged, distributed.ReduceOp.MAX, self._group)
+        return tuple(bool(flag) for flag in merged.tolist())
 
-    def gather(self, thing: Any) -> list[Any]:
-        """The thing of every process, in their order."""
+    def gather(self, value: Any) -> list[Any]:
+        """Return the value of every process, in the order of their ranks."""
         if self._group is None:
-            return [thing]
-        found: list[Any] = [None] * self.count
-        distributed.all_gather_object(found, thing, self._group)
-        return found
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        distributed.all_gather_object(values, value, self._group)
+        return values
 
     def wait(self) -> None:
-        """Go on when all are here."""
+        """Wait until all processes have reached this call."""
         self.any(True)

@@ -19,7 +19,7 @@ from henshin.images import read
 from henshin.images.picture import Picture
 from henshin.models.trained_weights import RUN_FILE
 from henshin.runtime import Device, OnnxSession
-from henshin.train.data.folders import as_folders, by_option, pictures_in, split_files
+from henshin.train.data.folders import folders_by_option, list_pictures, resolve_folders, split_files
 from henshin.train.weights.from_run import Unknown, config_of
 from henshin.train.weights.run_folder import described_run
 
@@ -199,15 +199,15 @@ def held_pictures(folder: Path, registry: GeneratorRegistry, count: int = 3) -> 
     run = described_run(folder / RUN_FILE)
     values = run["config"]
     config = config_of(run["recipe"], registry) or Unknown
-    found = by_option(one for one in find_option_values(config, values, FolderOption) if one[2].pictures)
+    found = folders_by_option(one for one in find_option_values(config, values, FolderOption) if one[2].pictures)
     for where, (names, _) in found.items():
         try:
-            folders = as_folders(names, Path(run["base"]))
+            folders = resolve_folders(names, Path(run["base"]))
         except HenshinError:
             return []
         beside = reduce(lambda inner, key: inner[key], where[:-1], values)
         hold_out = beside.get("hold_out", 0)
-        files = pictures_in(folders)
+        files = list_pictures(folders)
         held = split_files(files, hold_out if isinstance(hold_out, int) else 0)[1] or files
         return pictures_of(held[:count])
     return []

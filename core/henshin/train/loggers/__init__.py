@@ -1,1 +1,1 @@
-"""What a training run logs: metrics, curves, TensorBoard, image grids."""
+"""Logging of a training run: metrics, curves, TensorBoard, image grids."""

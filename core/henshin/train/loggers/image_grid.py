@@ -1,4 +1,4 @@
-"""Sample sheets: what a person looks at while a network learns."""
+"""Sample sheets: rows of pictures as one PNG."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor
 from henshin.images.picture import Picture
 
 Row = Tensor | Sequence[Picture]
-"""A row of a sheet: a tensor (N, 3, H, W) in [-1, 1], or pictures (H, W, 3) uint8 of any sizes."""
+"""A row of a sheet: a tensor (N, 3, H, W) in [-1, 1], or pictures (H, W, 3) uint8 of any size."""
 
 WIDEST = 4096
-"""Pixels: a wider row goes on below, together with all the others; a wider picture is reduced."""
+"""Greatest width of a sheet, pixels; longer rows are wrapped, and wider pictures reduced."""
 
 
 def pixels(row: Row) -> list[Picture]:
-    """The pictures of a row as uint8."""
+    """Return the pictures of a row, (H, W, 3) uint8."""
     if not isinstance(row, Tensor):
         return list(row)
     scaled = (row.detach().float().cpu().clamp(-1, 1) + 1) * 127.5
@@ -32,14 +32,14 @@ def save_image_grid(
 ) -> Image.Image | None:
     """Write a PNG with each row's pictures side by side, and return it. Empty rows are left out.
 
-    `names` stand at the left of their rows. Rows that would be wider than `widest` pixels are broken, all at the same
-    picture, so that what belongs together stays one above the other.
+    `names` are written at the left of their rows. Rows wider than `widest` pixels are wrapped, all after the same
+    number of pictures, so that the columns stay aligned. Returns None, with nothing written, without any picture.
     """
-    named = [(name, strip) for name, strip in zip(_padded(names, len(rows)), map(pixels, rows), strict=True) if strip]
+    named = [(name, strip) for name, strip in zip(_pad(names, len(rows)), map(pixels, rows), strict=True) if strip]
     if not named:
         return None
-    margin = _margin(names)
-    lines = list(_broken(named, widest - margin, gap))
+    margin = _name_width(names)
+    lines = list(_wrap(named, widest - margin, gap))
     width = margin + max(sum(picture.shape[1] + gap for picture in strip) for _, strip in lines)
     height = sum(max(picture.shape[0] for picture in strip) + gap for _, strip in lines)
     page = Image.new("RGB", (width, height), "white")
@@ -62,22 +62,22 @@ def save_image_grid(
     return page
 
 
-def _padded(names: Sequence[str], count: int) -> list[str]:
-    """A name for every row, "" where none is given."""
+def _pad(names: Sequence[str], count: int) -> list[str]:
+    """Return a name for every row, "" for rows without one."""
     return [name or "" for name, _ in zip_longest(names, range(count))][:count]
 
 
-def _margin(names: Sequence[str]) -> int:
-    """How many pixels the longest name takes."""
+def _name_width(names: Sequence[str]) -> int:
+    """Return the width of the longest name, pixels."""
     font = ImageFont.load_default()
     return max((round(font.getlength(name)) + 8 for name in names if name), default=0)
 
 
-def _broken(named: Sequence[tuple[str, list[Picture]]], room: int, gap: int) -> Iterator[tuple[str, list[Picture]]]:
-    """Break all rows after as many pictures as fit into the room, at least one."""
+def _wrap(named: Sequence[tuple[str, list[Picture]]], width: int, gap: int) -> Iterator[tuple[str, list[Picture]]]:
+    """Wrap all rows after as many pictures as fit into the width, at least one."""
     longest = max(len(strip) for _, strip in named)
     widest = max(picture.shape[1] + gap for _, strip in named for picture in strip)
-    columns = longest if widest * longest <= room else max(1, room // widest)
+    columns = longest if widest * longest <= width else max(1, width // widest)
     for first in range(0, longest, columns):
         for name, strip in named:
             if strip[first : first + columns]:

@@ -1,4 +1,4 @@
-"""What a person sees of a run while it goes on: lines or a bar, the log, curves, sheets, TensorBoard."""
+"""Logger of a training run: progress, log file, curves, sample sheets and TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from henshin.errors import HenshinError
 from henshin.train.devices.distributed import ProcessGroup
 from henshin.train.loggers.curves import Curves
 from henshin.train.loggers.image_grid import Row, save_image_grid
-from henshin.train.loggers.metrics_log import MetricsLog, means_of, unsound
+from henshin.train.loggers.metrics_log import MetricsLog, first_non_finite, means_of
 from henshin.train.loggers.tensorboard import TensorBoardLogger
 
-TELL_EVERY = 10.0
-"""Seconds after which a line is told on the terminal although none of the log is due."""
+REPORT_EVERY = 10.0
+"""Seconds after which a line of progress is printed although no line of the log is due."""
 
-LOOK_EVERY = 2.0
-"""Seconds between two looks at the losses for a bar: each makes the device finish first."""
+REFRESH_EVERY = 2.0
+"""Seconds between two readings of the losses for a progress bar; each waits for the device."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: steps done and in all, the length of an epoch, steps a second, seconds left, the last means."""
+    """Progress of a run: steps done and in all, steps of an epoch, steps per second, seconds left, last mean losses."""
 
     steps: int
     total: int | None = None
@@ -37,8 +37,8 @@ class Progress:
     losses: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def epochs(self) -> str:
-        """`epoch 3/200`, or "" for a run that knows of none."""
+    def epoch_text(self) -> str:
+        """`epoch 3/200`, or "" for a run without epochs."""
         if not self.epoch:
             return ""
         last = None if self.total is None else -(-self.total // self.epoch)
@@ -46,57 +46,95 @@ class Progress:
         return f"epoch {current}" + ("" if last is None else f"/{last}")
 
     @property
-    def words(self) -> str:
-        """The losses in words."""
+    def losses_text(self) -> str:
+        """Names and values of the losses."""
         return "  ".join(f"{name} {value:.3f}" for name, value in self.losses.items())
+
+    @property
+    def line(self) -> str:
+        """Steps, epoch, rate, time left and losses in one line."""
+        total = "" if self.total is None else f"/{self.total}"
+        rate = "" if self.rate is None else f"{self.rate:.2f} steps/s"
+        left = "" if self.left is None else f"{format_duration(self.left)} left"
+        parts = (f"step {self.steps}{total}", self.epoch_text, rate, left, self.losses_text)
+        return "  ".join(part for part in parts if part)
+
+
+def format_duration(seconds: float) -> str:
+    """Return `40 s`, `12 min` or `3 h 05 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 class RunLogger:
-    """Writes down and shows what a run logs. Only the first of several processes writes; means are over all of them.
+    """Writes the metrics of a run and reports its progress. Means are over all processes; only the first one writes.
 
-    `say` prints a line; `show`, where there is a bar, is given a `Progress` at every step and takes the place of the
-    lines of progress.
+    `say` prints a line. `show` updates a progress bar with a `Progress` at every step; with it no lines of progress
+    are printed.
     """
 
     def __init__(
         self,
         folder: Path,
-        others: ProcessGroup,
+        processes: ProcessGroup,
         say: Callable[[str], None],
         show: Callable[[Progress], None] | None,
         log_every: int,
     ) -> None:
-        self.folder, self.others, self.log_every = folder, others, log_every
-        self.first = others.rank == 0
-        self.say = say if self.first else _nothing
-        self.show = show if self.first else None
-        self.journal, self.plots, self.board = MetricsLog(folder), Curves(folder), TensorBoardLogger(folder)
+        self.folder, self.processes, self.log_every = folder, processes, log_every
+        self.is_first = processes.rank == 0
+        self.say = say if self.is_first else _say_nothing
+        self.show = show if self.is_first else None
+        self.metrics, self.curves, self.tensorboard = MetricsLog(folder), Curves(folder), TensorBoardLogger(folder)
         self._losses: dict[str, float] = {}
-        self._start, self._first_step, self._looked = 0.0, 0, 0.0
-        self._told_at, self._told_step = 0.0, 0
+        self._start, self._first_step, self._refreshed = 0.0, 0, 0.0
+        self._reported, self._reported_step = 0.0, 0
+
+    def resume(self, step: int, sums: Mapping[str, Sequence[Any]]) -> None:
+        """Continue the log and the curves from a checkpoint."""
+        if self.is_first:
+            self.metrics.resume(step, sums)
+            self.tensorboard.purge_step = step + 1
+        else:
+            self.metrics.restore_sums(sums)
 
     def begin(self, steps: int) -> None:
-        """The first step of this sitting begins."""
+        """Start the clock before the first step of this session."""
         self._start, self._first_step = time.monotonic(), steps
-        self._told_at, self._told_step = self._start, steps
+        self._reported, self._reported_step = self._start, steps
 
-    def go_on(self, step: int, carried: Mapping[str, Sequence[Any]]) -> None:
-        """Continue the log and the curves from a checkpoint."""
-        if self.first:
-            self.journal.go_on(step, carried)
-            self.board.purge = step + 1
-        else:
-            self.journal.carry(carried)
-
-    def note(self, step: int, scalars: Mapping[str, Tensor | float], device: torch.device) -> bool:
-        """Keep the values of a step; True if a line of the log is due after it."""
-        self.journal.note(scalars, device)
+    def add(self, step: int, scalars: Mapping[str, Tensor | float], device: torch.device) -> bool:
+        """Add the values of a step; return True if a line of the log is due after it."""
+        self.metrics.add(scalars, device)
         return (step + 1) % self.log_every == 0
 
-    def sound_means(self, steps: int) -> dict[str, float]:
-        """The means since the last line. Errors: HenshinError once a value is no number any more."""
-        means = means_of(self.others.gather(self.journal.sums()))
-        name = unsound(means)
+    def step(self, steps: int, total: int | None, epoch: int | None) -> None:
+        """Update the bar after a step, or print a line of progress if the last one was long ago."""
+        if self.show is not None:
+            self._refresh_losses(REFRESH_EVERY)
+            self.show(self.progress(steps, total, epoch))
+        elif self.is_first and time.monotonic() - self._reported > REPORT_EVERY:
+            self._refresh_losses(0.0)
+            self._report(steps, total, epoch)
+
+    def write_line(self, steps: int, total: int | None, epoch: int | None, part: bool = False) -> None:
+        """Write the means to the log and to TensorBoard, and print them where there is no bar."""
+        means = self.finite_means(steps - 1)
+        self._losses = means
+        if self.is_first and means:
+            self.metrics.write(steps, steps / epoch if epoch else None, means, part)
+            self.tensorboard.values(steps, means)
+        elif not part:
+            self.metrics.reset()
+        if self.show is None:
+            self._report(steps, total, epoch)
+
+    def finite_means(self, steps: int) -> dict[str, float]:
+        """Return the means since the last line. Errors: HenshinError when one is NaN or infinite."""
+        means = means_of(self.processes.gather(self.metrics.sums()))
+        name = first_non_finite(means)
         if name is not None:
             raise HenshinError(
                 f"{self.folder}: '{name}' became {means[name]} before step {steps + 1}; lower the learning "
@@ -104,82 +142,50 @@ class RunLogger:
             )
         return means
 
-    def line(self, steps: int, total: int | None, epoch: int | None, part: bool = False) -> None:
-        """Write the means down: in the log, on the board, and where no bar shows them as a line."""
-        means = self.sound_means(steps - 1)
-        self._losses = means
-        if self.first and means:
-            self.journal.write(steps, steps / epoch if epoch else None, means, part)
-            self.board.values(steps, means)
-        elif not part:
-            self.journal.forget()
-        if self.show is None:
-            self._tell(steps, total, epoch)
+    def write_sheet(self, step: int, name: str, rows: Sequence[Row], names: Sequence[str]) -> None:
+        """Write a sample sheet, and redraw the curves if they are due."""
+        if not self.is_first:
+            return
+        page = save_image_grid(rows, self.folder / "samples" / f"{name}.png", names=names)
+        if page is not None:
+            self.tensorboard.sheet(step, name, page)
+        self.curves.draw(self.metrics.records)
 
-    def _tell(self, steps: int, total: int | None, epoch: int | None) -> None:
-        """Say a line of progress, once for each step."""
-        self._told_at = time.monotonic()
-        if steps > self._told_step:
-            self._told_step = steps
-            self.say(self._words(self.progress(steps, total, epoch)))
+    def end(self, steps: int, total: int | None, epoch: int | None) -> None:
+        """Write the remaining values at the end of the session, and redraw the curves."""
+        if self.metrics.sums():
+            self.write_line(steps, total, epoch, part=True)
+        if self.is_first:
+            self.curves.draw(self.metrics.records, final=True)
 
-    def _words(self, now: Progress) -> str:
-        of = "" if now.total is None else f"/{now.total}"
-        rate = "" if now.rate is None else f"{now.rate:.2f} steps/s"
-        left = "" if now.left is None else f"{readable(now.left)} left"
-        return "  ".join(part for part in (f"step {now.steps}{of}", now.epochs, rate, left, now.words) if part)
+    def close(self) -> None:
+        """Close the files."""
+        self.tensorboard.close()
 
     def progress(self, steps: int, total: int | None, epoch: int | None) -> Progress:
-        """How far the run is."""
+        """Return the progress of the run, with the rate of this session."""
         passed, done = time.monotonic() - self._start, steps - self._first_step
         rate = done / passed if done > 0 and passed > 0 else None
         left = None if rate is None or total is None else (total - steps) / rate
         return Progress(steps, total, epoch, rate, left, self._losses)
 
-    def step(self, steps: int, total: int | None, epoch: int | None) -> None:
-        """A step is done: move the bar, now and then with the losses as they are, or say a line that is late."""
-        if self.show is not None:
-            self._look(LOOK_EVERY)
-            self.show(self.progress(steps, total, epoch))
-        elif self.first and time.monotonic() - self._told_at > TELL_EVERY:
-            self._look(0.0)
-            self._tell(steps, total, epoch)
+    def _report(self, steps: int, total: int | None, epoch: int | None) -> None:
+        """Print a line of progress, at most one for each step."""
+        self._reported = time.monotonic()
+        if steps > self._reported_step:
+            self._reported_step = steps
+            self.say(self.progress(steps, total, epoch).line)
 
-    def _look(self, after: float) -> None:
-        """Take the means since the last line, not too often. Several processes would have to agree."""
+    def _refresh_losses(self, interval: float) -> None:
+        """Read the means since the last line, at most once in `interval` seconds.
+
+        Only in runs of one process: several would have to read at the same step.
+        """
         now = time.monotonic()
-        if self.others.count == 1 and now - self._looked > after:
-            self._looked = now
-            self._losses = means_of([self.journal.sums()]) or self._losses
-
-    def sheet(self, step: int, name: str, rows: Sequence[Row], names: Sequence[str]) -> None:
-        """Write a sample sheet, and draw the curves if it is time to."""
-        if not self.first:
-            return
-        page = save_image_grid(rows, self.folder / "samples" / f"{name}.png", names=names)
-        if page is not None:
-            self.board.sheet(step, name, page)
-        self.plots.draw(self.journal.records)
-
-    def end(self, steps: int, total: int | None, epoch: int | None) -> None:
-        """The sitting ends: write down what is left, and draw the curves for the last time."""
-        if self.journal.sums():
-            self.line(steps, total, epoch, part=True)
-        if self.first:
-            self.plots.draw(self.journal.records, at_last=True)
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self.board.close()
+        if self.processes.world_size == 1 and now - self._refreshed > interval:
+            self._refreshed = now
+            self._losses = means_of([self.metrics.sums()]) or self._losses
 
 
-def readable(seconds: float) -> str:
-    """Say `40 s`, `12 min`, `3 h 05 min`."""
-    minutes = round(seconds / 60)
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _nothing(_: str) -> None:
-    """Say nothing."""
+def _say_nothing(_: str) -> None:
+    """Print nothing, as every process but the first does."""

@@ -1,4 +1,4 @@
-"""What a run notes of its steps: means of every logged value in log.jsonl, which agree with the checkpoints."""
+"""Metrics log of a run: means of the logged values in log.jsonl, consistent with the checkpoints."""
 
 from __future__ import annotations
 
@@ -16,89 +16,88 @@ LOG_FILE = "log.jsonl"
 _STAMPS = frozenset({"step", "epoch", "time", "part"})
 
 Sums = dict[str, tuple[float, int]]
-"""For every name the sum and the number of the values that were noted since the last line."""
+"""Sum and number of the values since the last line, for every name."""
 
 
 class MetricsLog:
-    """Gathers the values of steps, and writes a line of their means now and then.
+    """Sums the values of steps, and writes lines of their means.
 
-    `records` are the lines so far, also those of earlier sittings of the same run. A line with `"part": true` closed a
-    sitting before its time; a run that goes on takes it back, so that the log of a run with breaks is that of one
-    without.
+    `records` are all lines, also those of earlier sessions of the run. A line with `"part": true` was written at the
+    end of a session, before a line was due; the next session removes it, so that an interrupted run has the same log as
+    an uninterrupted one.
     """
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / LOG_FILE
         self.records: list[dict[str, Any]] = []
         self._values: dict[str, list[Tensor]] = {}
-        self._carried: Sums = {}
+        self._sums: Sums = {}
 
-    def note(self, scalars: Mapping[str, Tensor | float], device: torch.device) -> None:
-        """Keep the values of a step, without waiting for the device."""
+    def add(self, scalars: Mapping[str, Tensor | float], device: torch.device) -> None:
+        """Add the values of a step, without waiting for the device."""
         for name, value in scalars.items():
             tensor = value.detach() if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float32)
             self._values.setdefault(name, []).append(tensor.to(device, non_blocking=True).float())
 
     def sums(self) -> Sums:
-        """What was noted since the last line. Waits for the device."""
+        """Return the sums since the last line; waits for the device."""
         for name, values in self._values.items():
-            before, count = self._carried.get(name, (0.0, 0))
-            self._carried[name] = (before + float(torch.stack(values).double().sum()), count + len(values))
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = (total + float(torch.stack(values).double().sum()), count + len(values))
         self._values.clear()
-        return dict(self._carried)
+        return dict(self._sums)
 
     def write(self, step: int, epoch: float | None, means: Mapping[str, float], part: bool = False) -> None:
-        """Append a line of means, and forget what was noted unless it is only a `part`."""
+        """Append a line of means, and reset the sums unless it is a `part`."""
         stamps = {"step": step, "time": round(time.time(), 1)} | ({} if epoch is None else {"epoch": round(epoch, 3)})
         record = {**stamps, **means} | ({"part": True} if part else {})
         self.records.append(record)
         if not part:
-            self.forget()
+            self.reset()
         with self.file.open("a") as file:
             file.write(json.dumps(record) + "\n")
 
-    def forget(self) -> None:
-        """A line was written: begin to gather anew."""
-        self._carried.clear()
+    def reset(self) -> None:
+        """Set the sums to zero."""
+        self._sums.clear()
         self._values.clear()
 
-    def carry(self, carried: Mapping[str, Sequence[Any]]) -> None:
-        """Go on from what a checkpoint had noted."""
-        self._carried = {name: (float(total), int(count)) for name, (total, count) in carried.items()}
+    def restore_sums(self, sums: Mapping[str, Sequence[Any]]) -> None:
+        """Set the sums to those of a checkpoint."""
+        self._sums = {name: (float(total), int(count)) for name, (total, count) in sums.items()}
         self._values.clear()
 
-    def go_on(self, step: int, carried: Mapping[str, Sequence[Any]]) -> None:
-        """Take back every line after a checkpoint's step, and go on from what it had noted; half a line counts none."""
-        self.carry(carried)
+    def resume(self, step: int, sums: Mapping[str, Sequence[Any]]) -> None:
+        """Remove partial, incomplete and later lines than a checkpoint's step, and restore the checkpoint's sums."""
+        self.restore_sums(sums)
         lines = self.file.read_text(errors="replace").splitlines() if self.file.is_file() else []
-        self.records = [record for line in lines if (record := _record(line)) and _stands(record, step)]
+        self.records = [record for line in lines if (record := _parse(line)) and _is_before(record, step)]
         side = self.file.with_suffix(".part")
         side.write_text("".join(json.dumps(record) + "\n" for record in self.records))
         side.replace(self.file)
 
 
 def means_of(sums: Sequence[Sums]) -> dict[str, float]:
-    """The means over the sums of one process or of several; six digits are kept."""
-    total: dict[str, list[float]] = {}
-    for one in sums:
-        for name, (value, count) in one.items():
-            both = total.setdefault(name, [0.0, 0.0])
-            both[0] += value
-            both[1] += count
-    return {name: float(f"{value / count:.6g}") for name, (value, count) in total.items() if count}
+    """Return the means over the sums of all processes, to six significant digits."""
+    merged: Sums = {}
+    for process_sums in sums:
+        for name, (value, count) in process_sums.items():
+            total, number = merged.get(name, (0.0, 0))
+            merged[name] = (total + value, number + count)
+    return {name: float(f"{total / number:.6g}") for name, (total, number) in merged.items() if number}
 
 
-def unsound(means: Mapping[str, float]) -> str | None:
-    """The first name whose mean is no number any more."""
+def first_non_finite(means: Mapping[str, float]) -> str | None:
+    """Return the first name whose mean is NaN or infinite, or None."""
     return next((name for name, mean in means.items() if not np.isfinite(mean)), None)
 
 
 def values_of(record: Mapping[str, Any]) -> dict[str, float]:
-    """The means of a line, without its stamps."""
+    """Return the means of a line without step, epoch and time."""
     return {name: value for name, value in record.items() if name not in _STAMPS}
 
 
-def _record(line: str) -> dict[str, Any] | None:
+def _parse(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except ValueError:
@@ -106,5 +105,5 @@ def _record(line: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
 
 
-def _stands(record: Mapping[str, Any], step: int) -> bool:
+def _is_before(record: Mapping[str, Any], step: int) -> bool:
     return bool(record["step"] <= step and not record.get("part"))

@@ -1,4 +1,4 @@
-"""Event files for TensorBoard: `tensorboard --logdir runs` shows every run's curves and sheets beside each other."""
+"""Event files for TensorBoard: metrics and sample sheets of a run, shown by `tensorboard --logdir runs`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 WIDEST = 1280
-"""A sheet of every epoch adds up: on the board it is at most this wide. The whole one lies in `samples/`."""
+"""Greatest width of a sheet in TensorBoard, pixels, to save disk space; the full one is in `samples/`."""
 
 
 class TensorBoardLogger:
-    """Writes `board/`; the file is opened, and TensorBoard loaded, when there is something to write.
+    """Writes event files to `board/`; TensorBoard is loaded, and the file opened, at the first value.
 
-    ``purge`` hides what an earlier sitting of the run wrote after the checkpoint from which this one goes on.
+    ``purge_step`` hides the values of earlier sessions from that step on.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "board"
-        self.purge: int | None = None
+        self.purge_step: int | None = None
         self._writer: SummaryWriter | None = None
 
     @property
@@ -33,7 +33,7 @@ class TensorBoardLogger:
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(self.folder), purge_step=self.purge)
+            self._writer = SummaryWriter(str(self.folder), purge_step=self.purge_step)
         return self._writer
 
     def values(self, step: int, means: Mapping[str, float]) -> None:
@@ -42,14 +42,14 @@ class TensorBoardLogger:
             self.writer.add_scalar(name, mean, step)
 
     def sheet(self, step: int, name: str, page: Image) -> None:
-        """Write a sample sheet; those named after their step alone stand in one row of the board."""
+        """Write a sample sheet; sheets whose names differ only in their digits share a tag."""
         if page.width > WIDEST:
             page = page.resize((WIDEST, max(1, round(page.height * WIDEST / page.width))))
         tag = name.strip("0123456789-_") or "samples"
         self.writer.add_image(tag, np.asarray(page.convert("RGB")), step, dataformats="HWC")
 
     def close(self) -> None:
-        """Write out what is left."""
+        """Close the event file."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -21,9 +21,9 @@ from henshin.api.training_data import FolderData, PictureData
 from henshin.errors import HenshinError
 from henshin.registry import Registry
 from henshin.train.config.run_config import RunPlan, TrainOptions
-from henshin.train.data.folders import as_folders, pictures_in, sets, split_files
+from henshin.train.data.folders import folder_sets, list_pictures, resolve_folders, split_files
 from henshin.train.devices.fabric import make_fabric, precision_of
-from henshin.train.loggers.logger import readable
+from henshin.train.loggers.logger import format_duration
 from henshin.train.loop.launch import resolve_resume_options
 from henshin.train.networks import EMA, make_generator
 from henshin.train.weights import checkpoint
@@ -145,10 +145,10 @@ def folders_of(plan: RunPlan) -> Iterator[Folder]:
     if not isinstance(data, FolderData):
         return
     for option, value in data.folder_options().items():
-        places = as_folders(value, plan.path.parent)
+        places = resolve_folders(value, plan.path.parent)
         training, held = 0, 0
-        for some in sets(places, data.apart):
-            one, other = split_files(pictures_in(some), data.hold_out)
+        for some in folder_sets(places, data.apart):
+            one, other = split_files(list_pictures(some), data.hold_out)
             if not one:
                 where = ", ".join(map(str, some))
                 told = f"{len(other)} pictures, {data.hold_out} of them held out: none to train on"
@@ -237,5 +237,5 @@ def _length(plan: RunPlan, found: Sequence[Folder], rehearsal: DryRun | None, op
     if options.max_steps is not None:
         parts.append(f"stops at step {options.max_steps}")
     if options.max_time is not None:
-        parts.append(f"stops after {readable(options.max_time)}")
+        parts.append(f"stops after {format_duration(options.max_time)}")
     yield f"length: {', '.join(parts) or 'until it is stopped'}"

@@ -18,10 +18,10 @@ from henshin.errors import HenshinError
 from henshin.registry import Registry
 from henshin.text import flatten
 from henshin.train.config.run_config import TrainOptions
-from henshin.train.data.folders import as_folders
-from henshin.train.devices.compile import compiler_for, explained, prepare
+from henshin.train.data.folders import resolve_folders
+from henshin.train.devices.compile import explain_compile_error, prepare, select_compiler
 from henshin.train.devices.distributed import ProcessGroup
-from henshin.train.devices.fabric import precision_of, told, tune
+from henshin.train.devices.fabric import describe_device, precision_of, set_backend_flags
 from henshin.train.loggers.image_grid import Row
 from henshin.train.loggers.logger import Progress, RunLogger
 from henshin.train.loop.seed import random_state, seed_rank, seeded, set_random_state
@@ -65,8 +65,8 @@ class TrainingRun:
         self.ending = StopCondition(options.max_steps, options.max_time)
         self.watch = RunLogger(folder, self.others, say, show, options.log_every)
         self.say = self.watch.say
-        tune(fabric)
-        self.compiler = compiler_for(fabric, options.compile, options.compiler)
+        set_backend_flags(fabric)
+        self.compiler = select_compiler(fabric, options.compile, options.compiler)
         self._changed: dict[str, Any] = {}
         self._built: list[tuple[nn.Module, PublishedNetwork]] = []
         self._tracked: dict[str, Any] = {}
@@ -83,7 +83,7 @@ class TrainingRun:
 
     def folders(self, value: str | Sequence[str]) -> list[Path]:
         """The folders that a data option names. Errors: HenshinError."""
-        return as_folders(value, self.base)
+        return resolve_folders(value, self.base)
 
     def place(self, value: str) -> Path:
         """The path of a file or folder that an option names."""
@@ -122,7 +122,7 @@ class TrainingRun:
         try:
             self.fabric.backward(loss)
         except RuntimeError as error:
-            raise explained(error) from error
+            raise explain_compile_error(error) from error
 
     def publish(
         self, choice: NetworkChoice, state: str, prefix: str = "", size: int | None = None, part: str = ""
@@ -150,7 +150,7 @@ class TrainingRun:
                     "checkpoint can hold it; track networks, optimisers, pools, averages"
                 )
         self._tracked = state
-        self._settings.take(state)
+        self._settings.record(state)
         seed_rank(self.seed, self.others.rank)
         found = checkpoint.found(self.checkpoints)
         if self.options.resume and found:
@@ -158,15 +158,15 @@ class TrainingRun:
         elif self.options.resume:
             self.say(f"{self.folder}: there is no checkpoint to go on from; starts anew")
         if not (self.options.resume and found):
-            self.watch.go_on(0, {})  # a run that was killed before its first checkpoint may have left a log
+            self.watch.resume(0, {})  # a run that was killed before its first checkpoint may have left a log
         if not self._published:
             self._publish_what_was_built()
         if self.others.rank == 0:
             sitting = RunSession(
-                self.steps, self.options.overrides, precision_of(self.fabric), self.others.count, self._changed
+                self.steps, self.options.overrides, precision_of(self.fabric), self.others.world_size, self._changed
             )
             run_folder.write(self.folder, self.description, self.base, self._published, sitting)
-        self.say(told(self.fabric, self.compiler is not None))
+        self.say(describe_device(self.fabric, self.compiler is not None))
 
     def _publish_what_was_built(self) -> None:
         tracked = {id(getattr(thing, "module", thing)): name for name, thing in self._tracked.items()}
@@ -239,21 +239,21 @@ class TrainingRun:
 
     def log(self, step: int, **scalars: Tensor | float) -> None:
         """Note the values of a step; every `log_every` steps their means are written down and told."""
-        if self.watch.note(step, scalars, self.device):
-            self.watch.line(step + 1, self.ending.total, self.epoch)
+        if self.watch.add(step, scalars, self.device):
+            self.watch.write_line(step + 1, self.ending.total, self.epoch)
 
     def sheet(self, name: str, rows: Sequence[Row], names: Sequence[str] = ()) -> None:
         """Write a sample sheet, `samples/NAME.png`: a row for each (N, 3, H, W) in [-1, 1] or list of pictures.
 
         `names` say what the rows are: ("photo", "drawing", "back").
         """
-        self.watch.sheet(self.steps, name, rows, names)
+        self.watch.write_sheet(self.steps, name, rows, names)
 
     def save(self) -> None:
         """Write a checkpoint of all that is tracked. Errors: HenshinError, with nothing written, when a loss is NaN."""
         if self._saved:  # nothing was learned since
             return
-        self.watch.sound_means(self.steps)
+        self.watch.finite_means(self.steps)
         first = self.others.rank == 0
         if first:
             checkpoint.begin(self.checkpoints, self.steps)
@@ -265,8 +265,8 @@ class TrainingRun:
         state["run"] = {
             "steps": self.steps,
             "random": random,
-            "noted": self.watch.journal.sums(),
-            "settings": self._settings.first,
+            "noted": self.watch.metrics.sums(),
+            "settings": self._settings.initial,
         }
         checkpoint.write(side, state, self.others.rank)
         self.others.wait()
@@ -288,7 +288,7 @@ class TrainingRun:
         except (KeyError, RuntimeError, ValueError) as error:
             why = f"{mismatch(error)}; changed since: {changed}" if changed else mismatch(error)
             raise HenshinError(f"{path}: does not fit this run ({why})") from error
-        self._settings.put(self._tracked, state["run"].get("settings", {}))
+        self._settings.apply_changes(self._tracked, state["run"].get("settings", {}))
         self.steps = state["run"]["steps"]
         if own:
             set_random_state(state["run"]["random"], self.rng, self.device)
@@ -296,7 +296,7 @@ class TrainingRun:
             self.rng.bit_generator.state = seeded(self.seed + self.steps, self.others.rank).bit_generator.state
             seed_rank(self.seed + self.steps, self.others.rank)
         self._saved = True
-        self.watch.go_on(self.steps, state["run"].get("noted", {}) if own else {})
+        self.watch.resume(self.steps, state["run"].get("noted", {}) if own else {})
         self.say(f"resumed at step {self.steps}")
         if changed:
             self.say(f"changed since: {changed}")

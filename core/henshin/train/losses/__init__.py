@@ -1,4 +1,4 @@
-"""Losses: pure functions of tensors, and the frozen networks behind some of them."""
+"""Losses as pure functions of tensors, and the frozen networks that some of them use."""
 
 from __future__ import annotations
 

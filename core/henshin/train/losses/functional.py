@@ -1,4 +1,4 @@
-"""Losses, each a pure function of tensors, with the paper it comes from."""
+"""Losses as pure functions of tensors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Scores = Sequence[Tensor]
-"""Scores of one or more discriminators, each of any shape."""
+"""Scores of one or more discriminators, each a tensor of any shape."""
 
 GanLoss = Literal["lsgan", "hinge", "vanilla"]
+"""lsgan: Mao et al. 2017, targets 1 and 0. hinge: Lim & Ye 2017. vanilla: Goodfellow et al. 2014, on logits."""
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:
@@ -20,6 +21,8 @@ def _mean(values: Sequence[Tensor]) -> Tensor:
 
 
 def _discriminator_term(kind: GanLoss) -> Callable[[Tensor, bool], Tensor]:
+    """Return the loss of one tensor of scores and its target, real or fake."""
+
     def lsgan(score: Tensor, real: bool) -> Tensor:
         return (score - float(real)).square().mean()
 
@@ -33,28 +36,26 @@ def _discriminator_term(kind: GanLoss) -> Callable[[Tensor, bool], Tensor]:
 
 
 def adversarial_loss(kind: GanLoss, scores: Scores, real: bool) -> Tensor:
-    """What a discriminator pays for its scores of pictures that are real, or that are not, averaged over scales.
+    """Return a discriminator's loss on real or on fake pictures, averaged over discriminators.
 
-    The two sum up to twice `discriminator_loss`; one that is shown more than two kinds of pictures adds up its own.
+    The loss on real plus that on fake pictures is twice `discriminator_loss`; a discriminator of more than two kinds
+    of pictures sums the terms that it needs.
     """
     term = _discriminator_term(kind)
     return _mean([term(score, real) for score in scores])
 
 
 def discriminator_loss(kind: GanLoss, real: Scores, fake: Scores) -> Tensor:
-    """Half the sum of the loss on real and on fake pictures, averaged over discriminators.
-
-    lsgan: Mao et al. 2017, targets 1 and 0. hinge: Lim & Ye 2017. vanilla: Goodfellow et al. 2014, on logits.
-    """
+    """Return half the sum of the losses on real and on fake pictures, averaged over discriminators."""
     term = _discriminator_term(kind)
     return 0.5 * _mean([term(r, True) + term(f, False) for r, f in zip(real, fake, strict=True)])
 
 
 def edge_promoting_loss(kind: GanLoss, real: Scores, fake: Scores, smoothed: Scores, weight: float = 1.0) -> Tensor:
-    """What CartoonGAN's discriminator pays: cartoons are real, translations and edge-smoothed cartoons are not.
+    """Return CartoonGAN's discriminator loss: cartoons are real; translations and edge-smoothed cartoons are fake.
 
-    The sum of all three, as in the paper (Chen et al. 2018, equation 3, there "vanilla"); `weight` is that of the
-    smoothed ones.
+    The sum of the three terms (Chen et al. 2018, equation 3, there "vanilla"); `weight` is that of the smoothed
+    cartoons.
     """
     return (
         adversarial_loss(kind, real, True)
@@ -64,7 +65,10 @@ def edge_promoting_loss(kind: GanLoss, real: Scores, fake: Scores, smoothed: Sco
 
 
 def generator_loss(kind: GanLoss, fake: Scores) -> Tensor:
-    """What the generator pays for the scores of its pictures (vanilla: non-saturating; hinge: minus the score)."""
+    """Return the generator's loss for the scores of its pictures.
+
+    vanilla is the non-saturating loss, hinge the negative mean score.
+    """
     if kind == "hinge":
         return _mean([-score.mean() for score in fake])
     term = _discriminator_term(kind)
@@ -72,107 +76,113 @@ def generator_loss(kind: GanLoss, fake: Scores) -> Tensor:
 
 
 def r1_penalty(scores: Scores, pictures: Tensor) -> Tensor:
-    """Squared norm of a discriminator's gradient at real pictures, averaged over them (R1: Mescheder et al. 2018).
+    """Return the squared norm of a discriminator's gradient at real pictures, averaged over them.
 
-    pictures (N, 3, H, W) with `requires_grad`, of which the scores were made; several scores of one picture count by
-    their mean. The paper's gamma / 2 is left to the caller. Errors: RuntimeError where no gradient leads back.
+    (R1: Mescheder et al. 2018.) pictures (N, 3, H, W) with `requires_grad`, the input of the scores; several scores
+    of one picture are averaged. The caller multiplies by the paper's gamma / 2.
+    Errors: RuntimeError when the scores do not depend on the pictures.
     """
 
-    def steepness(score: Tensor) -> Tensor:
-        each = score.float().reshape(score.shape[0], -1).mean(1)
-        (slope,) = torch.autograd.grad(each.sum(), pictures, create_graph=True)
-        return slope.square().flatten(1).sum(1).mean()
+    def penalty(score: Tensor) -> Tensor:
+        per_picture = score.float().reshape(score.shape[0], -1).mean(1)
+        (gradient,) = torch.autograd.grad(per_picture.sum(), pictures, create_graph=True)
+        return gradient.square().flatten(1).sum(1).mean()
 
-    return _mean([steepness(score) for score in scores])
+    return _mean([penalty(score) for score in scores])
 
 
 def feature_matching_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
-    """L1 between what discriminators see in real and in made pictures (pix2pixHD: Wang et al. 2018).
+    """Return the L1 between a discriminator's features of real and of fake pictures (pix2pixHD: Wang et al. 2018).
 
-    For each discriminator its features, layer by layer: summed over layers, averaged over discriminators as all
-    losses here. Those of real pictures carry no gradient. Worth 10 in the paper, which sums over discriminators.
+    For each discriminator its features, layer by layer; summed over layers, averaged over discriminators. Gradients
+    reach the fake features alone. The paper's weight is 10, with a sum over discriminators.
     """
 
-    def apart(of_real: Sequence[Tensor], of_fake: Sequence[Tensor]) -> Tensor:
-        pairs = zip(of_real, of_fake, strict=True)
-        return torch.stack([F.l1_loss(made, seen.detach()) for seen, made in pairs]).sum()
+    def distance(real_layers: Sequence[Tensor], fake_layers: Sequence[Tensor]) -> Tensor:
+        pairs = zip(real_layers, fake_layers, strict=True)
+        return torch.stack([F.l1_loss(fake_layer, real_layer.detach()) for real_layer, fake_layer in pairs]).sum()
 
-    return _mean([apart(one, other) for one, other in zip(real, fake, strict=True)])
+    return _mean([distance(real_layers, fake_layers) for real_layers, fake_layers in zip(real, fake, strict=True)])
 
 
-def pixel_loss(picture: Tensor, wanted: Tensor) -> Tensor:
-    """L1 between a translation and the very picture that it should be (pix2pix: Isola et al. 2017)."""
-    return F.l1_loss(picture, wanted)
+def pixel_loss(picture: Tensor, target: Tensor) -> Tensor:
+    """Return the L1 between a translation and its target (pix2pix: Isola et al. 2017)."""
+    return F.l1_loss(picture, target)
 
 
 def cycle_loss(picture: Tensor, reconstruction: Tensor) -> Tensor:
-    """L1 between a picture and what came back from there and back again (Zhu et al. 2017)."""
+    """Return the L1 between a picture and its translation back from the other domain (Zhu et al. 2017)."""
     return F.l1_loss(reconstruction, picture)
 
 
-def identity_loss(picture: Tensor, unchanged: Tensor) -> Tensor:
-    """L1 between a picture of the target domain and its translation, which should be itself (Taigman et al. 2017)."""
-    return F.l1_loss(unchanged, picture)
+def identity_loss(picture: Tensor, translation: Tensor) -> Tensor:
+    """Return the L1 between a picture of the target domain and its translation (Taigman et al. 2017)."""
+    return F.l1_loss(translation, picture)
 
 
-def content_loss(features: Sequence[Tensor], of_photo: Sequence[Tensor]) -> Tensor:
-    """L1 between the features of a translation and those of its photo, averaged over layers (Chen et al. 2018)."""
-    return _mean([F.l1_loss(one, other.detach()) for one, other in zip(features, of_photo, strict=True)])
+def content_loss(features: Sequence[Tensor], photo_features: Sequence[Tensor]) -> Tensor:
+    """Return the L1 between features of a translation and of its photo, averaged over layers (Chen et al. 2018)."""
+    return _mean([F.l1_loss(one, other.detach()) for one, other in zip(features, photo_features, strict=True)])
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrices of features (N, C, H, W): (N, C, C), the mean over places of the products of two channels, over C.
+    """Return the Gram matrices (N, C, C) of features (N, C, H, W), divided by C H W.
 
-    Which channels go together, and not where: the style of a picture (Gatys et al. 2016; scaled as by Johnson et al.).
+    They say which channels occur together, regardless of the place: the style of a picture (Gatys et al. 2016; scale
+    as by Johnson et al. 2016).
     """
     flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 
-def style_loss(features: Sequence[Tensor], of_drawing: Sequence[Tensor]) -> Tensor:
-    """L1 between Gram matrices, averaged over layers; sizes may differ (AnimeGAN: Chen et al. 2020)."""
-    return _mean([F.l1_loss(gram(one), gram(other).detach()) for one, other in zip(features, of_drawing, strict=True)])
+def style_loss(features: Sequence[Tensor], drawing_features: Sequence[Tensor]) -> Tensor:
+    """Return the L1 between Gram matrices, averaged over layers (AnimeGAN: Chen et al. 2020).
+
+    The pictures of the two sets of features may differ in size.
+    """
+    pairs = zip(features, drawing_features, strict=True)
+    return _mean([F.l1_loss(gram(one), gram(other).detach()) for one, other in pairs])
 
 
-def gatys_style_loss(features: Sequence[Tensor], of_drawing: Sequence[Tensor]) -> Tensor:
-    """Squares between Gram matrices, summed and divided by (2 C H W)^2, averaged over layers (Gatys et al. 2016).
+def gatys_style_loss(features: Sequence[Tensor], drawing_features: Sequence[Tensor]) -> Tensor:
+    """Return the squared distance of Gram matrices, divided by (2 C H W)^2, averaged over layers (Gatys et al. 2016).
 
-    Sizes may differ. Squares make far styles dear and near ones cheap; `style_loss` is even.
+    The pictures may differ in size. The gradient grows with the distance of the styles; that of `style_loss` does not.
     """
 
-    def apart(one: Tensor, other: Tensor) -> Tensor:
+    def distance(one: Tensor, other: Tensor) -> Tensor:
         return (gram(one) - gram(other).detach()).square().sum((1, 2)).mean() / 4
 
-    return _mean([apart(one, other) for one, other in zip(features, of_drawing, strict=True)])
+    return _mean([distance(one, other) for one, other in zip(features, drawing_features, strict=True)])
 
 
-def grayscale_style_loss(network: Callable[[Tensor], Sequence[Tensor]], drawn: Tensor, drawing: Tensor) -> Tensor:
-    """`style_loss` between a translation and drawings without their colours (AnimeGAN: Chen et al. 2020).
+def grayscale_style_loss(network: Callable[[Tensor], Sequence[Tensor]], translation: Tensor, drawing: Tensor) -> Tensor:
+    """Return `style_loss` between a translation and drawings in grayscale (AnimeGAN: Chen et al. 2020).
 
-    `network` takes (N, 3, H, W) in [-1, 1] to features, as `Vgg19` does. Strokes and shading are learned so, and the
-    colours are left to `colour_loss`.
+    `network` maps (N, 3, H, W) in [-1, 1] to features, as `Vgg19` does. It teaches strokes and shading; `colour_loss`
+    is for the colours.
     """
     from kornia.color import rgb_to_grayscale  # slow to load, and networks are built with this module
 
     with torch.no_grad():
-        manner = network(rgb_to_grayscale(drawing).expand_as(drawing))
-    return style_loss(network(drawn), manner)
+        style = network(rgb_to_grayscale(drawing).expand_as(drawing))
+    return style_loss(network(translation), style)
 
 
-def colour_loss(photo: Tensor, drawn: Tensor) -> Tensor:
-    """L1 on luma and Huber (delta 1) on both chromas, in YUV of pictures in [0, 1] (AnimeGAN: Chen et al. 2020).
+def colour_loss(photo: Tensor, translation: Tensor) -> Tensor:
+    """Return L1 on luma plus Huber (delta 1) on both chromas, in YUV of pictures in [0, 1].
 
-    Both (N, 3, H, W) in [-1, 1]: a translation keeps the colours of its photo.
+    (AnimeGAN: Chen et al. 2020.) Both (N, 3, H, W) in [-1, 1]. It keeps the colours of the photo.
     """
     from kornia.color import rgb_to_yuv
 
-    wanted, got = (rgb_to_yuv((pictures + 1) / 2) for pictures in (photo, drawn))
-    chroma = sum(F.huber_loss(got[:, i], wanted[:, i]) for i in (1, 2))
-    return F.l1_loss(got[:, 0], wanted[:, 0]) + chroma
+    target, yuv = (rgb_to_yuv((pictures + 1) / 2) for pictures in (photo, translation))
+    chroma = sum(F.huber_loss(yuv[:, i], target[:, i]) for i in (1, 2))
+    return F.l1_loss(yuv[:, 0], target[:, 0]) + chroma
 
 
 def total_variation_loss(pictures: Tensor) -> Tensor:
-    """Mean square of the steps from pixel to pixel, down and across added (Mahendran & Vedaldi 2015).
+    """Return the mean squared difference of neighbouring pixels, vertical plus horizontal (Mahendran & Vedaldi 2015).
 
     AnimeGAN's second version smooths its translations with it.
     """
@@ -181,10 +191,10 @@ def total_variation_loss(pictures: Tensor) -> Tensor:
 
 
 def patch_nce_loss(query: Tensor, key: Tensor, temperature: float = 0.07) -> Tensor:
-    """Contrastive loss between patches of a picture and of its translation (PatchNCE: Park et al. 2020).
+    """Return the contrastive loss between patches of pictures and of their translations (PatchNCE: Park et al. 2020).
 
-    query, key (N, S, D), normalised: S patches of each of N pictures. A query should resemble the key of its own
-    place, and none of the other places of the same picture. The keys carry no gradient.
+    query, key (N, S, D), normalised: S patches of each of N pictures. The key of a query's own place is the positive,
+    those of the other places of the same picture are the negatives. Gradients reach the queries alone.
     """
     logits = torch.einsum("nsd,ntd->nst", query, key.detach()) / temperature
     target = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape[0], -1)

@@ -1,4 +1,4 @@
-"""Networks that recipes share: discriminators, layers, EMA, generators by name."""
+"""Networks that recipes share: discriminators, StyleGAN layers, EMA, generators by name."""
 
 from __future__ import annotations
 

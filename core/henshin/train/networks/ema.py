@@ -1,4 +1,4 @@
-"""An exponential moving average of a network's weights: calmer than the last step of a game that never settles."""
+"""Exponential moving average of a network's weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import nn
 
 
 class EMA(nn.Module):
-    """EMA of the weights of `network`, updated after every step.
+    """Exponential moving average of the weights of `network`; it is called like the network itself.
 
-    The decay warms up as min(decay, (1 + step) / (10 + step)), so that the first, random weights are soon forgotten.
-    Call it like the network itself. Buffers are copied, or with `own_buffers` left to whoever feeds the averaged
-    network in training mode: statistics of batch norm that were taken of other weights do not fit these.
+    The decay warms up as min(decay, (1 + step) / (10 + step)), so that the random initial weights lose their
+    influence. Buffers are copied. With `own_buffers` they are not: batch norm's statistics of the live weights do not
+    fit the averaged ones, and the recipe computes them by running the averaged network in training mode.
     """
 
     step: torch.Tensor
@@ -27,18 +27,18 @@ class EMA(nn.Module):
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Move the average towards the weights of `network`."""
+        """Move the average towards the weights of `network`; called after every step."""
         step = int(self.step)
         decay = min(self.decay, (1 + step) / (10 + step))
-        ours = [parameter.detach() for parameter in self.network.parameters()]
-        theirs = [parameter.detach() for parameter in network.parameters()]
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        averaged = [parameter.detach() for parameter in self.network.parameters()]
+        current = [parameter.detach() for parameter in network.parameters()]
+        torch._foreach_lerp_(averaged, current, 1 - decay)
         if not self.own_buffers:
-            for mine, other in zip(self.network.buffers(), network.buffers(), strict=True):
-                mine.copy_(other)
+            for buffer, source in zip(self.network.buffers(), network.buffers(), strict=True):
+                buffer.copy_(source)
         self.step += 1
 
     def forward(self, pictures: torch.Tensor, *more: Any) -> torch.Tensor:
-        """What the network makes of (N, 3, H, W), and of what else it takes, by the averaged weights."""
+        """Return the output of the averaged network for (N, 3, H, W) and its further inputs."""
         result: torch.Tensor = self.network(pictures, *more)
         return result

@@ -1,7 +1,7 @@
-"""Layers whose weights all learn at one pace, and those modulated by a style (Karras et al. 2018, 2019, 2020).
+"""Layers of StyleGAN and StyleGAN2 (Karras et al. 2018, 2019, 2020).
 
-Weights are drawn from N(0, 1) and scaled by 1 / sqrt(fan in) whenever they are used, so that an optimiser that
-normalises its steps moves every layer by the same share: the "equalised learning rate".
+Their weights have an equalised learning rate: they are initialised from N(0, 1) and multiplied by 1 / sqrt(fan in)
+at every call, so that an optimiser that normalises its steps (Adam) changes every layer by the same share.
 """
 
 from __future__ import annotations
@@ -18,27 +18,30 @@ from torch.nn import functional as F
 SLOPE = 0.2
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
-"""The low-pass filter before and after every change of size, in each direction."""
+"""Low-pass filter of every change of size, in each direction."""
 
 
 def scaled_leaky_relu(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2, times sqrt(2), which keeps the variance of a normal input about as it was."""
+    """Return leaky ReLU of slope 0.2 times sqrt(2), which about keeps the variance of a normal input."""
     return F.leaky_relu(x, SLOPE) * math.sqrt(2)
 
 
 def no_autocast(x: Tensor) -> AbstractContextManager[object]:
-    """A `with` block in which autocast leaves fp32 alone; nothing where there is none, so that graphs trace plainly."""
+    """Return a context without autocast; a null context where autocast is off, so that traced graphs stay plain."""
     device = x.device.type
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def pixel_norm(z: Tensor) -> Tensor:
-    """(N, D) -> (N, D) of mean square 1."""
+    """Scale each row of (N, D) to a mean square of 1."""
     return z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
 class EqualLinear(nn.Module):
-    """A linear layer; with `active` a leaky ReLU follows. `rate` multiplies its learning rate, `bias` is its start."""
+    """A linear layer, with `active` followed by a leaky ReLU.
+
+    `rate` multiplies its learning rate; `bias` is the initial bias.
+    """
 
     def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0, active: bool = False) -> None:
         super().__init__()
@@ -54,7 +57,7 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv(nn.Module):
-    """A convolution; with `active` a leaky ReLU follows."""
+    """A convolution, with `active` followed by a leaky ReLU."""
 
     def __init__(
         self,
@@ -79,10 +82,10 @@ class EqualConv(nn.Module):
 
 
 class Blur(nn.Module):
-    """The filter [1, 3, 3, 1] in both directions, each channel for itself, summing to `gain`.
+    """The filter [1, 3, 3, 1] in both directions on each channel, with a sum of `gain`.
 
-    `before` and `after` are the zeros put around: an H of h becomes h + before + after - 3, or with `stride` 2 half
-    of it.
+    `before` and `after` are the zeros of padding on the two sides: a height h becomes h + before + after - 3, and
+    half of that with `stride` 2.
     """
 
     kernel: Tensor
@@ -93,7 +96,7 @@ class Blur(nn.Module):
         self.register_buffer("kernel", blur_kernel(gain), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, ...) of the same type."""
+        """(N, C, H, W) -> (N, C, ...) of the same dtype."""
         before, after = self.pad
         channels = x.shape[1]
         kernel = self.kernel.to(x.dtype).expand(channels, 1, -1, -1)
@@ -103,7 +106,7 @@ class Blur(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Twice the size: zeros between the pixels, then the filter [1, 3, 3, 1], summing to 4."""
+    """Upsampling by 2: zeros between the pixels, then the filter [1, 3, 3, 1] with a sum of 4."""
 
     kernel: Tensor
 
@@ -119,19 +122,20 @@ class Upsample(nn.Module):
 
 
 def blur_kernel(gain: float) -> Tensor:
-    """The filter as (1, 1, 4, 4), summing to `gain`."""
+    """Return the filter [1, 3, 3, 1] in two dimensions, (1, 1, 4, 4), with a sum of `gain`."""
     line = torch.tensor(TAPS)
     square = line[:, None] * line
     return (square * (gain / square.sum()))[None, None]
 
 
 class ModulatedConv(nn.Module):
-    """A convolution whose input channels are scaled by a style, and whose outputs have unit variance again.
+    """A convolution whose input channels are scaled by a style, with outputs normalised to unit variance.
 
-    By the paper each sample has weights of its own: w[o, i] * s[i], divided by their norm over i. Here the
-    activations are scaled before and after one convolution with shared weights, which is the same, as a scale of an
-    input channel passes through a convolution: no groups, any batch, and plain ONNX. `up` doubles the size by a
-    transposed convolution and a blur; without `demodulate` (to RGB) the outputs keep their scale.
+    In the paper each sample has its own weights: w[o, i] * s[i], divided by their norm over i. Here the activations
+    are scaled before and after one convolution with shared weights. That is the same, as a convolution is linear in
+    each input channel, and it needs no groups, takes any batch size and exports to plain ONNX.
+    `up` doubles the size by a transposed convolution and a blur; without `demodulate` (to RGB) the outputs are not
+    normalised.
     """
 
     def __init__(
@@ -155,24 +159,24 @@ class ModulatedConv(nn.Module):
             y = self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
         if not self.demodulate:
             return y
-        return y * self.norms(style).to(y.dtype)[:, :, None, None]
+        return y * self.demodulation(style).to(y.dtype)[:, :, None, None]
 
-    def norms(self, style: Tensor) -> Tensor:
-        """One over the norm of each output's weights under a style: (N, inputs) -> (N, outputs), in fp32."""
+    def demodulation(self, style: Tensor) -> Tensor:
+        """Return the factors (N, outputs) that normalise the outputs under styles (N, inputs), fp32."""
         with no_autocast(style):
             energy = (self.weight * self.scale).square().sum((2, 3))
             return (F.linear(style.float().square(), energy) + 1e-8).rsqrt()
 
 
 Noise = Literal["random", "fixed", "none"] | Sequence[Tensor]
-"""What the layers of a synthesis add: new noise, each its own, nothing, or one tensor for each."""
+"""Noise of the layers of a synthesis: new noise, each layer's stored noise, none, or a tensor for each layer."""
 
 
 class NoiseInjection(nn.Module):
-    """One noise value a pixel, the same for all channels, times a learned strength that starts at 0.
+    """Noise injection: one value for each pixel, the same in all channels, times a learned strength that starts at 0.
 
-    The strength is one number, or with `channels` one for each of them, as in the first StyleGAN.
-    `noise` is the fixed one, with which a picture is always the same.
+    The strength is one number, or with `channels` one number for each channel, as in the first StyleGAN.
+    `noise` is the stored noise of "fixed".
     """
 
     noise: Tensor
@@ -187,14 +191,14 @@ class NoiseInjection(nn.Module):
         if isinstance(noise, str):
             if noise == "none":
                 return x
-            drawn = self.noise if noise == "fixed" else torch.randn_like(x[:, :1])
+            values = self.noise if noise == "fixed" else torch.randn_like(x[:, :1])
         else:
-            drawn = noise  # type: ignore[assignment]
-        return x + (self.strength * drawn).to(x.dtype)
+            values = noise  # type: ignore[assignment]
+        return x + (self.strength * values).to(x.dtype)
 
 
 class StyledConv(nn.Module):
-    """A layer of StyleGAN2: modulated convolution, noise, bias, leaky ReLU."""
+    """A layer of StyleGAN2: modulated convolution, noise, bias and leaky ReLU."""
 
     def __init__(self, inputs: int, outputs: int, side: int, latent: int, up: bool = False) -> None:
         super().__init__()
@@ -204,18 +208,21 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | Noise) -> Tensor:
         """(N, inputs, ...) and w (N, D) -> (N, outputs, side, side)."""
-        return biased(self.add(self.conv(x, w), noise), self.bias)
+        return bias_leaky_relu(self.add(self.conv(x, w), noise), self.bias)
 
 
 class AdaIN(nn.Module):
-    """A layer of the first StyleGAN: convolution (none on the constant), noise, bias, leaky ReLU, AdaIN.
+    """A layer of the first StyleGAN: convolution, noise, bias, leaky ReLU and AdaIN.
 
-    AdaIN (Huang and Belongie 2017) gives every channel of every picture the deviation and the mean that w says.
+    AdaIN (Huang & Belongie 2017) sets the mean and the standard deviation of every channel of every picture, by w.
+    The layer of the learned constant is `without_conv`.
     """
 
-    def __init__(self, inputs: int, outputs: int, side: int, latent: int, up: bool = False, bare: bool = False) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, side: int, latent: int, up: bool = False, without_conv: bool = False
+    ) -> None:
         super().__init__()
-        self.conv = None if bare else EqualConv(inputs, outputs, 3, padding=1, bias=False)
+        self.conv = None if without_conv else EqualConv(inputs, outputs, 3, padding=1, bias=False)
         self.blur = Blur(1, 1, gain=4.0) if up else None
         self.add = NoiseInjection(side, outputs)
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -228,17 +235,17 @@ class AdaIN(nn.Module):
             x = self.blur(F.conv_transpose2d(x, (self.conv.weight * self.conv.scale).transpose(0, 1), stride=2))
         elif self.conv is not None:
             x = self.conv(x)
-        x = biased(self.add(x, noise), self.bias)
+        x = bias_leaky_relu(self.add(x, noise), self.bias)
         scale, shift = style.float()[:, :, None, None].chunk(2, 1)
         with no_autocast(x):
             x32 = x.float()
-            apart = x32 - x32.mean((2, 3), keepdim=True)
-            unit = apart * (apart.square().mean((2, 3), keepdim=True) + 1e-8).rsqrt()
-            return (unit * (scale + 1) + shift).to(x.dtype)
+            centred = x32 - x32.mean((2, 3), keepdim=True)
+            normalised = centred * (centred.square().mean((2, 3), keepdim=True) + 1e-8).rsqrt()
+            return (normalised * (scale + 1) + shift).to(x.dtype)
 
 
-def biased(x: Tensor, bias: Tensor) -> Tensor:
-    """The leaky ReLU of x (N, C, H, W) plus a bias (C,)."""
+def bias_leaky_relu(x: Tensor, bias: Tensor) -> Tensor:
+    """Return the scaled leaky ReLU of x (N, C, H, W) plus a bias (C,)."""
     return scaled_leaky_relu(x + bias.to(x.dtype)[:, None, None])
 
 

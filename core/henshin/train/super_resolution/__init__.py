@@ -1,1 +1,1 @@
-"""Super-resolution: patches to train on, and validation."""
+"""Training data and validation of super-resolution."""

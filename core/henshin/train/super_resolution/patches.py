@@ -1,7 +1,7 @@
-"""Pieces of pictures for super-resolution: large ones as they are, and small twins of them, cut at the same place.
+"""Training patches of super-resolution: pairs of a large patch and its low-resolution version.
 
-The small pictures are made of whole ones by Pillow's bicubic filter, once, and kept beside them in the cache: so a
-piece is what a cut of the small picture is, also at its border, and the filter is the one that figures are told with.
+The low-resolution pictures are made from whole pictures by Pillow's bicubic filter, once, and cached. So a patch equals
+the crop of the reduced picture, also at its border, and the filter is the one of published benchmarks.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from henshin.api.recipe import Run
 from henshin.api.training_data import Degradation, PatchData
 from henshin.errors import HenshinError
 from henshin.train.data import to_float
-from henshin.train.data.cache import DecodedImages, decoded
-from henshin.train.data.duplicates import same
-from henshin.train.data.folders import checked
-from henshin.train.data.splits import split, tell
+from henshin.train.data.cache import DecodedImages, load_decoded
+from henshin.train.data.duplicates import find_duplicates
+from henshin.train.data.folders import require_pictures
+from henshin.train.data.splits import report_files, split
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
-    """What one piece suffers: sigma of blur in small pixels, of noise in grey levels, JPEG quality; 0 is none of it."""
+class PatchDegradation:
+    """Degradation of one patch: sigma of blur in small pixels and of noise in grey levels, JPEG quality; 0 is none."""
 
     blur: float
     noise: float
@@ -39,142 +39,112 @@ class Damage:
     seed: int
 
 
-Place = tuple[np.ndarray, np.ndarray, tuple[float, float], Damage | None]
-"""Where a piece is cut and what it suffers: its large and small picture, from top and from left in [0, 1), damage."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchSource:
+    """A patch to crop: large and small picture (3, h, w), position from top and left in [0, 1), degradation."""
+
+    large: np.ndarray
+    small: np.ndarray
+    position: tuple[float, float]
+    degradation: PatchDegradation | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pyramid:
-    """The pictures of one folder at full size, and reduced by each scale; row i of all is the same picture."""
+    """The pictures of one folder at full size and reduced by each scale; row i of all is the same picture."""
 
     large: DecodedImages
     small: dict[int, DecodedImages]
     training: np.ndarray
-    held: np.ndarray
+    held_out: np.ndarray
 
-    def fitting(self, scale: int, patch: int) -> np.ndarray:
-        """Rows to train on that have room for a piece of this scale."""
-        room: np.ndarray = self.small[scale].shapes[self.training].min(axis=1, initial=1 << 30)
-        return self.training[room >= patch]
+    def large_enough(self, scale: int, patch: int) -> np.ndarray:
+        """Return the training rows whose pictures hold a patch of this scale."""
+        side: np.ndarray = self.small[scale].shapes[self.training].min(axis=1, initial=1 << 30)
+        return self.training[side >= patch]
 
     def pair(self, row: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
-        """A picture and its small twin, views (3, h, w) uint8; the large one is cut to a multiple of the scale."""
+        """Return views of the large and the small picture, (3, h * scale, w * scale) and (3, h, w) uint8."""
         small = _picture(self.small[scale], row)
         height, width = small.shape[1] * scale, small.shape[2] * scale
         return _picture(self.large, row)[:, :height, :width], small
 
 
-def _picture(found: DecodedImages, row: int) -> np.ndarray:
-    start, (height, width) = found.starts[row], found.shapes[row]
-    return found.pixels[start : start + 3 * height * width].reshape(3, height, width)
-
-
 class Patches:
-    """Pictures to cut pieces from, at one of `scales` for each batch. `held` are never drawn."""
+    """Folders of pictures from which batches of patches are drawn, each batch at one of `scales`."""
 
     def __init__(
         self, folders: Sequence[Pyramid], data: PatchData, scales: Sequence[int], device: torch.device
     ) -> None:
         self.folders, self.data, self.scales, self.device = folders, data, tuple(scales), device
-        self._rows = {scale: [one.fitting(scale, data.patch) for one in folders] for scale in self.scales}
-        self._odds = {scale: _odds(rows, data.shares) for scale, rows in self._rows.items()}
+        self._rows = {scale: [folder.large_enough(scale, data.patch) for folder in folders] for scale in self.scales}
+        self._probabilities = {scale: _probabilities(rows, data.shares) for scale, rows in self._rows.items()}
         self._threads: ThreadPoolExecutor | None = None
 
     def __len__(self) -> int:
-        return sum(len(one.training) for one in self.folders)
+        return sum(len(folder.training) for folder in self.folders)
 
     @property
-    def fitting(self) -> dict[int, int]:
-        """How many pictures there are to draw from at each scale."""
+    def counts(self) -> dict[int, int]:
+        """Number of training pictures that hold a patch, for each scale."""
         return {scale: sum(map(len, rows)) for scale, rows in self._rows.items()}
 
     @property
-    def held(self) -> list[tuple[Pyramid, int]]:
-        """The held-out pictures: of each folder the first, then the second of each, and so on."""
-        ranked = [(place, of, int(row)) for of, one in enumerate(self.folders) for place, row in enumerate(one.held)]
-        return [(self.folders[of], row) for _, of, row in sorted(ranked)]
+    def held_out(self) -> list[tuple[Pyramid, int]]:
+        """Held-out pictures, as folder and row: the first of each folder, then the second of each, and so on."""
+        ranked = [
+            (rank, index, int(row))
+            for index, folder in enumerate(self.folders)
+            for rank, row in enumerate(folder.held_out)
+        ]
+        return [(self.folders[index], row) for _, index, row in sorted(ranked)]
 
     def draw(
         self, count: int, rng: np.random.Generator, degradation: Degradation | None = None
     ) -> tuple[Tensor, Tensor, int]:
-        """Pieces at random: small (count, 3, p, p), large (count, 3, p * scale, p * scale) in [-1, 1], and the scale.
+        """Draw patches: small (count, 3, p, p), large (count, 3, p * scale, p * scale) in [-1, 1], and their scale.
 
-        All that is left to chance comes from `rng`, so that a checkpoint that holds its state holds all there is.
+        All random numbers come from `rng`, whose state is in every checkpoint.
         """
         scale = self.scales[int(rng.integers(len(self.scales)))]
-        folders = rng.choice(len(self.folders), count, p=self._odds[scale])
-        chances = rng.random((count, 3))
-        lies = np.stack([rng.integers(2, size=count) * self.data.flip, rng.integers(4, size=count) * self.data.turn], 1)
-        damaged = damages(degradation, count, rng) if degradation else [None] * count
-        places: list[Place] = []
-        for of, (which, top, left), damage in zip(folders, chances, damaged, strict=True):
-            rows = self._rows[scale][of]
-            places.append((*self.folders[of].pair(int(rows[int(which * len(rows))]), scale), (top, left), damage))
-        cuts = self._cuts(places, scale)
-        turned = [[_turned(piece, *lie) for piece in one] for one, lie in zip(cuts, lies.tolist(), strict=True)]
-        smalls, larges = (torch.from_numpy(np.stack(pieces)) for pieces in zip(*turned, strict=True))
+        folders = rng.choice(len(self.folders), count, p=self._probabilities[scale])
+        positions = rng.random((count, 3))
+        flips = rng.integers(2, size=count) * self.data.flip
+        quarters = rng.integers(4, size=count) * self.data.turn
+        degradations = draw_degradations(degradation, count, rng) if degradation else [None] * count
+        sources = []
+        for index, (which, top, left), one in zip(folders, positions, degradations, strict=True):
+            rows = self._rows[scale][index]
+            large, small = self.folders[index].pair(int(rows[int(which * len(rows))]), scale)
+            sources.append(PatchSource(large, small, (top, left), one))
+        oriented = [
+            [_orient(patch, int(flip), int(turns)) for patch in pair]
+            for pair, flip, turns in zip(self._crop_all(sources, scale), flips, quarters, strict=True)
+        ]
+        smalls, larges = (torch.from_numpy(np.stack(patches)) for patches in zip(*oriented, strict=True))
         return to_float(smalls.to(self.device)), to_float(larges.to(self.device)), scale
 
-    def _cuts(self, places: list[Place], scale: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """Cut the pieces; those that are spoilt in threads, which changes nothing, for their chances are drawn."""
+    def _crop_all(self, sources: list[PatchSource], scale: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        """Crop the patches; degraded ones in threads, which draw no random numbers."""
 
-        def one(place: Place) -> tuple[np.ndarray, np.ndarray]:
-            return cut(*place, scale, self.data.patch)
+        def crop(source: PatchSource) -> tuple[np.ndarray, np.ndarray]:
+            return crop_pair(source, scale, self.data.patch)
 
-        if all(damage is None for *_, damage in places):
-            return map(one, places)
+        if all(source.degradation is None for source in sources):
+            return map(crop, sources)
         self._threads = self._threads or ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-        return self._threads.map(one, places)
-
-
-def _turned(piece: np.ndarray, mirrored: int, quarters: int) -> np.ndarray:
-    """One of the eight ways in which a square (3, H, H) can lie."""
-    return np.rot90(piece[:, :, ::-1] if mirrored else piece, quarters, (1, 2))
-
-
-def _odds(rows: Sequence[np.ndarray], shares: Sequence[float] | None) -> np.ndarray:
-    """How likely each folder is, (F,), of which some have no picture."""
-    counts = np.array([len(one) for one in rows], np.float64)
-    odds = counts if shares is None or len(rows) == 1 else np.array(shares) * (counts > 0)
-    return np.asarray(odds / max(odds.sum(), 1e-12))
-
-
-def cut(
-    large: np.ndarray, small: np.ndarray, place: tuple[float, float], damage: Damage | None, scale: int, patch: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut pieces, small (3, p, p) and large (3, p * scale, p * scale), at one place of a pair of pictures (3, h, w).
-
-    `place` is in [0, 1) from top and from left. A blurred piece is made of the large picture anew, with a margin, so
-    that its border is blurred like its middle.
-    """
-    top, left = (int(at * (room - patch + 1)) for at, room in zip(place, small.shape[1:], strict=True))
-    wanted = _part(large, top * scale, left * scale, patch * scale)
-    if damage is None:
-        return _part(small, top, left, patch), wanted
-    if damage.blur:
-        around = margin(damage)
-        high, wide = max(0, top - around), max(0, left - around)
-        part = large[:, high * scale : (top + patch + around) * scale, wide * scale : (left + patch + around) * scale]
-        soft = blurred(np.ascontiguousarray(part.transpose(1, 2, 0)), scale, damage.blur).transpose(2, 0, 1)
-        piece = _part(soft, top - high, left - wide, patch)
-    else:
-        piece = _part(small, top, left, patch)
-    return spoilt(np.ascontiguousarray(piece.transpose(1, 2, 0)), damage).transpose(2, 0, 1), wanted
-
-
-def _part(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
-    return picture[:, top : top + side, left : left + side]
+        return self._threads.map(crop, sources)
 
 
 def open_patches(run: Run, data: PatchData, scales: Sequence[int]) -> Patches:
-    """Open the pictures of patch data, and tell what was skipped, is too small or is there twice.
+    """Open the pictures of patch data, and report skipped files, small pictures and duplicates.
 
-    Errors: HenshinError when none is left to train on, at one of the scales; MissingError when the cache of decoded
+    Errors: HenshinError when none is left to train on at one of the scales; MissingError when the cache of decoded
     pictures cannot be written.
     """
-    pyramids = [_pyramid(run, folder, data, scales) for folder in run.folders(data.pictures)]
+    pyramids = [_open_pyramid(run, folder, data, scales) for folder in run.folders(data.pictures)]
     patches = Patches(pyramids, data, scales, run.device)
-    for scale, count in patches.fitting.items():
+    for scale, count in patches.counts.items():
         side, without = data.patch * scale, len(patches) - count
         if not count:
             raise HenshinError(
@@ -183,58 +153,102 @@ def open_patches(run: Run, data: PatchData, scales: Sequence[int]) -> Patches:
             )
         if without:
             run.say(f"pictures: {without} of {len(patches)} are smaller than {side} px, and left out at x{scale}")
-    run.say(f"{len(patches)} pictures, {len(patches.held)} held out, pieces of {data.patch} px")
+    run.say(f"{len(patches)} pictures, {len(patches.held_out)} held out, pieces of {data.patch} px")
     return patches
 
 
-def _pyramid(run: Run, folder: Path, data: PatchData, scales: Sequence[int]) -> Pyramid:
+def _open_pyramid(run: Run, folder: Path, data: PatchData, scales: Sequence[int]) -> Pyramid:
     name = f"pictures ({folder})"
     try:
-        files = checked([folder], data.hold_out)
+        files = require_pictures([folder], data.hold_out)
     except HenshinError as error:
         raise HenshinError(f"data.pictures: {error}") from error
-    large = decoded(files, 1, "whole", run.say, name)
+    large = load_decoded(files, 1, "whole", run.say, name)
     skipped = [f"{file}: {reason}" for file, reason in large.skipped]
-    tell(run.say, run.folder / "skipped.txt", name, "skipped", skipped)
+    report_files(run.say, run.folder / "skipped.txt", name, "skipped", skipped)
     if not large.files:
         raise HenshinError(f"data.{name}: none of the {len(files)} can be read, the first {skipped[0]}")
-    small = {scale: decoded(files, scale, "whole", run.say, f"{name}, reduced {scale} times") for scale in scales}
-    if any(one.files != large.files for one in small.values()):
+    small = {scale: load_decoded(files, scale, "whole", run.say, f"{name}, reduced {scale} times") for scale in scales}
+    if any(images.files != large.files for images in small.values()):
         raise HenshinError(f"data.{name}: they change while they are read; try again")
-    twice = same(large.thumbs) if data.duplicates != "ignore" else np.zeros((0, 2), np.int64)
-    chosen = split(run, files, large, np.zeros(len(large.files), bool), twice, data, name)
-    return Pyramid(large, small, chosen.training, chosen.held)
+    duplicates = find_duplicates(large.thumbs) if data.duplicates != "ignore" else np.zeros((0, 2), np.int64)
+    rows = split(run, files, large, np.zeros(len(large.files), bool), duplicates, data, name)
+    return Pyramid(large, small, rows.training, rows.held_out)
 
 
-def damages(options: Degradation, count: int, rng: np.random.Generator) -> list[Damage]:
-    """Draw what `count` pieces suffer; all that is left to chance comes from `rng` here and now."""
-    hit = rng.random((count, 3)) < (options.blur_probability, options.noise_probability, options.jpeg_probability)
-    blur = rng.uniform(*options.blur, count) * hit[:, 0]
-    noise = rng.uniform(*options.noise, count) * hit[:, 1]
-    quality = rng.integers(*options.jpeg, count, endpoint=True) * hit[:, 2]
+def _picture(decoded: DecodedImages, row: int) -> np.ndarray:
+    start, (height, width) = decoded.starts[row], decoded.shapes[row]
+    return decoded.pixels[start : start + 3 * height * width].reshape(3, height, width)
+
+
+def _probabilities(rows: Sequence[np.ndarray], shares: Sequence[float] | None) -> np.ndarray:
+    """Return the probability (F,) of each folder; 0 for one without pictures."""
+    counts = np.array([len(one) for one in rows], np.float64)
+    weights = counts if shares is None or len(rows) == 1 else np.array(shares) * (counts > 0)
+    return np.asarray(weights / max(weights.sum(), 1e-12))
+
+
+def _orient(patch: np.ndarray, mirrored: int, quarters: int) -> np.ndarray:
+    """Mirror and rotate a square (3, H, H)."""
+    return np.rot90(patch[:, :, ::-1] if mirrored else patch, quarters, (1, 2))
+
+
+def crop_pair(source: PatchSource, scale: int, patch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Crop a pair of patches at one place: small (3, p, p), degraded, and large (3, p * scale, p * scale).
+
+    A blurred patch is made from the large picture with a margin, so that its border is blurred like its middle.
+    """
+    large, small, degradation = source.large, source.small, source.degradation
+    top, left = (int(at * (room - patch + 1)) for at, room in zip(source.position, small.shape[1:], strict=True))
+    target = _crop(large, top * scale, left * scale, patch * scale)
+    if degradation is None:
+        return _crop(small, top, left, patch), target
+    if degradation.blur:
+        margin = blur_margin(degradation)
+        outer_top, outer_left = max(0, top - margin), max(0, left - margin)
+        bottom, right = top + patch + margin, left + patch + margin
+        outer = large[:, outer_top * scale : bottom * scale, outer_left * scale : right * scale]
+        blurred = blur_and_downscale(np.ascontiguousarray(outer.transpose(1, 2, 0)), scale, degradation.blur)
+        result = _crop(blurred.transpose(2, 0, 1), top - outer_top, left - outer_left, patch)
+    else:
+        result = _crop(small, top, left, patch)
+    return degrade(np.ascontiguousarray(result.transpose(1, 2, 0)), degradation).transpose(2, 0, 1), target
+
+
+def _crop(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
+    return picture[:, top : top + side, left : left + side]
+
+
+def draw_degradations(options: Degradation, count: int, rng: np.random.Generator) -> list[PatchDegradation]:
+    """Draw the degradations of `count` patches; all random numbers come from `rng`."""
+    applied = rng.random((count, 3)) < (options.blur_probability, options.noise_probability, options.jpeg_probability)
+    blur = rng.uniform(*options.blur, count) * applied[:, 0]
+    noise = rng.uniform(*options.noise, count) * applied[:, 1]
+    quality = rng.integers(*options.jpeg, count, endpoint=True) * applied[:, 2]
     seeds = rng.integers(2**63, size=count)
-    return [Damage(*values) for values in zip(*(a.tolist() for a in (blur, noise, quality, seeds)), strict=True)]
+    values = zip(*(array.tolist() for array in (blur, noise, quality, seeds)), strict=True)
+    return [PatchDegradation(*one) for one in values]
 
 
-def margin(damage: Damage) -> int:
-    """How many small pixels around a piece its blur looks at, with two more for the filter that reduces it."""
-    return math.ceil(3 * damage.blur) + 2 if damage.blur else 0
+def blur_margin(degradation: PatchDegradation) -> int:
+    """Return the small pixels around a patch that its blur reads, and two more for the bicubic filter."""
+    return math.ceil(3 * degradation.blur) + 2 if degradation.blur else 0
 
 
-def blurred(large: np.ndarray, scale: int, sigma: float) -> np.ndarray:
+def blur_and_downscale(large: np.ndarray, scale: int, sigma: float) -> np.ndarray:
     """Blur a picture (H * scale, W * scale, 3) uint8 by `sigma` small pixels, and reduce it to (H, W, 3)."""
     height, width = large.shape[0] // scale, large.shape[1] // scale
     image = Image.fromarray(large).filter(ImageFilter.GaussianBlur(sigma * scale))
     return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def spoilt(small: np.ndarray, damage: Damage) -> np.ndarray:
-    """Put noise on a piece (H, W, 3) uint8, and keep it as JPEG; the same damage always gives the same."""
-    if damage.noise:
-        noise = np.random.default_rng(damage.seed).normal(0, damage.noise, small.shape)
+def degrade(small: np.ndarray, degradation: PatchDegradation) -> np.ndarray:
+    """Add noise to a patch (H, W, 3) uint8, and compress it as JPEG; its seed makes the noise reproducible."""
+    if degradation.noise:
+        noise = np.random.default_rng(degradation.seed).normal(0, degradation.noise, small.shape)
         small = np.clip(np.rint(small + noise), 0, 255).astype(np.uint8)
-    if damage.quality:
-        kept = io.BytesIO()
-        Image.fromarray(small).save(kept, "JPEG", quality=damage.quality)
-        small = np.asarray(Image.open(kept))
+    if degradation.quality:
+        buffer = io.BytesIO()
+        Image.fromarray(small).save(buffer, "JPEG", quality=degradation.quality)
+        small = np.asarray(Image.open(buffer))
     return small

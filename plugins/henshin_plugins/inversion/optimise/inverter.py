@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from henshin.errors import HenshinError, PictureError
-from henshin.train.devices.fabric import fast_at_bf16
+from henshin.train.devices.fabric import has_native_bf16
 from henshin.train.export.exporter import SamplerWrapper
 from henshin.train.losses import Vgg19, feature_energy, perceptual_distance
-from henshin.train.optim import set_learning_rate, up_and_down
+from henshin.train.optim import set_learning_rate, warmup_then_cosine
 from henshin.train.weights import load_trained_network
 from henshin.train.weights.trained_network import TrainedNetwork, hash_of
 from henshin_plugins.inversion.cache import Inverted
@@ -141,7 +141,7 @@ class Inverter:
             rows.learn(step, loss.detach(), styles.detach(), [one.detach() for one in noises])
             if step == c.steps:
                 break
-            set_learning_rate(c.learning_rate * up_and_down(step, c.steps, c.ramp_up, c.ramp_down), steps)
+            set_learning_rate(c.learning_rate * warmup_then_cosine(step, c.steps, c.ramp_up, c.ramp_down), steps)
             steps.zero_grad()
             torch.autograd.backward(loss.sum())
             steps.step()
@@ -282,7 +282,7 @@ class Inverter:
 
     def _in_bf16(self) -> bool:
         precision = self.config.precision
-        return precision == "bf16" or (precision == "auto" and fast_at_bf16(self.device.type == "cuda"))
+        return precision == "bf16" or (precision == "auto" and has_native_bf16(self.device.type == "cuda"))
 
     def _tell(self, how_far: str, found: Sequence[Inverted | PictureError], seconds: float) -> None:
         whole = [one for one in found if isinstance(one, Inverted)]

@@ -99,10 +99,10 @@ def train(config: EncoderRunConfig, run: Run) -> None:
         ema.update(network)
 
         if run.every(c.sheet_every or epoch):
-            shown = pictures.held if len(pictures.held) else pictures.training[:SHOWN]
+            shown = pictures.held_out if len(pictures.held_out) else pictures.training[:SHOWN]
             rows, after = guesses(ema.network, to_float(shown[:LOOKED_AT]))
             run.sheet(f"{run.steps:07d}", rows, names=["photo", *(f"pass {i}" for i in range(1, len(rows)))])
-            if len(pictures.held):
+            if len(pictures.held_out):
                 noted |= {f"held_{number}": value for number, value in enumerate(after)}
                 run.say(f"held out: MSE {after[0]:.3f} of the mean; {', '.join(f'{one:.4f}' for one in after[1:])}")
         run.log(run.steps, **noted)
