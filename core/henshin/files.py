@@ -1,4 +1,4 @@
-"""Files and folders: checks of paths, packaged data, the user's folders, and hashes.
+"""Files and folders: checks of paths, whole writes, packaged data, the user's folders, and hashes.
 
 Up to Python 3.13 ``Path.is_file`` and its like raise PermissionError in a folder that may not be searched. The checks
 here return False instead; ``barred`` gives the reason.
@@ -9,6 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal
@@ -43,6 +46,82 @@ def barred(path: Path | str) -> str | None:
     if is_folder(path) and not os.access(path, os.R_OK | os.X_OK):
         return f"'{path}' cannot be read: {os.strerror(errno.EACCES)}"
     return None
+
+
+PARTS = ".henshin-*.part"
+"""Names of what is not whole yet: hidden, and short, for a file's own name may be as long as a file system allows."""
+
+ABANDONED = 3600.0
+"""Seconds after which a part that nobody has written to is taken for that of a process that was killed."""
+
+
+def part_path(folder: Path, mark: str = "") -> Path:
+    """Return a path in ``folder`` for what is not whole yet; ``mark`` takes the place of a random one in its name."""
+    return folder / PARTS.replace("*", mark or os.urandom(8).hex())
+
+
+@contextmanager
+def write_atomic(path: Path) -> Iterator[Path]:
+    """Yield a path in the folder of ``path``; the file or folder that the block writes there is then put at ``path``.
+
+    ``path`` is whole or not there at any time, and of several writers the last one wins. After an error, or an
+    interrupt, nothing is left behind and what was at ``path`` is untouched. Permissions are those with which the block
+    writes. The folder must exist. Errors: OSError.
+    """
+    part = part_path(path.parent)
+    try:
+        yield part
+        put_in_place(part, path)
+    except BaseException:
+        _remove(part)
+        raise
+
+
+def put_in_place(part: Path, path: Path) -> None:
+    """Rename a file or folder to ``path``, in place of what is there. Errors: OSError."""
+    if is_folder(part):
+        _remove(path)  # a folder takes no other's place by a rename
+    os.replace(part, path)  # noqa: PTH105
+
+
+def sweep(folder: Path, idle: float = ABANDONED) -> None:
+    """Remove the parts that killed writers left in ``folder``: those that were not written to for ``idle`` seconds.
+
+    0 removes all, which is for those who know that nobody else writes there.
+    """
+    now = time.time()
+    for part in folder.glob(PARTS):
+        with suppress(OSError):  # another process sweeps too
+            if not idle or now - _last_write(part) > idle:
+                _remove(part)
+
+
+def _last_write(path: Path) -> float:
+    """Return when a file, or a folder or one of its files, was written to last."""
+    files = list(path.iterdir()) if is_folder(path) else []
+    return max(one.stat().st_mtime for one in (path, *files))
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a whole folder, as far as that can be done."""
+    import shutil
+
+    with suppress(OSError):
+        if is_folder(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would outlive a power cut. Errors: OSError."""
+    if is_folder(path) and os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY if is_folder(path) else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 PACKAGE = Path(__file__).resolve().parent

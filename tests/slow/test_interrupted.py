@@ -23,12 +23,12 @@ sys.path.insert(0, sys.argv.pop(1))
 at = int(sys.argv.pop(1))
 if at:
     from support.killed import killed_at
-    killed_at(at, "henshin.images.writing", "henshin.line_file")
+    killed_at(at, "henshin.files", "henshin.images.io", "henshin.engine.record.jsonl")
 sys.exit(run_pipeline())
 """
 NUMBER = 120
-MOST = 19 * 9
-"""One picture makes about nine such calls."""
+MOST = 19 * 17
+"""One picture makes about seventeen such calls."""
 
 
 def ended(out: str, place: Path, killed: int = 0) -> subprocess.CompletedProcess[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from henshin.errors import PictureError
+from henshin.files import write_atomic
 from henshin.images.formats import FORMATS, WriteOptions, decoder_format
 from henshin.images.picture import Metadata, Picture
 
@@ -89,17 +89,9 @@ def copy_format(metadata: Metadata, options: WriteOptions) -> str | None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a hidden file in the same folder, then renamed over ``path``.
+    """Write a file whole or not at all, as ``henshin.files.write_atomic`` does. The folder must exist.
 
-    The folder must exist. Errors: OSError (a full disk, no permission), with nothing left behind and an older
-    file at ``path`` untouched.
+    Errors: OSError (a full disk, no permission), with nothing left behind and an older file at ``path`` untouched.
     """
-    # A short name of its own: the output's name may already be as long as the file system allows.
-    beside = path.with_name(f".henshin-{secrets.token_hex(8)}.part")
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-        os.replace(beside, path)  # noqa: PTH105
-    except BaseException:  # an interrupt too must leave nothing behind
-        beside.unlink(missing_ok=True)
-        raise
+    with write_atomic(path) as part, part.open("xb") as file:
+        file.write(data)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 from henshin.errors import HenshinError, MissingError
-from henshin.files import exists, hash_file
+from henshin.files import exists, hash_file, sweep, write_atomic
 from henshin.text import near_or_all
 
 if TYPE_CHECKING:
@@ -58,16 +56,9 @@ def fetch(entry: IndexEntry | Weights, target: Path, progress: Progress | None =
         raise MissingError(f"model '{entry.name}' has no address to be had from")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            partial = Path(file.name)
-            try:
-                _receive(entry, file, progress)
-                file.close()
-                partial.chmod(0o644)
-                partial.replace(target)
-            finally:
-                with contextlib.suppress(OSError):
-                    partial.unlink()
+        sweep(target.parent)
+        with write_atomic(target) as part, part.open("xb") as file:
+            _receive(entry, file, progress)
     except MissingError as error:
         raise MissingError(f"{error}; {instead or f'a copy that you have goes to {target}'}") from error.__cause__
     except OSError as error:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from henshin.config.yaml_reader import Node, load_yaml, to_python
 from henshin.errors import HenshinError
-from henshin.files import is_file
+from henshin.files import is_file, write_atomic
 from henshin.models.contract import Contract, validation_message
 from henshin.text import name_problem
 
@@ -117,20 +117,16 @@ def add_to_index(folder: Path, entries: Sequence[IndexEntry]) -> None:
     """
     path = folder / INDEX_NAME
     index = read_index(folder)
-    side = path.with_suffix(".part")
-    side.write_text(path.read_text(encoding="utf-8") if is_file(path) else "models:\n", encoding="utf-8")
-    try:
+    with write_atomic(path) as part:
+        part.write_text(path.read_text(encoding="utf-8") if is_file(path) else "models:\n", encoding="utf-8")
         for entry in entries:
             names = [other.name for other in index.models]
             place = names.index(entry.name) if entry.name in names else len(names)
             models = [*index.models[:place], entry, *index.models[place + 1 :]]
             index = index.model_copy(update={"models": models})
-            side.write_text(_with_entry(side, entry, place), encoding="utf-8")
-            if not _holds(side, index):
+            part.write_text(_with_entry(part, entry, place), encoding="utf-8")
+            if not _holds(part, index):
                 raise HenshinError(f"{path}: '{entry.name}' cannot be entered; each model wants its own '- name:' line")
-        side.replace(path)
-    finally:
-        side.unlink(missing_ok=True)
 
 
 def _with_entry(path: Path, entry: IndexEntry, place: int) -> str:

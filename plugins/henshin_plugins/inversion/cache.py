@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from henshin.files import write_atomic
 from henshin.text import one_line
 
 if TYPE_CHECKING:
@@ -63,19 +63,15 @@ class LatentCache:
         return None
 
     def write(self, key: str, found: Inverted) -> None:
-        """Keep what was found: written to the side and renamed, so that it is whole or not there."""
+        """Keep what was found."""
         path = self._path(key)
-        side = path.with_suffix(f".{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with side.open("wb") as file:
+            with write_atomic(path) as part, part.open("wb") as file:
                 numbers = np.array([found.mse, found.loss, found.steps])
                 np.savez_compressed(file, latent=found.latent, picture=found.picture, numbers=numbers)
-            side.replace(path)
         except OSError as error:
             self.log.warning("inversion: %s cannot be written: %s", path, one_line(error))
-            with suppress(OSError):
-                side.unlink()
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.npz"

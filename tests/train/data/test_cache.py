@@ -18,7 +18,7 @@ pytest.importorskip("torch")
 from support.data import scenes
 
 from henshin.errors import MissingError
-from henshin.files import user_cache
+from henshin.files import PARTS, user_cache
 from henshin.train.data import cache
 from henshin.train.data.cache import INDEX, PIXELS, load_decoded, prune
 from henshin.train.data.folders import list_pictures
@@ -64,7 +64,7 @@ def test_a_set_is_decoded_once_and_again_only_when_it_changed(tmp_path, reads, f
     scenes(tmp_path / "set", 5)
     get(tmp_path)
     assert len(reads) == 21
-    assert not list(folder.glob("*.new"))
+    assert not list(folder.glob(PARTS))
 
 
 def test_pixels_lie_one_after_the_other_at_their_own_sizes(tmp_path):
@@ -164,7 +164,7 @@ def test_a_killed_process_leaves_no_lock_and_no_half_set_to_the_next(tmp_path, f
     with builder(tmp_path, "held") as killed:
         assert killed.stdout.readline() == "decodes\n"
         killed.kill()
-    assert len(list(folder.glob(".*.new"))) == 1
+    assert len(list(folder.glob(PARTS))) == 1
     with builder(tmp_path, "free") as other:
         said = other.stdout.read().splitlines()
     assert said == ["decodes"] * 3 + [f"3 {sum(int(picture.sum()) for picture in made)}"]
@@ -202,7 +202,7 @@ def test_the_oldest_sets_go_when_there_are_too_many(tmp_path, folder):
         (folder / name).mkdir(parents=True)
         (folder / name / PIXELS).write_bytes(bytes(1000))
         os.utime(folder / name / PIXELS, (now - age, now - age))
-    left = folder / ".dead.1.new"
+    left = folder / ".henshin-dead.part"
     left.mkdir()
     os.utime(left, (now - 9000, now - 9000))
     prune(folder, folder / "new", said.append, limit=3000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -144,11 +146,18 @@ def test_all_of_a_family_are_written_or_none(family, tmp_path, monkeypatch):
     assert not folder.exists()
 
     monkeypatch.setattr(exporting, "check_parity", lambda *_: None)
-    (folder / "tiny-x3.onnx.part").mkdir(parents=True)  # where nothing can be written
-    with pytest.raises(HenshinError, match=r"tiny-x3\.onnx: cannot be written: Is a directory"):
-        write_all(sources(folder, family), [], weights=True)
-    assert [path.name for path in folder.iterdir()] == ["tiny-x3.onnx.part"]
-    (folder / "tiny-x3.onnx.part").rmdir()
+    copied = []
+
+    def full(source, target):
+        copied.append(Path(target).write_bytes(b"half"))
+        if len(copied) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting.shutil, "copyfile", full)
+        with pytest.raises(HenshinError, match=r"tiny-x3\.onnx: cannot be written: No space left on device"):
+            write_all(sources(folder, family), [], weights=True)
+    assert list(folder.iterdir()) == []
     (folder / "models.yaml").write_text("models: []\n")  # written so that nothing can be entered
     with pytest.raises(HenshinError, match="'tiny-x2' cannot be entered"):
         write_all(sources(folder, family), [])

@@ -19,16 +19,13 @@ from typing import Any, Literal
 
 from henshin.engine.record.jsonl import JsonLinesFile, read_lines, try_lock
 from henshin.errors import HenshinError
-from henshin.files import exists, hash_file
+from henshin.files import PARTS, exists, hash_file, sweep
 
 FOLDER = ".henshin"
 
 RECORD = "run.jsonl"
 
 WRITING = "writing.jsonl"
-
-PARTS = ".henshin-*.part"
-"""Pattern of the temporary names of ``images.write_bytes``."""
 
 PathKey = Callable[[str], str]
 
@@ -127,11 +124,10 @@ class Manifest:
         return self
 
     def _remove_partial_files(self) -> None:
-        """Remove the temporary files of a run that was killed: they lie in the folders of the outputs it had begun."""
-        for parent in self._partial_folders:
-            for part in parent.glob(PARTS):
-                with suppress(OSError):
-                    part.unlink()
+        """Remove what a run that was killed left: in the folders of the outputs it had begun, and in the record's."""
+        own = (part.parent for part in (self.folder / FOLDER).rglob(PARTS)) if self.folder is not None else ()
+        for parent in {*self._partial_folders, *own}:
+            sweep(parent, idle=0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from henshin.engine.preparation.prepare import PreparedRun
 from henshin.engine.record.manifest import FOLDER, Drop, RecordEntry
 from henshin.engine.report.summary import Summary
-from henshin.files import exists
+from henshin.files import exists, write_atomic
 from henshin.images.picture import Picture
 from henshin.text import join_counts
 
@@ -153,9 +153,8 @@ def draw_sheet(title: str, cells: Sequence[Cell], path: Path) -> None:
         for line, (text, colour) in enumerate(_lines(cell)):
             pen.text((left, top + CELL + 3 + line * LINE), text, colour, font)
     path.parent.mkdir(parents=True, exist_ok=True)
-    side = path.with_suffix(".part")
-    page.save(side, "PNG")
-    side.replace(path)
+    with write_atomic(path) as part:
+        page.save(part, "PNG")
 
 
 def _lines(cell: Cell) -> list[tuple[str, tuple[int, int, int]]]:
@@ -270,6 +269,5 @@ def sample_name(input_hash: str, drop: Drop) -> str:
 def _save_sample(path: Path, picture: Picture, alpha: Picture | None) -> None:
     image = thumbnail(picture, alpha, SAMPLE_SIDE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    side = path.with_suffix(".part")
-    image.save(side, "PNG")
-    side.replace(path)
+    with write_atomic(path) as part:
+        image.save(part, "PNG")

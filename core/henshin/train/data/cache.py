@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from henshin import __version__
 from henshin.errors import MissingError
-from henshin.files import user_cache
+from henshin.files import flush_to_disk, sweep, user_cache, write_atomic
 from henshin.text import one_line
 from henshin.train.data.preprocessing import Crop, PreprocessedImage, cached_size, load_preprocessed
 
@@ -111,7 +111,8 @@ def prune(folder: Path, newest: Path, say: Callable[[str], None], limit: int = M
     `newest`, and every set that was used within the hour, stays. A process that has mapped a removed set keeps its
     bytes.
     """
-    _remove_leftovers(folder)
+    sweep(folder)
+    _remove_old_locks(folder)
     ages = sorted((_last_used(entry), entry) for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
     sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for _, entry in ages}
     total, before, dropped = sum(sizes.values()), time.time() - RECENT, 0
@@ -186,15 +187,9 @@ def _lock(entry: Path, say: Say, name: str) -> Iterator[None]:
 
 def _build(entry: Path, files: Sequence[Path], side: int, crop: Crop, say: Say, name: str) -> None:
     _check_space(entry.parent, len(files) * 3 * side * side)
-    unfinished = entry.with_name(f".{entry.name}.{os.getpid()}.new")
-    shutil.rmtree(unfinished, ignore_errors=True)  # left by an ended process of the same id
-    unfinished.mkdir()
-    try:
-        _write(unfinished, files, side, crop, say, name)
-        shutil.rmtree(entry, ignore_errors=True)  # an incomplete one
-        unfinished.rename(entry)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with write_atomic(entry) as part:  # in place of an incomplete set, if there is one
+        part.mkdir()
+        _write(part, files, side, crop, say, name)
 
 
 def _check_space(folder: Path, needed: int) -> None:
@@ -219,8 +214,7 @@ def _write(folder: Path, files: Sequence[Path], side: int, crop: Crop, say: Say,
             if now - reported >= REPORT_EVERY:
                 say(f"{name}: {i + 1} of {len(files)} pictures decoded, {(i + 1) / (now - started):.0f}/s")
                 reported = now
-        out.flush()
-        os.fsync(out.fileno())
+    flush_to_disk(folder / PIXELS)
     np.save(folder / THUMBS, np.stack(thumbs) if thumbs else np.zeros((0, 16, 16, 3), np.uint8))
     (folder / INDEX).write_text(json.dumps({"kept": decoded, "sizes": sizes, "skipped": skipped}))
     if reported != started:
@@ -249,12 +243,9 @@ def _last_used(path: Path) -> float:
     return max((file.stat().st_mtime for file in path.iterdir()), default=0.0)
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove unfinished sets that were not written to for an hour, and locks of more than a day."""
+def _remove_old_locks(folder: Path) -> None:
+    """Remove locks of more than a day."""
     now = time.time()
-    for unfinished in folder.glob(".*.new"):
-        if now - max(_last_used(unfinished), unfinished.stat().st_mtime) > RECENT:
-            shutil.rmtree(unfinished, ignore_errors=True)
     for lock in folder.glob(".*.lock"):
         if now - lock.stat().st_mtime > 24 * RECENT:
             lock.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from henshin.api.recipe import Run
 from henshin.api.training_data import FolderData, PictureData
 from henshin.errors import HenshinError
+from henshin.files import write_atomic
 from henshin.train.data.cache import DecodedImages, load_decoded
 from henshin.train.data.duplicates import group_pairs
 from henshin.train.data.folders import split_files
@@ -154,9 +154,8 @@ def write_section(file: Path, part: str, lines: Sequence[str]) -> None:
         file.unlink(missing_ok=True)
         return
     text = "\n".join("\n".join([f"# {name}", *parts[name], ""]) for name in sorted(parts))
-    beside = file.with_name(f".{file.name}.{os.getpid()}.new")
-    beside.write_text(text, encoding="utf-8", errors="surrogateescape")
-    beside.replace(file)
+    with write_atomic(file) as part_file:
+        part_file.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def _read_sections(file: Path) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import copy
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from henshin.api.generator import Generator
 from henshin.errors import HenshinError
+from henshin.files import sweep, write_atomic
 from henshin.models import METADATA_KEY, Contract
 from henshin.models.contract import Kind
 from henshin.text import one_line, with_article
@@ -180,32 +181,32 @@ def install(
     `enter` is called when all are copied to the side and before the first takes its name; an error of it is an end.
     Errors: HenshinError when they cannot be written.
     """
-    arrived: list[tuple[Path, Path]] = []
+    where, saved = next(iter(models)).parent, set[Path]()
     try:
-        for path, made in models.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".onnx.part")
-            arrived.append((part, path))
-            shutil.copyfile(made.file, part)
-            file = weights_beside(path, made.contract.part)
-            if (weights or made.contract.part) and file not in [whole for _, whole in arrived]:
-                beside = file.with_suffix(".safetensors.part")
-                arrived.append((beside, file))
-                tensors = {name: tensor.contiguous() for name, tensor in made.network.state_dict().items()}
-                save_file(tensors, beside, {METADATA_KEY: made.whole.to_json()})
-                shutil.copymode(part, beside)  # safetensors makes files that only their owner can read
-        if enter is not None:
-            enter()
-        for part, whole in arrived:
-            part.replace(whole)
+        with ExitStack() as parts:
+            for path, made in models.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                sweep(path.parent)
+                where = path
+                part = parts.enter_context(write_atomic(path))
+                shutil.copyfile(made.file, part)
+                file = weights_beside(path, made.contract.part)
+                if (weights or made.contract.part) and file not in saved:
+                    saved.add(file)
+                    where = file
+                    _save_weights(made, parts.enter_context(write_atomic(file)), part)
+            if enter is not None:
+                enter()
     except (OSError, SafetensorError) as error:
-        where = next(iter(models)).parent if not arrived else arrived[-1][1]
         reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
         raise HenshinError(f"{where}: cannot be written: {reason}") from error
-    finally:
-        for part, _ in arrived:
-            with suppress(OSError):
-                part.unlink()
+
+
+def _save_weights(made: CheckedModel, file: Path, model: Path) -> None:
+    """Write the weights of a whole network, to be read by those who may read its model. Errors: OSError."""
+    tensors = {name: tensor.contiguous() for name, tensor in made.network.state_dict().items()}
+    save_file(tensors, file, {METADATA_KEY: made.whole.to_json()})
+    shutil.copymode(model, file)  # safetensors makes files that only their owner can read
 
 
 @torch.inference_mode()

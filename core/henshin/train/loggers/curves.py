@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from henshin.files import write_atomic
 from henshin.train.loggers.metrics_log import values_of
 
 OVERVIEW = "losses.png"
@@ -84,9 +85,8 @@ class Curves:
         self._duration = self._drawn_at - start
 
     def _save(self, page: Image.Image, name: str) -> None:
-        side = self.folder / f".{name}.part"
-        page.save(side, "PNG")
-        side.replace(self.folder / name)
+        with write_atomic(self.folder / name) as part:
+            page.save(part, "PNG")
 
 
 def _tile(pages: Sequence[Image.Image], columns: int = 3) -> Image.Image:

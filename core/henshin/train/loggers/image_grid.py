@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from henshin.files import write_atomic
 from henshin.images.picture import Picture
 
 Row = Tensor | Sequence[Picture]
@@ -56,9 +57,8 @@ def save_image_grid(
     if page.width > widest:
         page = page.resize((widest, max(1, round(page.height * widest / page.width))))
     path.parent.mkdir(parents=True, exist_ok=True)
-    side = path.with_suffix(".part")
-    page.save(side, "PNG")
-    side.replace(path)
+    with write_atomic(path) as part:
+        page.save(part, "PNG")
     return page
 
 

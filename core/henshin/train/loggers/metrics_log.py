@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from henshin.files import write_atomic
+
 LOG_FILE = "log.jsonl"
 _STAMPS = frozenset({"step", "epoch", "time", "part"})
 
@@ -72,9 +74,8 @@ class MetricsLog:
         self.restore_sums(sums)
         lines = self.file.read_text(errors="replace").splitlines() if self.file.is_file() else []
         self.records = [record for line in lines if (record := _parse(line)) and _is_before(record, step)]
-        side = self.file.with_suffix(".part")
-        side.write_text("".join(json.dumps(record) + "\n" for record in self.records))
-        side.replace(self.file)
+        with write_atomic(self.file) as part:
+            part.write_text("".join(json.dumps(record) + "\n" for record in self.records))
 
 
 def means_of(sums: Sequence[Sums]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from henshin.files import write_atomic
 
 AT_ONCE = 16
 """Styles that are looked at in one go: always so many, for what is measured must not depend on memory or options."""
@@ -82,18 +83,8 @@ def directions(
     slopes = probes(network, shape, device, told)
     found = torch.cat([turned(slopes), turned(slopes.sum(1, keepdim=True))])
     if file is not None:
-        _write(file, found.numpy())
-    return found.to(device)
-
-
-def _write(file: Path, found: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-    """Write to the side and rename, so that it is whole or not there."""
-    side = file.with_suffix(f".{os.getpid()}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with side.open("wb") as stream:
-            np.save(stream, found)
-        side.replace(file)
-    except OSError:
         with suppress(OSError):
-            side.unlink()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with write_atomic(file) as part, part.open("wb") as stream:
+                np.save(stream, found.numpy())
+    return found.to(device)
