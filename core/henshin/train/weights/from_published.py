@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from henshin.api.generator import Generator, GeneratorRegistry
@@ -19,7 +17,15 @@ from henshin.text import join_names, one_line
 from henshin.train.networks import make_generator
 from henshin.train.weights.state_dict import load_network
 from henshin.train.weights.trained_network import UNSTATED, TrainedNetwork
-from henshin.train.weights.weight_files import StateDictGroup, check_whole, contract_of, parts, read_groups, told
+from henshin.train.weights.weight_files import (
+    StateDictGroup,
+    check_whole,
+    contract_of,
+    parts,
+    read_groups,
+    read_safetensors,
+    told,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +191,9 @@ def from_weights(
 ) -> TrainedNetwork:
     """A generator by its name with weights from a safetensors file. Errors: HenshinError."""
     generator = make_generator(registry, name, options)
-    try:
-        tensors = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise HenshinError(f"{file}: cannot be read as safetensors ({error})") from error
     return TrainedNetwork(
         generator,
-        load_network(generator, tensors, str(file)),
+        load_network(generator, read_safetensors(file), str(file)),
         size,
         f"weights of {file.name}",
         data or UNSTATED,

@@ -11,21 +11,34 @@ from torch import Tensor, nn
 from henshin.api.generator import Generator
 from henshin.errors import HenshinError
 
+PREFIXES = ("module.", "_orig_mod.")
+"""Beginnings of names that DataParallel and torch.compile add."""
+
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def canonicalize_state_dict(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without what training left in their names, and without the statistics of instance norms.
+def strip_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors without those of `PREFIXES` with which every name begins."""
+    found = dict(tensors)
+    while True:
+        prefix = next((p for p in PREFIXES if found and all(name.startswith(p) for name in found)), None)
+        if prefix is None:
+            return found
+        found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
 
-    `module.` before every name is DataParallel's. Old versions of PyTorch saved running means for instance norms too,
-    which nothing reads: they are those that have no weight beside them.
+
+def canonicalize_state_dict(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors without prefixes of all names, and without the statistics of instance norms.
+
+    Old versions of PyTorch saved running means for instance norms too, which nothing reads: they are those that have
+    no weight next to them.
     """
-    names = {name: name.removeprefix("module.") for name in tensors}
-    affine = {name.rpartition(".")[0] for name in names.values() if name.endswith(".weight")}
+    found = strip_prefixes(tensors)
+    affine = {name.rpartition(".")[0] for name in found if name.endswith(".weight")}
     return {
-        new: tensors[old]
-        for old, new in names.items()
-        if not (new.endswith(_STATISTICS) and new.rpartition(".")[0] not in affine)
+        name: tensor
+        for name, tensor in found.items()
+        if not (name.endswith(_STATISTICS) and name.rpartition(".")[0] not in affine)
     }
 
 

@@ -24,9 +24,7 @@ from torch import Tensor
 from henshin.errors import HenshinError, MissingError
 from henshin.models import METADATA_KEY, SIDECAR_SUFFIX, Contract
 from henshin.text import flatten
-
-PREFIXES = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before every name."""
+from henshin.train.weights.state_dict import strip_prefixes
 
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".tar")
 
@@ -95,7 +93,7 @@ def _reader(path: Path) -> Callable[[Path], Mapping[str, Any]]:
             f"{path}: is a network already, and needs no import: put a {path.name}{SIDECAR_SUFFIX} beside it that says "
             "what it takes (docs/plugins.md, A model from elsewhere)"
         )
-    readers = {".npz": _read_npz, ".safetensors": _read_safetensors}
+    readers = {".npz": _read_npz, ".safetensors": read_safetensors}
     if suffix in (".h5", ".hdf5", ".pb", ".t7", ".msgpack", ".keras", ".tflite"):
         raise HenshinError(
             f"{path}: {suffix} files are not read; .npz, .safetensors, .pth and .pt are, and folders of .npy"
@@ -129,7 +127,8 @@ def _array(array: np.ndarray) -> Tensor | None:
     return torch.from_numpy(np.ascontiguousarray(array)) if array.dtype.kind in "fiub" else None
 
 
-def _read_safetensors(path: Path) -> Mapping[str, Any]:
+def read_safetensors(path: Path) -> Tensors:
+    """Return the tensors of a .safetensors file. Errors: HenshinError."""
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -210,22 +209,17 @@ def _reason(error: BaseException) -> str:
 def _groups(value: Mapping[Any, Any], key: str = "", beside: Tensors | None = None) -> Iterator[StateDictGroup]:
     """Every dictionary that holds tensors, with what training left in their names taken away."""
     tensors = {name: tensor for name, tensor in value.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
-    if tensors:
-        yield StateDictGroup(key, canonicalize_names(tensors), beside or {})
+    plain = to_fp32(strip_prefixes(tensors))
+    if plain:
+        yield StateDictGroup(key, plain, beside or {})
     for name, inner in value.items():
         if isinstance(name, str) and isinstance(inner, Mapping):
-            yield from _groups(inner, f"{key}.{name}" if key else name, canonicalize_names(tensors))
+            yield from _groups(inner, f"{key}.{name}" if key else name, plain)
 
 
-def canonicalize_names(tensors: Mapping[str, Tensor]) -> Tensors:
-    """Floats in fp32, and no `module.` before every name."""
-    found = dict(tensors)
-    while True:
-        prefix = next((p for p in PREFIXES if found and all(name.startswith(p) for name in found)), None)
-        if prefix is None:
-            break
-        found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}
+def to_fp32(tensors: Mapping[str, Tensor]) -> Tensors:
+    """Return the tensors with all floats in fp32."""
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
 def parts(group: StateDictGroup) -> list[StateDictGroup]:
@@ -237,7 +231,7 @@ def parts(group: StateDictGroup) -> list[StateDictGroup]:
             below.setdefault(first, {})[rest] = tensor
     found = []
     for first, tensors in below.items():
-        found.append(StateDictGroup(f"{group.key}.{first}" if group.key else first, canonicalize_names(tensors)))
+        found.append(StateDictGroup(f"{group.key}.{first}" if group.key else first, strip_prefixes(tensors)))
     return found
 
 
