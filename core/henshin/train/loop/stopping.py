@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -73,12 +73,8 @@ class StopCondition:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
         wanted = (signal.SIGINT,) if child else (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, stop) for number in wanted}
-        try:
+        with _handled(stop, *wanted):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 @contextmanager
@@ -98,7 +94,14 @@ def handed_on() -> Iterator[None]:
             raise KeyboardInterrupt
         asked = True
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _handled(stop, signal.SIGINT, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handled(handle: Callable[..., None], *numbers: signal.Signals) -> Iterator[None]:
+    """Within: these signals are handled by ``handle``."""
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
