@@ -15,6 +15,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
+from henshin.models.trained_weights import last_checkpoint  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import check_generator  # noqa: E402
 from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
@@ -53,7 +54,7 @@ def start(path: Path, folder: Path, **options) -> list[str]:
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
-    checkpoint.pack(checkpoint.load(checkpoint.found(folder / "checkpoints")[-1]), "state", found)
+    checkpoint.pack(checkpoint.load(last_checkpoint(folder)), "state", found)
     return found
 
 

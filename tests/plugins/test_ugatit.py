@@ -13,6 +13,7 @@ from support.train import domains  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from henshin.errors import PipelineError  # noqa: E402
+from henshin.models.trained_weights import last_checkpoint  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
@@ -206,7 +207,7 @@ def start(path: Path, folder: Path, **options: object) -> None:
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
-    checkpoint.pack(checkpoint.load(checkpoint.found(folder / "checkpoints")[-1]), "state", found)
+    checkpoint.pack(checkpoint.load(last_checkpoint(folder)), "state", found)
     return found
 
 

@@ -14,10 +14,10 @@ from support.parallel import PLUGIN, Lines  # noqa: E402
 from support.train import different, domains, last_state, run_yaml  # noqa: E402
 
 from henshin.errors import HenshinError  # noqa: E402
+from henshin.models.trained_weights import last_checkpoint  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.loop.launch import RunResult, train, train_on_many  # noqa: E402
-from henshin.train.weights import checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def test_two_processes_with_a_picture_each_step_as_one_with_both(place: Path, wh
 
 def test_a_run_of_two_goes_on_as_if_without_a_break(place: Path, whole: Path):
     together(place, "halves", max_steps=3)
-    newest = checkpoint.found(place / "halves" / "checkpoints")[-1]
+    newest = last_checkpoint(place / "halves")
     assert {path.name for path in newest.iterdir()} == {
         "state.json",
         "state.safetensors",
@@ -96,4 +96,4 @@ def test_what_is_wrong_with_one_process_ends_all_and_is_told(place: Path):
 def test_a_limit_of_time_ends_all_at_the_same_step(place: Path):
     ended = together(place, "short", max_time=0.01)
     assert ended.steps >= 1
-    assert int(checkpoint.found(place / "short" / "checkpoints")[-1].name) == ended.steps
+    assert int(last_checkpoint(place / "short").name) == ended.steps

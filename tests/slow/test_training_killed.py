@@ -19,7 +19,7 @@ from support.killed import TESTS
 from support.recipe import PLUGIN, dots, log
 from support.train import different, last_state
 
-from henshin.train.weights import checkpoint
+from henshin.models.trained_weights import list_checkpoints
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")]
 TRAIN = ["train", "dots.yaml", "-o", "run", "--plugin", "dots.py", "--device", "cpu", "--precision", "fp32"]
@@ -32,7 +32,7 @@ sys.path.insert(0, sys.argv.pop(1))
 at = int(sys.argv.pop(1))
 if at:
     from support.killed import killed_at
-    killed_at(at, "pathlib", "shutil", "safetensors.torch")
+    killed_at(at, "henshin.files", "pathlib", "shutil", "safetensors.torch")
 sys.exit(main())
 """
 
@@ -47,7 +47,7 @@ def started(place: Path, *words: str, killed: int = 0) -> subprocess.Popen[str]:
 
 
 def saved(place: Path) -> int:
-    return max((int(path.name) for path in checkpoint.found(place / "run" / "checkpoints")), default=0)
+    return max((int(path.name) for path in list_checkpoints(place / "run" / "checkpoints")), default=0)
 
 
 def until_saved(place: Path, process: subprocess.Popen[str], step: int) -> None:

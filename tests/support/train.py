@@ -76,9 +76,10 @@ def curves(folder: Path) -> dict[str, list[float]]:
 
 def last_state(folder: Path) -> dict[str, Any]:
     """All that the last checkpoint of a run holds, by the names that the recipe tracks."""
+    from henshin.models.trained_weights import last_checkpoint
     from henshin.train.weights import checkpoint
 
-    state: dict[str, Any] = checkpoint.load(checkpoint.found(folder / "checkpoints")[-1])
+    state: dict[str, Any] = checkpoint.load(last_checkpoint(folder))
     return state
 
 

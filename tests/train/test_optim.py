@@ -14,6 +14,7 @@ from support.train import domains, run_yaml  # noqa: E402
 
 from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
+from henshin.models.trained_weights import last_checkpoint  # noqa: E402
 from henshin.registry import Registry, build_registry  # noqa: E402
 from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
@@ -65,7 +66,7 @@ def go(registry: Registry, folder: Path, steps: int, *overrides: str, resume: bo
     plan = load_run(folder / "slope.yaml", registry, overrides)
     options = TrainOptions(device="cpu", precision="fp32", max_steps=steps, resume=resume, overrides=overrides)
     train(plan, folder / "run", registry, options, lambda _: None)
-    state = checkpoint.load(checkpoint.found(folder / "run" / "checkpoints")[-1])
+    state = checkpoint.load(last_checkpoint(folder / "run"))
     return state["optimiser"]["param_groups"][0]["lr"]
 
 

@@ -8,6 +8,7 @@ from henshin.errors import HenshinError
 from henshin.files import is_file
 
 RUN_FILE = "run.json"
+CHECKPOINTS = "checkpoints"
 SUFFIX = ".safetensors"
 
 
@@ -26,7 +27,17 @@ def list_weight_files(place: Path) -> list[Path]:
     """
     if place.suffix == SUFFIX and is_file(place):
         return [place]
-    checkpoints = sorted(path for path in (place / "checkpoints").glob("[0-9]*") if path.is_dir())
+    return [place / RUN_FILE, *sorted(one for one in last_checkpoint(place).iterdir() if one.is_file())]
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder of them, a run's ``checkpoints``, oldest first."""
+    return sorted(path for path in folder.glob("[0-9]*") if path.is_dir())
+
+
+def last_checkpoint(run: Path) -> Path:
+    """Return the last checkpoint of the run in a folder. Errors: HenshinError where it has none."""
+    checkpoints = list_checkpoints(run / CHECKPOINTS)
     if not checkpoints:
-        raise HenshinError(f"{place}: this run has no checkpoint yet")
-    return [place / RUN_FILE, *sorted(path for path in checkpoints[-1].iterdir() if path.is_file())]
+        raise HenshinError(f"{run}: this run has no checkpoint yet")
+    return checkpoints[-1]

@@ -27,7 +27,7 @@ from henshin.api.hookspecs import hookimpl
 from henshin.api.recipe import NetworkChoice, Recipe
 from henshin.errors import HenshinError, PipelineError
 from henshin.models import Contract
-from henshin.models.trained_weights import RUN_FILE
+from henshin.models.trained_weights import CHECKPOINTS, list_checkpoints
 from henshin.registry import Registry, build_registry
 from henshin.runtime import Device, OnnxSession
 from henshin.testing.generators import configured
@@ -98,7 +98,7 @@ class Trial:
             when = f"resumed at step {steps // 2}" if resume else f"trained for {steps} steps"
             raise AssertionError(f"{self.name} failed when {when}: {text}") from error
         assert self.watched.tracked, f"{self.name} never calls run.track(...): nothing of what it learns would be kept"
-        found = checkpoint.found(self.runs / folder / "checkpoints")
+        found = list_checkpoints(self.runs / folder / CHECKPOINTS)
         assert found, f"{self.name} made no step: it must learn within `while run.step():`"
         state: dict[str, Any] = checkpoint.load(found[-1])
         return run, {name: value for name, value in state.items() if name != "run"}
@@ -258,7 +258,7 @@ def _check_given(trial: Trial) -> None:
 
 def _check_export(trial: Trial, run: TrainingRun) -> None:
     """Export what a run publishes, and compare the model with the network that the recipe has seen."""
-    published = described_run(run.folder / RUN_FILE)["publish"].get("")
+    published = described_run(run.folder)["publish"].get("")
     assert published, (
         f"{trial.name} says of no network that it is the one to export; call run.publish(choice, state), or say "
         "publishes=False"

@@ -15,6 +15,7 @@ from support.train import domains  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from henshin.errors import PipelineError  # noqa: E402
+from henshin.models.trained_weights import last_checkpoint  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import check_generator, picture  # noqa: E402
@@ -203,7 +204,7 @@ def log(folder: Path) -> list[dict[str, float]]:
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
-    checkpoint.pack(checkpoint.load(checkpoint.found(folder / "checkpoints")[-1]), "state", found)
+    checkpoint.pack(checkpoint.load(last_checkpoint(folder)), "state", found)
     return found
 
 

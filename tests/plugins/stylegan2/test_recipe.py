@@ -13,10 +13,10 @@ from support.train import curves, different, domains, last_state, trained  # noq
 
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.models import METADATA_KEY, Contract  # noqa: E402
+from henshin.models.trained_weights import list_checkpoints  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
-from henshin.train.weights import checkpoint  # noqa: E402
 from henshin_plugins.stylegan2 import StyleGan2Recipe  # noqa: E402
 from henshin_plugins.stylegan2.config import StyleGan2RunConfig  # noqa: E402
 
@@ -193,4 +193,4 @@ def test_a_start_that_does_not_fit_is_refused_in_a_line(place: Path, options: di
     run_yaml(place)
     said = refused(run_yaml(place, "stylegan2-freeze", "a", **{"start": "faces", **options}), place / "refused")
     assert told in said
-    assert not checkpoint.found(place / "refused" / "checkpoints")
+    assert not list_checkpoints(place / "refused" / "checkpoints")

@@ -18,6 +18,7 @@ from support.train import different, last_state  # noqa: E402
 
 from henshin.cli.progress import TrainingBar  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
+from henshin.models.trained_weights import last_checkpoint  # noqa: E402
 from henshin.train.loggers.curves import curve, panels, smooth  # noqa: E402
 from henshin.train.loggers.image_grid import save_image_grid  # noqa: E402
 from henshin.train.loggers.logger import Progress  # noqa: E402
@@ -100,7 +101,7 @@ def test_a_run_that_dies_while_it_saves_goes_on_the_same_curve(
         if moment == "prune":  # the new checkpoint is in its place, and an old one half deleted
             patch.setattr(checkpoint.shutil, "rmtree", lambda path, **_: die() if path.name == "000000002" else None)
         elif moment == "write":
-            patch.setattr(checkpoint, "_flush", die)
+            patch.setattr(checkpoint, "flush_to_disk", die)
         else:
             patch.setattr(checkpoint, moment, die)
         with pytest.raises(Killed):
@@ -123,7 +124,7 @@ def test_lines_after_the_checkpoint_and_half_a_line_are_taken_back(whole: Path, 
 def test_runs_of_the_old_layout_go_on(whole: Path, tmp_path: Path) -> None:
     """Without what was noted since the last line, without sittings, and with options that were not there yet."""
     dots(tmp_path, text="steps: 10\n", max_steps=6)
-    rest = checkpoint.found(tmp_path / "run" / "checkpoints")[-1] / checkpoint.REST
+    rest = last_checkpoint(tmp_path / "run") / checkpoint.REST
     rest.write_text(rest.read_text().replace('["noted", {"dict": []}]', '["other", 1]'))
     described = tmp_path / "run" / "run.json"
     told = json.loads(described.read_text())
@@ -153,7 +154,7 @@ def test_what_a_later_sitting_changes_is_told_and_noted(tmp_path: Path) -> None:
 
 def test_a_limit_of_time_also_ends_with_a_sheet(tmp_path: Path) -> None:
     dots(tmp_path, text="steps: 100000\nepoch: 90000\n", max_time=0.3)
-    last = int(checkpoint.found(tmp_path / "run" / "checkpoints")[-1].name)
+    last = int(last_checkpoint(tmp_path / "run").name)
     assert {path.name for path in (tmp_path / "run" / "samples").iterdir()} >= {"0000000.png", f"{last - 1:07d}.png"}
 
 
@@ -162,7 +163,7 @@ def test_the_end_says_whether_the_plan_is_done_and_what_to_do_next(tmp_path: Pat
     said = dots(place, text="steps: 4\n", max_steps=2)
     assert said[-1] == f"stopped at step 2 of 4 (--max-steps); go on with --resume -o {run}"
     said = dots(place, text="steps: 100000\nepoch: 90000\n", max_time=0.3, resume=True)
-    last = int(checkpoint.found(run / "checkpoints")[-1].name)
+    last = int(last_checkpoint(run).name)
     assert said[-1] == f"stopped at step {last} of 100000 (--max-time); go on with --resume -o {run}"
     said = dots(place, text=f"steps: {last + 1}\n", resume=True, max_time=1000, max_steps=last + 1)
     assert said[-1] == f"done: {last + 1} steps; henshin export {run} --name NAME"

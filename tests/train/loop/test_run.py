@@ -17,6 +17,7 @@ from support.train import domains, run_yaml  # noqa: E402
 
 from henshin import Recipe, RecipeConfig, Run, hookimpl  # noqa: E402
 from henshin.errors import HenshinError, MissingError, PipelineError  # noqa: E402
+from henshin.models.trained_weights import last_checkpoint, list_checkpoints  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.data import ImagePool  # noqa: E402
@@ -52,7 +53,7 @@ def losses(folder: Path, name: str) -> list[float]:
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
-    checkpoint.pack(checkpoint.load(checkpoint.found(folder / "checkpoints")[-1]), "state", found)
+    checkpoint.pack(checkpoint.load(last_checkpoint(folder)), "state", found)
     return found
 
 
@@ -110,7 +111,7 @@ def test_another_network_does_not_resume(tmp_path):
 def test_time_limits_end_a_run_with_everything_saved(tmp_path):
     domains(tmp_path)
     start(tiny(tmp_path, "cut", steps=10_000), tmp_path / "run", max_time=0.01)
-    assert len(checkpoint.found(tmp_path / "run/checkpoints")) == 1
+    assert len(list_checkpoints(tmp_path / "run/checkpoints")) == 1
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_is_not_saved(tmp_path):
@@ -119,7 +120,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_is_not_saved(tmp_path):
     path = tiny(tmp_path, "cut", steps=50, temperature=1e-40)
     with pytest.raises(HenshinError, match="became nan before step"):
         start(path, tmp_path / "run", resume=True)
-    assert checkpoint.found(tmp_path / "run/checkpoints")[-1].name == "000000002"
+    assert last_checkpoint(tmp_path / "run").name == "000000002"
     assert all(torch.isfinite(value.float()).all() for value in tensors(tmp_path / "run").values())
 
 
@@ -214,8 +215,8 @@ def test_checkpoints_hold_what_optimisers_and_generators_need(tmp_path):
 def test_only_whole_checkpoints_are_found_and_the_last_two_kept(tmp_path):
     for step in (1, 2, 3):
         checkpoint.save(tmp_path, step, {"x": torch.zeros(2)})
-    (tmp_path / ".000000004.new").mkdir()
-    assert [path.name for path in checkpoint.found(tmp_path)] == ["000000002", "000000003"]
+    (tmp_path / ".henshin-000000004.part").mkdir()
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["000000002", "000000003"]
     (tmp_path / "000000003" / checkpoint.REST).write_text("{")
     with pytest.raises(HenshinError, match="not a whole checkpoint"):
         checkpoint.load(tmp_path / "000000003")
@@ -262,7 +263,7 @@ def lonely_run(folder: Path, text: str = "", precision: str = "fp32", **options)
 
 def test_a_recipe_written_from_the_contract_runs_until_the_command_line_ends_it_and_can_be_exported(tmp_path):
     lonely_run(tmp_path, max_steps=4)
-    assert checkpoint.found(tmp_path / "run/checkpoints")[-1].name == "000000004"
+    assert last_checkpoint(tmp_path / "run").name == "000000004"
     assert (tmp_path / "run/samples/now.png").is_file()
     source = from_run(tmp_path / "run", build_registry())
     saved = tensors(tmp_path / "run")
@@ -273,7 +274,7 @@ def test_a_recipe_written_from_the_contract_runs_until_the_command_line_ends_it_
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_recipe_that_leaves_its_loop_keeps_what_it_learned(tmp_path, precision):
     lonely_run(tmp_path, "leaves_after: 3\n", precision)
-    assert checkpoint.found(tmp_path / "run/checkpoints")[-1].name == "000000003"
+    assert last_checkpoint(tmp_path / "run").name == "000000003"
 
 
 def test_a_run_that_names_no_network_is_told_when_it_is_exported(tmp_path):

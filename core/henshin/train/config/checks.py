@@ -16,6 +16,7 @@ from henshin.config.options import FolderOption, OptionPath, StartOption, find_m
 from henshin.config.validation import label, locate, validate
 from henshin.config.yaml_reader import Node
 from henshin.errors import HenshinError, Problem
+from henshin.models.trained_weights import SUFFIX, last_checkpoint
 from henshin.registry import Registry
 from henshin.text import with_article
 from henshin.train.data.folders import (
@@ -27,7 +28,7 @@ from henshin.train.data.folders import (
     resolve_folders,
 )
 from henshin.train.networks import make_generator
-from henshin.train.weights.checkpoint import found
+from henshin.train.weights.run_folder import check_run
 
 
 def option_problem(root: Node, path: OptionPath, where: str, message: str) -> Problem:
@@ -141,18 +142,21 @@ def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pr
 def start_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:
     """Yield the initial weights that are neither a run with a checkpoint nor a .safetensors file."""
     for where, name, _ in find_options(config, StartOption):
-        place = path.parent / Path(name).expanduser()
-        if place.is_dir() and not (place / "run.json").is_file():
-            wrong = "is no folder of a training run (it has no run.json)"
-        elif place.is_dir() and not found(place / "checkpoints"):
-            wrong = "this run has no checkpoint yet"
-        elif not place.exists():
-            wrong = "no such folder or file"
-        elif not place.is_dir() and place.suffix != ".safetensors":
-            wrong = "neither a run's folder nor a .safetensors file"
-        else:
-            continue
-        yield option_problem(root, where, str(path), f"{place}: {wrong}")
+        try:
+            _check_start(path.parent / Path(name).expanduser())
+        except HenshinError as error:
+            yield option_problem(root, where, str(path), str(error))
+
+
+def _check_start(place: Path) -> None:
+    """Check that there are weights to begin with. Errors: HenshinError."""
+    if place.is_dir():
+        check_run(place)
+        last_checkpoint(place)
+    elif not place.exists():
+        raise HenshinError(f"{place}: no such folder or file")
+    elif place.suffix != SUFFIX:
+        raise HenshinError(f"{place}: neither a run's folder nor a {SUFFIX} file")
 
 
 def _folder_problem(error: HenshinError, option: OptionPath, root: Node, where: str) -> Problem:

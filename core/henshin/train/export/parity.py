@@ -17,7 +17,6 @@ from henshin.config.options import FolderOption, find_option_values
 from henshin.errors import HenshinError, PictureError
 from henshin.images import read
 from henshin.images.picture import Picture
-from henshin.models.trained_weights import RUN_FILE
 from henshin.runtime import Device, OnnxSession
 from henshin.train.data.folders import folders_by_option, list_pictures, resolve_folders, split_files
 from henshin.train.weights.from_run import Unknown, config_of
@@ -196,7 +195,7 @@ def held_pictures(folder: Path, registry: GeneratorRegistry, count: int = 3) -> 
 
     They are those of the first option that the recipe marks as a folder of pictures.
     """
-    run = described_run(folder / RUN_FILE)
+    run = described_run(folder)
     values = run["config"]
     config = config_of(run["recipe"], registry) or Unknown
     found = folders_by_option(one for one in find_option_values(config, values, FolderOption) if one[2].pictures)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from henshin.api.recipe import NetworkChoice, Run
 from henshin.api.training_data import FolderData, PictureData
 from henshin.errors import HenshinError
+from henshin.models.trained_weights import CHECKPOINTS, list_checkpoints
 from henshin.registry import Registry
 from henshin.train.config.run_config import RunPlan, TrainOptions
 from henshin.train.data.folders import folder_sets, list_pictures, resolve_folders, split_files
@@ -26,7 +27,6 @@ from henshin.train.devices.fabric import make_fabric, precision_of
 from henshin.train.loggers.logger import format_duration
 from henshin.train.loop.launch import resolve_resume_options
 from henshin.train.networks import EMA, make_generator
-from henshin.train.weights import checkpoint
 
 CACHE = "HENSHIN_CACHE"
 STAND_INS = 4
@@ -134,7 +134,7 @@ def dry_run_report(plan: RunPlan, folder: Path, registry: Registry, options: Tra
     yield from _length(plan, found, rehearsal, options)
     where = f"{fabric.device.type}" + (f", {options.devices} processes" if options.devices > 1 else "")
     yield f"device: {where}, in {precision_of(fabric)}"
-    last = checkpoint.found(folder / "checkpoints")[-1:]
+    last = list_checkpoints(folder / CHECKPOINTS)[-1:]
     state = f"goes on from step {int(last[0].name)}" if last else "starts anew"
     yield f"folder: {folder}, {state}"
 

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from henshin.errors import HenshinError, MissingError
-from henshin.models.trained_weights import RUN_FILE
+from henshin.models.trained_weights import CHECKPOINTS, RUN_FILE, list_checkpoints
 from henshin.registry import Registry, build_registry
 from henshin.text import join_names
 from henshin.train.config.run_config import RunPlan, TrainOptions, load_run
@@ -23,7 +23,7 @@ from henshin.train.devices.fabric import make_fabric
 from henshin.train.loggers.logger import Progress
 from henshin.train.loop.run import TrainingRun
 from henshin.train.loop.stopping import handed_on
-from henshin.train.weights import checkpoint, run_folder
+from henshin.train.weights import run_folder
 from henshin.train.weights.run_folder import check_recipe, earlier
 
 Show = Callable[[Progress], None]
@@ -68,7 +68,7 @@ def resolve_resume_options(plan: RunPlan, folder: Path, options: TrainOptions) -
     Errors: HenshinError when the folder holds a run and it was not said to resume, another run, or other things; when
     there is no run to resume.
     """
-    if checkpoint.found(folder / "checkpoints") and not options.resume:
+    if list_checkpoints(folder / CHECKPOINTS) and not options.resume:
         raise HenshinError(f"{folder}: holds a run already; go on with it by --resume, or choose another -o")
     if folder.exists() and not folder.is_dir():
         raise HenshinError(f"{folder}: is a file; -o names a folder")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from henshin.api.recipe import NetworkChoice
 from henshin.errors import HenshinError
+from henshin.models.trained_weights import CHECKPOINTS, list_checkpoints
 from henshin.registry import Registry
 from henshin.text import flatten
 from henshin.train.config.run_config import TrainOptions
@@ -152,7 +153,7 @@ class TrainingRun:
         self._tracked = state
         self._settings.record(state)
         seed_rank(self.seed, self.others.rank)
-        found = checkpoint.found(self.checkpoints)
+        found = list_checkpoints(self.checkpoints)
         if self.options.resume and found:
             self._restore(found[-1])
         elif self.options.resume:
@@ -183,7 +184,7 @@ class TrainingRun:
     @property
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
-        return self.folder / "checkpoints"
+        return self.folder / CHECKPOINTS
 
     def step(self) -> bool:
         """Begin the next step; saves when due. False, with everything saved: stop now.

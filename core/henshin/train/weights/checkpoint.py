@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from henshin.errors import HenshinError
+from henshin.files import flush_to_disk, part_path, put_in_place, sweep
+from henshin.models.trained_weights import list_checkpoints
 
 TENSORS = "state.safetensors"
 REST = "state.json"
@@ -75,9 +76,8 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
 
 def begin(folder: Path, step: int) -> Path:
     """Make the folder beside the checkpoints in which a new one is written."""
+    sweep(folder, idle=0)  # of runs that were killed while they wrote
     new = side(folder, step)
-    for old in folder.glob(".[0-9]*.new"):  # of runs that were killed while they wrote
-        shutil.rmtree(old, ignore_errors=True)
     new.mkdir(parents=True)
     return new
 
@@ -90,24 +90,17 @@ def write(folder: Path, state: dict[str, Any], rank: int = 0) -> None:
     save_file(tensors, folder / names[0])
     (folder / names[1]).write_text(json.dumps(rest))
     for name in names:
-        _flush(folder / name)
+        flush_to_disk(folder / name)
 
 
 def end(folder: Path, step: int, keep: int = 2) -> Path:
     """Rename what was written into place, then drop all but the newest `keep`."""
     target = folder / f"{step:09d}"
-    shutil.rmtree(target, ignore_errors=True)
-    side(folder, step).rename(target)
-    if os.name == "posix":
-        _flush(folder)  # the new name itself outlives a power cut
-    for old in found(folder)[:-keep]:
+    put_in_place(side(folder, step), target)
+    flush_to_disk(folder)
+    for old in list_checkpoints(folder)[:-keep]:
         shutil.rmtree(old)
     return target
-
-
-def found(folder: Path) -> list[Path]:
-    """The checkpoints of a run, oldest first."""
-    return sorted(path for path in folder.glob("[0-9]*") if path.is_dir())
 
 
 def load(checkpoint: Path, rank: int = 0) -> Any:
@@ -130,13 +123,5 @@ def _names(rank: int) -> tuple[str, str]:
 
 
 def side(folder: Path, step: int) -> Path:
-    """Where a new checkpoint is written."""
-    return folder / f".{step:09d}.new"
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Return where a new checkpoint is written, by every process of a run."""
+    return part_path(folder, f"{step:09d}")

@@ -15,10 +15,8 @@ from henshin.api.training_data import PictureData, SetData, UnpairedData
 from henshin.config.options import FileOption, FolderOption, ModelOption, OptionPath, StartOption, find_option_values
 from henshin.config.validation import models_in
 from henshin.errors import HenshinError
-from henshin.models.trained_weights import RUN_FILE
 from henshin.train.networks import make_generator
-from henshin.train.weights import checkpoint
-from henshin.train.weights.run_folder import described_run
+from henshin.train.weights.run_folder import published_tensors
 from henshin.train.weights.state_dict import load_network
 from henshin.train.weights.trained_network import UNSTATED, TrainedNetwork
 
@@ -30,30 +28,16 @@ def from_run(
 
     The model's preferred size is `size`, else what the recipe published, else the side of the run's pictures.
     """
-    described = folder / RUN_FILE
-    if not described.is_file():
-        raise HenshinError(f"{folder}: is no folder of a training run (it has no {RUN_FILE})")
-    run = described_run(described)
-    found = checkpoint.found(folder / "checkpoints")
-    if not found:
-        raise HenshinError(f"{folder}: this run has no checkpoint yet")
-    if "" not in run["publish"]:
-        raise HenshinError(f"{folder}: this run says of no network that it is the one to export (run.publish)")
-    published = run["publish"][""]
-    state = checkpoint.load(found[-1])
-    tensors = {
-        name.removeprefix(published["prefix"]): tensor
-        for name, tensor in state.get(published["state"], {}).items()
-        if name.startswith(published["prefix"])
-    }
-    generator = make_generator(registry, published["generator"], published["config"])
+    published = published_tensors(folder)
+    network, run = published.network, published.run
+    generator = make_generator(registry, network.generator, network.config)
     config = config_of(run["recipe"], registry)
     settings = json.dumps(without_places(run["config"], config), sort_keys=True)
-    origin = f"trained by henshin: recipe {run['recipe']}, {state['run']['steps']} steps; {settings}"
+    origin = f"trained by henshin: recipe {run['recipe']}, {published.states['run']['steps']} steps; {settings}"
     return TrainedNetwork(
         generator,
-        load_network(generator, tensors, str(folder)),
-        size or published["size"] or trained_size(run["config"], config or Unknown),
+        load_network(generator, published.tensors, str(folder)),
+        size or network.size or trained_size(run["config"], config or Unknown),
         origin,
         data or UNSTATED,
         licence or UNSTATED,

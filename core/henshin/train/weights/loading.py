@@ -12,11 +12,10 @@ from henshin.api.generator import GeneratorRegistry
 from henshin.api.recipe import NetworkChoice
 from henshin.errors import HenshinError, MissingError
 from henshin.models import ModelStore
-from henshin.models.trained_weights import RUN_FILE, SUFFIX, find_trained_weights
-from henshin.train.weights import checkpoint
+from henshin.models.trained_weights import SUFFIX, find_trained_weights
 from henshin.train.weights.from_published import ImportOptions, from_published
 from henshin.train.weights.from_run import from_run
-from henshin.train.weights.run_folder import described_run
+from henshin.train.weights.run_folder import published_tensors
 from henshin.train.weights.state_dict import fill
 from henshin.train.weights.trained_network import TrainedNetwork, weights_beside
 from henshin.train.weights.weight_files import check_whole, contract_of, read_groups
@@ -42,7 +41,10 @@ def load_initial_weights(place: Path, choice: NetworkChoice | None, registry: Ge
     Errors: HenshinError when there is nothing to begin with, or a file does not say of which generator it is.
     """
     if place.is_dir():
-        return _of_run(place, choice)
+        published = published_tensors(place)
+        network = published.network
+        choice = choice or NetworkChoice(use=network.generator, **network.config)
+        return InitialWeights(place, choice, published.tensors, published.states)
     contract = contract_of(place)
     if choice is None and (contract is None or contract.generator is None):
         raise HenshinError(f"{place}: does not say of which generator it is; say it: generator: {{use: NAME, ...}}")
@@ -53,23 +55,6 @@ def load_initial_weights(place: Path, choice: NetworkChoice | None, registry: Ge
     tensors = read_groups(place)[0].tensors
     check_whole(place, contract, tensors)
     return InitialWeights(place, choice, tensors, {})
-
-
-def _of_run(folder: Path, choice: NetworkChoice | None) -> InitialWeights:
-    run, found = described_run(folder / RUN_FILE), checkpoint.found(folder / "checkpoints")
-    published = run["publish"].get("")
-    if not found or published is None:
-        raise HenshinError(f"{folder}: this run has no checkpoint, or no network to begin with")
-    states = checkpoint.load(found[-1])
-    prefix = published["prefix"]
-    tensors = {
-        name.removeprefix(prefix): tensor
-        for name, tensor in states.get(published["state"], {}).items()
-        if name.startswith(prefix)
-    }
-    return InitialWeights(
-        folder, choice or NetworkChoice(use=published["generator"], **published["config"]), tensors, states
-    )
 
 
 def load_trained_network(

@@ -9,9 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from henshin.errors import HenshinError
-from henshin.models.trained_weights import RUN_FILE
+from henshin.files import sweep, write_atomic
+from henshin.models.trained_weights import RUN_FILE, last_checkpoint
 from henshin.text import one_line
+from henshin.train.weights import checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,19 @@ class PublishedNetwork:
     state: str = ""
     prefix: str = ""
     size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PublishedTensors:
+    """A network that a run published: how it is built, its tensors under its own names, and where they come from.
+
+    `run` is what run.json says, `states` all that the run's last checkpoint holds.
+    """
+
+    network: PublishedNetwork
+    tensors: dict[str, Tensor]
+    run: dict[str, Any]
+    states: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,8 @@ def begin(folder: Path, description: Mapping[str, Any], base: Path) -> None:
     """Mark a folder as that of a run, before anything else is written into it. Errors: HenshinError if it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+            sweep(place)
         if not (folder / RUN_FILE).is_file():
             _put(folder, {**description, "base": str(base.resolve()), "publish": {}})
     except OSError as error:
@@ -106,17 +125,42 @@ def write(
 
 
 def _put(folder: Path, whole: Mapping[str, Any]) -> None:
-    """Write run.json to the side and rename it."""
-    side = folder / f".{RUN_FILE}.part"
-    side.write_text(json.dumps(whole, indent=2) + "\n")
-    side.replace(folder / RUN_FILE)
+    with write_atomic(folder / RUN_FILE) as part:
+        part.write_text(json.dumps(whole, indent=2) + "\n")
 
 
-def described_run(file: Path) -> dict[str, Any]:
-    """What a run's run.json says. Errors: HenshinError when it is damaged."""
+def check_run(folder: Path) -> None:
+    """Check that a folder is that of a training run. Errors: HenshinError."""
+    if not (folder / RUN_FILE).is_file():
+        raise HenshinError(f"{folder}: is no folder of a training run (it has no {RUN_FILE})")
+
+
+def described_run(folder: Path) -> dict[str, Any]:
+    """Return what a run's run.json says. Errors: HenshinError when there is none, or it is damaged."""
+    check_run(folder)
+    file = folder / RUN_FILE
     try:
         run = json.loads(file.read_text())
         whole = {name: run[name] for name in ("recipe", "config", "publish", "base")}
         return {**whole, "precision": run.get("precision", "auto")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error
+
+
+def published_tensors(folder: Path, part: str = "") -> PublishedTensors:
+    """Return the network that a run published, or one of its parts, with the weights of its last checkpoint.
+
+    Errors: HenshinError when there is no such run, checkpoint or network.
+    """
+    run = described_run(folder)
+    last = last_checkpoint(folder)
+    if part not in run["publish"]:
+        raise HenshinError(f"{folder}: this run says of no network that it is the one to export (run.publish)")
+    network = PublishedNetwork(**run["publish"][part])
+    states = checkpoint.load(last)
+    tensors = {
+        name.removeprefix(network.prefix): tensor
+        for name, tensor in states.get(network.state, {}).items()
+        if name.startswith(network.prefix)
+    }
+    return PublishedTensors(network, tensors, run, states)
