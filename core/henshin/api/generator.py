@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 from pydantic import BaseModel, ConfigDict
 
+from henshin.api.traits import trait
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -14,10 +16,6 @@ if TYPE_CHECKING:
 
 
 Reach = int | Literal["global"]
-
-MYPY = False
-"""True to mypy alone. To it what a class may say as an attribute or as a property is a property that can be read, which
-either of them may override; to pyright, which lets no attribute override a property, it is an attribute of any type."""
 
 
 class GeneratorConfig(BaseModel):
@@ -32,48 +30,60 @@ NetworkConfigT = TypeVar("NetworkConfigT", bound=GeneratorConfig)
 
 
 class Generator(Generic[NetworkConfigT]):
-    """A network with what one must know to run it.
+    """A network and all that is needed to run it.
 
-    All but ``name`` and ``Config`` may be attributes of the class or properties that look at ``self.config``.
-    ``kind``: "translator" picture -> picture, "sampler" z (N, D) -> picture; "mapping" z -> w (N, L, D) and
-    "synthesis" w -> picture are those of the two models that a sampler of two ``parts`` becomes; "encoder" picture ->
-    w+ (N, L, D), whose ``latent_shape`` is (L, D) and whose ``maximum_size`` is the side of the square pictures that
-    alone it takes (without one, that of its training). ``value_range`` is what the network takes and gives; the
-    exporter puts the scaling from and to uint8 into the graph. ``size_multiple``: height and width must be multiples
-    of it. ``scale``: output size over input size. ``reach``: how many pixels of the input an output pixel sees to
-    each side, or "global" (instance norm sees the whole picture): only a network of finite reach can be tiled.
+    Every trait may be an attribute of the class or a property that looks at ``self.config``.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[GeneratorConfig]] = GeneratorConfig
-    if MYPY:
 
-        @property
-        def kind(self) -> Kind: ...  # noqa: D102
-        @property
-        def value_range(self) -> tuple[float, float]: ...  # noqa: D102
-        @property
-        def channel_order(self) -> ChannelOrder: ...  # noqa: D102
-        @property
-        def size_multiple(self) -> int: ...  # noqa: D102
-        @property
-        def scale(self) -> int: ...  # noqa: D102
-        @property
-        def reach(self) -> Reach: ...  # noqa: D102
-        @property
-        def maximum_size(self) -> int | None: ...  # noqa: D102
-        @property
-        def latent_shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @trait
+    def kind(self) -> Kind:
+        """The input and the output of the network; pictures are (N, 3, H, W).
 
-    else:
-        kind: Any = "translator"
-        value_range: Any = (-1.0, 1.0)
-        channel_order: Any = "RGB"
-        size_multiple: Any = 1
-        scale: Any = 1
-        reach: Any = "global"
-        maximum_size: Any = None
-        latent_shape: Any = None
+        "translator": picture to picture. "sampler": z (N, D) to picture; one of two ``parts`` becomes two models,
+        a "mapping" of z to w (N, L, D) and a "synthesis" of w to picture. "encoder": picture to w+ (N, L, D).
+        """
+        return "translator"
+
+    @trait
+    def value_range(self) -> tuple[float, float]:
+        """Range of the pictures that the network takes and gives; the exporter adds the scaling from and to uint8."""
+        return -1.0, 1.0
+
+    @trait
+    def channel_order(self) -> ChannelOrder:
+        """Order of the colour channels that the network takes and gives."""
+        return "RGB"
+
+    @trait
+    def size_multiple(self) -> int:
+        """Number of which height and width of a picture must be multiples."""
+        return 1
+
+    @trait
+    def scale(self) -> int:
+        """Output size over input size."""
+        return 1
+
+    @trait
+    def reach(self) -> Reach:
+        """Pixels of the input that an output pixel depends on, to each side, or "global" (as with instance norm).
+
+        Only a network of finite reach can be tiled.
+        """
+        return "global"
+
+    @trait
+    def maximum_size(self) -> int | None:
+        """Side of the square pictures that are all that an encoder takes; None for that of its training."""
+        return None
+
+    @trait
+    def latent_shape(self) -> tuple[int, ...] | None:
+        """Shape of one latent: (D,) of a sampler, (L, D) of a synthesis or an encoder; None without latents."""
+        return None
 
     def __init__(self, config: NetworkConfigT) -> None:
         self.config = config

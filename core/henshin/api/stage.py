@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from henshin.api.frame import Frame
+from henshin.api.traits import trait
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
@@ -34,8 +35,6 @@ class Extra:
 
 
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
-
-MYPY = False  # see henshin.api.generator
 
 Works = Literal["pictures", "frames", "source"]
 
@@ -75,13 +74,6 @@ class Stage(Generic[ConfigT]):
     it returns the frame with its ``dropped`` set, or that of a face.
     A *source* stage stands first and yields the frames itself.
 
-    ``needs``, ``gives`` and ``ends`` hold names of "faces", "crops" and "latents": what must be there before, what
-    is there after, and what no longer is; "latents:NAME" says which latents. ``extra`` names the optional dependencies
-    that the stage wants: "train" or "heic", for ``pip install 'henshin[train]'``, or an ``Extra`` of its own.
-    ``renames`` says that results are called otherwise than their sources: files in their way are then looked for when
-    they are written, not before anything runs. These five may be attributes of the class or properties that look at
-    ``self.config``.
-
     ``zone`` is set from outside, before ``misplaced``, ``open`` and each ``run``: whether the pictures to come
     are "crops" of faces or whole "photos". ``memory`` is set before ``open``: what ``frame.remember`` was given in
     earlier runs.
@@ -92,25 +84,37 @@ class Stage(Generic[ConfigT]):
     works_on: ClassVar[Works] = "pictures"
     zone: Zone = "photos"
     memory: Memory = NOTHING
-    if MYPY:
 
-        @property
-        def needs(self) -> frozenset[str]: ...  # noqa: D102
-        @property
-        def gives(self) -> frozenset[str]: ...  # noqa: D102
-        @property
-        def ends(self) -> frozenset[str]: ...  # noqa: D102
-        @property
-        def extra(self) -> str | Extra | None: ...  # noqa: D102
-        @property
-        def renames(self) -> bool: ...  # noqa: D102
+    @trait
+    def needs(self) -> frozenset[str]:
+        """Names of "faces", "crops" and "latents" that must be there before this stage.
 
-    else:
-        needs: Any = frozenset()
-        gives: Any = frozenset()
-        ends: Any = frozenset()
-        extra: Any = None
-        renames: Any = False
+        "latents:NAME" names certain latents; so it does in ``gives`` and ``ends``.
+        """
+        return frozenset()
+
+    @trait
+    def gives(self) -> frozenset[str]:
+        """Names of what is there after this stage."""
+        return frozenset()
+
+    @trait
+    def ends(self) -> frozenset[str]:
+        """Names of what is no longer there after this stage."""
+        return frozenset()
+
+    @trait
+    def extra(self) -> str | Extra | None:
+        """Optional dependencies of the stage: "train" or "heic" for ``pip install 'henshin[train]'``, or an Extra."""
+        return None
+
+    @trait
+    def renames(self) -> bool:
+        """Whether results have other names than their sources.
+
+        Existing files in their way are then looked for when results are written, not before anything runs.
+        """
+        return False
 
     def __init__(self, config: ConfigT) -> None:
         """Take the validated options; load nothing yet."""
