@@ -25,7 +25,7 @@ UNET = "{use: unet, width: 4, downs: 5, dropout: 0.5}"
 VARIANTS = {
     "the paper's": f"generator: {RESNET}\npool: 2\n",
     "a U-Net and plain discriminators": f"generator: {UNET}\ndiscriminator: plain\npretrain: 2\npool: 2\n",
-    "batch norm, an average": "generator: {use: unet, width: 4, downs: 4, norm: batch}\nbatch: 2\naverage: 0.9\n"
+    "batch norm, an average": "generator: {use: unet, width: 4, downs: 4, norm: batch}\nbatch: 2\nema: 0.9\n"
     "augment: [cutout]\n",
 }
 

@@ -84,7 +84,7 @@ def test_the_run_becomes_a_model_without_dropout(learned, tmp_path):
 
 
 def test_a_break_changes_nothing(place, tmp_path):
-    path = written(place, tmp_path, "steps: 4\nsheet_every: 3\naverage: 0.9\n")
+    path = written(place, tmp_path, "steps: 4\nsheet_every: 3\nema: 0.9\n")
     trained(path, tmp_path / "whole")
     trained(path, tmp_path / "parts", max_steps=2)
     trained(path, tmp_path / "parts", resume=True)
