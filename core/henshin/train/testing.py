@@ -53,7 +53,7 @@ FAR = 8.0
 
 
 @dataclass
-class Watched:
+class ObservedRecipe:
     """What was seen of a recipe at work: whether it tracked anything, and what its networks were given."""
 
     tracked: bool = False
@@ -76,7 +76,7 @@ class Trial:
     plan: RunPlan
     registry: Registry
     runs: Path
-    watched: Watched = field(default_factory=Watched)
+    watched: ObservedRecipe = field(default_factory=ObservedRecipe)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from henshin import Generator, Recipe, hookimpl
-from henshin_plugins.carn.config import CarnConfig, SuperResolutionConfig
+from henshin_plugins.carn.config import CarnConfig, SuperResolutionRecipeConfig
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,10 +29,10 @@ class Carn(Generator[CarnConfig]):
 
     def build(self) -> nn.Module:
         """The network for all its scales, with PyTorch's initial weights, as the authors have it."""
-        from henshin_plugins.carn.network import Carn as Network
+        from henshin_plugins.carn.network import CarnNetwork
 
         c = self.config
-        return Network(c.width, c.group, c.recursive, c.scales)
+        return CarnNetwork(c.width, c.group, c.recursive, c.scales)
 
     def family(self) -> dict[str, dict[str, Any]]:
         """A model for each scale."""
@@ -46,11 +46,11 @@ class Carn(Generator[CarnConfig]):
         return from_published(tensors)
 
 
-class SuperResolution(Recipe[SuperResolutionConfig]):
+class SuperResolutionRecipe(Recipe[SuperResolutionRecipeConfig]):
     """One network that enlarges, held to the large pictures by L1; of several scales each step trains one."""
 
     name = "super_resolution"
-    Config = SuperResolutionConfig
+    Config = SuperResolutionRecipeConfig
 
     def train(self, run: Run) -> None:
         """Train until the run ends."""
@@ -68,4 +68,4 @@ def henshin_generators() -> list[type[Generator[Any]]]:
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
     """The recipe of this plugin."""
-    return [SuperResolution]
+    return [SuperResolutionRecipe]

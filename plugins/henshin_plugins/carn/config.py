@@ -41,7 +41,7 @@ class CarnConfig(GeneratorConfig):
         return self
 
 
-class SuperResolutionConfig(RecipeConfig):
+class SuperResolutionRecipeConfig(RecipeConfig):
     """Defaults are those of CARN's authors."""
 
     renamed: ClassVar[Mapping[str, str]] = {"average": "ema"}

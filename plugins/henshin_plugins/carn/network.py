@@ -22,7 +22,7 @@ def convolution(before: int, after: int, group: int = 1) -> nn.Conv2d:
     return nn.Conv2d(before, after, 3, padding=1, groups=group)
 
 
-class Residual(nn.Module):
+class CarnResidual(nn.Module):
     """Two 3x3 convolutions beside the identity; a 1x1 one mixes groups again (the paper's efficient residual block)."""
 
     def __init__(self, width: int, group: int) -> None:
@@ -37,7 +37,7 @@ class Residual(nn.Module):
         return torch.relu(self.body(x) + x)
 
 
-class Cascade(nn.Module):
+class CascadingBlock(nn.Module):
     """Three steps, each followed by a 1x1 convolution of everything so far: the input, and what every step gave.
 
     The paper cascades twice: residual blocks inside a block (local), and three such blocks in the network (global).
@@ -58,9 +58,9 @@ class Cascade(nn.Module):
         return x
 
 
-def local(width: int, group: int, recursive: bool) -> Cascade:
+def local(width: int, group: int, recursive: bool) -> CascadingBlock:
     """A cascading block of residual blocks."""
-    return Cascade(width, [Residual(width, group) for _ in range(1 if recursive else 3)])
+    return CascadingBlock(width, [CarnResidual(width, group) for _ in range(1 if recursive else 3)])
 
 
 def enlargement(width: int, scale: int, group: int) -> nn.Sequential:
@@ -71,7 +71,7 @@ def enlargement(width: int, scale: int, group: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Carn(nn.Module):
+class CarnNetwork(nn.Module):
     """Pictures (N, 3, H, W) in [0, 1] -> (N, 3, H * scale, W * scale); all scales share everything but their end."""
 
     mean: Tensor
@@ -83,7 +83,7 @@ class Carn(nn.Module):
         self.scales = tuple(scales)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
         self.entry = convolution(3, width)
-        self.body = Cascade(width, [local(width, group, recursive) for _ in range(3)])
+        self.body = CascadingBlock(width, [local(width, group, recursive) for _ in range(3)])
         self.enlarge = nn.ModuleDict({f"x{scale}": enlargement(width, scale, group) for scale in self.scales})
         self.exit = convolution(width, 3)
 
@@ -113,7 +113,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
     if len(known) < 0.75 * max(len(tensors), _FEWEST):
         return None
     options = _options(known)
-    network = Carn(**options)
+    network = CarnNetwork(**options)
     theirs = {name: _theirs(name, len(options["scales"]) == 1 and _single(known)) for name in network.state_dict()}
     del theirs["mean"]
     state = network.state_dict()

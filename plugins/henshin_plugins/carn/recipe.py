@@ -19,10 +19,10 @@ from henshin.train.super_resolution.validation import Watched, scales_of
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.carn.config import SuperResolutionConfig
+    from henshin_plugins.carn.config import SuperResolutionRecipeConfig
 
 
-def train(config: SuperResolutionConfig, run: Run) -> None:
+def train(config: SuperResolutionRecipeConfig, run: Run) -> None:
     """Train one network to enlarge by each of its scales."""
     c = config
     scales = scales_of(run.registry, c.generator)

@@ -53,7 +53,7 @@ class CartoonGenerator(nn.Module):
 
         self.first = ended(nn.Conv2d(3, width, 7, 1, 3, padding_mode="reflect"), channels=width)
         self.down = nn.Sequential(halved(width, 2 * width), halved(2 * width, 4 * width))
-        self.residual = nn.Sequential(*(Residual(4 * width, epsilon) for _ in range(blocks)))
+        self.residual = nn.Sequential(*(CartoonResidual(4 * width, epsilon) for _ in range(blocks)))
         self.up = nn.Sequential(doubled(4 * width, 2 * width), doubled(2 * width, width))
         last = nn.Conv2d(width, 3, 7, 1, 3, padding_mode="reflect")
         self.last = nn.Sequential(last, nn.Tanh() if output == "tanh" else nn.Identity())
@@ -65,7 +65,7 @@ class CartoonGenerator(nn.Module):
         return drawn
 
 
-class Residual(nn.Module):
+class CartoonResidual(nn.Module):
     """x + F(x), F two 3x3 convolutions with affine instance norm, a ReLU between them."""
 
     def __init__(self, channels: int, epsilon: float) -> None:

@@ -8,43 +8,23 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from henshin.train.networks import initialise
+from henshin.train.networks import ResidualBlock, initialise, reflected_convolution, resize_convolution
 from henshin.train.weights import canonicalize_state_dict, fitted, layers_of
 
 
-def convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """Convolution, instance norm, ReLU; 'same' size by reflection for stride 1."""
-    return [
-        nn.ReflectionPad2d(kernel // 2),
-        nn.Conv2d(before, after, kernel, stride),
-        nn.InstanceNorm2d(after),
-        nn.ReLU(inplace=True),
-    ]
+def convolution(before: int, after: int, kernel: int) -> list[nn.Module]:
+    """Return a reflected convolution that keeps the size, instance norm and ReLU."""
+    return [*reflected_convolution(before, after, kernel), nn.InstanceNorm2d(after), nn.ReLU(inplace=True)]
 
 
 def enlargement(before: int, after: int, upsample: Literal["transposed", "resize"]) -> list[nn.Module]:
-    """Twice the size: the paper's transposed convolution, or nearest resize + convolution, free of chequers
-    (Odena et al. 2016)."""
-    if upsample == "resize":
-        return [nn.Upsample(scale_factor=2, mode="nearest"), *convolution(before, after, 3)]
-    return [
-        nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1),
-        nn.InstanceNorm2d(after),
-        nn.ReLU(inplace=True),
-    ]
-
-
-class Residual(nn.Module):
-    """x + F(x), F two 3x3 convolutions with instance norm, a ReLU between them."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(*convolution(width, width, 3), *convolution(width, width, 3)[:-1])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
-        total: Tensor = x + self.body(x)
-        return total
+    """Return layers that double the size: the paper's transposed convolution, or a resize and a convolution."""
+    layers = (
+        resize_convolution(before, after)
+        if upsample == "resize"
+        else [nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1)]
+    )
+    return [*layers, nn.InstanceNorm2d(after), nn.ReLU(inplace=True)]
 
 
 class ResNetGenerator(nn.Module):
@@ -67,7 +47,7 @@ class ResNetGenerator(nn.Module):
                 )
             )
         widest = width * 2**downs
-        self.encoder = nn.Sequential(*encoder, *(Residual(widest) for _ in range(blocks)))
+        self.encoder = nn.Sequential(*encoder, *(ResidualBlock(widest) for _ in range(blocks)))
         decoder = []
         for i in reversed(range(downs)):
             decoder.append(nn.Sequential(*enlargement(width * 2 ** (i + 1), width * 2**i, upsample)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from henshin import GeneratorConfig, NetworkChoice, SamplerChoice, ScheduledConfig, SetData
+from henshin.config.validation import option_error
 
 SIZE: Literal[64] = 64
 
@@ -27,12 +27,6 @@ class DcganData(SetData):
     """One set of pictures, of the size that the generator draws."""
 
     size: int = Field(SIZE, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
-
-
-def misfit(part: str, size: int, message: str) -> ValidationError:
-    """What is wrong with `data.size` or `generator.size`, so that it is told with that option's own line."""
-    wrong = PydanticCustomError("value_error", "{size} {message}", {"size": size, "message": message})
-    return ValidationError.from_exception_data(part, [{"type": wrong, "loc": (part, "size"), "input": size}])
 
 
 class DcganConfig(ScheduledConfig):
@@ -86,8 +80,14 @@ class DcganConfig(ScheduledConfig):
             drawn = self.generator.options.get("size", SIZE)
             if isinstance(drawn, int) and drawn != self.data.size:
                 if "size" in self.data.model_fields_set:
-                    raise misfit("data", self.data.size, f"is not what the generator draws; generator.size is {drawn}")
-                raise misfit("generator", drawn, f"is not what the discriminator sees; data.size is {self.data.size}")
+                    raise option_error(
+                        ("data", "size"), self.data.size, f"is not what the generator draws; generator.size is {drawn}"
+                    )
+                raise option_error(
+                    ("generator", "size"), drawn, f"is not what the discriminator sees; data.size is {self.data.size}"
+                )
         if self.data.size not in (32, 64, 128):
-            raise misfit("data", self.data.size, "does not fit; the discriminator takes 32, 64 or 128 px")
+            raise option_error(
+                ("data", "size"), self.data.size, "does not fit; the discriminator takes 32, 64 or 128 px"
+            )
         return self

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError
+from henshin.runtime.latents import numbered_noise, spherical
 from henshin.train.data import augment, open_pictures
-from henshin.train.networks import EMA, set_requires_grad
+from henshin.train.networks import EMA, fixed_noise, set_requires_grad
 from henshin.train.optim import set_learning_rate
 from henshin_plugins.dcgan.network import DcganDiscriminator
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from henshin import Run
     from henshin_plugins.dcgan.config import DcganConfig
 
-SETTLE_EVERY = 4
+STATISTICS_EVERY = 4
 """Steps between two looks of the averaged network at its own activations: as good as each step, and cheaper."""
 
 
@@ -82,8 +83,8 @@ def train(config: DcganConfig, run: Run) -> None:
         run.backward(adversarial)
         generator_optimizer.step()
         ema.update(network)
-        if run.steps % SETTLE_EVERY == 0:
-            settle(ema.network, noise)
+        if run.steps % STATISTICS_EVERY == 0:
+            renew_statistics(ema.network, noise)
 
         run.log(
             run.steps,
@@ -120,28 +121,14 @@ def latents_of(network: nn.Module, c: DcganConfig) -> int:
 
 
 @torch.no_grad()
-def settle(network: nn.Module, noise: Tensor) -> None:
+def renew_statistics(network: nn.Module, noise: Tensor) -> None:
     """Let a network in eval mode renew the statistics of its batch norm, which those of another would not fit."""
     network.train()
     network(noise)
     network.eval()
 
 
-def fixed_noise(count: int, latent: int, seed: int) -> Tensor:
-    """(count, latent): the noise that a `sample` stage of the same seed draws its first pictures from."""
-    drawn = [np.random.default_rng([seed, i]).standard_normal(latent) for i in range(count)]
-    return torch.from_numpy(np.stack(drawn).astype(np.float32))
-
-
 def strips(latent: int, seed: int, rows: int = 6, columns: int = 10) -> Tensor:
-    """(rows * columns, latent): each row goes from one noise to another, along the sphere (White 2016)."""
-    ends = fixed_noise(2 * rows, latent, seed)
-    return torch.cat([spherical(ends[2 * i], ends[2 * i + 1], columns) for i in range(rows)])
-
-
-def spherical(start: Tensor, end: Tensor, count: int) -> Tensor:
-    """(count, latent) from `start` to `end` at even angles: what lies between is as long as noise is."""
-    t = torch.linspace(0, 1, count)[:, None]
-    cosine = F.cosine_similarity(start, end, dim=0).clamp(-1 + 1e-6, 1 - 1e-6)
-    angle = cosine.arccos()
-    return (torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)
+    """Return (rows * columns, latent): each row goes from one noise to another, along the sphere (White 2016)."""
+    ends = numbered_noise(seed, range(2 * rows), latent)
+    return torch.from_numpy(np.concatenate([spherical(ends[2 * i], ends[2 * i + 1], columns) for i in range(rows)]))

@@ -10,7 +10,7 @@ from henshin.config.block_range import styles_by_block
 from henshin.errors import HenshinError, PictureError
 from henshin.images import MOST_PIXELS
 from henshin.images.resizing import fit_longest_side, resample
-from henshin.runtime.latents import numbered_noise, style_shape
+from henshin.runtime.latents import numbered_noise, spherical, straight, style_shape
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -70,33 +70,6 @@ def figure(config: SampleConfig, model: Model) -> Picture | PictureError:
         return error
     assert table.page is not None
     return table.page
-
-
-def spherical(start: Floats, end: Floats, count: int) -> Floats:
-    """Go from one noise (D,) to another by even angles, ends included: (count, D), all about as long as noise is.
-
-    White 2016, "Sampling Generative Networks". Where both have one direction, or opposite ones, it goes straight.
-    """
-    long, longer = float(np.linalg.norm(start)), float(np.linalg.norm(end))
-    angle = float(np.arccos(np.clip(float(start @ end) / max(long * longer, 1e-12), -1, 1)))
-    if np.sin(angle) < 1e-3:
-        return straight(start, end, count)
-    t = np.linspace(0, 1, count)[:, None]
-    directions = (np.sin((1 - t) * angle) * start / long + np.sin(t * angle) * end / longer) / np.sin(angle)
-    return _with_ends(directions * ((1 - t) * long + t * longer), start, end)
-
-
-def straight(start: Floats, end: Floats, count: int) -> Floats:
-    """Go from one array to another of its shape in even steps, ends included: (count, ...)."""
-    t = np.linspace(0, 1, count).reshape(-1, *[1] * start.ndim)
-    return _with_ends((1 - t) * start + t * end, start, end)
-
-
-def _with_ends(along: npt.NDArray[np.float64], start: Floats, end: Floats) -> Floats:
-    """Put the very ends where rounding may have moved them: they are pictures that are known by their numbers."""
-    made = along.astype(np.float32)
-    made[0], made[-1] = start, end
-    return made
 
 
 def _table(config: SampleConfig) -> Table:

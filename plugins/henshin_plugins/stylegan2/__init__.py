@@ -28,12 +28,13 @@ class StyleGan2(Generator[StyleGan2Config]):
 
     def build(self) -> nn.Module:
         """Both networks as one, `mapping` and `synthesis`, with fresh weights."""
-        from henshin_plugins.stylegan2.network import Mapping, StyleGan2, Synthesis, widths
+        from henshin_plugins.stylegan2.network import MappingNetwork, StyleGan2Network, SynthesisNetwork, widths
 
         c = self.config
         channels = widths(c.size, c.width, c.maximum_width)
-        return StyleGan2(
-            Mapping(c.latent, c.mapping_layers), Synthesis(c.size, c.latent, channels, c.form, still=c.noise)
+        return StyleGan2Network(
+            MappingNetwork(c.latent, c.mapping_layers),
+            SynthesisNetwork(c.size, c.latent, channels, c.form, still=c.noise),
         )
 
     def parts(self, network: nn.Module | None = None) -> dict[str, nn.Module]:

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, SetData
 from henshin.api.recipe import NetworkOption
 from henshin.config.options import StartName
+from henshin.config.validation import option_error
 
 SIZE = 256
 
 StyleChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None, plain=True)]
 
 Change = Literal["blit", "geometry", "tone", "colour", "translation", "cutout"]
-
-
-def misfit(option: tuple[str, ...], value: int, message: str) -> ValidationError:
-    """What is wrong with an option beside others, so that it is told with that option's own line."""
-    wrong = PydanticCustomError("value_error", "{value} {message}", {"value": value, "message": message})
-    return ValidationError.from_exception_data(option[0], [{"type": wrong, "loc": option, "input": value}])
 
 
 class GameConfig(ScheduledConfig):
@@ -97,10 +91,10 @@ class StyleGan2RunConfig(GameConfig):
             drawn = self.generator.options.get("size", SIZE)
             if isinstance(drawn, int) and drawn != self.data.size:
                 if "size" in self.data.model_fields_set:
-                    raise misfit(
+                    raise option_error(
                         ("data", "size"), self.data.size, f"is not what the generator draws; generator.size is {drawn}"
                     )
-                raise misfit(
+                raise option_error(
                     ("generator", "size"), drawn, f"is not what the discriminator sees; data.size is {self.data.size}"
                 )
         return self
@@ -133,10 +127,12 @@ class FreezeConfig(GameConfig):
         size = self.data.size
         most = size.bit_length() - 2
         if self.blocks > most:
-            raise misfit(("blocks",), self.blocks, f"is too many; pictures of {size} px are drawn by {most} blocks")
+            raise option_error(
+                ("blocks",), self.blocks, f"is too many; pictures of {size} px are drawn by {most} blocks"
+            )
         if (self.discriminator_frozen or 0) >= most:
-            told = f"is too many; the discriminator of {size} px has {most - 1} blocks"
-            raise misfit(("discriminator_frozen",), self.discriminator_frozen or 0, told)
+            message = f"is too many; the discriminator of {size} px has {most - 1} blocks"
+            raise option_error(("discriminator_frozen",), self.discriminator_frozen or 0, message)
         return self
 
 

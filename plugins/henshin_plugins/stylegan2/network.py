@@ -7,8 +7,7 @@ up, and takes one w for every layer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from collections.abc import Mapping as Named
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -42,7 +41,7 @@ def widths(size: int, width: int, maximum: int) -> list[int]:
     return [max(1, min(maximum, width * 64 // side)) for side in sides]
 
 
-class Mapping(nn.Module):
+class MappingNetwork(nn.Module):
     """z (N, D), of which only the direction counts, through equalised linear layers to w (N, D).
 
     `mean` is the mean w, which `follow` keeps up to date and truncation goes towards.
@@ -106,7 +105,7 @@ class Block(nn.Module):
         return drawn
 
 
-class Synthesis(nn.Module):
+class SynthesisNetwork(nn.Module):
     """A picture from one w for every layer: blocks of 4, 8, ..., `size` pixels (7 at 256), 2 log2(size) - 2 layers.
 
     Block b, from 0, has the layers 2b - 1 and 2b of w+, its way to RGB 2b + 1 (AdaIN: 2b and 2b + 1). `still` is what
@@ -169,10 +168,10 @@ class Synthesis(nn.Module):
         return enlarged
 
 
-class StyleGan2(nn.Module):
+class StyleGan2Network(nn.Module):
     """Mapping and synthesis: noise to pictures."""
 
-    def __init__(self, mapping: Mapping, synthesis: Synthesis) -> None:
+    def __init__(self, mapping: MappingNetwork, synthesis: SynthesisNetwork) -> None:
         super().__init__()
         self.mapping, self.synthesis = mapping, synthesis
         self.latent_shape = synthesis.latent_shape[1:]
@@ -193,7 +192,7 @@ class StyleGan2(nn.Module):
 class Broad(nn.Module):
     """The mapping as it is exported: z (N, D) -> w+ (N, L, D), every layer alike."""
 
-    def __init__(self, mapping: Mapping, layers: int) -> None:
+    def __init__(self, mapping: MappingNetwork, layers: int) -> None:
         super().__init__()
         self.mapping, self.layers = mapping, layers
 
@@ -213,7 +212,7 @@ _SIGNS = ("input.input", "conv1.conv.weight", "to_rgb1.conv.weight", "style.1.we
 _FILTER = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel")
 
 
-def from_published(tensors: Named[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """Options and our tensors for weights in the common PyTorch layout of StyleGAN2; None for others.
 
     `latent_avg`, where it is there, is the mean w; else it is taken over 10,000 z. Weights without fixed noise, as old
@@ -246,7 +245,7 @@ def from_published(tensors: Named[str, Tensor]) -> tuple[dict[str, Any], dict[st
     return options, {**ours, "mapping.mean": mean.flatten()}
 
 
-def _options(given: Named[str, Tensor]) -> dict[str, Any]:
+def _options(given: Mapping[str, Tensor]) -> dict[str, Any]:
     """Size, latent, depth of the mapping and channels, from the names and from a few shapes."""
 
     def length(name: str, axis: int) -> int:
@@ -278,10 +277,11 @@ def _commonest(*counts: int) -> int:
     return max(there, key=there.count, default=0)
 
 
-def _network(options: Named[str, Any]) -> StyleGan2:
+def _network(options: Mapping[str, Any]) -> StyleGan2Network:
     channels = widths(options["size"], options["width"], options["maximum_width"])
-    return StyleGan2(
-        Mapping(options["latent"], options["mapping_layers"]), Synthesis(options["size"], options["latent"], channels)
+    return StyleGan2Network(
+        MappingNetwork(options["latent"], options["mapping_layers"]),
+        SynthesisNetwork(options["size"], options["latent"], channels),
     )
 
 
@@ -311,7 +311,7 @@ def _as_theirs(name: str, tensor: Tensor) -> Tensor:
     return tensor[None] if name.endswith(("conv.weight", "strength")) else tensor
 
 
-def _other_filter(tensors: Named[str, Tensor]) -> str | None:
+def _other_filter(tensors: Mapping[str, Tensor]) -> str | None:
     right = blur_kernel(4.0)[0, 0]
     for name, tensor in tensors.items():
         if _FILTER.fullmatch(name) and not (tensor.shape == right.shape and torch.allclose(tensor, right, atol=1e-4)):
@@ -320,7 +320,7 @@ def _other_filter(tensors: Named[str, Tensor]) -> str | None:
 
 
 @torch.no_grad()
-def _mean_style(ours: Named[str, Tensor], options: Named[str, Any], count: int = 10_000) -> Tensor:
+def _mean_style(ours: Mapping[str, Tensor], options: Mapping[str, Any], count: int = 10_000) -> Tensor:
     whole = _network(options)
     whole.load_state_dict({**ours, "mapping.mean": whole.mapping.mean})
     z = torch.randn(count, options["latent"], generator=torch.Generator().manual_seed(0))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from henshin.errors import HenshinError
 from henshin.train.loggers.image_grid import Row
+from henshin.train.networks import fixed_noise
 
 
 def lazily(rate: float, beta: float, every: int) -> tuple[float, float]:
@@ -95,12 +96,6 @@ def final_blocks(synthesis: Any, count: int) -> list[nn.Parameter]:
     if count == len(blocks):
         return list(synthesis.parameters())
     return [parameter for block in blocks[len(blocks) - count :] for parameter in block.parameters()]
-
-
-def fixed_noise(count: int, latent: int, seed: int) -> Tensor:
-    """(count, latent): the noise that a `sample` stage of the same seed draws its first pictures from."""
-    drawn = [np.random.default_rng([seed, i]).standard_normal(latent) for i in range(count)]
-    return torch.from_numpy(np.stack(drawn).astype(np.float32))
 
 
 class Shown:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from henshin.train.networks import ResidualBlock, reflected_convolution, resize_convolution
+
 Attended = tuple[Tensor, Tensor, Tensor]
 """What a network gives, its attention's two logits (N, 2), and where it looked (N, 1, h, w)."""
 
@@ -54,23 +56,8 @@ def _normed(x: Tensor, axes: tuple[int, ...], nested: bool) -> Tensor:
 
 
 def convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """Reflection padding and a convolution without bias."""
-    return [nn.ReflectionPad2d(kernel // 2), nn.Conv2d(before, after, kernel, stride, bias=False)]
-
-
-class Residual(nn.Module):
-    """x + F(x), F two 3x3 convolutions with instance norm, a ReLU between them."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        first, second = convolution(width, width, 3), convolution(width, width, 3)
-        norm, again = nn.InstanceNorm2d(width), nn.InstanceNorm2d(width)
-        self.body = nn.Sequential(*first, norm, nn.ReLU(inplace=True), *second, again)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
-        total: Tensor = x + self.body(x)
-        return total
+    """Return a reflected convolution without bias."""
+    return reflected_convolution(before, after, kernel, stride, bias=False)
 
 
 class AdaptiveResidual(nn.Module):
@@ -128,7 +115,7 @@ class UGatItGenerator(nn.Module):
         encoder = [*convolution(3, width, 7), nn.InstanceNorm2d(width), nn.ReLU(inplace=True)]
         for before in (width, 2 * width):
             encoder += [*convolution(before, 2 * before, 3, 2), nn.InstanceNorm2d(2 * before), nn.ReLU(inplace=True)]
-        self.encoder = nn.Sequential(*encoder, *(Residual(wide) for _ in range(blocks)))
+        self.encoder = nn.Sequential(*encoder, *(ResidualBlock(wide, bias=False) for _ in range(blocks)))
         self.attention = Attention(wide)
         self.grid = None if grid_of is None else grid_of // 4
         seen = wide if self.grid is None else wide * self.grid**2
@@ -142,7 +129,7 @@ class UGatItGenerator(nn.Module):
         self.blocks = nn.ModuleList(AdaptiveResidual(wide, nested) for _ in range(blocks))
         decoder: list[nn.Module] = []
         for before, after in pairwise((wide, 2 * width, width)):
-            decoder += [nn.Upsample(scale_factor=2, mode="nearest"), *convolution(before, after, 3)]
+            decoder += resize_convolution(before, after, bias=False)
             decoder += [LayerInstanceNorm(after, 0.0, affine=True, nested=nested), nn.ReLU(inplace=True)]
         self.decoder = nn.Sequential(*decoder, *convolution(width, 3, 7), nn.Tanh())
 

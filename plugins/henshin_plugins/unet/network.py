@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from henshin.train.networks import initialise
+from henshin.train.networks import initialise, resize_convolution
 from henshin.train.weights import canonicalize_state_dict, fitted, layers_of
 
 Norm = Literal["instance", "batch"]
@@ -21,10 +21,9 @@ def normalisation(norm: Norm, channels: int) -> nn.Module:
 
 
 def enlargement(before: int, after: int, upsample: Upsample, bias: bool) -> list[nn.Module]:
-    """Twice the size: the paper's 4x4 transposed convolution, or nearest resize + 3x3 (Odena et al. 2016)."""
+    """Return layers that double the size: the paper's 4x4 transposed convolution, or a resize and a convolution."""
     if upsample == "resize":
-        resize = nn.Upsample(scale_factor=2, mode="nearest")
-        return [resize, nn.ReflectionPad2d(1), nn.Conv2d(before, after, 3, bias=bias)]
+        return resize_convolution(before, after, bias)
     return [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias)]
 
 

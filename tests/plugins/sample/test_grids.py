@@ -167,7 +167,7 @@ def test_without_a_mapping_strips_go_along_the_sphere(place: Path) -> None:
 
 
 def test_between_noises_of_one_direction_it_goes_straight() -> None:
-    from henshin_plugins.sample.grids import spherical
+    from henshin.runtime.latents import spherical
 
     one = noise(0)
     assert np.allclose(spherical(one, one, 3), one)

@@ -34,10 +34,10 @@ class StyleGan2Encoder(Generator[StyleGan2EncoderConfig]):
     def build(self) -> nn.Module:
         """A fresh guess around a fresh synthesis."""
         from henshin_plugins.stylegan2.encoder.network import Encoder, side_widths
-        from henshin_plugins.stylegan2.network import Synthesis, widths
+        from henshin_plugins.stylegan2.network import SynthesisNetwork, widths
 
         c, g = self.config, self.config.synthesis
-        synthesis = Synthesis(g.size, g.latent, widths(g.size, g.width, g.maximum_width), g.form, still=g.noise)
+        synthesis = SynthesisNetwork(g.size, g.latent, widths(g.size, g.width, g.maximum_width), g.form, still=g.noise)
         return Encoder(synthesis, side_widths(g.size, c.width, c.maximum_width), c.hidden, c.passes)
 
 

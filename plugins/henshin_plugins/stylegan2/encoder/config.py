@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, SetData
 from henshin.api.recipe import NetworkOption
 from henshin.config.options import StartName
-from henshin_plugins.stylegan2.config import StyleChoice, StyleGan2Config, misfit
+from henshin.config.validation import option_error
+from henshin_plugins.stylegan2.config import StyleChoice, StyleGan2Config
 
 NAME = "stylegan2-encoder"
 
@@ -79,6 +80,6 @@ class EncoderRunConfig(ScheduledConfig):
     @model_validator(mode="after")
     def _starts_with_its_synthesis(self) -> EncoderRunConfig:
         if "synthesis" in self.encoder.options:
-            told = "is not for the run to say; it is what `start` holds"
-            raise misfit(("encoder", "synthesis"), self.encoder.options["synthesis"], told)
+            message = "is not for the run to say; it is what `start` holds"
+            raise option_error(("encoder", "synthesis"), self.encoder.options["synthesis"], message)
         return self

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from henshin_plugins.stylegan2.network import FIRST, Synthesis
+from henshin_plugins.stylegan2.network import FIRST, SynthesisNetwork
 
 LOOKS = (4, 8, 16)
 """Styles are told from the features of 4, 8 and 16 pixels: from this part of the channels of each."""
@@ -29,7 +29,7 @@ def side_widths(size: int, width: int, maximum: int) -> list[int]:
     return [min(maximum, width * 2**i) for i in range(count)]
 
 
-class Residual(nn.Module):
+class EncoderResidual(nn.Module):
     """Two convolutions beside a shortcut, at half the size where `down`."""
 
     def __init__(self, inputs: int, outputs: int, down: bool) -> None:
@@ -56,7 +56,7 @@ class Guess(nn.Module):
         layers, latent = latent_shape
         # four pixels become channels: the first convolution would cost most, and sees little
         self.enter = nn.Conv2d(6 * 4, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(Residual(before, after, True) for before, after in pairwise(widths))
+        self.down = nn.ModuleList(EncoderResidual(before, after, True) for before, after in pairwise(widths))
         kept = list(reversed(widths))[: len(LOOKS)]
         outputs = [max(1, width // share) for width, share in zip(kept, LOOKS, strict=False)]
         self.look = nn.ModuleList(nn.Conv2d(width, output, 1) for width, output in zip(kept, outputs, strict=True))
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, synthesis: Synthesis, widths: Sequence[int], hidden: int, passes: int) -> None:
+    def __init__(self, synthesis: SynthesisNetwork, widths: Sequence[int], hidden: int, passes: int) -> None:
         super().__init__()
         self.synthesis = synthesis.requires_grad_(False)
         self.passes = passes
