@@ -194,7 +194,8 @@ def test_the_discriminators_may_learn_at_a_rate_of_their_own(place, tmp_path):
     trained(path, tmp_path / "run", max_steps=1)
     state = last_state(tmp_path / "run")
     rates = [
-        state[f"{name}_steps"]["param_groups"][0]["lr"] for name in ("generator", "discriminator_a", "discriminator_b")
+        state[f"{name}_optimizer"]["param_groups"][0]["lr"]
+        for name in ("generator", "discriminator_a", "discriminator_b")
     ]
     assert rates == pytest.approx([4e-4, 1e-4, 1e-4])
 

@@ -19,11 +19,11 @@ Reach = int | Literal["global"]
 
 
 class GeneratorConfig(BaseModel):
-    """The options of a network: all that is needed to build it again before its weights are loaded."""
+    """The options of a network: all that is needed to build it before its weights are loaded."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
     renamed: ClassVar[Mapping[str, str]] = {}
-    """Former names of options with their names of today: a file that says the former is told the other."""
+    """Former names of options with their present names, for the error message about a file with former names."""
 
 
 NetworkConfigT = TypeVar("NetworkConfigT", bound=GeneratorConfig)
@@ -89,45 +89,44 @@ class Generator(Generic[NetworkConfigT]):
         self.config = config
 
     def build(self) -> nn.Module:
-        """Make the network with fresh weights: NCHW float in, NCHW float out. Import torch inside."""
+        """Build the network with fresh weights: NCHW float in, NCHW float out. Import torch inside."""
         raise NotImplementedError(f"generator '{self.name}' has no build()")
 
     def parts(self, network: nn.Module | None = None) -> dict[str, nn.Module]:
-        """The networks that become models: {"": the network}, or of a sampler {"mapping": ..., "synthesis": ...}.
+        """Return the networks that become models: {"": network}, or {"mapping": ..., "synthesis": ...} of a sampler.
 
-        They are those of ``network``, which ``build`` made, or of a fresh one, and share its weights. The mapping
-        turns z (N, D) into styles w (N, L, D) and may have a tensor ``mean``, (D,) or (L, D), for truncation; the
-        synthesis draws pictures of them. The models are NAME-mapping and NAME-synthesis.
+        They share the weights of ``network``, which ``build`` made, or of a fresh one. The mapping turns z (N, D) into
+        styles w (N, L, D) and may have a tensor ``mean``, (D,) or (L, D), for truncation; the synthesis generates
+        pictures from styles. The models are NAME-mapping and NAME-synthesis.
         """
         return {"": network if network is not None else self.build()}
 
     def family(self) -> dict[str, dict[str, Any]]:
-        """The models that one network gives, by the ends of their names, with the options that make each of them.
+        """Return the models exported from one network: {suffix of the name: options that differ from the network's}.
 
-        Usually one, {"": {}}; of a network of several scales {"-x2": {"scales": (2,)}, ...}: the generator with these
-        options takes the tensors that it has from the whole network.
+        Usually one, {"": {}}; of a network of several scales {"-x2": {"scales": (2,)}, ...}. Each model is the
+        generator with these options, and takes its tensors from the whole network.
         """
         return {"": {}}
 
     def blocks(self) -> Sequence[tuple[str, ...]]:
-        """The blocks of the network, from the first to the last, each by the beginnings of its tensors' names.
+        """Return the blocks of the network, from the first to the last, each by the prefixes of its tensors' names.
 
-        What mixes two networks of this generator (`henshin blend`) swaps whole blocks; tensors of no block are left
-        as they are. Without any the network cannot be mixed.
+        `henshin blend` mixes two networks of this generator by swapping whole blocks; tensors of no block stay as they
+        are. A network without blocks cannot be blended.
         """
         return ()
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:  # noqa: ARG003
-        """Tell from names and shapes whether published weights are of this network; `henshin import` asks.
+        """Return options and tensors for published weights of this network, or None for another layout.
 
-        ``tensors`` are those of one network, floats in fp32, without `module.` before their names; where others lie
-        beside the network in the file, such as a mean style, those too, and if that is not known, without them. Return
-        the options with which ``Config`` builds the same network, and the tensors under the names of its
-        ``state_dict``, all of them and no other; or None when the layout is another one. A guess is worse than None:
-        two generators must not both say yes to one file.
+        `henshin import` calls it with the ``tensors`` of one network, floats in fp32, without `module.` before their
+        names: once with further tensors of the file, such as a mean style, and, if that gives None, without them.
+        The result is the options with which ``Config`` builds the same network, and all tensors of its ``state_dict``
+        under their names there, and no other. Return None in doubt: no two generators may recognise one file.
         Errors: WrongWeightsError, in one line, where the names leave no doubt of the layout but some tensors are
-        missing, too many or of another shape; it is told when no other generator knows the file.
+        missing, too many or of another shape; the user sees it when no other generator recognises the file.
         """
         return None
 
@@ -137,7 +136,7 @@ class GeneratorRegistry(Protocol):
 
     @property
     def generators(self) -> Mapping[str, type[Generator[Any]]]:
-        """All generators that are registered."""
+        """All registered generators."""
 
     def generator(self, name: str) -> type[Generator[Any]]:
         """Return the generator class of this name. Errors: HenshinError with what would be right."""

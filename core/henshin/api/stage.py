@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class StageConfig(BaseModel):
-    """The options of a stage as its user may write them: typed, bounded, described; unknown keys are errors."""
+    """The options of a stage: typed, bounded and described; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
     renamed: ClassVar[Mapping[str, str]] = {}
-    """Former names of options with their names of today: a file that says the former is told the other."""
+    """Former names of options with their present names, for the error message about a file with former names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
     """Optional dependencies of a stage that are no extra of henshin's own.
 
-    ``install`` is what pip is to be told ("henshin-hayao[gpu]"), ``module`` what can be imported once that is there.
+    ``install`` is pip's argument ("henshin-hayao[gpu]"), ``module`` the name of a module that it installs.
     """
 
     install: str
@@ -42,21 +42,21 @@ Zone = Literal["photos", "crops"]
 
 
 class Memory:
-    """What a stage had remembered; this one is empty, as where no record is kept.
+    """The memory of a stage: values from earlier runs, of sources that were processed equally and did not fail.
 
-    It tells of the sources that were worked on in the same way and did not fail.
+    This one is empty, as for runs without a record.
     """
 
     def earlier(self) -> Iterator[Remembered]:
-        """Yield it, in the order of the record. Read anew from the disk each time."""
+        """Yield what was remembered, in the order of the record. It is read from the disk each time."""
         return iter(())
 
     def stands(self, source: str, input_hash: str) -> bool:  # noqa: ARG002
-        """Whether what became of a source with this content is there, or will be made again as it was by this run."""
+        """Return whether the result of a source with this content exists, or will be made again by this run."""
         return False
 
     def key(self, source: str) -> str:
-        """Return how a ``frame.source`` is called here."""
+        """Return the key of a ``frame.source``."""
         return source
 
 
@@ -66,17 +66,18 @@ NOTHING = Memory()
 class Stage(Generic[ConfigT]):
     """One step of a pipeline.
 
-    A *pictures* stage sees pictures of any size: the crops between the stage that gives them and the one that ends
+    A *pictures* stage gets pictures of any size: the crops between the stage that gives them and the one that ends
     them, else whole photos; ``run`` returns as many, in the same order, each a picture, a ``PictureError`` (it failed)
-    or a ``Dropped`` (it is left out, and why). If a size changes, the engine scales what belongs to it (the frame's
-    alpha, or the face's matrix and mask).
-    A *frames* stage gets and returns frames; one may become several, or none (then it counts as skipped). To say why,
-    it returns the frame with its ``dropped`` set, or that of a face.
+    or a ``Dropped`` (it is left out, with the reason). If a size changes, the engine scales what belongs to it (the
+    frame's alpha, or the face's matrix and mask).
+    A *frames* stage gets and returns frames; one may become several, or none (then it counts as skipped). To give a
+    reason, it returns the frame with its ``dropped`` set, or that of a face.
     A *source* stage stands first and yields the frames itself.
 
-    ``zone`` is set from outside, before ``misplaced``, ``open`` and each ``run``: whether the pictures to come
-    are "crops" of faces or whole "photos". ``memory`` is set before ``open``: what ``frame.remember`` was given in
-    earlier runs.
+    Every trait may be an attribute of the class or a property that looks at ``self.config``.
+
+    The engine sets ``zone`` before ``misplaced``, ``open`` and each ``run``: whether the pictures to come are "crops"
+    of faces or whole "photos". It sets ``memory`` before ``open``: what ``frame.remember`` was given in earlier runs.
     """
 
     name: ClassVar[str]
@@ -117,17 +118,20 @@ class Stage(Generic[ConfigT]):
         return False
 
     def __init__(self, config: ConfigT) -> None:
-        """Take the validated options; load nothing yet."""
+        """Store the validated options; load nothing yet."""
         self.config = config
 
     def depends_on(self) -> Mapping[str, str]:
-        """Say on what else than options, models and files the results depend: {package: version}. Asked unopened."""
+        """Return further dependencies of the results, besides options, models and files: {package: version}.
+
+        Called before ``open``.
+        """
         return {}
 
     def misplaced(self) -> str | None:
-        """Say why it cannot stand where it does, or None. Asked unopened, with its ``zone`` set, before anything runs.
+        """Return why the stage cannot stand at its place in the pipeline, or None.
 
-        What ``needs``, ``gives`` and ``ends`` tell is not to be said again.
+        Called before ``open``, with ``zone`` set. ``needs``, ``gives`` and ``ends`` are checked by the engine.
         """
         return None
 
@@ -135,32 +139,32 @@ class Stage(Generic[ConfigT]):
         """Load models and heavy libraries. Called once, before the first batch."""
 
     def run(self, items: Any) -> Any:
-        """Do the work on a list of pictures or of frames, as ``works_on`` says. One thread calls it.
+        """Process a list of pictures or of frames, as ``works_on`` says. Only one thread calls it.
 
         Untyped here, so that a stage may say `list[Picture]` or `list[Frame]` and pass mypy --strict.
         """
         raise NotImplementedError(f"stage '{self.name}' has no run()")
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the frames of a source stage, always the same ones for the same options."""
+        """Yield the frames of a source stage, the same ones for the same options."""
         raise NotImplementedError(f"stage '{self.name}' is no source")
 
     def sources(self) -> Sequence[str] | None:
-        """Name the ``source`` of each frame that ``frames`` yields, if that is known without the work.
+        """Return the ``source`` of each frame that ``frames`` yields, if known without the work; else None.
 
-        Then a run whose results are all there already does not do that work again. Asked unopened.
+        Then a run whose results all exist does not repeat the work. Called before ``open``.
         """
         return None
 
     def close(self) -> None:
-        """Give back what ``open`` took. Called once, whatever happened."""
+        """Release what ``open`` loaded. Called once, also after an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What ``frame.remember(value)`` was given in an earlier run: the frame ``name`` of ``source`` (a ``Memory.key``).
+    """A ``value`` given to ``frame.remember`` in an earlier run, by frame ``name`` of ``source`` (a ``Memory.key``).
 
-    ``input_hash`` is that of the source's content then.
+    ``input_hash`` is that of the source's content in that run.
     """
 
     source: str

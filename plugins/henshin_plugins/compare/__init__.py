@@ -19,7 +19,7 @@ class Compare(Stage[CompareConfig]):
     """Put the source before the result, scaled to the same height (or width, in a column).
 
     The source is read again from its file, so that no frame carries a second picture through the pipeline. A frame
-    that no file held fails.
+    whose source is no file fails.
     """
 
     name = "compare"
@@ -27,7 +27,7 @@ class Compare(Stage[CompareConfig]):
     works_on = "frames"
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
-        """Replace each frame's picture and alpha by the pair."""
+        """Replace each frame's picture and alpha by source and result."""
         from henshin_plugins.compare.side_by_side import put_before
 
         for frame in items:
@@ -40,5 +40,5 @@ class Compare(Stage[CompareConfig]):
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [Compare]

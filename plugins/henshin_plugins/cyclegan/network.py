@@ -30,8 +30,8 @@ def enlargement(before: int, after: int, upsample: Literal["transposed", "resize
 class ResNetGenerator(nn.Module):
     """7x7-width, `downs` halvings that double the width, `blocks` residual blocks, as many doublings, 7x7-3, tanh.
 
-    `encoder` ends after the residual blocks; contrastive recipes read features between its children. Convolutions
-    keep the biases that the authors' code gives them, though instance norm takes them away again.
+    `encoder` ends after the residual blocks; contrastive recipes use features between its children. Convolutions have
+    biases, as in the authors' code, although instance norm cancels them.
     """
 
     def __init__(self, width: int, blocks: int, downs: int, upsample: Literal["transposed", "resize"]) -> None:
@@ -56,15 +56,15 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] -> the same; H and W multiples of 2**downs."""
-        drawn: Tensor = self.decoder(self.encoder(pictures))
-        return drawn
+        output: Tensor = self.decoder(self.encoder(pictures))
+        return output
 
     def features(self, pictures: Tensor, taps: tuple[int, ...]) -> list[Tensor]:
-        """What leaves the encoder's children numbered `taps` (0 = the 7x7 layer); none after the last is computed."""
+        """Return the outputs of the encoder's children numbered `taps` (0 = the 7x7 layer), computing no later ones."""
         return self._encoded(pictures, taps, max(taps) + 1)[1]
 
     def trace(self, pictures: Tensor, taps: tuple[int, ...]) -> tuple[Tensor, list[Tensor]]:
-        """The drawn pictures and, from the same pass, the features at `taps`."""
+        """Return the translated pictures and, from the same pass, the features at `taps`."""
         code, found = self._encoded(pictures, taps, len(self.encoder))
         return self.decoder(code), found
 
@@ -78,10 +78,10 @@ class ResNetGenerator(nn.Module):
 
 
 def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """Options and our tensors for weights in the layout of the authors' PyTorch code (resnet_9blocks, resnet_6blocks).
+    """Return options and our tensors for weights of the authors' PyTorch code (resnet_9blocks, resnet_6blocks).
 
-    That is one nn.Sequential, `model`, whose residual blocks hold another, `conv_block`; with dropout in a block its
-    second convolution comes one place later. None where names or shapes are those of something else.
+    Its layout is one nn.Sequential, `model`, whose residual blocks hold another, `conv_block`; with dropout in a block
+    its second convolution comes one place later. None for other names or shapes.
     """
     tensors = canonicalize_state_dict(tensors)
     outer = sum(re.fullmatch(r"model\.\d+\.weight", name) is not None for name in tensors)
@@ -96,7 +96,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
 
 
 def _layers(blocks: int, downs: int, second: int) -> dict[str, str]:
-    """The convolutions of the authors' layout and ours: each layer is a convolution, a norm and a ReLU."""
+    """Return {authors' name: our name} of the convolutions; each layer is a convolution, a norm and a ReLU."""
     first_block, first_up = 4 + 3 * downs, 4 + 3 * downs + blocks
     names = {"model.1": "encoder.0.1", f"model.{first_up + 3 * downs + 1}": f"decoder.{downs + 1}"}
     for i in range(downs):

@@ -1,4 +1,4 @@
-"""Plugin: `edge_promote`, softer or crisper edges with everything else untouched."""
+"""The stage `edge_promote`: softer or crisper edges, the rest of the picture unchanged."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class EdgePromote(Stage[EdgePromoteConfig]):
     """CartoonGAN's edge smoothing (Chen, Lai, Liu, CVPR 2018, section 3.2.1), and its opposite.
 
     Canny finds the edges, a square dilation widens them to a zone, and the pixels of the zone are replaced by
-    Gaussian-blurred ones (`smooth`), or pushed away from them (`crispen`: x + amount (x - blurred)). Beyond the
-    border pixels repeat. Outside the zone a picture stays bit-identical, and one without edges comes back as it is.
+    Gaussian-blurred ones (`smooth`), or pushed away from them (`crispen`: x + amount (x - blurred)). At the
+    border pixels are repeated. Outside the zone a picture stays bit-identical; one without edges is returned as it is.
     """
 
     name = "edge_promote"
@@ -44,7 +44,7 @@ class EdgePromote(Stage[EdgePromoteConfig]):
                 dilate=config.dilate,
                 kernel=config.kernel,
                 sigma=config.deviation,
-                # Both modes are one formula: a step towards the blurred picture, or away from it.
+                # both modes are one formula: a step towards the blurred picture, or away from it
                 step=config.amount if config.mode == "smooth" else -config.amount,
             )
             for picture in items
@@ -53,5 +53,5 @@ class EdgePromote(Stage[EdgePromoteConfig]):
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [EdgePromote]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class EdgePromoteConfig(StageConfig):
-    """Where the edges are, how wide their zone is, and what happens inside it."""
+    """Options of `edge_promote`."""
 
     mode: Literal["smooth", "crispen"] = Field(
         "smooth", description="`smooth` blurs near edges (CartoonGAN's twin set), `crispen` sharpens there."
@@ -44,7 +44,7 @@ class EdgePromoteConfig(StageConfig):
 
     @property
     def deviation(self) -> float:
-        """The Gaussian's standard deviation in pixels, by OpenCV's rule where none is given."""
+        """The Gaussian's standard deviation in pixels, by default by OpenCV's rule."""
         if self.sigma is not None:
             return self.sigma
         return 0.3 * ((self.kernel - 1) / 2 - 1) + 0.8

@@ -1,4 +1,4 @@
-"""Plugin: `postprocess`, the last touches: tone, colour, noise and sharpness."""
+"""The stage `postprocess`: adjustment of tone, colour, noise and sharpness."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Postprocess(Stage[PostprocessConfig]):
-    """Touch up pictures or face crops; one that nothing changes comes back as it is.
+    """Adjust pictures or face crops; a picture that does not change is returned as it is.
 
     Colour match is the statistics transfer of Reinhard et al. (2001), in CIELAB.
     """
@@ -26,7 +26,7 @@ class Postprocess(Stage[PostprocessConfig]):
     works_on = "pictures"
 
     def open(self, context: Context) -> None:
-        """Put the wanted steps together, and read the reference picture. Errors: HenshinError if it cannot be read."""
+        """Prepare the requested steps, and read the reference picture. Errors: HenshinError if it cannot be read."""
         from henshin_plugins.postprocess import adjust
 
         config = self.config
@@ -58,7 +58,7 @@ class Postprocess(Stage[PostprocessConfig]):
             raise HenshinError(f"postprocess.match: {path}: {error.reason}") from error
 
     def run(self, items: Sequence[Picture]) -> list[Picture]:
-        """Take each (H, W, 3) uint8 picture through the wanted steps."""
+        """Apply the requested steps to each (H, W, 3) uint8 picture."""
         from henshin_plugins.postprocess.adjust import same_if_equal
 
         results = []
@@ -70,11 +70,11 @@ class Postprocess(Stage[PostprocessConfig]):
         return results
 
     def close(self) -> None:
-        """Let go of the reference's statistics."""
+        """Release the reference's statistics."""
         self._steps = []
 
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [Postprocess]

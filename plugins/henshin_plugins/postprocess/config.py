@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 
 class PostprocessConfig(StageConfig):
-    """What to change, listed in the order in which it is done; nothing by default."""
+    """Options of `postprocess`, in the order in which they are applied; by default nothing changes."""
 
     median: Literal[1, 3, 5] = Field(default=1, description="Side of a median filter against specks; 1 = none.")
     match: Annotated[PictureName, Field(min_length=1)] | None = Field(
         default=None,
-        description="Picture whose colours are taken on (mean and spread in CIELAB); relative to the pipeline's file.",
+        description="Picture whose colours are matched (mean and standard deviation in CIELAB); relative to the "
+        "pipeline's file.",
     )
-    match_strength: float = Field(default=1.0, ge=0, le=1, description="How far to go towards the colours of `match`.")
+    match_strength: float = Field(default=1.0, ge=0, le=1, description="Strength of `match`: 1 = fully.")
     brightness: float = Field(default=1.0, ge=0, le=4, description="Factor on every value; 1 = unchanged.")
     contrast: float = Field(default=1.0, ge=0, le=4, description="Factor on the distance from middle gray.")
-    gamma: float = Field(default=1.0, ge=0.1, le=10, description="Above 1 lightens the middle tones: v ** (1 / gamma).")
+    gamma: float = Field(default=1.0, ge=0.1, le=10, description="Above 1 lightens the mid-tones: v ** (1 / gamma).")
     saturation: float = Field(default=1.0, ge=0, le=4, description="0 = gray, 1 = unchanged, 2 = twice as colourful.")
     sharpen: float = Field(default=0.0, ge=0, le=5, description="Amount of unsharp masking; 0 = none.")
     sharpen_radius: float = Field(default=1.5, ge=0.3, le=30, description="Radius of the unsharp mask in pixels.")

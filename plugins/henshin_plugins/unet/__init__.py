@@ -1,4 +1,4 @@
-"""The U-Net generator: what a picture loses on its way down, skip connections carry across (Isola et al. 2017)."""
+"""The U-Net generator: encoder and decoder with skip connections (Isola et al. 2017)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class UNet(Generator[UNetConfig]):
 
     @property
     def size_multiple(self) -> int:
-        """Each halving must come out even."""
+        """Two to the number of halvings."""
         return int(2**self.config.downs)
 
     def build(self) -> nn.Module:
-        """The network with weights from N(0, 0.02)."""
+        """Build the network with weights from N(0, 0.02)."""
         from henshin_plugins.unet.network import UNetGenerator
 
         c = self.config
@@ -32,7 +32,7 @@ class UNet(Generator[UNetConfig]):
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Options and our tensors for weights in the layout of the authors' PyTorch code; None for others."""
+        """Return options and our tensors for weights in the layout of the authors' PyTorch code; None for others."""
         if not any(name.endswith("model.model.0.weight") for name in tensors):
             return None
         from henshin_plugins.unet.network import from_published
@@ -42,5 +42,5 @@ class UNet(Generator[UNetConfig]):
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
-    """The network of this plugin."""
+    """Return the generator of this plugin."""
     return [UNet]

@@ -118,7 +118,7 @@ def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pr
         try:
             folders = as_folders(names, path.parent)
             if mark.pictures:
-                for one in sets(folders, data is not None and data.apart):
+                for one in sets(folders, data is not None and data.separate_sets):
                     checked(one, 0 if data is None else data.hold_out)
         except HenshinError as error:
             unsound.add(where[:-1])

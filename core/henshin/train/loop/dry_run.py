@@ -147,7 +147,7 @@ def folders_of(plan: RunPlan) -> Iterator[Folder]:
     for option, value in data.folder_options().items():
         places = as_folders(value, plan.path.parent)
         training, held = 0, 0
-        for some in sets(places, data.apart):
+        for some in sets(places, data.separate_sets):
             one, other = split_files(pictures_in(some), data.hold_out)
             if not one:
                 where = ", ".join(map(str, some))
