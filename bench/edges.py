@@ -59,7 +59,8 @@ def parse() -> argparse.Namespace:
 
 
 def stage() -> Any:
-    from henshin_plugins.edge import EdgePromote, EdgePromoteConfig
+    from henshin_plugins.edge import EdgePromote
+    from henshin_plugins.edge.config import EdgePromoteConfig
 
     made = EdgePromote(EdgePromoteConfig())
     made.open(None)  # type: ignore[arg-type]

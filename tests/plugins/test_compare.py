@@ -11,7 +11,8 @@ from PIL import Image
 
 from henshin import Face, Frame
 from henshin.testing import check_plugin
-from henshin_plugins.compare import Compare, CompareConfig
+from henshin_plugins.compare import Compare
+from henshin_plugins.compare.config import CompareConfig
 
 
 def compare(frame: Frame, **options: Any) -> Frame:

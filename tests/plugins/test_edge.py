@@ -18,7 +18,8 @@ from henshin.models import ModelStore
 from henshin.pipeline import load
 from henshin.registry import build_registry
 from henshin.testing import check_plugin, check_stage
-from henshin_plugins.edge import EdgePromote, EdgePromoteConfig
+from henshin_plugins.edge import EdgePromote
+from henshin_plugins.edge.config import EdgePromoteConfig
 from henshin_plugins.edge.promotion import blur_rows, edge_zone, gaussian
 
 

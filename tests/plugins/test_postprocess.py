@@ -15,7 +15,8 @@ from skimage.color import rgb2lab
 
 from henshin import HenshinError
 from henshin.testing import check_plugin, check_stage
-from henshin_plugins.postprocess import Postprocess, PostprocessConfig, adjust
+from henshin_plugins.postprocess import Postprocess, adjust
+from henshin_plugins.postprocess.config import PostprocessConfig
 
 
 def process(picture: np.ndarray, base: Any = Path(), **options: Any) -> np.ndarray:

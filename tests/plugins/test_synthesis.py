@@ -118,9 +118,9 @@ def test_a_later_swap_goes_before_an_earlier_one(place: Path) -> None:
 def test_a_block_has_the_styles_that_its_layers_take(form: Any, size: int) -> None:
     """Looked at in the network itself: which style each layer of a block is given."""
     torch = pytest.importorskip("torch")
-    from henshin_plugins.stylegan2.network import Synthesis as Network
+    from henshin_plugins.stylegan2.network import SynthesisNetwork
 
-    network = Network(size, 3, [4] * (size.bit_length() - 2), form)
+    network = SynthesisNetwork(size, 3, [4] * (size.bit_length() - 2), form)
     styles = torch.arange(network.latent_shape[0]).float()[None, :, None].expand(1, -1, 3)
     seen: list[tuple[int, ...]] = []
     for block in network.blocks:

@@ -13,7 +13,8 @@ from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import check_generator, picture  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
-from henshin_plugins.unet import UNet, UNetConfig  # noqa: E402
+from henshin_plugins.unet import UNet  # noqa: E402
+from henshin_plugins.unet.config import UNetConfig  # noqa: E402
 from henshin_plugins.unet.network import UNetGenerator  # noqa: E402
 
 

@@ -32,7 +32,7 @@ def detector(folder: Path, **options: Any) -> Any:
     from henshin_plugins.face import FaceDetect
 
     stage: Any = opened(FaceDetect, folder, **options)
-    return stage.finder
+    return stage.detector
 
 
 def placed(centre: tuple[float, float], side: float, degrees: float = 0.0) -> Face:

@@ -1,4 +1,4 @@
-"""What a stage is given when it is opened."""
+"""The context with which a stage is opened."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Context:
-    """Device, batch size, cache folder, log and registry; and the two ways to a network.
+    """Device, batch size, cache folder, log and registry, and two methods that open networks.
 
-    ``batch_size`` is None for "as many as suit the device". ``base`` is the folder of the pipeline's file, to which
-    model paths in it are relative.
+    ``batch_size`` is None where the device decides. Model paths in a pipeline's file are relative to ``base``, the
+    folder of that file.
     """
 
     device: Device
@@ -36,7 +36,7 @@ class Context:
 
     @property
     def cache(self) -> Path:
-        """The folder for what is costly to make; it is made when it is first asked for. Errors: MissingError."""
+        """Folder for results that are costly to compute, created at the first access. Errors: MissingError."""
         try:
             self.cache_folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -46,9 +46,8 @@ class Context:
     def model(self, name: str, scale: float | None = None, tile: int | None = None) -> Model:
         """Open an exported model by its name or path; of a multi-scale one the smallest that reaches ``scale``.
 
-        NAME stands for NAME-mapping and NAME-synthesis together, where these are what there is: a sampler.
-
-        ``tile`` is the side of the squares above whose area pictures are cut up; None leaves it to the device.
+        If there is no model NAME but NAME-mapping and NAME-synthesis, both are opened together, as a sampler. Pictures
+        of more than ``tile`` x ``tile`` pixels are translated in tiles; None leaves the size to the device.
         Errors: MissingError with what would be right.
         """
         from henshin.runtime import Model
@@ -62,12 +61,12 @@ class Context:
     def network(self, path: Path | str) -> OnnxSession:
         """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.
 
-        ``path`` is relative to the pipeline's file, else to where we are.
+        ``path`` is relative to the pipeline's file or, if there is no such file, to the working folder.
         """
         from henshin.runtime import OnnxSession
 
-        beside = self.base / path
-        path = beside if is_file(beside) else Path(path)
+        in_base = self.base / path
+        path = in_base if is_file(in_base) else Path(path)
         if path not in self.opened:
             self.opened[path] = OnnxSession(path, self.device)
         return self.opened[path]

@@ -1,4 +1,4 @@
-"""What every face detector shares: which faces are wanted, and what becomes of a photo without any."""
+"""The options that all face detectors share: selection of faces, and the policy for photos without any."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 Policy = Literal["copy", "skip", "fail", "whole"]
 POLICY = (
-    "What becomes of a photo without any face: 'copy' writes it as it is, past every later stage; 'skip' leaves it "
+    "Treatment of a photo without any face: 'copy' writes it as it is, past every later stage; 'skip' leaves it "
     "out; 'fail' lists it as failed; 'whole' sends the whole photo through the later stages."
 )
 
 Choice = Literal["all", "largest", "most_central", "leftmost", "rightmost", "best_score"]
-CHOICE = "All faces of a photo, or which one. The order is always from left to right."
+CHOICE = "All faces of a photo, or one of them. The order is always from left to right."
 
 
 def none_left(frame: Frame, policy: Policy, kind: str, reason: str) -> Frame:
-    """Return a frame without faces as its policy wants it; ``kind`` and ``reason`` are those of a ``Dropped``."""
+    """Return a frame without faces, treated by its policy; ``kind`` and ``reason`` are those of a ``Dropped``."""
     if policy == "skip":
         return replace(frame, faces=[], dropped=Dropped(kind, reason))
     if policy == "fail":
@@ -34,7 +34,7 @@ def none_left(frame: Frame, policy: Policy, kind: str, reason: str) -> Frame:
 
 
 def chosen(faces: Iterable[Face], which: Choice, most: int | None, picture: Picture) -> list[Face]:
-    """Return the faces that are wanted, from left to right; of all of them at most the ``most`` largest."""
+    """Return the selected faces, from left to right; of "all" at most the ``most`` largest."""
     import numpy as np
 
     middle = np.array([picture.shape[1], picture.shape[0]]) / 2
@@ -51,7 +51,7 @@ def chosen(faces: Iterable[Face], which: Choice, most: int | None, picture: Pict
 
 
 def is_seen(face: Face, alpha: Picture | None) -> bool:
-    """Whether anything of a face shows: under full transparency files keep what nobody was to see."""
+    """Return whether any part of a face is visible: files may hold pixels below full transparency."""
     if alpha is None:
         return True
     x0, y0, x1, y1 = (max(0, round(float(value))) for value in face.box)

@@ -1,4 +1,4 @@
-"""The three hooks of a plugin. Each returns classes, and costs nothing heavy."""
+"""The three hooks of a plugin. Each returns classes, and loads no heavy library."""
 
 from __future__ import annotations
 

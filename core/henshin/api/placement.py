@@ -1,4 +1,4 @@
-"""What a pictures stage sees of a frame, what is done with what it returns, and what is a picture at all."""
+"""Exchange between frames and pictures stages: the pictures of a frame, results put back, checks of both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from henshin.api.stage import Stage
 
 Place = tuple[Frame, Face | None]
-"""Where a picture belongs: the crop of a face, or the whole photo of a frame (None)."""
+"""The place of a picture in a frame: the crop of a face, or the whole photo (None)."""
 
 _PARTS: dict[str, type] = {
     "source": str,
@@ -24,11 +24,11 @@ _PARTS: dict[str, type] = {
     "timings": dict,
     "metadata": Metadata,
 }
-"""What the parts of a frame must be, besides its picture and alpha."""
+"""Required types of a frame's attributes, besides its picture and alpha."""
 
 
 def zones(stages: Sequence[Stage[Any]]) -> list[bool]:
-    """Return for each stage whether it works on crops: after one that gives them, until one that ends them."""
+    """Return whether each stage works on crops: after one that gives them, until one that ends them."""
     inside = False
     result = []
     for stage in stages:
@@ -38,7 +38,7 @@ def zones(stages: Sequence[Stage[Any]]) -> list[bool]:
 
 
 def places(frames: Iterable[Frame], crops: bool) -> list[Place]:
-    """Return what a pictures stage works on: every crop of every frame, or photos where there are no faces."""
+    """Return the places a pictures stage works on: every crop of every frame, or the photo of one without faces."""
     found: list[Place] = []
     for frame in frames:
         if crops and frame.faces:
@@ -58,7 +58,7 @@ def picture_at(place: Place) -> Picture:
 
 
 def place_result(place: Place, result: Any) -> None:
-    """Put what a stage returned where it belongs; if its size changed, what belongs to the picture changes with it.
+    """Put the result of a stage in its place; if the size changed, alpha, mask, boxes and matrices are scaled too.
 
     ``result`` is a picture, a Dropped, which takes it out of the run, or a PictureError, which fails the whole frame.
     Errors: PictureError for anything else.
@@ -100,7 +100,7 @@ def _put_crop(face: Face, picture: Picture) -> None:
 
 
 def _moved(face: Face, sx: float, sy: float) -> Face:
-    """Return a face of a photo that was resized: its coordinates are those of the new picture."""
+    """Return a face of a resized photo with its coordinates in the new picture."""
     import numpy as np
 
     box = (face.box * np.array([sx, sy, sx, sy])).astype(face.box.dtype)
@@ -151,7 +151,7 @@ def frozen(array: Picture) -> Picture:
 
 
 def frame_problem(frame: Frame) -> str | None:
-    """Say which part of a frame is of a kind that nobody can work with ("latents that are no dict"), or None."""
+    """Return which attribute of a frame has a wrong type ("latents that are no dict"), or None."""
     for part, kind in _PARTS.items():
         if not isinstance(getattr(frame, part), kind):
             return f"{part} that {'are' if part.endswith('s') else 'is'} no {kind.__name__}"
@@ -167,7 +167,7 @@ def frame_problem(frame: Frame) -> str | None:
 
 
 def check_frame(frame: Frame) -> None:
-    """Bring a frame that a stage returned into the form that stages rely on. A wrong one gets its ``error`` set."""
+    """Make the pictures of a returned frame read-only and contiguous. A wrong frame gets its ``error`` set."""
     try:
         problem = frame_problem(frame)
         if problem:
@@ -184,7 +184,7 @@ def check_frame(frame: Frame) -> None:
 
 
 def _checked_plane(plane: Any, picture: Picture, what: str) -> Picture | None:
-    """Return an alpha or a mask read-only and of its picture's size. Errors: PictureError if it is neither."""
+    """Return an alpha or a mask, read-only and of its picture's size. Errors: PictureError for anything else."""
     import numpy as np
 
     if plane is None:

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NetworkOption:
-    """Marks a ``NetworkChoice`` with what its generator must be: its ``kind`` and its ``scale``; None is any.
+    """Requirements that a ``NetworkChoice`` has for its generator: its ``kind`` and its ``scale``; None is any.
 
-    A ``scale`` of "larger" is any above 1.
-    ``plain``: it must speak RGB in [-1, 1] itself, for the recipe calls more of it than ``forward``, which alone is
-    converted.
+    A ``scale`` of "larger" is any above 1. A ``plain`` generator must itself work in RGB in [-1, 1]: for others the
+    run converts ``forward`` alone, and the recipe calls other methods too.
     """
 
     kind: Kind | None = "translator"
@@ -38,18 +37,18 @@ class NetworkOption:
 
 
 class RecipeConfig(BaseModel):
-    """Everything that the YAML of a run may say, besides `recipe:` itself."""
+    """All options of a run's YAML, besides `recipe:` itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
     renamed: ClassVar[Mapping[str, str]] = {}
-    """Former names of options with their names of today: a file that says the former is told the other."""
+    """Former names of options with their present names, for the error message about a file with former names."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of every random draw of the run.")
 
     def picture_sizes(self) -> dict[OptionPath, int]:
-        """Sides of the pictures that translators are shown, by option; they must be multiples of what those take.
+        """Return the sides of the pictures given to translators, by option: multiples of ``size_multiple``.
 
-        Those of the data; a recipe that also shows other sizes adds them: ``{("grow", "64"): 64}``.
+        By default those of the data; a recipe that uses other sizes too adds them: ``{("grow", "64"): 64}``.
         """
         return {(*path, "size"): data.size for path, data in find_models(self, PictureData)}
 
@@ -57,13 +56,13 @@ class RecipeConfig(BaseModel):
 class NetworkChoice(BaseModel):
     """`{use: NAME, option: value, ...}`: a generator plugin and its options, checked against that plugin's Config.
 
-    What is chosen must be a translator of scale 1, unless the option's type is `Annotated[NetworkChoice,
+    The generator must be a translator of scale 1, unless the option's type is `Annotated[NetworkChoice,
     NetworkOption(...)]` or a `SamplerChoice`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
-    use: str = Field(description="Name of a generator plugin; the options of that plugin stand beside it.")
+    use: str = Field(description="Name of a generator; its options stand next to it.")
 
     @model_validator(mode="before")
     @classmethod
@@ -74,21 +73,21 @@ class NetworkChoice(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options beside `use`, not yet checked."""
+        """The options next to `use`, not yet checked."""
         return dict(self.model_extra or {})
 
 
 SamplerChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None)]
-"""A generator that draws pictures from noise."""
+"""A generator that makes pictures from noise."""
 
 
 class ScheduledConfig(RecipeConfig):
-    """A recipe that goes over its pictures epoch by epoch: how long, and how fast."""
+    """Length and learning rate of a recipe that goes over its pictures epoch by epoch."""
 
-    epochs: int = Field(200, ge=1, le=1_000_000, description="How often the training pictures are gone through.")
+    epochs: int = Field(200, ge=1, le=1_000_000, description="Passes over the training pictures.")
     steps: int | None = Field(None, ge=1, le=10**9, description="Steps of training, in place of `epochs`.")
-    batch: int = Field(1, ge=1, le=65_536, description="Pictures of each set a step.")
-    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's.")
+    batch: int = Field(1, ge=1, le=65_536, description="Pictures of each set in a step.")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's learning rate.")
     decay: float = Field(0.5, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
     drops: dict[Annotated[int, Field(ge=1, le=1_000_000)], Annotated[float, Field(gt=0, le=100)]] = Field(
         {}, description="`{120: 0.1}`: from epoch 120 on the learning rate is a tenth; several multiply."
@@ -98,15 +97,15 @@ class ScheduledConfig(RecipeConfig):
     )
 
     def epoch(self, pictures: int) -> int:
-        """Steps of one epoch over so many pictures."""
+        """Return the steps of one epoch over so many pictures."""
         return -(-pictures // self.batch)
 
     def length(self, pictures: int) -> int:
-        """Steps of the whole training."""
+        """Return the steps of the whole training."""
         return self.steps or self.epochs * self.epoch(pictures)
 
     def rate(self, step: int, pictures: int) -> float:
-        """The learning rate of a step, counted from 0: constant, then linear to zero, with the drops said."""
+        """Return the learning rate of a step, counted from 0: constant, then linear to zero, times the drops so far."""
         length, rate = self.length(pictures), self.learning_rate
         for epoch, factor in self.drops.items():
             if step >= epoch * self.epoch(pictures):
@@ -119,17 +118,17 @@ class PluginRegistry(GeneratorRegistry, Protocol):
 
     @property
     def stages(self) -> Mapping[str, type[Stage[Any]]]:
-        """All stages that are registered."""
+        """All registered stages."""
 
     def stage(self, name: str) -> type[Stage[Any]]:
         """Return the stage class of this name. Errors: HenshinError with what would be right."""
 
 
 class Run(Protocol):
-    """What a recipe is given: one run, its device and precision, its checkpoints and its log.
+    """One training run, as a recipe sees it: its device and precision, its checkpoints and its log.
 
-    ``steps`` counts the steps that are done, ``rng`` is a numpy generator whose state is in every checkpoint,
-    ``folder`` is the run's own. A recipe reads: build, prepare, track, ``while run.step():`` draw, learn, log.
+    ``steps`` counts the completed steps, ``rng`` is a numpy generator whose state is in every checkpoint, ``folder``
+    is the folder of the run. A recipe builds, prepares and tracks, then ``while run.step():`` loads, learns and logs.
     """
 
     device: torch.device
@@ -142,7 +141,7 @@ class Run(Protocol):
         """The plugins of this run."""
 
     def say(self, line: str, /) -> None:
-        """Tell the user a line."""
+        """Print a line for the user."""
 
     def folders(self, value: str | Sequence[str]) -> list[Path]:
         """Return the folders that a data option names, relative to the run's YAML. Errors: HenshinError."""
@@ -154,40 +153,40 @@ class Run(Protocol):
         """Build the network of a generator plugin, by a run's option, or by its name and options."""
 
     def prepare(self, *things: Any, compiled: bool | None = None) -> Any:
-        """Put networks on the device and under the precision of the run, and optimisers beside them.
+        """Return networks and optimisers prepared for the device and precision of the run.
 
-        Where the run compiles, it compiles the networks of ``generator``; ``compiled=True`` all of these, False none:
-        through a compiled network no loss can be differentiated twice.
+        A run that compiles compiles the networks that ``generator`` built; with ``compiled=True`` all of these, with
+        False none: no loss can be differentiated twice through a compiled network.
         """
 
     def backward(self, loss: Tensor) -> None:
-        """Compute the gradients of a loss, as the precision wants them computed."""
+        """Compute the gradients of a loss, scaled where the precision needs it."""
 
     def publish(
         self, choice: NetworkChoice, state: str, prefix: str = "", size: int | None = None, part: str = ""
     ) -> None:
-        """Say what `henshin export` shall take: of the tracked ``state``, the tensors that begin with ``prefix``.
+        """Name the weights for `henshin export`: of the tracked ``state``, the tensors that begin with ``prefix``.
 
-        A run that does not say publishes the one network that it built by ``generator`` and tracks.
+        A run without this call publishes the one network that it built by ``generator`` and tracks.
         """
 
     def until(self, steps: int, epoch: int | None = None) -> None:
-        """Say how many steps the run has in all, and an epoch; without it, only the command line's limits end it."""
+        """Set the steps of the run, and of an epoch; without it, only the command line's limits end the run."""
 
     def track(self, **state: Any) -> None:
-        """Name everything a checkpoint holds (each with ``state_dict``); go on from the last one with `--resume`."""
+        """Name everything that a checkpoint holds, each with ``state_dict``; with `--resume`, load the last one."""
 
     def step(self) -> bool:
-        """Begin the next step; saves when due. False, with everything saved: stop now."""
+        """Begin the next step, after a checkpoint when one is due. Return False, with everything saved, at the end."""
 
     def every(self, steps: int) -> bool:
-        """Is this one of every ``steps`` steps? For sheets also in the last step; it is for looks, not for learning."""
+        """Return whether this is one of every ``steps`` steps, or the last one. For sample grids, not for learning."""
 
     def log(self, step: int, **scalars: Tensor | float) -> None:
-        """Note the values of a step; their means are written down and told now and then."""
+        """Record the values of a step; their means are written and printed now and then."""
 
     def sheet(self, name: str, rows: Sequence[Tensor | Sequence[Picture]], names: Sequence[str] = ()) -> None:
-        """Write a sheet of samples: a row for each (N, 3, H, W) in [-1, 1], or list of pictures; each with its name."""
+        """Write a grid of samples: a named row for each (N, 3, H, W) in [-1, 1] or list of pictures."""
 
     def save(self) -> None:
         """Write a checkpoint now."""
@@ -197,7 +196,7 @@ RecipeConfigT = TypeVar("RecipeConfigT", bound=RecipeConfig)
 
 
 class Recipe(Generic[RecipeConfigT]):
-    """Trains one or more generators. ``train`` imports its heavy ``recipe.py``, which reads from top to bottom."""
+    """The training of one or more generators. ``train`` imports its ``recipe.py``, which reads from top to bottom."""
 
     name: ClassVar[str]
     Config: ClassVar[type[RecipeConfig]] = RecipeConfig
@@ -206,5 +205,5 @@ class Recipe(Generic[RecipeConfigT]):
         self.config = config
 
     def train(self, run: Run) -> None:
-        """Train until ``run.step()`` says False."""
+        """Train until ``run.step()`` returns False."""
         raise NotImplementedError(f"recipe '{self.name}' has no train()")

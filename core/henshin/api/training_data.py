@@ -1,4 +1,4 @@
-"""The data of super-resolution as a run's YAML says it: full-size pictures, and what spoils their small twins."""
+"""Training data as options of a run's YAML: sets, pairs and patches of pictures, and degradations."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from henshin.config.options import FolderNames, FolderOption, find_options
 
 LARGEST = 4
-"""The largest scale that enlargers are usually trained for; a larger one needs pictures in proportion."""
+"""Largest usual scale of super-resolution; the size of cached pictures is chosen for it."""
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class FolderData(BaseModel):
-    """What every kind of training data has in common: folders of pictures, of which some are held out."""
+    """Folders of pictures, of which some are held out: the options of every kind of training data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-    apart: ClassVar[bool] = False
-    """Are the folders of one option sets of their own, each with its held-out pictures?"""
+    separate_sets: ClassVar[bool] = False
+    """Whether the folders of one option are separate sets, each with its own held-out pictures."""
 
     flip: bool = Field(True, description="Mirror each picture with an even chance.")
     duplicates: Literal["report", "drop", "ignore"] = Field(
@@ -36,36 +36,35 @@ class FolderData(BaseModel):
 
     @property
     def side(self) -> int:
-        """Shorter side at which pictures are kept, pixels; 0 where each keeps its own size."""
+        """Shorter side at which pictures are cached, pixels; 0 where each keeps its own size."""
         return 0
 
     def folder_options(self) -> dict[str, str | tuple[str, ...]]:
-        """The options that name folders of pictures, with their values: `{"a": "photos", "b": "drawings"}`."""
+        """Return the options that name folders of pictures, with their values: `{"a": "photos", "b": "drawings"}`."""
         found = find_options(self, FolderOption)
         own = (path for path, _, mark in found if mark.pictures and not any(isinstance(key, str) for key in path[1:]))
         return {name: getattr(self, name) for name in dict.fromkeys(str(path[0]) for path in own)}
 
 
 class PatchData(FolderData):
-    """One set of pictures at their full size, of which pieces are cut: a large one, and its small twin."""
+    """One set of pictures at full size, from which pairs of a large and a small patch are cut."""
 
-    apart = True
+    separate_sets = True
 
-    pictures: FolderNames = Field(description="Folder, or folders, of pictures to learn from, at their full size.")
+    pictures: FolderNames = Field(description="Folder, or folders, of pictures to learn from, at full size.")
     shares: tuple[Annotated[float, Field(gt=0, le=1e6)], ...] | None = Field(
         None,
-        description="How often each of the folders is drawn from, in their order and in proportion to one another; "
-        "without it every picture is drawn alike.",
+        description="Relative frequency of each folder, in their order; without it every picture is equally likely.",
     )
     patch: int = Field(
-        64, ge=8, le=512, description="Side of the small pieces, pixels; the large ones are scale times that."
+        64, ge=8, le=512, description="Side of the small patches, pixels; the large ones are scale times that."
     )
-    turn: bool = Field(True, description="Turn each piece by none, one, two or three quarters.")
+    turn: bool = Field(True, description="Rotate each patch by 0, 90, 180 or 270 degrees at random.")
     hold_out: int = Field(
         10,
         ge=0,
         le=1_000_000,
-        description="Pictures of each folder, chosen by the hash of their names, never trained on; PSNR is of them.",
+        description="Pictures of each folder, chosen by the hash of their names, never trained on, used for PSNR.",
     )
 
     @field_validator("shares")
@@ -79,12 +78,12 @@ class PatchData(FolderData):
 
     @property
     def side(self) -> int:
-        """Side of a picture that suffices, pixels; each keeps its own size."""
+        """Shorter side that suffices, pixels; each picture keeps its own size."""
         return self.patch * LARGEST
 
 
 class Degradation(BaseModel):
-    """Faults of small photos besides being small, each with a probability of its own, drawn for each piece."""
+    """Degradations of the small patches, each applied with a probability of its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -94,17 +93,17 @@ class Degradation(BaseModel):
         "jpeg_chance": "jpeg_probability",
     }
     blur: tuple[Annotated[float, Field(ge=0, le=4)], Annotated[float, Field(ge=0, le=4)]] = Field(
-        (0.2, 1.0), description="Least and greatest sigma of a Gaussian blur before reduction, in small pixels."
+        (0.2, 1.0), description="Range of the sigma of a Gaussian blur before the reduction, in small pixels."
     )
-    blur_probability: Probability = Field(0.5, description="How many pieces are blurred.")
+    blur_probability: Probability = Field(0.5, description="Share of patches that are blurred.")
     noise: tuple[Annotated[float, Field(ge=0, le=64)], Annotated[float, Field(ge=0, le=64)]] = Field(
-        (1.0, 8.0), description="Least and greatest sigma of Gaussian noise on the small piece, grey levels."
+        (1.0, 8.0), description="Range of the sigma of Gaussian noise on the small patch, grey levels."
     )
-    noise_probability: Probability = Field(0.5, description="How many pieces get noise.")
+    noise_probability: Probability = Field(0.5, description="Share of patches with added noise.")
     jpeg: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = Field(
-        (50, 95), description="Lowest and highest quality of JPEG, in which the small piece is kept."
+        (50, 95), description="Range of the JPEG quality with which the small patch is compressed."
     )
-    jpeg_probability: Probability = Field(0.7, description="How many pieces go through JPEG.")
+    jpeg_probability: Probability = Field(0.7, description="Share of patches compressed by JPEG.")
 
     @field_validator("blur", "noise", "jpeg")
     @classmethod
@@ -115,23 +114,23 @@ class Degradation(BaseModel):
 
 
 class PictureData(FolderData):
-    """Training data whose pictures are all brought to one size."""
+    """Training data whose pictures are all of one size."""
 
     size: int = Field(256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
     crop: Literal["middle", "random"] = Field(
         "middle",
-        description="`middle`: the middle square of each picture, brought to `size`; `random`: brought to `load`, and "
-        "another square of `size` cut out at each draw.",
+        description="`middle`: the middle square of each picture, resized to `size`; `random`: the picture is resized "
+        "to `load`, and a new random square of `size` is cut out each time.",
     )
     load: int | None = Field(
         None,
         ge=32,
         le=4096,
-        description="Side to which the shorter side of each picture is brought before a random crop, pixels; without "
+        description="Length to which the shorter side of each picture is resized before a random crop, pixels; without "
         "it, `size` * 286 / 256.",
     )
     small: Literal["enlarge", "skip", "fail"] = Field(
-        "enlarge", description="What becomes of pictures whose shorter side is below `size`."
+        "enlarge", description="Treatment of pictures whose shorter side is below `size`."
     )
 
     @field_validator("load")
@@ -146,7 +145,7 @@ class PictureData(FolderData):
 
     @property
     def side(self) -> int:
-        """Shorter side at which pictures are kept, pixels."""
+        """Shorter side at which pictures are cached, pixels."""
         if self.crop == "middle":
             return self.size
         return self.load or round(self.size * 286 / 256)
@@ -163,10 +162,10 @@ class PairedData(PictureData):
     """Pairs of pictures: a file below `a` and the one of the same relative name, without suffix, below `b`."""
 
     a: FolderNames = Field(description="Folder, or folders, of the pictures to translate from.")
-    b: FolderNames = Field(description="Folder, or folders, of what each of them should become.")
+    b: FolderNames = Field(description="Folder, or folders, of the pictures to translate to.")
 
 
 class SetData(PictureData):
-    """One set of pictures, for networks that draw from noise."""
+    """One set of pictures, for samplers."""
 
     pictures: FolderNames = Field(description="Folder, or folders, of the pictures to learn from.")

@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
 from henshin.config.yaml_reader import Node, Position, to_python
 from henshin.errors import Problem
@@ -41,6 +42,16 @@ def validate(
         if isinstance(value, bool) and type(getattr(config, key, None)) in (int, float)
     ]
     return (None if problems else config), problems
+
+
+def option_error(path: tuple[str, ...], value: object, message: str) -> ValidationError:
+    """Return the error of one option among others, so that it is reported with that option's own line.
+
+    For a validator that compares several options; ``path`` leads to the option from the model that is validated.
+    The report reads "VALUE MESSAGE".
+    """
+    error = PydanticCustomError("value_error", "{value} {message}", {"value": value, "message": message})
+    return ValidationError.from_exception_data(path[0], [{"type": error, "loc": path, "input": value}])
 
 
 def locate(node: Node, location: Sequence[str | int]) -> tuple[Path, Position, Node]:

@@ -33,7 +33,7 @@ INPUT, TRUTH = "input", "truth"
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CropRegion:
     """The part of an input that is shown, in pixels of the input."""
 
     top: int
@@ -47,20 +47,20 @@ class Window:
         return picture[top : top + self.height * times, left : left + self.width * times].copy()
 
 
-def most_detailed(picture: Picture, height: int, width: int) -> Window:
+def most_detailed(picture: Picture, height: int, width: int) -> CropRegion:
     """Return the window of that size (at most the picture) where neighbouring pixels differ most."""
     import numpy as np
 
     height, width = min(height, picture.shape[0]), min(width, picture.shape[1])
     if (height, width) == picture.shape[:2]:
-        return Window(0, 0, height, width)
+        return CropRegion(0, 0, height, width)
     gray = picture.astype(np.float32).mean(axis=2)
     detail = np.abs(np.diff(gray, axis=0, prepend=gray[:1])) + np.abs(np.diff(gray, axis=1, prepend=gray[:, :1]))
     sums = np.zeros((gray.shape[0] + 1, gray.shape[1] + 1))
     sums[1:, 1:] = detail.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
     windows = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
     top, left = np.unravel_index(int(windows.argmax()), windows.shape)
-    return Window(int(top), int(left), height, width)
+    return CropRegion(int(top), int(left), height, width)
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Strip:
 
     title: str
     cell: int
-    window: Window | None = None
+    window: CropRegion | None = None
     scale: int = 1
     source: tuple[int, int] = (0, 0)
     captions: bool = True

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from henshin.runtime.onnx_model import OnnxModel
     from henshin.runtime.session import OnnxSession
 
+    Latents = npt.NDArray[np.float32]
+
 
 _MEAN = "mean_style"
 """Name of a mapping's output that holds its mean style, (D,) or (L, D), for any noise."""
@@ -33,6 +35,34 @@ def numbered_noise(seed: int, numbers: Iterable[int], length: int) -> npt.NDArra
     """
     rows = [np.random.default_rng([seed, number]).standard_normal(length) for number in numbers]
     return np.stack(rows).astype(np.float32)
+
+
+def spherical(start: Latents, end: Latents, count: int) -> Latents:
+    """Interpolate between two noises (D,) at even angles, ends included: (count, D), all about as long as noise is.
+
+    White 2016, "Sampling Generative Networks". Two noises of equal or opposite direction are interpolated linearly.
+    """
+    start_length, end_length = float(np.linalg.norm(start)), float(np.linalg.norm(end))
+    angle = float(np.arccos(np.clip(float(start @ end) / max(start_length * end_length, 1e-12), -1, 1)))
+    if np.sin(angle) < 1e-3:
+        return straight(start, end, count)
+    t = np.linspace(0, 1, count)[:, None]
+    directions = np.sin((1 - t) * angle) * start / start_length + np.sin(t * angle) * end / end_length
+    lengths = (1 - t) * start_length + t * end_length
+    return _with_ends(directions / np.sin(angle) * lengths, start, end)
+
+
+def straight(start: Latents, end: Latents, count: int) -> Latents:
+    """Interpolate linearly between two arrays of one shape in even steps, ends included: (count, ...)."""
+    t = np.linspace(0, 1, count).reshape(-1, *[1] * start.ndim)
+    return _with_ends((1 - t) * start + t * end, start, end)
+
+
+def _with_ends(points: npt.NDArray[np.float64], start: Latents, end: Latents) -> Latents:
+    """Put in the exact ends, which rounding may have moved: they are pictures that are known by their numbers."""
+    interpolated = points.astype(np.float32)
+    interpolated[0], interpolated[-1] = start, end
+    return interpolated
 
 
 def sample(model: OnnxModel, latents: npt.NDArray[np.float32], truncation: float = 1.0) -> list[Picture | PictureError]:

@@ -1,4 +1,4 @@
-"""The kit with which a plugin is tested, in any test runner."""
+"""The test kit for plugins, for any test runner."""
 
 from __future__ import annotations
 

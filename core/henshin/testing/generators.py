@@ -1,4 +1,4 @@
-"""The part of the testing kit that runs networks. It wants torch, and takes it only inside its functions."""
+"""The part of the test kit that runs networks. It imports torch only inside its functions."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ if TYPE_CHECKING:
     from henshin.api.generator import Generator
 
 FAR = 20.0
-"""By how many widths of its value range a fresh network may miss it: more means that the range is another one."""
+"""Tolerance of the value range of a fresh network, in widths of the range; beyond it the range must be wrong."""
 
 MARGIN = 24
 
 
 def _torch() -> Any:
-    # By name and not by an import statement: the ground floor, to which this kit belongs, must load without torch,
-    # and the contract that import-linter checks allows it no import of torch, not even a late one.
+    # By name and not by an import statement: import-linter allows this package no import of torch, not even a late one.
     return importlib.import_module("torch")
 
 
 def configured(plugin: Any, kind: str, options: Mapping[str, Any] | None) -> Any:
     """Make a stage, a generator or a recipe with its options.
 
-    Errors: AssertionError that says what is wrong with the class, with an option, or with what a property gives.
+    Errors: AssertionError for a wrong class, option or trait.
     """
     problem = class_problem(kind, plugin)
     assert problem is None, problem
@@ -42,8 +41,8 @@ def configured(plugin: Any, kind: str, options: Mapping[str, Any] | None) -> Any
         config = config_class.model_validate(values)
     except ValidationError as error:
         node = parse(json.dumps(values, default=str), where, [], lines=False)
-        said = "; ".join(map(str, validate(config_class, node, where)[1]))
-        raise AssertionError(said or f"{where}: {flatten(error)}") from error
+        message = "; ".join(map(str, validate(config_class, node, where)[1]))
+        raise AssertionError(message or f"{where}: {flatten(error)}") from error
     except Exception as error:
         raise AssertionError(f"{where}: the checks of its options failed: {one_line(error)}") from error
     try:
@@ -58,14 +57,15 @@ def configured(plugin: Any, kind: str, options: Mapping[str, Any] | None) -> Any
 def check_generator(
     generator_class: type[Generator[Any]], options: Mapping[str, Any] | None = None, size: int = 64
 ) -> None:
-    """Build a network twice and check that it does what its attributes say.
+    """Build a network twice and check that it agrees with its traits.
 
     Of a translator: one and two pictures of two sizes of about ``size`` (multiples of its ``size_multiple``) give
     finite (N, 3, H * scale, W * scale); the same input gives the same output in eval mode, whatever else is in the
     batch (within a grey level); the output lies near ``value_range``; the state dict alone carries the weights; and
-    nothing beyond ``reach`` matters. Samplers, mappings and syntheses are run from a latent and checked likewise,
-    encoders from squares of their ``maximum_size``, or of ``size``. The models that ``family`` names take their
-    tensors from the whole network.
+    pixels beyond ``reach`` have no effect. Samplers, mappings and syntheses are run from a latent and checked likewise,
+    encoders from squares of their ``maximum_size``, or of ``size``. The models of ``family`` must find their tensors in
+    the whole network.
+    Errors: AssertionError.
     """
     torch = _torch()
     generator: Generator[Any] = configured(generator_class, "generator", options)
@@ -116,12 +116,12 @@ def _reload(generator: Generator[Any], parts: Mapping[str, Any], into: Mapping[s
         try:
             into[name].load_state_dict(state)
         except RuntimeError as error:
-            said = flatten(error)[:200]
-            raise AssertionError(f"{generator.name}: two builds do not share one state dict: {said}") from error
+            message = flatten(error)[:200]
+            raise AssertionError(f"{generator.name}: two builds do not share one state dict: {message}") from error
 
 
 def _check_family(generator: Generator[Any], network: Any) -> None:
-    """Each model of a family is the generator with other options, whose tensors the whole network has."""
+    """Check that the whole network has all tensors of each model of its family."""
     family, whole = generator.family(), network.state_dict()
     assert isinstance(family, dict), f"{generator.name}: family() must return a dict of options"
     assert family, f"{generator.name}: family() names no model"
@@ -135,7 +135,7 @@ def _check_family(generator: Generator[Any], network: Any) -> None:
 
 
 def _check_shared(generator: Generator[Any], names: Collection[str]) -> None:
-    """The parts of a whole network have its weights, not others: a trained one is exported by its parts."""
+    """Check that the parts of a network share its weights: a trained network is exported by its parts."""
     whole = generator.build()
     own = {id(parameter) for parameter in whole.parameters()}
     parts = generator.parts(whole)
@@ -150,9 +150,9 @@ def _check_shared(generator: Generator[Any], names: Collection[str]) -> None:
 def _check_translator(generator: Generator[Any], network: Any, again: Any, size: int) -> None:
     for height, width in _sizes(generator, size):
         batch = _pictures(generator, 2, height, width)
-        kept = batch.clone()
+        unchanged = batch.clone()
         both = _forward(generator, network, batch)
-        assert batch.equal(kept), f"{generator.name}: the network changes its input in place"
+        assert batch.equal(unchanged), f"{generator.name}: the network changes its input in place"
         want = (2, 3, height * generator.scale, width * generator.scale)
         got = tuple(both.shape)
         assert got == want, f"{generator.name}: (2, 3, {height}, {width}) gives {got}; its scale says {want}"
@@ -165,7 +165,7 @@ def _check_translator(generator: Generator[Any], network: Any, again: Any, size:
 
 
 def _sizes(generator: Generator[Any], size: int) -> list[tuple[int, int]]:
-    """Return two (height, width) that are multiples of the size multiple, and of nothing more where that can be."""
+    """Return two (height, width), if possible odd multiples of the size multiple."""
     step = generator.size_multiple
     side = -(-size // step) * step
     if generator.maximum_size is not None:
@@ -175,7 +175,7 @@ def _sizes(generator: Generator[Any], size: int) -> list[tuple[int, int]]:
 
 
 def _pictures(generator: Generator[Any], count: int, height: int, width: int) -> Any:
-    """Return noise, each picture darker than the one before: statistics that leak between them then show."""
+    """Return noise, each picture darker than the one before, so that statistics that leak between them show."""
     torch = _torch()
     low, high = generator.value_range
     return low + (high - low) * torch.rand(count, 3, height, width) / torch.arange(1, count + 1).view(-1, 1, 1, 1)
@@ -186,9 +186,9 @@ def _forward(generator: Generator[Any], network: Any, value: Any) -> Any:
     try:
         output = network(value)
     except Exception as error:
-        said = flatten(error)[:200]
+        message = flatten(error)[:200]
         shape = tuple(value.shape)
-        message = f"{generator.name}: the network fails on {shape} (size_multiple {generator.size_multiple}): {said}"
+        message = f"{generator.name}: the network fails on {shape} (size_multiple {generator.size_multiple}): {message}"
         raise AssertionError(message) from error
     kind = type(output).__name__
     assert isinstance(output, torch.Tensor), f"{generator.name}: the network returns a {kind}, not one tensor"
@@ -214,13 +214,13 @@ def _check_range(generator: Generator[Any], output: Any) -> None:
 
 def _near(generator: Generator[Any], one: Any, other: Any, what: str) -> None:
     low, high = generator.value_range
-    apart = float((one - other).abs().max()) / (high - low) * 255
+    difference = float((one - other).abs().max()) / (high - low) * 255
     assert one.shape == other.shape, f"{generator.name}: {what}"
-    assert apart <= 1, f"{generator.name}: {what}, by up to {apart:.3g} grey levels; at most 1 is allowed"
+    assert difference <= 1, f"{generator.name}: {what}, by up to {difference:.3g} grey levels; at most 1 is allowed"
 
 
 def _check_reach(generator: Generator[Any], network: Any, size: int) -> None:
-    """Change the left edge of a wide picture: beyond ``reach`` the output must stay the same to the last bit or so."""
+    """Check that a change of a picture's left edge changes the output within ``reach`` only, but for rounding."""
     reach, step = generator.reach, generator.size_multiple
     if reach == "global":
         return
@@ -232,14 +232,14 @@ def _check_reach(generator: Generator[Any], network: Any, size: int) -> None:
     other = one.clone()
     other[..., 0] = low + high - other[..., 0]
     beyond = (reach + 1) * generator.scale
-    apart = (_forward(generator, network, one) - _forward(generator, network, other)).abs()[..., beyond:]
-    seen = float(apart.max()) / (high - low) * 255
-    message = f"an input pixel changes the output more than reach = {reach} pixels away, by {seen:.3g} grey levels"
-    assert seen <= 0.05, f'{generator.name}: {message}; say a larger reach, or "global"'
+    difference = (_forward(generator, network, one) - _forward(generator, network, other)).abs()[..., beyond:]
+    largest = float(difference.max()) / (high - low) * 255
+    message = f"an input pixel changes the output more than reach = {reach} pixels away, by {largest:.3g} grey levels"
+    assert largest <= 0.05, f'{generator.name}: {message}; say a larger reach, or "global"'
 
 
 def _check_encoder(generator: Generator[Any], network: Any, again: Any, size: int) -> None:
-    """Two pictures, and each alone, to latents of the ``latent_shape``; within a thousandth of the largest value."""
+    """Encode two pictures, together and alone, to equal latents, within a thousandth of the largest value."""
     torch = _torch()
     shape = generator.latent_shape
     assert shape, f"{generator.name}: an encoder must say its latent_shape"
@@ -258,8 +258,9 @@ def _check_encoder(generator: Generator[Any], network: Any, again: Any, size: in
         "a picture's output depends on the others in its batch": alone,
     }
     for what, other in others.items():
-        apart = float((other - both).abs().max() / both.abs().max().clamp(min=1e-12))
-        assert apart <= 1e-3, f"{generator.name}: {what}, by {apart:.2g} of the largest value; at most 0.001 is allowed"
+        difference = float((other - both).abs().max() / both.abs().max().clamp(min=1e-12))
+        message = f"{generator.name}: {what}, by {difference:.2g} of the largest value; at most 0.001 is allowed"
+        assert difference <= 1e-3, message
 
 
 def _check_latent(generator: Generator[Any], parts: Mapping[str, Any], again: Mapping[str, Any]) -> None:

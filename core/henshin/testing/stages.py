@@ -1,11 +1,11 @@
-"""The kit with which the author of a plugin tests it, in any test runner or none.
+"""The test kit for authors of plugins, for any test runner or none.
 
     from henshin.testing import check_generator, check_plugin, check_stage
     check_plugin("henshin_hayao")
     check_generator(Hayao, {"width": 8})
     check_stage(Halftone, {"dot": 4})
 
-    from henshin.train.testing import check_recipe# with torch
+    from henshin.train.testing import check_recipe  # with torch
     check_recipe(Echo, {"generator": {"use": "resnet", "width": 8}, "steps": 6})
 
 Every check raises AssertionError with what the plugin did and what would be right, and returns None otherwise.
@@ -61,9 +61,9 @@ def picture(width: int = 48, height: int = 40, seed: int = 0) -> Picture:
 
 
 def context(cache: Path, base: Path | None = None) -> Context:
-    """Return what a stage is opened with: the CPU, the installed plugins, and the models that are at hand.
+    """Return a context to open a stage with: the CPU, the installed plugins, and the models that are found.
 
-    ``cache`` is a folder, made when a stage asks for it; paths of models are relative to ``base`` (default: the
+    ``cache`` is a folder, created when a stage asks for it; paths of models are relative to ``base`` (default: the
     working folder).
     """
     from henshin.api.context import Context
@@ -90,9 +90,9 @@ def check_stage(
 ) -> None:
     """Run a stage as the engine does and check that it keeps the engine's rules.
 
-    A *pictures* stage gets ``pictures`` (default: four of odd sizes, down to 1x1) together, one by one and turned
-    round: as many must come back in the same order, each (H, W, 3) uint8 and C-contiguous or a ``Dropped``, the same
-    within one grey level each time, and what was given must be left as it was. A *frames* stage gets a frame of each;
+    A *pictures* stage gets ``pictures`` (default: four of odd sizes, down to 1x1) together, one by one and in reverse
+    order: as many must come back in the same order, each (H, W, 3) uint8 and C-contiguous or a ``Dropped``, the same
+    within one grey level each time, and the given pictures must be unchanged. A *frames* stage gets a frame of each;
     a *source* stage must yield the same frames twice. ``given`` is the context to open it with (default: ``context``).
     """
     stage: Stage[Any] = configured(stage_class, "stage", options)
@@ -100,20 +100,20 @@ def check_stage(
         pictures = [picture(width, height, seed) for seed, (width, height) in enumerate(SIZES)]
     with TemporaryDirectory() as cache:
         try:
-            with _told(f"{stage.name} does not open"):
+            with _as_assertion(f"{stage.name} does not open"):
                 stage.open(given or context(Path(cache)))
             _CHECKS[stage.works_on](stage, [_read_only(one) for one in pictures])
         except BaseException:
-            with suppress(Exception, SystemExit):  # what went wrong first is what is told
+            with suppress(Exception, SystemExit):  # the first error is the one to report
                 stage.close()
             raise
-        with _told(f"{stage.name} does not close"):
+        with _as_assertion(f"{stage.name} does not close"):
             stage.close()
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn whatever a plugin raises within into an AssertionError that begins with ``what``."""
+def _as_assertion(what: str) -> Iterator[None]:
+    """Turn any error of a plugin into an AssertionError that begins with ``what``."""
     try:
         yield
     except AssertionError:
@@ -123,11 +123,11 @@ def _told(what: str) -> Iterator[None]:
 
 
 def check_plugin(module: ModuleType | str) -> None:
-    """Check that a plugin registers beside all installed ones, and that importing it is cheap.
+    """Check that a plugin registers together with all installed ones, and that importing it loads no heavy library.
 
-    ``module`` is the module or its dotted name. The last check runs Python once more, where the name can be imported.
+    ``module`` is the module or its dotted name. The last check runs another Python, where the name can be imported.
     """
-    with _told(f"plugin {module}: cannot be imported"):
+    with _as_assertion(f"plugin {module}: cannot be imported"):
         found = importlib.import_module(module) if isinstance(module, str) else module
     registry = _others(found)
     try:
@@ -146,7 +146,7 @@ def check_plugin(module: ModuleType | str) -> None:
 
 
 def _others(module: ModuleType) -> Registry:
-    """Return a registry of all installed plugins but this one: their names are taken."""
+    """Return a registry of all installed plugins but this one."""
     registry = Registry()
     for plugin in build_registry().plugins.values():
         if getattr(plugin.module, "__name__", None) != module.__name__:
@@ -155,7 +155,7 @@ def _others(module: ModuleType) -> Registry:
 
 
 def _check_light(name: str) -> None:
-    """Import a module in a fresh Python and look whether anything heavy came with it."""
+    """Import a module in a fresh Python and check that this loads no heavy library."""
     if getattr(sys.modules.get(name), "__spec__", None) is None:
         return
     script = f"import sys, {name}; print(*[one for one in {HEAVY!r} if one in sys.modules])"
@@ -226,14 +226,14 @@ def _same(one: Any, other: Any, what: str) -> None:
         assert one == other, f"{what}: {one} and {other}"
         return
     assert one.shape == other.shape, f"{what}: {one.shape} and {other.shape}"
-    apart = int(np.abs(one.astype(int) - other.astype(int)).max())
-    assert apart <= 1, f"{what}, by up to {apart} grey levels; at most 1 is allowed"
+    difference = int(np.abs(one.astype(int) - other.astype(int)).max())
+    assert difference <= 1, f"{what}, by up to {difference} grey levels; at most 1 is allowed"
 
 
 def _check_frames(stage: Stage[Any], pictures: Sequence[Picture]) -> None:
     frames = [Frame(f"test-{index}", f"test-{index}", one, decoded=one) for index, one in enumerate(pictures)]
     before = [one.copy() for one in pictures]
-    with _told(f"{stage.name} failed on {len(frames)} frames"):
+    with _as_assertion(f"{stage.name} failed on {len(frames)} frames"):
         results = _listed(stage, stage.run(frames), "frames")
     for one, same in zip(pictures, before, strict=True):
         assert (one == same).all(), f"{stage.name} changed a picture that it was given; put a new one into the frame"
@@ -267,7 +267,7 @@ def _check_alpha(frame: Frame, who: str) -> None:
 
 
 def _check_source(stage: Stage[Any], _: Sequence[Picture], most: int = 4) -> None:
-    failed = _told(f"{stage.name} failed in frames()")
+    failed = _as_assertion(f"{stage.name} failed in frames()")
     with failed, closing(_generator(stage)) as first, closing(_generator(stage)) as second:
         ones, others = list(islice(first, most)), list(islice(second, most))
     assert ones, f"{stage.name} yields no frame"
@@ -278,8 +278,9 @@ def _check_source(stage: Stage[Any], _: Sequence[Picture], most: int = 4) -> Non
         _same(one.picture, other.picture, f"{stage.name}: frame '{one.name}' is another one the second time")
     named = stage.sources()
     if named is not None:
-        told = list(named)[:most]
-        assert told == [one.source for one in ones], f"{stage.name}: sources() names {told}, frames() yields others"
+        first_names = list(named)[:most]
+        same = first_names == [one.source for one in ones]
+        assert same, f"{stage.name}: sources() names {first_names}, frames() yields others"
     names = {one.name for one in ones}
     assert len(names) == len(ones), f"{stage.name} yields several frames of one name"
 

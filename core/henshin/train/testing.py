@@ -1,9 +1,9 @@
-"""The part of the testing kit that trains: for the author of a recipe, in any test runner or none.
+"""The part of the test kit that trains: for authors of recipes, for any test runner or none.
 
     from henshin.train.testing import check_recipe
     check_recipe(Echo, {"generator": {"use": "resnet", "width": 8}, "data": {"pictures": "pictures", "size": 32}})
 
-It raises AssertionError with what the recipe did and what would be right, and returns None otherwise.
+It raises AssertionError with a description of the fault and of what would be right, and returns None otherwise.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ __all__ = ["check_recipe"]
 STEPS = 6
 
 CLOSE = 2
-"""Grey levels between what a recipe sees and what a model draws: one of rounding there, one of the parity check."""
+"""Allowed grey levels between a recipe's network and its model: one for rounding, one for the parity check."""
 
 FAR = 8.0
-"""No picture in [-1, 1] comes near this, whatever noise was added: such values are of another range."""
+"""Values that pictures in [-1, 1] never reach, even with noise: they are of another range."""
 
 
 @dataclass
-class Watched:
-    """What was seen of a recipe at work: whether it tracked anything, and what its networks were given."""
+class ObservedRecipe:
+    """Observations of a running recipe: whether it tracked anything, and the range of its networks' inputs."""
 
     tracked: bool = False
     low: float = field(default=np.inf)
     high: float = field(default=-np.inf)
 
     def given(self, _: nn.Module, values: tuple[Any, ...]) -> None:
-        """Note the range of the pictures that a network is called with."""
+        """Record the range of the pictures that a network is called with."""
         for value in values:
             if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 3 and value.numel():
                 low, high = value.detach().aminmax()
@@ -70,54 +70,54 @@ class Watched:
 
 @dataclass(frozen=True)
 class Trial:
-    """A recipe with its options in a folder of pictures, and where its runs go."""
+    """A recipe with its options, its pictures and the folder of its runs."""
 
     recipe: type[Recipe[Any]]
     plan: RunPlan
     registry: Registry
     runs: Path
-    watched: Watched = field(default_factory=Watched)
+    observed: ObservedRecipe = field(default_factory=ObservedRecipe)
 
     @property
     def name(self) -> str:
-        """How the recipe is called."""
+        """Name of the recipe."""
         return self.recipe.name
 
     def run(self, folder: str, steps: int, resume: bool = False) -> tuple[TrainingRun, dict[str, Any]]:
-        """Train to so many steps; return the run and what its last checkpoint holds. Errors: AssertionError."""
+        """Train to so many steps; return the run and the contents of its last checkpoint. Errors: AssertionError."""
         options = TrainOptions(
             device="cpu", precision="fp32", compile=False, resume=resume, max_steps=steps, save_every=1e9, log_every=1
         )
-        said: list[str] = []
+        lines: list[str] = []
         try:
-            run = train(self._seen(), self.runs / folder, self.registry, options, said.append)
+            run = train(self._observed_plan(), self.runs / folder, self.registry, options, lines.append)
         except AssertionError:
             raise
         except (Exception, SystemExit) as error:
             text = flatten(error) if isinstance(error, HenshinError) else one_line(error)
             when = f"resumed at step {steps // 2}" if resume else f"trained for {steps} steps"
             raise AssertionError(f"{self.name} failed when {when}: {text}") from error
-        assert self.watched.tracked, f"{self.name} never calls run.track(...): nothing of what it learns would be kept"
+        assert self.observed.tracked, f"{self.name} never calls run.track(...): nothing of what it learns would be kept"
         found = list_checkpoints(self.runs / folder / CHECKPOINTS)
         assert found, f"{self.name} made no step: it must learn within `while run.step():`"
         state: dict[str, Any] = checkpoint.load(found[-1])
         return run, {name: value for name, value in state.items() if name != "run"}
 
-    def _seen(self) -> RunPlan:
-        """The plan with a recipe of the same class whose run is watched."""
-        watched, own = self.watched, self.recipe
+    def _observed_plan(self) -> RunPlan:
+        """Return the plan with a subclass of the recipe whose run is observed."""
+        observed, own = self.observed, self.recipe
 
         def learn(recipe: Recipe[Any], run: Any) -> None:
             build, track = run.generator, run.track
 
             def generator(*words: Any, **more: Any) -> nn.Module:
                 network: nn.Module = build(*words, **more)
-                # before any other hook, for this is what the recipe itself gives
-                network.register_forward_pre_hook(watched.given, prepend=True)
+                # before any other hook: the input as the recipe gives it
+                network.register_forward_pre_hook(observed.given, prepend=True)
                 return network
 
             def tracked(**state: Any) -> None:
-                watched.tracked = bool(state)
+                observed.tracked = bool(state)
                 track(**state)
 
             run.generator, run.track = generator, tracked
@@ -138,21 +138,21 @@ def check_recipe(
 ) -> None:
     """Train a recipe for a few steps on the CPU, and check that a run of it can be stopped, continued and exported.
 
-    The class, its options and the networks that they choose are checked as `henshin train` checks them. Then: `track`
-    is called; something is learned; a run that is stopped half way and resumed ends with the very same weights,
-    optimisers and the like (in fp32, on one thread); its networks are given pictures in [-1, 1]; what it publishes is
-    exported, and the model draws what the recipe saw its network draw.
+    The class, its options and the chosen networks are checked as `henshin train` checks them. Then: `track` is called;
+    something is learned; a run that is stopped half way and resumed ends with bitwise equal weights and optimisers (in
+    fp32, on one thread); its networks get pictures in [-1, 1]; the published network is exported, and the model gives
+    the pictures that the network gave to the recipe.
 
-    ``options`` are what a YAML would say beside ``recipe:``: of small networks and pictures, for at least ``steps``
+    ``options`` are those of a YAML, without ``recipe:``: of small networks and pictures, for at least ``steps``
     steps. Folders of pictures are relative to ``folder``; without it, there are 8 photos of 72x64 in each of ``a``,
-    ``b`` and ``pictures``. The recipe's own plugin and all installed ones are at hand, or those of ``registry``.
-    A recipe that publishes no network says ``publishes=False``.
+    ``b`` and ``pictures``. The recipe's own plugin and all installed ones are available, or those of ``registry``.
+    For a recipe that publishes no network say ``publishes=False``.
     """
     if steps < 2:
         raise ValueError(f"steps: {steps} is too small; at least 2, for a break in the middle")
     known = registry or _registry(recipe_class)
     configured(recipe_class, "recipe", options)
-    with TemporaryDirectory() as place, _alone(Path(place) / "cache"):
+    with TemporaryDirectory() as place, _isolated(Path(place) / "cache"):
         plan = _plan(recipe_class, options or {}, folder or photo_folders(Path(place)), known)
         trial = Trial(recipe_class, plan, known, Path(place) / "runs")
         run = _check_resume(trial, steps)
@@ -162,7 +162,7 @@ def check_recipe(
 
 
 def _registry(recipe_class: type[Recipe[Any]]) -> Registry:
-    """All installed plugins, and the one of this recipe: the module of its class, or a package around it."""
+    """Return all installed plugins and that of this recipe: the module of its class, or a package around it."""
     registry = build_registry()
     if recipe_class in registry.recipes.values():
         return registry
@@ -182,8 +182,8 @@ def _registry(recipe_class: type[Recipe[Any]]) -> Registry:
 
 
 @contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """Within: one thread, random numbers of its own, and what is decoded is not kept."""
+def _isolated(cache: Path) -> Iterator[None]:
+    """Use one thread, separate random numbers and a temporary cache within."""
     before, threads = os.environ.get("HENSHIN_CACHE"), torch.get_num_threads()
     os.environ["HENSHIN_CACHE"] = str(cache)
     torch.set_num_threads(1)
@@ -198,21 +198,21 @@ def _alone(cache: Path) -> Iterator[None]:
 
 
 def _plan(recipe: type[Recipe[Any]], options: Mapping[str, Any], base: Path, registry: Registry) -> RunPlan:
-    """Read the options as a run's YAML that lies in `base`. Errors: AssertionError with all that is wrong."""
+    """Read the options as a run's YAML in the folder `base`. Errors: AssertionError with all problems."""
     assert registry.recipes.get(recipe.name) is recipe, f"recipe '{recipe.name}' is not that of the registry"
     file = base / f".check_{recipe.name}_{os.getpid()}.yaml"
     file.write_text(json.dumps({"recipe": recipe.name, **options}, default=str), encoding="utf-8")
     try:
         return load_run(file, registry)
     except PipelineError as error:
-        said = "; ".join(problem.message for problem in error.problems)
-        raise AssertionError(f"recipe '{recipe.name}': {said}") from error
+        message = "; ".join(problem.message for problem in error.problems)
+        raise AssertionError(f"recipe '{recipe.name}': {message}") from error
     finally:
         file.unlink()
 
 
 def _check_resume(trial: Trial, steps: int) -> TrainingRun:
-    """Train without a break and with one; return the run without."""
+    """Train without and with an interruption; return the uninterrupted run."""
     run, whole = trial.run("whole", steps)
     assert run.steps == steps, f"{trial.name} stops after {run.steps} steps; give it options for at least {steps}"
     _, half = trial.run("broken", steps // 2)
@@ -233,7 +233,7 @@ def _check_resume(trial: Trial, steps: int) -> TrainingRun:
 
 
 def _different(one: Any, other: Any, path: str = "") -> str | None:
-    """The first place in which two states are not the same to the last bit, or None."""
+    """Return the path of the first bitwise difference between two states, or None."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         return next(filter(None, (_different(one[key], other[key], f"{path}.{key}") for key in one)), None)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
@@ -247,17 +247,17 @@ def _different(one: Any, other: Any, path: str = "") -> str | None:
 
 
 def _check_given(trial: Trial) -> None:
-    """Check the range of what went into the networks that `run.generator` made."""
-    low, high = trial.watched.low, trial.watched.high
+    """Check the range of the pictures given to the networks that `run.generator` made."""
+    low, high = trial.observed.low, trial.observed.high
     if low > high:  # samplers take no pictures
         return
     right = low > -FAR and high < FAR and not (low >= 0 and high > 0)
-    told = f"{trial.name} calls its networks with values from {low:.3g} to {high:.3g}"
-    assert right, f"{told}; pictures are in [-1, 1] there, whatever range a generator has"
+    message = f"{trial.name} calls its networks with values from {low:.3g} to {high:.3g}"
+    assert right, f"{message}; pictures are in [-1, 1] there, whatever range a generator has"
 
 
 def _check_export(trial: Trial, run: TrainingRun) -> None:
-    """Export what a run publishes, and compare the model with the network that the recipe has seen."""
+    """Export what a run publishes, and compare the model with the recipe's network."""
     published = described_run(run.folder)["publish"].get("")
     assert published, (
         f"{trial.name} says of no network that it is the one to export; call run.publish(choice, state), or say "
@@ -273,20 +273,20 @@ def _check_export(trial: Trial, run: TrainingRun) -> None:
         raise AssertionError(f"{trial.name}: what it publishes cannot be exported: {error}") from error
     network = run.generator(NetworkChoice(use=published["generator"], **published["config"]))
     network.load_state_dict(source.network.state_dict())
-    encodes = contract.kind == "encoder"
-    apart = _apart(network.eval(), file, contract)
-    assert apart <= CLOSE, (
-        f"{trial.name}: the exported model differs by {apart} {'thousandths' if encodes else 'grey levels'} from what "
+    unit = "thousandths" if contract.kind == "encoder" else "grey levels"
+    difference = _difference(network.eval(), file, contract)
+    assert difference <= CLOSE, (
+        f"{trial.name}: the exported model differs by {difference} {unit} from what "
         f"'{source.generator.name}' gave the recipe in training; its value_range or channel_order is another one than "
         "that of the pictures it was given"
     )
 
 
 @torch.inference_mode()
-def _apart(network: nn.Module, file: Path, contract: Contract) -> int:
-    """Grey levels between the model of a file and a network of RGB in [-1, 1], at the worst value.
+def _difference(network: nn.Module, file: Path, contract: Contract) -> int:
+    """Return the largest difference between a model and a network of RGB in [-1, 1], in grey levels.
 
-    Of an encoder thousandths of its largest value.
+    For an encoder, in thousandths of its largest value.
     """
     model = OnnxSession(file, Device("cpu"))
     ((port,), (result,)) = model.inputs, model.outputs
@@ -304,6 +304,6 @@ def _apart(network: nn.Module, file: Path, contract: Contract) -> int:
             worst = max(worst, int(np.ceil(1000 * np.abs(wanted - latents).max() / np.abs(wanted).max())))
             continue
         seen = ((network(value) + 1) * 127.5).clamp(0, 255).round().permute(0, 2, 3, 1).numpy()
-        drawn = model.run({port.name: trial.batch})[result.name]
-        worst = max(worst, int(np.abs(seen.astype(int) - drawn.astype(int)).max()))
+        got = model.run({port.name: trial.batch})[result.name]
+        worst = max(worst, int(np.abs(seen.astype(int) - got.astype(int)).max()))
     return worst

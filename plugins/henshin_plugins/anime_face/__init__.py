@@ -1,7 +1,7 @@
-"""Faces in drawings: `anime_face_detect` finds them where `face_detect`, made for photos, sees none.
+"""Faces in drawings: the stage `anime_face_detect`; the detectors of `face_detect` are for photos.
 
 `anime_face_detect` -> `face_align` -> (stages on the crops) -> `split_faces` or `paste_back`. The heavy code is in the
-modules beside this one.
+other modules of this package.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class AnimeFaceDetect(Stage[AnimeFaceDetectConfig]):
     """Find the faces of drawings: box and score of each, no landmarks.
 
-    A box holds the head with its hair. What lies where the picture is transparent is none. The usual cascade comes
-    with `henshin models pull lbpcascade-animeface`.
+    A box holds the head with its hair. Faces in transparent areas are ignored. `henshin models pull
+    lbpcascade-animeface` downloads the default cascade.
     """
 
     name = "anime_face_detect"
@@ -32,28 +32,28 @@ class AnimeFaceDetect(Stage[AnimeFaceDetectConfig]):
     gives = frozenset({"faces"})
 
     def open(self, context: Context) -> None:
-        """Read the cascade. Errors: MissingError when it is not there, HenshinError when it is none."""
+        """Read the cascade. Errors: MissingError without the file, HenshinError for another kind of file."""
         from henshin_plugins.anime_face.detect import AnimeFaceDetector
         from henshin_plugins.anime_face.lbp_cascade import read_cascade
 
         cascade = read_cascade(context.store.file(self.config.model, context.base))
-        self.finder: AnimeFaceDetector | None = AnimeFaceDetector(cascade, self.config)
+        self.detector: AnimeFaceDetector | None = AnimeFaceDetector(cascade, self.config)
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
-        """Return the frames with their faces; those without any as `without_faces` says."""
+        """Return the frames with their faces; frames without any are treated as `without_faces` says."""
         return [self._one(frame) for frame in items]
 
     def _one(self, frame: Frame) -> Frame:
-        if self.finder is None:
+        if self.detector is None:
             raise RuntimeError("anime_face_detect is closed")
-        faces = self.finder.find(frame.picture, frame.alpha)
+        faces = self.detector.find(frame.picture, frame.alpha)
         if faces:
             return replace(frame, faces=faces)
         return none_left(frame, self.config.without_faces, "no face", "no face found")
 
     def close(self) -> None:
-        """Let the cascade go."""
-        self.finder = None
+        """Release the cascade."""
+        self.detector = None
 
 
 @hookimpl

@@ -29,8 +29,8 @@ class AnimeFaceDetectConfig(StageConfig):
         0.5,
         ge=0.0,
         lt=1.0,
-        description="Least score of a face: 0.5 finds nearly all that look at us, 0.35 more that lean or turn away and "
-        "more that are none.",
+        description="Least score of a face: 0.5 finds nearly all frontal faces, 0.35 more that are tilted or turned "
+        "away, and more false ones.",
     )
     minimum_size: int | Literal["auto"] = Field(
         "auto",
@@ -40,21 +40,21 @@ class AnimeFaceDetectConfig(StageConfig):
         "least 24. The larger, the faster.",
     )
     maximum_faces: int | None = Field(
-        None, ge=1, le=10_000, description="Of all faces keep at most so many, the largest ones."
+        None, ge=1, le=10_000, description="Most faces per picture; the largest ones are kept."
     )
     faces: Choice = Field("all", description=CHOICE)
     scale_factor: float = Field(
-        1.2, ge=1.02, le=1.5, description="How much larger each size is than the last that is looked for."
+        1.2, ge=1.02, le=1.5, description="Ratio of each size of face that is searched for to the one before."
     )
     step: int = Field(
         2,
         ge=1,
         le=4,
-        description="Every how many pixels to look, where a face has 24; 1 takes four times as long.",
+        description="Distance between two windows, in pixels of a face of 24; 1 takes four times as long as 2.",
     )
     second_pass: bool = Field(
         True,
-        description="Where none is found, look within a border for one that fills the picture or is cut off by it.",
+        description="Where no face is found, search the padded picture for one that fills it or is cut off.",
     )
     without_faces: Policy = Field("copy", description=POLICY)
 

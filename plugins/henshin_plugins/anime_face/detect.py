@@ -1,7 +1,7 @@
-"""From a drawing to its faces: the cascade asked at every size, and what it finds at about one place made one face.
+"""Detection of faces in drawings: the cascade is applied at every size, and overlapping windows become one face.
 
-A cascade says yes to many windows around a face and to few elsewhere. So the windows that overlap are gathered, and
-how far all of them together pass the cascade is what a face's score comes from.
+A cascade accepts many windows around a face and few elsewhere. The score of a face is computed from the sum of the
+margins by which its windows pass the cascade.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ if TYPE_CHECKING:
 SHARE_OF_SIDE = 0.04
 LEAST_SIZE = 24
 GATHER = 0.4
-"""Windows that share at least this of their union with the surest one belong to its face."""
+"""Least intersection over union of a window with the best one for belonging to the same face."""
 WITHIN = 0.3
-"""Of two faces that share more of the smaller box, the surer one stays."""
+"""Most overlap of two faces, as a share of the smaller box; beyond it the one of lower score is removed."""
 HALF = 90.0
-"""How far the windows of a face pass a cascade of 20 stages, together, at a score of 0.5 (steps of 2, sizes by 1.2)."""
+"""Sum of the margins of a face at a score of 0.5, for a cascade of 20 stages, steps of 2 and sizes by 1.2."""
 BORDER = 0.25
-"""Width of the border for a second look, as a share of the picture's sides."""
+"""Width of the padding in the second pass, as a share of the picture's sides."""
 FILLING = 0.5
-"""Least side of a face looked for then, as a share of the picture's shorter side."""
+"""Least side of a face in the second pass, as a share of the picture's shorter side."""
 
 
 class AnimeFaceDetector:
-    """A cascade with the options of `anime_face_detect` around it."""
+    """A cascade with the options of `anime_face_detect`."""
 
     def __init__(self, cascade: Cascade, config: AnimeFaceDetectConfig) -> None:
         self.cascade = cascade
         self.config = config
-        # the finer one looks, the more windows there are around a face
+        # the finer the search, the more windows there are around a face
         self.half = HALF * (2 / config.step) ** 2 * math.log(1.2) / math.log(config.scale_factor)
 
     def find(self, picture: Picture, alpha: Picture | None = None) -> list[Face]:
-        """Return the chosen faces of a picture, from left to right; none where its alpha (H, W) shows nothing."""
+        """Return the selected faces of a picture, from left to right; transparent areas of alpha (H, W) ignored."""
         gray = Image.fromarray(picture).convert("L")
         found = self._faces(gray, self._size(picture))
         if not found and self.config.second_pass:
@@ -65,7 +65,7 @@ class AnimeFaceDetector:
         return self.config.minimum_size
 
     def _second_pass(self, gray: Image.Image, size: int) -> list[Face]:
-        """Look for a face that reaches to the border or beyond, in the picture continued by its outermost pixels."""
+        """Search for a face that reaches to the border or beyond, in the picture padded by its outermost pixels."""
         across, down = (max(1, round(side * BORDER)) for side in gray.size)
         wider = Image.fromarray(np.pad(np.asarray(gray), ((down, down), (across, across)), mode="edge"))
         faces = self._faces(wider, max(size, round(min(gray.size) * FILLING)))
@@ -76,15 +76,15 @@ class AnimeFaceDetector:
     def _faces(self, gray: Image.Image, size: int) -> list[Face]:
         """Return the faces of a grey picture, best first, at least ``size`` pixels each."""
         rows = np.concatenate([np.zeros((0, 5)), *self._windows(gray, size)])
-        gathered = _gathered(rows)
-        scores = gathered[:, 4] / (gathered[:, 4] + self.half)
+        merged = _merged(rows)
+        scores = merged[:, 4] / (merged[:, 4] + self.half)
         sure = np.nonzero(scores >= self.config.minimum_score)[0]
-        return [Face(gathered[index, :4].astype(np.float32), float(scores[index])) for index in sure]
+        return [Face(merged[index, :4].astype(np.float32), float(scores[index])) for index in sure]
 
     def _windows(self, gray: Image.Image, size: int) -> Iterator[Array]:
-        """Yield (N, 5) for each size that is looked for: x0 y0 x1 y1 of windows in the picture, and how far they pass.
+        """Yield (N, 5) for each size of face: x0 y0 x1 y1 of the accepted windows in the picture, and their margins.
 
-        All windows of a size are looked at in a copy of the picture in which a face is as large as the cascade's.
+        For each size the picture is reduced so that a face is as large as the cascade's window.
         """
         window = np.array([self.cascade.width, self.cascade.height])
         scale = size / window.max()
@@ -98,29 +98,29 @@ class AnimeFaceDetector:
             scale *= self.config.scale_factor
 
 
-def _gathered(rows: Array) -> Array:
-    """Make one face of the windows around each: (N, 5) -> (M, 5), the mean of their boxes and the sum of the rest.
+def _merged(rows: Array) -> Array:
+    """Merge the windows around each face: (N, 5) -> (M, 5), the weighted mean of their boxes and the sum of margins.
 
-    Best first; of faces that overlap much the best.
+    Best first; of faces that overlap much only the best.
     """
-    left = rows[np.argsort(-rows[:, 4], kind="stable")]
+    remaining = rows[np.argsort(-rows[:, 4], kind="stable")]
     faces = []
-    while len(left):
-        near = _shared(left[0], left, of_smaller=False) >= GATHER
+    while len(remaining):
+        near = _shared(remaining[0], remaining, of_smaller=False) >= GATHER
         near[0] = True
-        mine, left = left[near], left[~near]
-        weights = mine[:, 4] + 1e-3
-        faces.append([*(mine[:, :4] * weights[:, None]).sum(axis=0) / weights.sum(), mine[:, 4].sum()])
+        members, remaining = remaining[near], remaining[~near]
+        weights = members[:, 4] + 1e-3
+        faces.append([*(members[:, :4] * weights[:, None]).sum(axis=0) / weights.sum(), members[:, 4].sum()])
     rest = np.array(sorted(faces, key=lambda face: -face[4])).reshape(-1, 5)
-    kept = []
+    selected = []
     while len(rest):
-        kept.append(rest[0])
+        selected.append(rest[0])
         rest = rest[1:][_shared(rest[0], rest[1:], of_smaller=True) <= WITHIN]
-    return np.array(kept).reshape(-1, 5)
+    return np.array(selected).reshape(-1, 5)
 
 
 def _shared(box: Array, boxes: Array, *, of_smaller: bool) -> Array:
-    """Return (N,) what a box shares with each of (N, 4+) boxes, of the smaller of the two or of their union."""
+    """Return (N,) the overlap of a box with each of (N, 4+) boxes, as a share of the smaller box or of the union."""
     sides = np.minimum(box[2:4], boxes[:, 2:4]) - np.maximum(box[:2], boxes[:, :2])
     shared = sides.clip(0.0).prod(axis=1)
     own, areas = (box[2:4] - box[:2]).prod(), (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)

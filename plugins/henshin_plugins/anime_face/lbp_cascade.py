@@ -1,13 +1,13 @@
-"""A cascade of local binary patterns, as OpenCV writes them to XML: reading one, and asking it about windows.
+"""A cascade of local binary patterns, read from OpenCV's XML and applied to the windows of a picture.
 
 Papers: Viola, Jones, "Rapid object detection using a boosted cascade of simple features", CVPR 2001; Liao et al.,
-"Learning Multi-scale Block Local Binary Patterns for Face Recognition", ICB 2007. A window passes stage after stage;
-in each it is asked for some patterns. A pattern lies over 3 x 3 equal blocks: each block around the middle one gives
-a bit, whether it is as light as the middle one; the number of these 8 bits chooses one of two votes. A window whose
-votes of a stage fall short of the stage's threshold is no face.
+"Learning Multi-scale Block Local Binary Patterns for Face Recognition", ICB 2007. A window goes through stage after
+stage, each with some patterns. A pattern covers 3 x 3 equal blocks: each block around the middle one gives a bit, 1 if
+it is at least as light as the middle one, and the number of 8 bits selects one of two votes. A window is rejected by
+the first stage in which the sum of its votes is below the threshold.
 
-Why not a library: OpenCV 5 reads no cascades any more, and scikit-image, with what it needs 200 MB, tells boxes only,
-not how sure it is of them, and looks at single pixels of a large picture where this looks at the reduced one.
+Libraries that were considered: OpenCV 5 reads no cascades any more; scikit-image (200 MB with its dependencies) gives
+boxes without scores, and enlarges the patterns instead of reducing the picture.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ SIDES = range(8, 129)
 AROUND = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
 """Row and column of the blocks around the middle one, from the highest bit to the lowest."""
 SLACK = np.float32(1e-5)
-"""By how much votes may fall short: the thresholds were made with other rounding."""
+"""Tolerance of the thresholds, which were made with other rounding."""
 AT_ONCE = 1 << 21
-"""Corners of blocks that are looked up at once: 16 MB of indices and 8 MB of values."""
+"""Corners of blocks looked up at once: 16 MB of indices and 8 MB of values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
     """One stage: F patterns, ``blocks`` (F, 4) left, top, width and height of the first block of each.
 
-    ``votes`` (F, 256): what each number votes; ``threshold``: the least sum of votes.
+    ``votes`` (F, 256): the vote of each pattern for each number; ``threshold``: the least sum of votes.
     """
 
     blocks: Indices
@@ -52,7 +52,7 @@ class Level:
     threshold: float
 
     def corners(self, stride: int) -> Indices:
-        """Return (4, 4, F) the places of the blocks' corners in a flat table of sums whose rows are so long."""
+        """Return (4, 4, F) the indices of the blocks' corners in a flat integral image with rows of ``stride``."""
         left, top, width, height = self.blocks.T
         steps = np.arange(4)
         places: Indices = (top + steps[:, None, None] * height) * stride + left + steps[:, None] * width
@@ -74,17 +74,17 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """The stages of a cascade, and the sides of the window they look at, in pixels."""
+    """The stages of a cascade, and the sides of its window in pixels."""
 
     width: int
     height: int
     levels: tuple[Level, ...]
 
     def windows(self, gray: Gray, step: int) -> tuple[Indices, Margins]:
-        """Return (N, 2) left and top of the windows that pass every stage, and (N,) how far they pass.
+        """Return (N, 2) left and top of the windows that pass every stage, and (N,) their margins.
 
-        ``gray`` is (H, W) of uint8, at least as large as a window; every ``step``-th window is asked, across and
-        down. How far: the votes above the thresholds, summed over the stages.
+        ``gray`` is (H, W) of uint8, at least as large as a window; every ``step``-th window is evaluated, across and
+        down. The margin is the sum over the stages of votes minus threshold.
         """
         height, width = gray.shape
         table = np.zeros((height + 1, width + 1), np.int32)
@@ -109,7 +109,7 @@ def _votes(level: Level, flat: npt.NDArray[np.int32], corners: Indices, left: In
 
 
 def read_cascade(path: Path) -> Cascade:
-    """Return the cascade of an XML file. Errors: HenshinError in one line when it is none of these, or unsound."""
+    """Return the cascade of an XML file. Errors: HenshinError in one line for any other or an invalid file."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise HenshinError(f"{path}: no cascade: it has more than {LARGEST_FILE >> 20} MB")
@@ -126,11 +126,11 @@ def read_cascade(path: Path) -> Cascade:
 
 
 class _UnsoundError(ValueError):
-    """What is wrong with a cascade."""
+    """A fault of a cascade file."""
 
 
 def _without_entities(data: bytes) -> None:
-    """Refuse a file that declares anything: few bytes could then stand for gigabytes."""
+    """Reject a file with a DOCTYPE: its entities could expand few bytes to gigabytes."""
 
     def refuse(*_: Any) -> None:
         raise _UnsoundError("it has a DOCTYPE, and cascades have none")
@@ -163,7 +163,7 @@ def _cascade(root: ElementTree.Element) -> Cascade:
 def _level(node: ElementTree.Element, rects: Indices) -> Level:
     patterns, votes = [], []
     for weak in _child(node, "weakClassifiers"):
-        # two children that follow, the number of a pattern, then 256 bits in 8 words
+        # the numbers of two children, the number of a pattern, then 256 bits in 8 words
         words = np.array(_numbers(weak, "internalNodes", 11))
         leaves = _numbers(weak, "leafValues", 2)
         if not 0 <= words[2] < len(rects):

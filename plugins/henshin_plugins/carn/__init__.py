@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from henshin import Generator, Recipe, hookimpl
-from henshin_plugins.carn.config import CarnConfig, SuperResolutionConfig
+from henshin_plugins.carn.config import CarnConfig, SuperResolutionRecipeConfig
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -15,42 +15,42 @@ if TYPE_CHECKING:
 
 
 class Carn(Generator[CarnConfig]):
-    """Cascading residual network: every block sees all blocks before it; sub-pixel enlargement."""
+    """Cascading residual network: every block sees the outputs of all before it; sub-pixel upsampling."""
 
     name = "carn"
     Config = CarnConfig
     value_range = (0.0, 1.0)
-    reach = 21  # entry 1, nine residual blocks of 2, 1 to enlarge, and less than 1 for what comes after it
+    reach = 21  # entry 1, nine residual blocks of 2, upsampling 1, and less than 1 for the layers after it
 
     @property
     def scale(self) -> int:
-        """Of several the first."""
+        """The first of its scales."""
         return self.config.scales[0]
 
     def build(self) -> nn.Module:
-        """The network for all its scales, with PyTorch's initial weights, as the authors have it."""
-        from henshin_plugins.carn.network import Carn as Network
+        """Build the network for all its scales, with PyTorch's initial weights, as the authors do."""
+        from henshin_plugins.carn.network import CarnNetwork
 
         c = self.config
-        return Network(c.width, c.group, c.recursive, c.scales)
+        return CarnNetwork(c.width, c.group, c.recursive, c.scales)
 
     def family(self) -> dict[str, dict[str, Any]]:
-        """A model for each scale."""
+        """Return a model for each scale."""
         return {f"-x{scale}": {"scales": (scale,)} for scale in self.config.scales}
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Options and our tensors for weights in the layout of the authors' PyTorch code; None for others."""
+        """Return options and our tensors for weights in the layout of the authors' PyTorch code; None for others."""
         from henshin_plugins.carn.network import from_published
 
         return from_published(tensors)
 
 
-class SuperResolution(Recipe[SuperResolutionConfig]):
-    """One network that enlarges, held to the large pictures by L1; of several scales each step trains one."""
+class SuperResolutionRecipe(Recipe[SuperResolutionRecipeConfig]):
+    """One super-resolution network, trained by L1; each step trains one of its scales."""
 
     name = "super_resolution"
-    Config = SuperResolutionConfig
+    Config = SuperResolutionRecipeConfig
 
     def train(self, run: Run) -> None:
         """Train until the run ends."""
@@ -61,11 +61,11 @@ class SuperResolution(Recipe[SuperResolutionConfig]):
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
-    """The network of this plugin."""
+    """Return the generator of this plugin."""
     return [Carn]
 
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipe of this plugin."""
-    return [SuperResolution]
+    """Return the recipe of this plugin."""
+    return [SuperResolutionRecipe]

@@ -20,11 +20,11 @@ class CarnConfig(GeneratorConfig):
 
     width: int = Field(64, ge=4, le=256, description="Channels of all layers.")
     group: int = Field(
-        4, ge=1, le=64, description="Groups of the 3x3 convolutions: a divisor of `width`; 1 is the larger network."
+        4, ge=1, le=64, description="Groups of the 3x3 convolutions: a divisor of `width`; 1 gives the larger network."
     )
-    recursive: bool = Field(True, description="Use one residual block three times over in place of three.")
+    recursive: bool = Field(True, description="Use one residual block three times instead of three blocks.")
     scales: tuple[Literal[2, 3, 4], ...] = Field(
-        (2, 3, 4), min_length=1, max_length=3, description="How far it enlarges; each scale becomes a model of its own."
+        (2, 3, 4), min_length=1, max_length=3, description="Scales of the output; each becomes a separate model."
     )
 
     @field_validator("scales")
@@ -41,40 +41,43 @@ class CarnConfig(GeneratorConfig):
         return self
 
 
-class SuperResolutionConfig(RecipeConfig):
+class SuperResolutionRecipeConfig(RecipeConfig):
     """Defaults are those of CARN's authors."""
 
     renamed: ClassVar[Mapping[str, str]] = {"average": "ema"}
 
     generator: Annotated[NetworkChoice, NetworkOption(scale="larger")] = Field(
-        NetworkChoice.model_validate({"use": "carn"}), description="The network that enlarges, of one scale or several."
+        NetworkChoice.model_validate({"use": "carn"}),
+        description="The super-resolution network, of one scale or several.",
     )
-    data: PatchData = Field(description="The pictures to learn from, and the pieces that are cut from them.")
+    data: PatchData = Field(description="The training pictures, and the patches cut from them.")
     degradation: Degradation | None = Field(
         None,
-        description="Spoil the small pieces as real small photos are, `{}` for the defaults; without it they are "
-        "only small.",
+        description="Degradations of the small patches, as of real small photos, `{}` for the defaults; without it "
+        "they are only reduced.",
     )
     steps: int = Field(600_000, ge=1, le=10**9, description="Steps of training, each at one of the scales.")
-    batch: int = Field(64, ge=1, le=65_536, description="Pieces a step.")
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam's.")
+    batch: int = Field(64, ge=1, le=65_536, description="Patches in a step.")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam's learning rate.")
     halve_every: int = Field(400_000, ge=1, le=10**9, description="Steps after which the learning rate is halved.")
     decay: float = Field(
-        0.0, ge=0, le=1, description="Last part of the training, over which the rate also falls to zero, linearly."
+        0.0, ge=0, le=1, description="Last part of the training, over which the rate also falls linearly to zero."
     )
-    clip: float = Field(10.0, gt=0, le=1e6, description="Greatest norm of the gradient; a greater one is scaled down.")
+    clip: float = Field(
+        10.0, gt=0, le=1e6, description="Greatest norm of the gradient; a larger gradient is scaled down."
+    )
     ema: float = Field(
-        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+        0.0, ge=0, lt=1, description="Decay of the exported moving average of the weights; 0: the last weights."
     )
     sheet_every: int = Field(
-        1000, ge=1, le=10**9, description="Steps between sample sheets, and between measurements of held-out pictures."
+        1000, ge=1, le=10**9, description="Steps between sample sheets, and between measurements on held-out pictures."
     )
 
     def picture_sizes(self) -> dict[OptionPath, int]:
-        """The network is shown the small pieces."""
+        """Return the side of the small patches, the inputs of the network."""
         return {("data", "patch"): self.data.patch}
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         falling = min(1.0, (self.steps - step) / max(self.steps * self.decay, 1.0))
         return self.learning_rate * 0.5 ** (step // self.halve_every) * falling

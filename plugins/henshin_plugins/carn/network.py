@@ -1,4 +1,4 @@
-"""CARN and CARN-M: residual networks whose every block sees all blocks before it (Ahn, Kang, Sohn, ECCV 2018)."""
+"""CARN and CARN-M: residual networks with local and global cascading (Ahn, Kang, Sohn, ECCV 2018)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from henshin.errors import WrongWeightsError
 from henshin.train.weights import canonicalize_state_dict, state_dict_mismatch
 
 MEAN = (0.4488, 0.4371, 0.4040)
-"""Mean colour of DIV2K, which the authors take from pictures in [0, 1] and add again."""
+"""Mean colour of DIV2K, subtracted from pictures in [0, 1] before the network and added after it."""
 
 
 def convolution(before: int, after: int, group: int = 1) -> nn.Conv2d:
-    """3x3, size-preserving; zeros beyond the border."""
+    """Return a 3x3 convolution that keeps the size, with zero padding."""
     return nn.Conv2d(before, after, 3, padding=1, groups=group)
 
 
-class Residual(nn.Module):
-    """Two 3x3 convolutions beside the identity; a 1x1 one mixes groups again (the paper's efficient residual block)."""
+class CarnResidual(nn.Module):
+    """Two 3x3 convolutions with a skip connection; a 1x1 one mixes the groups (the paper's efficient block)."""
 
     def __init__(self, width: int, group: int) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class Residual(nn.Module):
         return torch.relu(self.body(x) + x)
 
 
-class Cascade(nn.Module):
-    """Three steps, each followed by a 1x1 convolution of everything so far: the input, and what every step gave.
+class CascadingBlock(nn.Module):
+    """Three blocks, each followed by a 1x1 convolution of the input and all outputs so far.
 
     The paper cascades twice: residual blocks inside a block (local), and three such blocks in the network (global).
-    One block in place of three is used three times (the paper's recursion).
+    A single block is used three times (the paper's recursion).
     """
 
     def __init__(self, width: int, blocks: Sequence[nn.Module]) -> None:
@@ -51,28 +51,28 @@ class Cascade(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, H, W) -> the same shape."""
-        seen = x
+        outputs = x
         for i, fusion in enumerate(self.fusions):
-            seen = torch.cat([seen, self.blocks[i % len(self.blocks)](x)], 1)
-            x = fusion(seen)
+            outputs = torch.cat([outputs, self.blocks[i % len(self.blocks)](x)], 1)
+            x = fusion(outputs)
         return x
 
 
-def local(width: int, group: int, recursive: bool) -> Cascade:
-    """A cascading block of residual blocks."""
-    return Cascade(width, [Residual(width, group) for _ in range(1 if recursive else 3)])
+def local(width: int, group: int, recursive: bool) -> CascadingBlock:
+    """Return a cascading block of residual blocks."""
+    return CascadingBlock(width, [CarnResidual(width, group) for _ in range(1 if recursive else 3)])
 
 
 def enlargement(width: int, scale: int, group: int) -> nn.Sequential:
-    """Sub-pixel convolution (Shi et al. 2016): x2 or x3 at once, x4 in two steps of x2."""
+    """Return sub-pixel convolutions (Shi et al. 2016): x2 or x3 at once, x4 in two steps of x2."""
     layers: list[nn.Module] = []
     for factor in (3,) if scale == 3 else (2,) * (scale // 2):
         layers += [convolution(width, width * factor**2, group), nn.ReLU(), nn.PixelShuffle(factor)]
     return nn.Sequential(*layers)
 
 
-class Carn(nn.Module):
-    """Pictures (N, 3, H, W) in [0, 1] -> (N, 3, H * scale, W * scale); all scales share everything but their end."""
+class CarnNetwork(nn.Module):
+    """Pictures (N, 3, H, W) in [0, 1] -> (N, 3, H * scale, W * scale); scales share all layers but the upsampling."""
 
     mean: Tensor
 
@@ -83,41 +83,43 @@ class Carn(nn.Module):
         self.scales = tuple(scales)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
         self.entry = convolution(3, width)
-        self.body = Cascade(width, [local(width, group, recursive) for _ in range(3)])
+        self.body = CascadingBlock(width, [local(width, group, recursive) for _ in range(3)])
         self.enlarge = nn.ModuleDict({f"x{scale}": enlargement(width, scale, group) for scale in self.scales})
         self.exit = convolution(width, 3)
 
     def forward(self, pictures: Tensor, scale: int | None = None) -> Tensor:
-        """Enlarge by `scale`, one of `scales`; without it by the first of them."""
+        """Enlarge by `scale`, one of `scales`; by default the first of them."""
         x = self.body(self.entry(pictures - self.mean))
         enlarged = self.enlarge[f"x{scale or self.scales[0]}"](x)
-        drawn: Tensor = self.exit(enlarged) + self.mean
-        return drawn
+        output: Tensor = self.exit(enlarged) + self.mean
+        return output
 
 
 _LAYERS = re.compile(
     r"entry|exit|(sub|add)_mean\.shifter|(b[1-3]\.)?c[1-3]\.body\.0|b[1-3]\.b[1-3]\.body\.[024]|upsample\.up[234]?\.body\.[03]"
 )
-"""The layers of the authors' networks, in their words."""
+"""The layers of the authors' networks, by their names."""
 
 
 def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """Options and our tensors for weights in the layout of the authors' PyTorch code; None for others.
+    """Return options and our tensors for weights in the layout of the authors' PyTorch code; None for others.
 
-    There the mean is a 1x1 convolution before the network and another behind it. What the options are is told by most
-    of the tensors, so that one that is missing or of another shape can be named.
-    Errors: WrongWeightsError when most names are CARN's, but not all that are wanted are there, or more.
+    There the mean is a 1x1 convolution before the network and another after it. The options are those of the majority
+    of tensors, so that a tensor that is missing or of another shape can be named.
+    Errors: WrongWeightsError when most names are CARN's, but some tensors are missing, too many or of another shape.
     """
     tensors = canonicalize_state_dict(tensors)
     known = {name: tensor for name, tensor in tensors.items() if _LAYERS.fullmatch(name.rpartition(".")[0])}
     if len(known) < 0.75 * max(len(tensors), _FEWEST):
         return None
     options = _options(known)
-    network = Carn(**options)
-    theirs = {name: _theirs(name, len(options["scales"]) == 1 and _single(known)) for name in network.state_dict()}
-    del theirs["mean"]
+    network = CarnNetwork(**options)
+    published = {
+        name: _published_name(name, len(options["scales"]) == 1 and _single(known)) for name in network.state_dict()
+    }
+    del published["mean"]
     state = network.state_dict()
-    expected = {**{theirs[name]: state[name] for name in theirs}, **_shifts(network.mean)}
+    expected = {**{published[name]: state[name] for name in published}, **_shifts(network.mean)}
     problem = state_dict_mismatch(expected, tensors, "CARN")
     if problem is None and not all(
         torch.equal(tensors[f"{side}_mean.shifter.weight"].flatten(1), torch.eye(3)) for side in ("sub", "add")
@@ -128,15 +130,15 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
     if problem is not None:
         raise WrongWeightsError(problem)
     mean = tensors["add_mean.shifter.bias"].view(3, 1, 1)
-    return options, {"mean": mean, **{ours: tensors[name] for ours, name in theirs.items()}}
+    return options, {"mean": mean, **{ours: tensors[name] for ours, name in published.items()}}
 
 
 _FEWEST = 52
-"""How many tensors the smallest of these networks has: recursive, with groups, one scale."""
+"""Number of tensors of the smallest of these networks: recursive, with groups, one scale."""
 
 
 def _options(known: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Width, group, recursion and scales, each by what most of the tensors say that would know."""
+    """Return width, group, recursion and scales, each from the majority of the tensors that depend on it."""
     biases = [
         len(tensor) for name, tensor in known.items() if re.search(r"(b|c)\d\.body\.\d\.bias$", name) and tensor.ndim
     ]
@@ -170,7 +172,7 @@ def _single(known: Mapping[str, Tensor]) -> bool:
 
 
 def _shifts(mean: Tensor) -> dict[str, Tensor]:
-    """What the authors have in place of the mean: tensors of these shapes."""
+    """Return the tensors that the authors' networks have in place of the mean."""
     return {
         f"{side}_mean.shifter.{kind}": torch.eye(3).view(3, 3, 1, 1) if kind == "weight" else mean.flatten()
         for side in ("sub", "add")
@@ -178,8 +180,8 @@ def _shifts(mean: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _theirs(name: str, single: bool) -> str:
-    """`body.blocks.1.fusions.0.0.weight` -> `b2.c1.body.0.weight`, and so on; theirs where it is the same."""
+def _published_name(name: str, single: bool) -> str:
+    """Return the authors' name of our tensor: `body.blocks.1.fusions.0.0.weight` -> `b2.c1.body.0.weight`."""
     layer, _, kind = name.rpartition(".")
     if match := re.fullmatch(r"body\.blocks\.(\d)\.blocks\.(\d)\.body\.(\d)", layer):
         return f"b{int(match[1]) + 1}.b{int(match[2]) + 1}.body.{match[3]}.{kind}"

@@ -1,7 +1,7 @@
 """Super-resolution, from top to bottom (CARN: Ahn et al., ECCV 2018; MDSR: Lim et al., CVPRW 2017).
 
-Pieces of pictures are reduced by a bicubic filter; the network enlarges them again, and L1 holds it to what they were.
-Each step draws one of the network's scales, for what they share learns from all of them.
+Patches of pictures are reduced by a bicubic filter; the network enlarges them, and L1 compares the result with the
+patches. Each step trains one random scale of the network, so that the shared layers learn from all of them.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from henshin.train.super_resolution.validation import ValidationSet, scales_of
 
 if TYPE_CHECKING:
     from henshin import Run
-    from henshin_plugins.carn.config import SuperResolutionConfig
+    from henshin_plugins.carn.config import SuperResolutionRecipeConfig
 
 
-def train(config: SuperResolutionConfig, run: Run) -> None:
+def train(config: SuperResolutionRecipeConfig, run: Run) -> None:
     """Train one network to enlarge by each of its scales."""
     c = config
     scales = scales_of(run.registry, c.generator)
     patches = open_patches(run, c.data, tuple(scales))
 
-    network = run.generator(c.generator).to(memory_format=torch.channels_last)  # a third faster here, on CPUs too
+    network = run.generator(c.generator).to(memory_format=torch.channels_last)  # a third faster, on CPUs too
     ema = EMA(network, c.ema).to(run.device)
     steps = torch.optim.Adam(network.parameters(), c.learning_rate)
     generator = run.prepare(network)
@@ -41,9 +41,11 @@ def train(config: SuperResolutionConfig, run: Run) -> None:
     while run.step():
         set_learning_rate(c.rate(run.steps), steps)
         small, large, scale = patches.draw(c.batch, run.rng, c.degradation)
-        drawn = generator(small, *scales[scale])
+        enlarged = generator(small, *scales[scale])
 
-        loss = pixel_loss(drawn, large) / 2  # of values in [0, 1], as the authors count it and clip its gradient
+        loss = (
+            pixel_loss(enlarged, large) / 2
+        )  # as if of values in [0, 1], as the authors compute it and clip its gradient
         steps.zero_grad()
         run.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), c.clip)

@@ -1,4 +1,4 @@
-"""CartoonGAN: photos as cartoons, with their contents kept and their edges drawn (Chen, Lai, Liu, CVPR 2018)."""
+"""CartoonGAN: translation of photos to cartoons with clear edges (Chen, Lai, Liu, CVPR 2018)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Cartoon(Generator[CartoonConfig]):
-    """CartoonGAN's generator; affine instance norm. `henshin import` knows the weights that its authors published."""
+    """CartoonGAN's generator; affine instance norm. `henshin import` reads the authors' published weights."""
 
     name = "cartoongan"
     Config = CartoonConfig
     size_multiple = 4
 
     def build(self) -> nn.Module:
-        """The network with weights from N(0, 0.02)."""
+        """Build the network with weights from N(0, 0.02)."""
         from henshin_plugins.cartoongan.network import CartoonGenerator
 
         c = self.config
@@ -31,14 +31,14 @@ class Cartoon(Generator[CartoonConfig]):
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """The layout of the authors' networks: conv01_1 ... deconv03_1, in01_1.scale ... in13_1.shift."""
+        """Return options and our tensors for the authors' layout: conv01_1 ..., in01_1.scale ...; None for others."""
         from henshin_plugins.cartoongan.network import recognised
 
         return recognised(tensors)
 
 
 class CartoonGan(Recipe[CartoonGanConfig]):
-    """One generator, held to the photo by VGG-19, and a discriminator to which cartoons without edges are fake."""
+    """One generator with a VGG-19 content loss, and a discriminator that rejects cartoons without edges."""
 
     name = "cartoongan"
     Config = CartoonGanConfig
@@ -52,11 +52,11 @@ class CartoonGan(Recipe[CartoonGanConfig]):
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
-    """The network of this plugin."""
+    """Return the generator of this plugin."""
     return [Cartoon]
 
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipe of this plugin."""
+    """Return the recipe of this plugin."""
     return [CartoonGan]

@@ -1,9 +1,9 @@
-"""The edges of whole batches, on the device where they lie: the twin of the stage `edge_promote` for training.
+"""Edge promotion of batches on the training's device, equal to the stage `edge_promote`.
 
-Canny here is the definition of the stage (and of OpenCV), made of kornia's Sobel and a search that touches only the
-pixels that may be edges. kornia's own Canny is another one: it blurs first, adds gradients up as sqrt(gx^2 + gy^2)
-and quantises directions otherwise; of two hundred drawings only half of its edges were also ours (0.46 of both taken
-together), and its hysteresis takes hundreds of convolutions of the whole batch.
+Canny is defined as in the stage (and in OpenCV), and computed from kornia's Sobel filter and a search among the pixels
+that may be edges. kornia's own Canny differs: it blurs first, takes sqrt(gx^2 + gy^2) for the gradient and quantises
+directions otherwise; on two hundred drawings the intersection over union of its edges and ours was 0.46, and its
+hysteresis takes hundreds of convolutions of the whole batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from henshin.train.data import ImageSet
 
 _TANGENT = 13573 / 32768
-"""Of 22.5 degrees, as OpenCV rounds it: gradients nearer to an axis than this are compared along that axis."""
+"""Tangent of 22.5 degrees, as OpenCV rounds it: gradients nearer to an axis are compared along that axis."""
 
 
 def promoted(
@@ -35,14 +35,15 @@ def promoted(
     step: float = 1.0,
     value_range: tuple[float, float] = (-1.0, 1.0),
 ) -> Tensor:
-    """What the stage `edge_promote` makes of each picture of a batch: CartoonGAN's edge smoothing (section 3.2.1).
+    """Promote the edges of a batch as the stage `edge_promote` does: CartoonGAN's edge smoothing (section 3.2.1).
 
     ``pictures`` is (N, 3, H, W), RGB in ``value_range`` on any device; it may be 1 pixel wide. ``low`` and ``high``
     are Canny's thresholds on 0 to 255 (|gx| + |gy|), ``dilate`` the side of the square by which edges are widened,
-    ``kernel`` (odd) and ``sigma`` (None: OpenCV's rule) the Gaussian in pixels. ``step`` 1 puts the blurred pixel in
-    place, -1 is an unsharp mask. Gives a float32 tensor of the same shape; outside the zone of the edges its values are
-    those of ``pictures``, inside they are rounded to the 256 levels of a file, as the stage's are, so that no network
-    tells them by that. No gradient goes through. Equal to the stage but for the rounding of halves: 1 level there.
+    ``kernel`` (odd) and ``sigma`` (None: OpenCV's rule) the Gaussian in pixels. ``step`` 1 replaces pixels by
+    blurred ones, -1 is an unsharp mask. Returns a float32 tensor of the same shape; outside the zone of the edges its
+    values are those of ``pictures``, inside they are rounded to the 256 levels of a file, as the stage's are, so that
+    no network can recognise them by that. No gradient passes. It differs from the stage in the rounding of halves only,
+    by 1 level.
     Errors: ValueError for another shape, or an even kernel.
     """
     _check(pictures, kernel)
@@ -62,7 +63,7 @@ def promoted(
 def canny(
     pictures: Tensor, low: float = 100.0, high: float = 200.0, value_range: tuple[float, float] = (-1.0, 1.0)
 ) -> Tensor:
-    """Canny's edges of a batch (N, 3, H, W), RGB in ``value_range``, as OpenCV finds them: bool (N, 1, H, W).
+    """Return Canny's edges of a batch (N, 3, H, W), RGB in ``value_range``, equal to OpenCV's: bool (N, 1, H, W).
 
     Luma of 8 bits, 3x3 Sobel, |gx| + |gy|, thinned in four directions, traced from ``high`` on down to ``low``.
     Errors: ValueError for another shape.
@@ -73,7 +74,7 @@ def canny(
 
 
 def widened(mask: Tensor, side: int) -> Tensor:
-    """Set every pixel of a bool mask (N, 1, H, W) that has a set one in the square of ``side`` pixels around it.
+    """Dilate a bool mask (N, 1, H, W) by a square of ``side`` pixels.
 
     A square of even side reaches one further to the left and to the top, as OpenCV's does.
     """
@@ -90,10 +91,10 @@ def widened(mask: Tensor, side: int) -> Tensor:
 
 
 class PromotedAsDrawn:
-    """A domain of which each batch is edge-promoted when it is drawn, where `through` does so once and keeps it all.
+    """An image set of which each batch is edge-promoted when it is loaded.
 
-    ``options`` are those of `promoted`. From the same chances it draws the same pictures as that prepared set does;
-    of a random crop the edges are those of the crop, so that a few pixels along its border may differ.
+    ``options`` are those of `promoted`. From the same random numbers it returns the same pictures as `apply_stage`,
+    which promotes the whole set once; the edges of a random crop may differ in a few pixels along its border.
     """
 
     def __init__(self, pictures: ImageSet, **options: float) -> None:
@@ -103,7 +104,7 @@ class PromotedAsDrawn:
         return len(self.pictures)
 
     def draw(self, count: int, rng: np.random.Generator) -> Tensor:
-        """`count` training pictures at random with their edges promoted, (count, 3, size, size) in [-1, 1]."""
+        """Return `count` random training pictures, edge-promoted, (count, 3, size, size) in [-1, 1]."""
         return promoted(self.pictures.draw(count, rng), **self.options)  # type: ignore[arg-type]
 
 
@@ -115,13 +116,13 @@ def _check(pictures: Tensor, kernel: int = 3) -> None:
 
 
 def _levels(pictures: Tensor, value_range: tuple[float, float]) -> Tensor:
-    """The 256 levels of a file, 0 to 255, as whole float32 numbers."""
+    """Return the 256 levels of a file, 0 to 255, as whole float32 numbers."""
     lowest, highest = value_range
     return ((pictures - lowest) * (255 / (highest - lowest))).round().clamp(0, 255)
 
 
 def _luma(levels: Tensor) -> Tensor:
-    """ITU-R BT.601 with weights of 14 bits, rounded: (N, 1, H, W); float32 holds all that comes up exactly."""
+    """Return the luma of ITU-R BT.601 with weights of 14 bits, rounded: (N, 1, H, W), exact in float32."""
     red, green, blue = levels[:, :1], levels[:, 1:2], levels[:, 2:]
     return ((4899 * red + 9617 * green + 1868 * blue + 8192) / 16384).floor()
 
@@ -129,8 +130,8 @@ def _luma(levels: Tensor) -> Tensor:
 def _edges(luma: Tensor, low: float, high: float) -> Tensor:
     """Thin the gradient of (N, 1, H, W) and trace it: bool of the same shape."""
     gradient = spatial_gradient(luma, "sobel", 1, normalized=False)
-    # Beyond the border there is no gradient. One line of nothing around each picture, and a pixel's neighbours are
-    # found by adding to its place in the flattened batch.
+    # One line of zeros around each picture: beyond the border there is no gradient, and the index of a neighbour in the
+    # flattened batch is that of the pixel plus a constant.
     gx, gy = F.pad(gradient[:, 0], (1, 1, 1, 1)).unbind(1)
     size = gx.abs() + gy.abs()
     row = size.shape[2]
@@ -143,23 +144,23 @@ def _edges(luma: Tensor, low: float, high: float) -> Tensor:
 
 
 def _thin(size: Tensor, gx: Tensor, gy: Tensor, places: Tensor, row: int) -> Tensor:
-    """Which of these places are the crest of the gradient, along its direction in steps of 45 degrees; bool."""
+    """Return which places are local maxima along the gradient's direction, in steps of 45 degrees; bool."""
     along_x, along_y = gx[places], gy[places]
     x, y = along_x.abs(), along_y.abs()
     level, upright = y < x * _TANGENT, y - 2 * x > x * _TANGENT  # tan 67.5 = 2 + tan 22.5; float32 is exact here
     falling = torch.where((along_x < 0) != (along_y < 0), row - 1, row + 1)
     step = torch.where(level, 1, torch.where(upright, row, falling))
     here, before, after = size[places], size[places - step], size[places + step]
-    # Of two equal pixels along an axis the first is the crest; along a diagonal neither.
+    # Of two equal pixels along an axis the first is the maximum; along a diagonal neither.
     return (here > before) & ((here > after) | ((here == after) & (level | upright)))
 
 
 def _traced(places: Tensor, strong: Tensor, row: int, total: int) -> Tensor:
-    """Which of these places hang together with a strong one, corners included; bool.
+    """Return which places are 8-connected to a strong one; bool.
 
-    Growing from strong pixels takes as many rounds as the longest line has pixels. Here places of one line agree on
-    the least of their numbers, where 0 stands for strong, and each round also follows the numbers themselves, so that
-    it takes about the logarithm of that.
+    Growing from strong pixels takes as many rounds as the longest line has pixels. Here connected places agree on the
+    least of their labels, where 0 is that of strong ones, and each round also follows the labels (pointer jumping), so
+    that the number of rounds is about logarithmic.
     """
     number = torch.zeros(total, dtype=torch.long, device=places.device)
     number[places] = torch.arange(1, len(places) + 1, device=places.device)

@@ -19,8 +19,8 @@ class CartoonGenerator(nn.Module):
     """7x7-width, two halvings, `blocks` residual blocks, two doublings, 7x7-3: the paper's figure 2.
 
     A halving is 3x3 with stride 2 and then 3x3, a doubling a transposed 3x3 and then 3x3, each pair with one affine
-    instance norm and ReLU behind it. The 7x7 and the residual layers reflect the picture at its borders; `borders`
-    says what the halvings and doublings do there. 11.130 M parameters at width 64 with 8 blocks.
+    instance norm and ReLU behind it. The 7x7 and the residual layers have reflection padding, the halvings and
+    doublings that of `borders`. 11.130 M parameters at width 64 with 8 blocks.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class CartoonGenerator(nn.Module):
 
         self.first = ended(nn.Conv2d(3, width, 7, 1, 3, padding_mode="reflect"), channels=width)
         self.down = nn.Sequential(halved(width, 2 * width), halved(2 * width, 4 * width))
-        self.residual = nn.Sequential(*(Residual(4 * width, epsilon) for _ in range(blocks)))
+        self.residual = nn.Sequential(*(CartoonResidual(4 * width, epsilon) for _ in range(blocks)))
         self.up = nn.Sequential(doubled(4 * width, 2 * width), doubled(2 * width, width))
         last = nn.Conv2d(width, 3, 7, 1, 3, padding_mode="reflect")
         self.last = nn.Sequential(last, nn.Tanh() if output == "tanh" else nn.Identity())
@@ -61,11 +61,11 @@ class CartoonGenerator(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [-1, 1] -> the same; H and W multiples of 4, at least 8."""
-        drawn: Tensor = self.last(self.up(self.residual(self.down(self.first(pictures)))))
-        return drawn
+        output: Tensor = self.last(self.up(self.residual(self.down(self.first(pictures)))))
+        return output
 
 
-class Residual(nn.Module):
+class CartoonResidual(nn.Module):
     """x + F(x), F two 3x3 convolutions with affine instance norm, a ReLU between them."""
 
     def __init__(self, channels: int, epsilon: float) -> None:
@@ -85,8 +85,9 @@ class Residual(nn.Module):
 
 
 class CartoonDiscriminator(nn.Module):
-    """Seven 3x3 convolutions, two of them halvings: local edges and flats tell a cartoon, so a score sees 37x37 pixels,
-    and there is one for each 4x4 of them.
+    """Seven 3x3 convolutions, two of them with stride 2: one score for each 4x4 pixels, of a receptive field of 37x37.
+
+    Local edges and flat areas are what distinguishes a cartoon, so a small field suffices.
 
     width; 2 width (stride 2), 4 width; 4 width (stride 2), 8 width; 8 width; 1. Leaky ReLU 0.2; a norm after the
     third, fifth and sixth. `norm` "spectral" bounds every convolution instead (Miyato et al. 2018).
@@ -125,9 +126,9 @@ def _discriminator_block(before: int, after: int, stride: int, norm: Norm) -> nn
 
 
 def recognised(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """Options and tensors of weights in the layout of the authors' own networks, or None for another layout.
+    """Return options and our tensors for weights in the layout of the authors' networks, or None for another layout.
 
-    These see blue before red; here the first and the last layer are turned round, so that ours sees RGB.
+    The authors' channel order is BGR: the first and the last layer are flipped to RGB.
     """
     blocks = sum(name.startswith("conv") and name.endswith("_1.weight") for name in tensors) - 3
     names = dict(published_names(max(blocks, 0)))
@@ -144,7 +145,7 @@ def recognised(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str,
 
 
 def published_names(blocks: int) -> Iterator[tuple[str, str]]:
-    """Pairs of (a published name, ours): layers are counted from conv01 on, doublings are deconv01 and deconv02."""
+    """Yield (published name, our name): layers are counted from conv01 on, doublings are deconv01 and deconv02."""
 
     def layer(theirs: str, ours: str, kind: str) -> Iterator[tuple[str, str]]:
         kinds = {"weight": "weight", "bias": "bias"} if kind == "conv" else {"scale": "weight", "shift": "bias"}

@@ -1,8 +1,8 @@
 """CartoonGAN, from top to bottom (Chen, Lai, Liu, CVPR 2018).
 
-One generator draws photos as cartoons. VGG-19 holds it to what the photo shows; the discriminator takes cartoons for
-real, and what was drawn for fake, and cartoons whose edges were smoothed away too: so it learns to look for edges. At
-the beginning the generator learns from the contents alone, that is, to give back what it gets.
+One generator translates photos to cartoons. A VGG-19 content loss preserves the content of the photo. The
+discriminator learns that cartoons are real, and that generated pictures and edge-smoothed cartoons are fake: so it
+attends to edges. In the initialisation phase the generator learns from the content loss alone, to reconstruct photos.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def train(config: CartoonGanConfig, run: Run) -> None:
     generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
 
     def features(pictures: Tensor) -> dict[str, Tensor]:
-        """VGG's features on 0 to 255, by layer."""
-        return dict(zip(c.layers, (found.float() for found in vgg(pictures)), strict=True))
+        """Return VGG's features on 0 to 255, by layer."""
+        return dict(zip(c.layers, (layer.float() for layer in vgg(pictures)), strict=True))
 
     epoch, length = c.epoch(len(photos)), c.length(len(photos))
-    beginning = c.beginning(len(photos))
-    run.say(f"{beginning} of {length} steps from content alone")
+    initialisation = c.initialisation_steps(len(photos))
+    run.say(f"{initialisation} of {length} steps from content alone")
     run.publish(c.generator, state="ema", prefix="network.", size=c.data.size)
     run.until(length, epoch)
     run.track(
@@ -70,56 +70,60 @@ def train(config: CartoonGanConfig, run: Run) -> None:
         set_learning_rate(rate, generator_optimizer)
         set_learning_rate(rate * c.discriminator_rate, discriminator_optimizer)
         photo, cartoon, blurred = (domain.draw(c.batch, run.rng) for domain in (photos, cartoons, smooth))
-        playing = run.steps >= beginning
-        drawn = generator(photo)
+        adversarial = run.steps >= initialisation
+        generated = generator(photo)
 
-        said: dict[str, Tensor] = {}
-        if playing:
+        values: dict[str, Tensor] = {}
+        if adversarial:
             set_requires_grad(discriminator, True)
-            shown = augment(torch.cat([cartoon, drawn.detach(), blurred]), c.augment)
-            real, fake, dull = discriminator(shown).float().chunk(3)
-            d_loss = edge_promoting_loss(c.gan, [real], [fake], [dull], c.smooth_weight)
+            batch = augment(torch.cat([cartoon, generated.detach(), blurred]), c.augment)
+            real, fake, smoothed = discriminator(batch).float().chunk(3)
+            d_loss = edge_promoting_loss(c.gan, [real], [fake], [smoothed], c.smooth_weight)
             discriminator_optimizer.zero_grad()
             run.backward(d_loss)
             discriminator_optimizer.step()
-            said = {"discriminator": d_loss}
-            for name, score in (("real_score", real), ("fake_score", fake), ("smooth_score", dull)):
-                said[name] = mean_score(c.gan, [score])
+            values = {"discriminator": d_loss}
+            for name, score in (("real_score", real), ("fake_score", fake), ("smooth_score", smoothed)):
+                values[name] = mean_score(c.gan, [score])
 
         with torch.no_grad():
-            wanted = features(photo)
-        got = features(drawn)
-        said["content"] = content_loss([got[c.content_layer]], [wanted[c.content_layer]]) / 255  # of pictures in [0, 1]
-        total = c.content_weight * said["content"]
-        if not playing and c.pixel_weight:
-            said["pixel"] = pixel_loss(drawn.float(), photo)
-            total = total + c.pixel_weight * said["pixel"]
-        if playing:
+            target = features(photo)
+        generated_features = features(generated)
+        values["content"] = (
+            content_loss([generated_features[c.content_layer]], [target[c.content_layer]]) / 255
+        )  # of pictures in [0, 1]
+        total = c.content_weight * values["content"]
+        if not adversarial and c.pixel_weight:
+            values["pixel"] = pixel_loss(generated.float(), photo)
+            total = total + c.pixel_weight * values["pixel"]
+        if adversarial:
             set_requires_grad(discriminator, False)
-            said["adversarial"] = generator_loss(c.gan, [discriminator(augment(drawn, c.augment)).float()])
-            total = total + said["adversarial"]
-        if playing and c.colour_weight:
-            said["colour"] = colour_loss(photo, drawn.float())
-            total = total + c.colour_weight * said["colour"]
-        if playing and c.style_weight:
+            values["adversarial"] = generator_loss(c.gan, [discriminator(augment(generated, c.augment)).float()])
+            total = total + values["adversarial"]
+        if adversarial and c.colour_weight:
+            values["colour"] = colour_loss(photo, generated.float())
+            total = total + c.colour_weight * values["colour"]
+        if adversarial and c.style_weight:
             with torch.no_grad():
-                manner = features(cartoon)
-            said["style"] = style_loss(*([F.relu(of[layer]) for layer in c.manner] for of in (got, manner)))
-            total = total + c.style_weight * said["style"]
+                style = features(cartoon)
+            values["style"] = style_loss(
+                *([F.relu(of[layer]) for layer in c.gram_layers] for of in (generated_features, style))
+            )
+            total = total + c.style_weight * values["style"]
         generator_optimizer.zero_grad()
         run.backward(total)
         generator_optimizer.step()
         ema.update(network)
 
-        run.log(run.steps, **said, total=total)
+        run.log(run.steps, **values, total=total)
         if run.every(c.sheet_every or epoch):
-            held = to_float(photos.held_out[:8] if len(photos.held_out) else photos.training[:8])
+            samples = to_float(photos.held_out[:8] if len(photos.held_out) else photos.training[:8])
             with torch.no_grad():
-                run.sheet(f"{run.steps:07d}", [held, ema(held)], names=("photo", "drawing"))
+                run.sheet(f"{run.steps:07d}", [samples, ema(samples)], names=("photo", "drawing"))
 
 
 def without_edges(config: CartoonGanConfig, run: Run, cartoons: ImageSet) -> ImageSet | PromotedAsDrawn:
-    """The twin of the cartoons whose edges are smoothed: made now, or of each batch as it is drawn."""
+    """Return the cartoons with smoothed edges: computed now, or for each batch when it is loaded."""
     smoothing = config.smooth.model_dump(exclude_none=True)
     if config.smooth_at == "start":
         return apply_stage(run, cartoons, "edge_promote", smoothing)

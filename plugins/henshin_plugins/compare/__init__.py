@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from henshin.api.hookspecs import hookimpl
-from henshin.api.stage import Stage, StageConfig
+from henshin.api.stage import Stage
 from henshin.errors import PictureError
-from henshin.images.resizing import Filter
+from henshin_plugins.compare.config import CompareConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,25 +15,11 @@ if TYPE_CHECKING:
     from henshin.api.frame import Frame
 
 
-class CompareConfig(StageConfig):
-    """How the two are put together."""
-
-    layout: Literal["row", "column"] = Field(default="row", description="Side by side, or one above the other.")
-    gap: int = Field(default=8, ge=0, le=512, description="White pixels between the two.")
-    source_by: tuple[Filter, ...] = Field(
-        default=("lanczos",),
-        min_length=1,
-        max_length=5,
-        description="Filters that scale the source. With several it stands there once by each, in this order: "
-        "[nearest, lanczos, bicubic] after a super-resolution shows what the network adds.",
-    )
-
-
 class Compare(Stage[CompareConfig]):
     """Put the source before the result, scaled to the same height (or width, in a column).
 
     The source is read again from its file, so that no frame carries a second picture through the pipeline. A frame
-    that no file held fails.
+    whose source is no file fails.
     """
 
     name = "compare"
@@ -43,7 +27,7 @@ class Compare(Stage[CompareConfig]):
     works_on = "frames"
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
-        """Replace each frame's picture and alpha by the pair."""
+        """Replace each frame's picture and alpha by source and result."""
         from henshin_plugins.compare.side_by_side import put_before
 
         for frame in items:
@@ -56,5 +40,5 @@ class Compare(Stage[CompareConfig]):
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [Compare]

@@ -1,4 +1,4 @@
-"""Two pictures, or more, become one."""
+"""Source and result combined in one picture."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def put_before(frame: Frame, filters: Sequence[Filter], *, row: bool, gap: int) -> None:
     """Put a frame's source to the left of its picture (or above), ``gap`` white pixels between them.
 
-    The source is scaled to the picture's height (in a column: width) by each of the filters, and stands there as often.
-    Alpha is kept where either has it, and faces move along with the picture. Errors: PictureError if the frame's source
+    The source is scaled to the picture's height (in a column: width) by each of the filters, one copy each. The result
+    has alpha if either of the two has, and faces move with the picture. Errors: PictureError if the frame's source
     is no file, or cannot be read.
     """
     path = Path(frame.source)
@@ -50,5 +50,5 @@ def put_before(frame: Frame, filters: Sequence[Filter], *, row: bool, gap: int) 
 
 
 def _opaque(alpha: Picture | None, picture: Picture) -> Picture:
-    """Give alpha (H, W), full where there is none."""
+    """Return alpha (H, W), opaque where there is none."""
     return np.full(picture.shape[:2], 255, np.uint8) if alpha is None else alpha

@@ -1,4 +1,4 @@
-"""CUT: contrastive unpaired translation (Park et al. 2020): one generator, one direction, no way back to learn."""
+"""CUT: contrastive unpaired translation (Park et al. 2020): one generator, one direction, no cycle."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Cut(Recipe[CutConfig]):
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipe of this plugin."""
+    """Return the recipe of this plugin."""
     return [Cut]

@@ -16,7 +16,7 @@ Step = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
 class CutConfig(RecipeConfig):
-    """Defaults are those that draw faces on small hardware; the paper's are named where they differ."""
+    """Defaults are for faces on small hardware; the paper's are given where they differ."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "judge_rate": "discriminator_rate",
@@ -33,14 +33,16 @@ class CutConfig(RecipeConfig):
     )
     data: UnpairedData = Field(description="The two sets of pictures, and their size.")
     steps: int = Field(20_000, ge=1, le=100_000_000, description="Steps of training.")
-    batch: int = Field(4, ge=1, le=1024, description="Pictures of each domain a step (paper: 1).")
-    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's, of the generator.")
-    decay: float = Field(0.4, ge=0, le=1, description="Last part of the steps, over which the rate falls to zero.")
+    batch: int = Field(4, ge=1, le=1024, description="Pictures of each domain in a step (paper: 1).")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's learning rate for the generator.")
+    decay: float = Field(
+        0.4, ge=0, le=1, description="Last part of the steps, over which the learning rate falls to zero."
+    )
     discriminator_rate: float = Field(
         2.0,
         gt=0,
         le=100,
-        description="Discriminators' learning rate over the generator's (Heusel et al. 2017; paper: 1).",
+        description="Ratio of the discriminators' learning rate to the generator's (Heusel et al. 2017; paper: 1).",
     )
     grow: dict[Side, Step] = Field(
         {}, description="`{64: 3000, 96: 8000}`: pictures are 64 px until step 3000, 96 until 8000, then of full size."
@@ -53,9 +55,11 @@ class CutConfig(RecipeConfig):
         48, ge=8, le=512, description="Channels of a discriminator's first layer (paper: 64)."
     )
     discriminator_layers: int = Field(
-        3, ge=1, le=5, description="Strided layers of a discriminator; 3 see 70x70 pixels."
+        3, ge=1, le=5, description="Strided layers of a discriminator; the receptive field of 3 is 70x70 pixels."
     )
-    discriminator_norm: Literal["instance", "spectral", "none"] = Field("spectral", description="Paper: instance.")
+    discriminator_norm: Literal["instance", "spectral", "none"] = Field(
+        "spectral", description="Norm in the discriminators (paper: instance)."
+    )
     discriminator_gain: float = Field(
         10.0,
         gt=0,
@@ -63,30 +67,32 @@ class CutConfig(RecipeConfig):
         description="Factor on the discriminators' scores, which spectral norm makes small (paper: 1).",
     )
     discriminator_repeats: int = Field(
-        1, ge=1, le=10, description="Steps of the discriminators for each one of the generator; they cost little."
+        1, ge=1, le=10, description="Steps of the discriminators for each step of the generator."
     )
     pool: int = Field(
-        0, ge=0, le=10_000, description="Earlier translations kept to show the discriminators again (paper: 0)."
+        0, ge=0, le=10_000, description="Earlier translations that are shown to the discriminators again (paper: 0)."
     )
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         ("colour", "translation", "cutout"), description="Differentiable augmentation (paper: none)."
     )
     nce_weight: float = Field(1.0, ge=0, le=1_000_000, description="Weight of the contrastive loss.")
-    nce_identity: bool = Field(True, description="Also hold drawings, which should stay as they are, to it.")
-    taps: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
-        (1, 2, 4, 6), min_length=1, description="Layers of the encoder, by number, whose features are compared."
+    nce_identity: bool = Field(
+        True, description="Apply the contrastive loss to drawings too, which should stay as they are."
     )
-    patches: int = Field(256, ge=8, le=65_536, description="Places compared in each feature map.")
-    temperature: float = Field(0.07, gt=0, le=100, description="Of the contrastive loss.")
-    ema: float = Field(0.999, ge=0, lt=1, description="Decay of the running average of the weights that is exported.")
+    taps: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
+        (1, 2, 4, 6), min_length=1, description="Numbers of the encoder's layers whose features are compared."
+    )
+    patches: int = Field(256, ge=8, le=65_536, description="Positions compared in each feature map.")
+    temperature: float = Field(0.07, gt=0, le=100, description="Temperature of the contrastive loss.")
+    ema: float = Field(0.999, ge=0, lt=1, description="Decay of the exported moving average of the weights.")
     sheet_every: int = Field(500, ge=1, le=100_000_000, description="Steps between sample sheets.")
 
     def size_at(self, step: int) -> int:
-        """Side of the pictures at a step: small while the large shapes are learned, which is many times cheaper."""
+        """Return the side of the pictures at a step: small at first, which is many times cheaper."""
         return min((size for size, until in self.grow.items() if step < until), default=self.data.size)
 
     def picture_sizes(self) -> dict[tuple[str | int, ...], int]:
-        """Also those from which the pictures grow."""
+        """Return the sides of the data and of `grow`."""
         return {**super().picture_sizes(), **{("grow", str(size)): size for size in self.grow}}
 
     @model_validator(mode="after")

@@ -1,8 +1,8 @@
 """Contrastive unpaired translation, from top to bottom (Park et al., ECCV 2020).
 
-One generator draws photos as drawings. Discriminators, which see everything through differentiable augmentation,
-ask that the result look drawn; the contrastive loss asks that each patch of it still tell which patch of the photo
-it came from, in the eyes of the generator's own encoder.
+One generator translates photos to drawings. Discriminators, with differentiable augmentation of all their inputs,
+learn to tell the results from drawings. By the contrastive loss the features of each patch of a result, computed by
+the generator's encoder, must be nearest to those of the same patch of the photo.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Heads(nn.Module):
-    """A small network for each tap that takes features (N, S, C) to unit vectors (N, S, 256)."""
+    """One small network for each tap, from features (N, S, C) to unit vectors (N, S, 256)."""
 
     def __init__(self, channels: list[int], width: int = 256) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Heads(nn.Module):
         )
 
     def forward(self, features: list[Tensor], places: list[Tensor]) -> list[Tensor]:
-        """Features (N, C, H, W) at the `places` (S,) of H*W, one tensor of unit vectors for each tap."""
+        """Return unit vectors (N, S, 256) for each tap, of features (N, C, H, W) at the `places` (S,) of H * W."""
         return [
             F.normalize(head(f.flatten(2)[:, :, p].transpose(1, 2)).float(), dim=2)
             for head, f, p in zip(self.heads, features, places, strict=True)
@@ -86,16 +86,16 @@ def train(config: CutConfig, run: Run) -> None:
         set_learning_rate(rate, generator_optimizer)
         set_learning_rate(rate * c.discriminator_rate, discriminator_optimizer)
 
-        # photos and, to hold them where they are, drawings go through the generator together
-        asked = torch.cat([photo, drawing]) if c.nce_identity else photo
-        drawn, keys = generator.trace(asked, c.taps)
-        fake = drawn[: c.batch]
+        # photos and, for the identity part of the loss, drawings go through the generator together
+        source = torch.cat([photo, drawing]) if c.nce_identity else photo
+        generated, keys = generator.trace(source, c.taps)
+        fake = generated[: c.batch]
 
         set_requires_grad(discriminators, True)
-        for again in range(c.discriminator_repeats):
-            real = fitted(drawings.draw(c.batch, run.rng), size) if again else drawing
-            shown = augment(torch.cat([real, pool(fake.detach())]), c.augment)
-            scores = [score.chunk(2) for score in discriminators(shown)]
+        for repeat in range(c.discriminator_repeats):
+            real = fitted(drawings.draw(c.batch, run.rng), size) if repeat else drawing
+            batch = augment(torch.cat([real, pool(fake.detach())]), c.augment)
+            scores = [score.chunk(2) for score in discriminators(batch)]
             d_loss = discriminator_loss(c.gan, [real for real, _ in scores], [fake for _, fake in scores])
             discriminator_optimizer.zero_grad()
             run.backward(d_loss)
@@ -103,7 +103,7 @@ def train(config: CutConfig, run: Run) -> None:
 
         set_requires_grad(discriminators, False)
         adversarial = generator_loss(c.gan, discriminators(augment(fake, c.augment)))
-        queries = generator.features(drawn, c.taps)
+        queries = generator.features(generated, c.taps)
         places = [torch.randperm(f.shape[2] * f.shape[3], device=run.device)[: c.patches] for f in queries]
         pairs = zip(heads(queries, places), heads([k.detach() for k in keys], places), strict=True)
         contrast = torch.stack([patch_nce_loss(query, key, c.temperature) for query, key in pairs]).mean()
@@ -124,13 +124,13 @@ def train(config: CutConfig, run: Run) -> None:
         )
         if run.every(c.sheet_every):
             sampled = photos.held_out if len(photos.held_out) else photos.training
-            held = fitted(to_float(sampled[:12]), size)
+            samples = fitted(to_float(sampled[:12]), size)
             with torch.no_grad():
-                run.sheet(f"{run.steps:07d}", [held, ema(held)], names=("photo", "drawing"))
+                run.sheet(f"{run.steps:07d}", [samples, ema(samples)], names=("photo", "drawing"))
 
 
 def fitted(pictures: Tensor, size: int) -> Tensor:
-    """Pictures reduced to `size`, antialiased."""
+    """Return pictures reduced to `size`, with antialiasing."""
     if size == pictures.shape[3]:
         return pictures
     return F.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)

@@ -22,11 +22,11 @@ class ResNet(Generator[ResNetConfig]):
 
     @property
     def size_multiple(self) -> int:
-        """Each halving must come out even."""
+        """Two to the number of halvings."""
         return int(2**self.config.downs)
 
     def build(self) -> nn.Module:
-        """The network with weights from N(0, 0.02)."""
+        """Build the network with weights from N(0, 0.02)."""
         from henshin_plugins.cyclegan.network import ResNetGenerator
 
         c = self.config
@@ -34,7 +34,7 @@ class ResNet(Generator[ResNetConfig]):
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Options and our tensors for weights in the layout of the authors' PyTorch code; None for others."""
+        """Return options and our tensors for weights in the layout of the authors' PyTorch code; None for others."""
         if not any(".conv_block." in name for name in tensors):
             return None
         from henshin_plugins.cyclegan.network import from_published
@@ -43,7 +43,7 @@ class ResNet(Generator[ResNetConfig]):
 
 
 class CycleGan(Recipe[CycleGanConfig]):
-    """Two generators and two discriminators, held together by cycle consistency."""
+    """Two generators and two discriminators, with cycle consistency."""
 
     name = "cyclegan"
     Config = CycleGanConfig
@@ -57,11 +57,11 @@ class CycleGan(Recipe[CycleGanConfig]):
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
-    """The network of this plugin."""
+    """Return the generator of this plugin."""
     return [ResNet]
 
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipe of this plugin."""
+    """Return the recipe of this plugin."""
     return [CycleGan]

@@ -17,7 +17,8 @@ class ResNetConfig(GeneratorConfig):
     blocks: int = Field(9, ge=1, le=32, description="Residual blocks.")
     downs: int = Field(2, ge=1, le=4, description="Halvings before, and doublings after, the residual blocks.")
     upsample: Literal["transposed", "resize"] = Field(
-        "transposed", description="The paper's transposed convolution, or nearest resize + convolution (no chequers)."
+        "transposed",
+        description="The paper's transposed convolution, or nearest resize + convolution (no checkerboard).",
     )
 
 
@@ -38,65 +39,69 @@ class CycleGanConfig(ScheduledConfig):
     )
     data: UnpairedData = Field(description="The two sets of pictures, and their size.")
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
-        (0.5, 0.999), min_length=2, max_length=2, description="Adam's."
+        (0.5, 0.999), min_length=2, max_length=2, description="Adam's betas."
     )
     gan: Literal["lsgan", "hinge", "vanilla"] = Field("lsgan", description="Adversarial loss.")
     cycle_weight: float = Field(
-        10.0, ge=0, le=1e4, description="Weight of the cycle loss, over an adversarial weight of 1."
+        10.0, ge=0, le=1e4, description="Weight of the cycle loss, relative to an adversarial weight of 1."
     )
     cycle_weight_b: float | None = Field(
-        None, ge=0, le=1e4, description="The same for b -> a -> b alone, `cycle_weight` then being that of a -> b -> a."
+        None,
+        ge=0,
+        le=1e4,
+        description="Weight of the cycle b -> a -> b, if it differs; `cycle_weight` is then that of a -> b -> a.",
     )
     identity_weight: float = Field(5.0, ge=0, le=1e4, description="Weight of the identity loss; 0 leaves it out.")
     identity_weight_b: float | None = Field(
         None,
         ge=0,
         le=1e4,
-        description="The same for pictures of b alone, `identity_weight` then being that of pictures of a.",
+        description="Weight of the identity loss on pictures of b, if it differs; `identity_weight` is then that of a.",
     )
     landmark_weight: float = Field(
         0.0,
         ge=0,
         le=1e4,
-        description="Weight of the face landmark loss between photo and drawing; its detector knows photos.",
+        description="Weight of the face landmark loss between photo and drawing; its detector was trained on photos.",
     )
-    pool: int = Field(100, ge=0, le=100_000, description="Earlier drawings kept to show the discriminators again.")
+    pool: int = Field(100, ge=0, le=100_000, description="Earlier drawings that are shown to the discriminators again.")
     pretrain: int = Field(
         0,
         ge=0,
         le=1_000_000,
-        description="Steps, before the others, in which the discriminators alone learn from untrained drawings.",
+        description="First steps, in which the discriminators alone learn, from an untrained generator.",
     )
     discriminator: Literal["patch", "plain"] = Field(
         "patch",
-        description="Discriminators: of overlapping patches, or of whole pictures (four 3x3 layers, one linear).",
+        description="Type of discriminators: of overlapping patches, or of whole pictures (four 3x3 layers, one "
+        "linear).",
     )
     discriminator_width: int = Field(64, ge=4, le=256, description="Channels of a discriminator's first layer.")
     discriminator_layers: int = Field(
-        3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels."
+        3, ge=1, le=5, description="Strided layers of a patch discriminator; the receptive field of 3 is 70x70 pixels."
     )
     discriminator_norm: Literal["instance", "spectral", "none"] = Field(
         "instance", description="Norm in the discriminators."
     )
     discriminator_rate: float = Field(
-        1.0, gt=0, le=100, description="The discriminators' learning rate over the generators' (paper: 1)."
+        1.0, gt=0, le=100, description="Ratio of the discriminators' learning rate to the generators' (paper: 1)."
     )
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
-        (), description="Differentiable augmentation of what the discriminators see, for small data (paper: none)."
+        (), description="Differentiable augmentation of the discriminators' pictures, for small data (paper: none)."
     )
     ema: float = Field(
-        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+        0.0, ge=0, lt=1, description="Decay of the exported moving average of the weights; 0: the last weights."
     )
 
     @property
     def cycle_weights(self) -> tuple[float, float]:
-        """Those of a -> b -> a and of b -> a -> b."""
+        """Weights of a -> b -> a and of b -> a -> b."""
         other = self.cycle_weight if self.cycle_weight_b is None else self.cycle_weight_b
         return self.cycle_weight, other
 
     @property
     def identity_weights(self) -> tuple[float, float]:
-        """Those of pictures of a and of pictures of b."""
+        """Weights of pictures of a and of pictures of b."""
         other = self.identity_weight if self.identity_weight_b is None else self.identity_weight_b
         return self.identity_weight, other
 

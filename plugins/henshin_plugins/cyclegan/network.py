@@ -8,50 +8,30 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from henshin.train.networks import initialise
+from henshin.train.networks import ResidualBlock, initialise, reflected_convolution, resize_convolution
 from henshin.train.weights import canonicalize_state_dict, fitted, layers_of
 
 
-def convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """Convolution, instance norm, ReLU; 'same' size by reflection for stride 1."""
-    return [
-        nn.ReflectionPad2d(kernel // 2),
-        nn.Conv2d(before, after, kernel, stride),
-        nn.InstanceNorm2d(after),
-        nn.ReLU(inplace=True),
-    ]
+def convolution(before: int, after: int, kernel: int) -> list[nn.Module]:
+    """Return a reflected convolution that keeps the size, instance norm and ReLU."""
+    return [*reflected_convolution(before, after, kernel), nn.InstanceNorm2d(after), nn.ReLU(inplace=True)]
 
 
 def enlargement(before: int, after: int, upsample: Literal["transposed", "resize"]) -> list[nn.Module]:
-    """Twice the size: the paper's transposed convolution, or nearest resize + convolution, free of chequers
-    (Odena et al. 2016)."""
-    if upsample == "resize":
-        return [nn.Upsample(scale_factor=2, mode="nearest"), *convolution(before, after, 3)]
-    return [
-        nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1),
-        nn.InstanceNorm2d(after),
-        nn.ReLU(inplace=True),
-    ]
-
-
-class Residual(nn.Module):
-    """x + F(x), F two 3x3 convolutions with instance norm, a ReLU between them."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(*convolution(width, width, 3), *convolution(width, width, 3)[:-1])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
-        total: Tensor = x + self.body(x)
-        return total
+    """Return layers that double the size: the paper's transposed convolution, or a resize and a convolution."""
+    layers = (
+        resize_convolution(before, after)
+        if upsample == "resize"
+        else [nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1)]
+    )
+    return [*layers, nn.InstanceNorm2d(after), nn.ReLU(inplace=True)]
 
 
 class ResNetGenerator(nn.Module):
     """7x7-width, `downs` halvings that double the width, `blocks` residual blocks, as many doublings, 7x7-3, tanh.
 
-    `encoder` ends after the residual blocks; contrastive recipes read features between its children. Convolutions
-    keep the biases that the authors' code gives them, though instance norm takes them away again.
+    `encoder` ends after the residual blocks; contrastive recipes use features between its children. Convolutions have
+    biases, as in the authors' code, although instance norm cancels them.
     """
 
     def __init__(self, width: int, blocks: int, downs: int, upsample: Literal["transposed", "resize"]) -> None:
@@ -67,7 +47,7 @@ class ResNetGenerator(nn.Module):
                 )
             )
         widest = width * 2**downs
-        self.encoder = nn.Sequential(*encoder, *(Residual(widest) for _ in range(blocks)))
+        self.encoder = nn.Sequential(*encoder, *(ResidualBlock(widest) for _ in range(blocks)))
         decoder = []
         for i in reversed(range(downs)):
             decoder.append(nn.Sequential(*enlargement(width * 2 ** (i + 1), width * 2**i, upsample)))
@@ -76,15 +56,15 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] -> the same; H and W multiples of 2**downs."""
-        drawn: Tensor = self.decoder(self.encoder(pictures))
-        return drawn
+        output: Tensor = self.decoder(self.encoder(pictures))
+        return output
 
     def features(self, pictures: Tensor, taps: tuple[int, ...]) -> list[Tensor]:
-        """What leaves the encoder's children numbered `taps` (0 = the 7x7 layer); none after the last is computed."""
+        """Return the outputs of the encoder's children numbered `taps` (0 = the 7x7 layer), computing no later ones."""
         return self._encoded(pictures, taps, max(taps) + 1)[1]
 
     def trace(self, pictures: Tensor, taps: tuple[int, ...]) -> tuple[Tensor, list[Tensor]]:
-        """The drawn pictures and, from the same pass, the features at `taps`."""
+        """Return the translated pictures and, from the same pass, the features at `taps`."""
         code, found = self._encoded(pictures, taps, len(self.encoder))
         return self.decoder(code), found
 
@@ -98,10 +78,10 @@ class ResNetGenerator(nn.Module):
 
 
 def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """Options and our tensors for weights in the layout of the authors' PyTorch code (resnet_9blocks, resnet_6blocks).
+    """Return options and our tensors for weights of the authors' PyTorch code (resnet_9blocks, resnet_6blocks).
 
-    That is one nn.Sequential, `model`, whose residual blocks hold another, `conv_block`; with dropout in a block its
-    second convolution comes one place later. None where names or shapes are those of something else.
+    Its layout is one nn.Sequential, `model`, whose residual blocks hold another, `conv_block`; with dropout in a block
+    its second convolution comes one place later. None for other names or shapes.
     """
     tensors = canonicalize_state_dict(tensors)
     outer = sum(re.fullmatch(r"model\.\d+\.weight", name) is not None for name in tensors)
@@ -116,7 +96,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
 
 
 def _layers(blocks: int, downs: int, second: int) -> dict[str, str]:
-    """The convolutions of the authors' layout and ours: each layer is a convolution, a norm and a ReLU."""
+    """Return {authors' name: our name} of the convolutions; each layer is a convolution, a norm and a ReLU."""
     first_block, first_up = 4 + 3 * downs, 4 + 3 * downs + blocks
     names = {"model.1": "encoder.0.1", f"model.{first_up + 3 * downs + 1}": f"decoder.{downs + 1}"}
     for i in range(downs):

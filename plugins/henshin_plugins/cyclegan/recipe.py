@@ -1,7 +1,7 @@
 """CycleGAN, from top to bottom (Zhu et al., ICCV 2017).
 
-Two generators, a to b and b to a. A discriminator for each domain asks that drawings look real; what went there and
-back again must be what it was; and a picture that is in the target domain already should stay as it is.
+Two generators, a to b and b to a, and a discriminator for each domain. By the cycle loss a picture that is translated
+there and back must be reproduced; by the identity loss a picture of the target domain must stay as it is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SHOWN = 4
 """Pictures of each domain on a sample sheet."""
 BOTH_WAYS = ("photo", "drawing", "back", "drawing", "photo", "back")
-"""What its rows are called."""
+"""Names of the rows of a sample sheet."""
 
 
 def train(config: CycleGanConfig, run: Run) -> None:
@@ -78,14 +78,14 @@ def train(config: CycleGanConfig, run: Run) -> None:
         pool_b=pool_b,
     )
     while run.step():
-        playing = run.steps >= c.pretrain
+        adversarial = run.steps >= c.pretrain
         rate = c.rate(max(run.steps - c.pretrain, 0), pictures)
         set_learning_rate(rate, generator_optimizer)
         set_learning_rate(rate * c.discriminator_rate, discriminator_a_optimizer, discriminator_b_optimizer)
         real_a, real_b = domain_a.draw(c.batch, run.rng), domain_b.draw(c.batch, run.rng)
         losses: dict[str, Tensor] = {}
 
-        if playing:
+        if adversarial:
             set_requires_grad(discriminator_a, False)
             set_requires_grad(discriminator_b, False)
             ask_same = any(c.identity_weights)
@@ -119,8 +119,8 @@ def train(config: CycleGanConfig, run: Run) -> None:
             ("discriminator_b", discriminator_b, discriminator_b_optimizer, real_b, fake_b, pool_b),
         ):
             set_requires_grad(discriminator, True)
-            shown = pool(fake) if playing else fake
-            score_real, score_fake = discriminator(augment(torch.cat([real, shown]), c.augment)).chunk(2)
+            fakes = pool(fake) if adversarial else fake
+            score_real, score_fake = discriminator(augment(torch.cat([real, fakes]), c.augment)).chunk(2)
             losses[name] = discriminator_loss(c.gan, [score_real], [score_fake])
             steps.zero_grad()
             run.backward(losses[name])
@@ -131,30 +131,30 @@ def train(config: CycleGanConfig, run: Run) -> None:
         run.log(
             run.steps, **losses, real_score=mean_score(c.gan, scores_real), fake_score=mean_score(c.gan, scores_fake)
         )
-        if (playing or run.steps == 0) and run.every(c.sheet_every or epoch):
+        if (adversarial or run.steps == 0) and run.every(c.sheet_every or epoch):
             run.sheet(f"{run.steps:07d}", both_ways(domain_a, domain_b, ema.network, network_ba), names=BOTH_WAYS)
 
 
 def mixes(network: nn.Module) -> bool:
-    """Does it look at a whole batch at once? Then pictures of two domains must not meet in one."""
+    """Return whether a network has batch norm: then pictures of two domains must not share a batch."""
     return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
 
 
 def translated(
     generator: nn.Module, pictures: Tensor, same: Tensor | None, together: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """The translations of pictures and of `same`, which are drawn already; one pass for both where that may be."""
+    """Return the outputs for pictures and for `same`, which are of the target domain; in one pass if `together`."""
     if same is None:
         return generator(pictures), None
     if not together:
         return generator(pictures), generator(same)
-    drawn, unchanged = generator(torch.cat([pictures, same])).chunk(2)
-    return drawn, unchanged
+    generated, unchanged = generator(torch.cat([pictures, same])).chunk(2)
+    return generated, unchanged
 
 
 @torch.no_grad()
 def both_ways(domain_a: ImageSet, domain_b: ImageSet, a_to_b: nn.Module, b_to_a: nn.Module) -> list[Tensor]:
-    """Rows of a sheet, as `BOTH_WAYS` calls them: photos there and back, and drawings there and back."""
+    """Return the rows `BOTH_WAYS` of a sample sheet: photos there and back, and drawings there and back."""
     a, b = (
         to_float(domain.held_out[:SHOWN] if len(domain.held_out) else domain.training[:SHOWN])
         for domain in (domain_a, domain_b)

@@ -1,4 +1,4 @@
-"""DCGAN: pictures drawn from noise by a network that is all convolutions (Radford et al. 2016)."""
+"""DCGAN: a sampler made of convolutions alone (Radford et al. 2016)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DcganNetwork(Generator[DcganNetworkConfig]):
         return (self.config.latent,)
 
     def build(self) -> nn.Module:
-        """The network with weights from N(0, 0.02)."""
+        """Build the network with weights from N(0, 0.02)."""
         from henshin_plugins.dcgan.network import DcganGenerator
 
         c = self.config
@@ -34,7 +34,7 @@ class DcganNetwork(Generator[DcganNetworkConfig]):
 
 
 class Dcgan(Recipe[DcganConfig]):
-    """A sampler against one discriminator, by binary cross-entropy."""
+    """A sampler and one discriminator, trained by binary cross-entropy."""
 
     name = "dcgan"
     Config = DcganConfig
@@ -48,11 +48,11 @@ class Dcgan(Recipe[DcganConfig]):
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
-    """The network of this plugin."""
+    """Return the generator of this plugin."""
     return [DcganNetwork]
 
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipe of this plugin."""
+    """Return the recipe of this plugin."""
     return [Dcgan]

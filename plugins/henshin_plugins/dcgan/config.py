@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from henshin import GeneratorConfig, NetworkChoice, SamplerChoice, ScheduledConfig, SetData
+from henshin.config.validation import option_error
 
 SIZE: Literal[64] = 64
 
@@ -16,27 +16,21 @@ SIZE: Literal[64] = 64
 class DcganNetworkConfig(GeneratorConfig):
     """Defaults: latent 100, leaky ReLU, an extra layer; the other variant: latent 128, ReLU, no extra layer."""
 
-    latent: int = Field(100, ge=1, le=1024, description="Numbers of noise that one picture is drawn from.")
+    latent: int = Field(100, ge=1, le=1024, description="Length of the noise vector of a picture.")
     size: Literal[32, 64, 128] = Field(SIZE, description="Side of the pictures, pixels.")
     width: int = Field(64, ge=4, le=256, description="Channels at half the size; each halving from there doubles them.")
-    activation: Literal["leaky_relu", "relu"] = Field("leaky_relu", description="Between the layers.")
+    activation: Literal["leaky_relu", "relu"] = Field("leaky_relu", description="Activation between the layers.")
     extra: bool = Field(True, description="A 3x3 layer that keeps the size, before the last doubling.")
 
 
 class DcganData(SetData):
-    """One set of pictures, of the size that the generator draws."""
+    """One set of pictures, of the generator's size."""
 
     size: int = Field(SIZE, ge=32, le=1024, multiple_of=4, description="Side of the training pictures, pixels.")
 
 
-def misfit(part: str, size: int, message: str) -> ValidationError:
-    """What is wrong with `data.size` or `generator.size`, so that it is told with that option's own line."""
-    wrong = PydanticCustomError("value_error", "{size} {message}", {"size": size, "message": message})
-    return ValidationError.from_exception_data(part, [{"type": wrong, "loc": (part, "size"), "input": size}])
-
-
 class DcganConfig(ScheduledConfig):
-    """Defaults are the field's; where they differ from those of the paper, it is named."""
+    """Defaults are the usual ones; the paper's are given where they differ."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "judge_rate": "discriminator_rate",
@@ -47,28 +41,34 @@ class DcganConfig(ScheduledConfig):
         "average": "ema",
     }
 
-    generator: SamplerChoice = Field(
-        NetworkChoice(use="dcgan"), description="A sampler: a network from noise to pictures."
+    generator: SamplerChoice = Field(NetworkChoice(use="dcgan"), description="The sampler.")
+    data: DcganData = Field(description="The training pictures, and their size.")
+    batch: int = Field(128, ge=2, le=4096, description="Pictures in a step.")
+    learning_rate: float = Field(
+        3e-4, gt=0, le=1, description="Adam's learning rate, with betas (0.5, 0.999) (paper: 2e-4)."
     )
-    data: DcganData = Field(description="The pictures to learn from, and their size.")
-    batch: int = Field(128, ge=2, le=4096, description="Pictures a step.")
-    learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's, with betas (0.5, 0.999) (paper: 2e-4).")
-    decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
+    decay: float = Field(
+        0.0, ge=0, le=1, description="Last part of the training, over which the learning rate falls to zero."
+    )
     discriminator_rate: float = Field(
-        1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's."
+        1.0, gt=0, le=100, description="Ratio of the discriminator's learning rate to the generator's."
     )
     discriminator_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
     discriminator_norm: Literal["batch", "spectral", "none"] = Field(
-        "batch", description="Norm in the discriminator; spectral (Miyato et al. 2018) calms it."
+        "batch", description="Norm in the discriminator; spectral (Miyato et al. 2018) is more stable."
     )
     discriminator_extra: bool = Field(
         True, description="A 3x3 layer that keeps the size, before the discriminator's last."
     )
     discriminator_output: Literal["logit", "probability"] = Field(
-        "logit", description="What the discriminator gives; probability: a sigmoid at its end. The loss is the same."
+        "logit", description="Output of the discriminator; probability adds a sigmoid. The loss is the same."
     )
     smoothing: float = Field(
-        0.0, ge=0, lt=0.5, description="Real pictures are to score 1 minus this (Salimans et al. 2016; 0.1)."
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="One-sided label smoothing: the target of real pictures is 1 minus this (Salimans et al. 2016; "
+        "0.1).",
     )
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
         (), description="Differentiable augmentation, for a few thousand pictures or fewer (paper: none)."
@@ -77,17 +77,23 @@ class DcganConfig(ScheduledConfig):
         0.999,
         ge=0,
         lt=1,
-        description="Decay of the running average of the weights that is exported; 0: the last ones (paper).",
+        description="Decay of the exported moving average of the weights; 0: the last weights (paper).",
     )
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> DcganConfig:
         if self.generator.use == "dcgan":
-            drawn = self.generator.options.get("size", SIZE)
-            if isinstance(drawn, int) and drawn != self.data.size:
+            size = self.generator.options.get("size", SIZE)
+            if isinstance(size, int) and size != self.data.size:
                 if "size" in self.data.model_fields_set:
-                    raise misfit("data", self.data.size, f"is not what the generator draws; generator.size is {drawn}")
-                raise misfit("generator", drawn, f"is not what the discriminator sees; data.size is {self.data.size}")
+                    raise option_error(
+                        ("data", "size"), self.data.size, f"is not what the generator draws; generator.size is {size}"
+                    )
+                raise option_error(
+                    ("generator", "size"), size, f"is not what the discriminator sees; data.size is {self.data.size}"
+                )
         if self.data.size not in (32, 64, 128):
-            raise misfit("data", self.data.size, "does not fit; the discriminator takes 32, 64 or 128 px")
+            raise option_error(
+                ("data", "size"), self.data.size, "does not fit; the discriminator takes 32, 64 or 128 px"
+            )
         return self

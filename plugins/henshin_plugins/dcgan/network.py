@@ -1,4 +1,4 @@
-"""The two networks of DCGAN (Radford et al. 2016), one the mirror image of the other: convolutions, nothing else."""
+"""Generator and discriminator of DCGAN (Radford et al. 2016): convolutions alone, in mirrored order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLOPE = 0.2
 
 
 def widths(size: int, width: int) -> list[int]:
-    """Channels from 4x4 pixels up to half the size: at 64 px and width 64 these are 512, 256, 128, 64."""
+    """Return the channels from 4x4 pixels up to half the size: 512, 256, 128, 64 at 64 px and width 64."""
     return [width * 2**i for i in reversed(range((size // 8).bit_length()))]
 
 
@@ -53,8 +53,8 @@ class DcganGenerator(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """(N, latent), from a normal distribution -> pictures (N, 3, size, size) in [-1, 1]."""
-        drawn: Tensor = self.body(noise[:, :, None, None])
-        return drawn
+        output: Tensor = self.body(noise[:, :, None, None])
+        return output
 
 
 class DcganDiscriminator(nn.Module):
@@ -91,7 +91,7 @@ class DcganDiscriminator(nn.Module):
                 spectral_norm(convolution)
 
     def logits(self, pictures: Tensor) -> Tensor:
-        """(N, 3, size, size) in [-1, 1] -> (N, 1, 1, 1), before any sigmoid: what the loss is computed from."""
+        """(N, 3, size, size) in [-1, 1] -> (N, 1, 1, 1), before any sigmoid, for the loss."""
         scores: Tensor = self.body(pictures)
         return scores
 

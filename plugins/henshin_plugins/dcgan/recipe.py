@@ -1,6 +1,6 @@
 """DCGAN, from top to bottom (Radford et al., ICLR 2016).
 
-A generator draws pictures from noise, a discriminator tells them from real ones, and each learns from the other.
+A generator makes pictures from noise, and a discriminator learns to tell them from real ones.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError
+from henshin.runtime.latents import numbered_noise, spherical
 from henshin.train.data import augment, open_pictures
-from henshin.train.networks import EMA, set_requires_grad
+from henshin.train.networks import EMA, fixed_noise, set_requires_grad
 from henshin.train.optim import set_learning_rate
 from henshin_plugins.dcgan.network import DcganDiscriminator
 
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from henshin import Run
     from henshin_plugins.dcgan.config import DcganConfig
 
-SETTLE_EVERY = 4
-"""Steps between two looks of the averaged network at its own activations: as good as each step, and cheaper."""
+STATISTICS_EVERY = 4
+"""Steps between two updates of the averaged network's batch norm: as good as at each step, and cheaper."""
 
 
 def train(config: DcganConfig, run: Run) -> None:
-    """Train one sampler against one discriminator; the averaged sampler is published."""
+    """Train one sampler and one discriminator; the averaged sampler is published."""
     c = config
     network = run.generator(c.generator)
     latent = latents_of(network, c)
@@ -48,7 +49,9 @@ def train(config: DcganConfig, run: Run) -> None:
     generator, discriminator = run.prepare(network, discriminator)
     discriminator.mark_forward_method("logits")
     generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
-    shown, between = (noise.to(run.device) for noise in (fixed_noise(64, latent, c.seed), strips(latent, c.seed)))
+    samples, interpolated = (
+        noise.to(run.device) for noise in (fixed_noise(64, latent, c.seed), strips(latent, c.seed))
+    )
 
     run.publish(c.generator, state="ema", prefix="network.", size=c.data.size)
     run.until(c.length(len(pictures)), epoch)
@@ -67,11 +70,11 @@ def train(config: DcganConfig, run: Run) -> None:
         noise = torch.from_numpy(run.rng.standard_normal((c.batch, latent), np.float32)).to(run.device)
         fake = generator(noise)
 
-        # real and drawn pictures apart, so that batch norm tells the discriminator nothing about the other ones
+        # real and generated pictures in separate batches, so that batch norm carries nothing from one to the other
         set_requires_grad(discriminator, True)
-        of_real = discriminator.logits(augment(real, c.augment))
-        of_fake = discriminator.logits(augment(fake.detach(), c.augment))
-        d_loss = cross_entropy(of_real, 1 - c.smoothing) + cross_entropy(of_fake, 0)
+        real_logits = discriminator.logits(augment(real, c.augment))
+        fake_logits = discriminator.logits(augment(fake.detach(), c.augment))
+        d_loss = cross_entropy(real_logits, 1 - c.smoothing) + cross_entropy(fake_logits, 0)
         discriminator_optimizer.zero_grad()
         run.backward(d_loss)
         discriminator_optimizer.step()
@@ -82,66 +85,52 @@ def train(config: DcganConfig, run: Run) -> None:
         run.backward(adversarial)
         generator_optimizer.step()
         ema.update(network)
-        if run.steps % SETTLE_EVERY == 0:
-            settle(ema.network, noise)
+        if run.steps % STATISTICS_EVERY == 0:
+            renew_statistics(ema.network, noise)
 
         run.log(
             run.steps,
             discriminator=d_loss,
             adversarial=adversarial,
-            real_score=of_real.detach().float().sigmoid().mean(),
-            fake_score=of_fake.detach().float().sigmoid().mean(),
+            real_score=real_logits.detach().float().sigmoid().mean(),
+            fake_score=fake_logits.detach().float().sigmoid().mean(),
         )
         if run.every(c.sheet_every or epoch):
             with torch.no_grad():
-                numbers = [f"{first}-{first + 7}" for first in range(0, len(shown), 8)]
-                run.sheet(f"{run.steps:07d}", list(ema(shown).split(8)), names=numbers)
-                ends = [f"{2 * row} to {2 * row + 1}" for row in range(len(between) // 10)]
-                run.sheet(f"{run.steps:07d}-between", list(ema(between).split(10)), names=ends)
+                numbers = [f"{first}-{first + 7}" for first in range(0, len(samples), 8)]
+                run.sheet(f"{run.steps:07d}", list(ema(samples).split(8)), names=numbers)
+                ends = [f"{2 * row} to {2 * row + 1}" for row in range(len(interpolated) // 10)]
+                run.sheet(f"{run.steps:07d}-between", list(ema(interpolated).split(10)), names=ends)
 
 
 def cross_entropy(logits: Tensor, target: float) -> Tensor:
-    """Binary cross-entropy of the sigmoid of `logits` with `target` everywhere, without computing the sigmoid."""
+    """Return the binary cross-entropy of the sigmoid of `logits` with a constant `target`."""
     logits = logits.float()
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 
 def latents_of(network: nn.Module, c: DcganConfig) -> int:
-    """Numbers of noise that a network takes. Errors: HenshinError when it is no sampler, or draws another size."""
+    """Return the length of a network's noise. Errors: HenshinError for no sampler, or one of another size."""
     shape = getattr(network, "latent_shape", None)
     if not (isinstance(shape, tuple) and len(shape) == 1):
         raise HenshinError(f"generator '{c.generator.use}' draws nothing from noise; 'dcgan' does")
     with torch.no_grad():
-        drawn = network.eval()(torch.zeros(2, *shape)).shape[-1]
+        side = network.eval()(torch.zeros(2, *shape)).shape[-1]
     network.train()
-    if drawn != c.data.size:
-        raise HenshinError(f"generator '{c.generator.use}' draws {drawn} px and data.size is {c.data.size}")
+    if side != c.data.size:
+        raise HenshinError(f"generator '{c.generator.use}' draws {side} px and data.size is {c.data.size}")
     return int(shape[0])
 
 
 @torch.no_grad()
-def settle(network: nn.Module, noise: Tensor) -> None:
-    """Let a network in eval mode renew the statistics of its batch norm, which those of another would not fit."""
+def renew_statistics(network: nn.Module, noise: Tensor) -> None:
+    """Update the batch norm statistics of a network in eval mode: averaged weights need statistics of their own."""
     network.train()
     network(noise)
     network.eval()
 
 
-def fixed_noise(count: int, latent: int, seed: int) -> Tensor:
-    """(count, latent): the noise that a `sample` stage of the same seed draws its first pictures from."""
-    drawn = [np.random.default_rng([seed, i]).standard_normal(latent) for i in range(count)]
-    return torch.from_numpy(np.stack(drawn).astype(np.float32))
-
-
 def strips(latent: int, seed: int, rows: int = 6, columns: int = 10) -> Tensor:
-    """(rows * columns, latent): each row goes from one noise to another, along the sphere (White 2016)."""
-    ends = fixed_noise(2 * rows, latent, seed)
-    return torch.cat([spherical(ends[2 * i], ends[2 * i + 1], columns) for i in range(rows)])
-
-
-def spherical(start: Tensor, end: Tensor, count: int) -> Tensor:
-    """(count, latent) from `start` to `end` at even angles: what lies between is as long as noise is."""
-    t = torch.linspace(0, 1, count)[:, None]
-    cosine = F.cosine_similarity(start, end, dim=0).clamp(-1 + 1e-6, 1 - 1e-6)
-    angle = cosine.arccos()
-    return (torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)
+    """Return (rows * columns, latent): each row interpolates between two noises along the sphere (White 2016)."""
+    ends = numbered_noise(seed, range(2 * rows), latent)
+    return torch.from_numpy(np.concatenate([spherical(ends[2 * i], ends[2 * i + 1], columns) for i in range(rows)]))

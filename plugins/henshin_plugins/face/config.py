@@ -21,7 +21,7 @@ class FaceDetectConfig(StageConfig):
     renamed: ClassVar[Mapping[str, str]] = {"look_again": "second_pass"}
 
     detector: Literal["mtcnn", "yunet"] = Field(
-        "mtcnn", description="'mtcnn' comes with henshin; 'yunet' is faster on large photos and wants its model."
+        "mtcnn", description="'mtcnn' comes with henshin; 'yunet' is faster on large photos and needs its model."
     )
     model: Annotated[str, ModelOption(contract=False, kind="detector")] | None = Field(
         None, description="For 'yunet': its name in the list of models (null: yunet), or the path of its .onnx."
@@ -36,14 +36,14 @@ class FaceDetectConfig(StageConfig):
         description="Least side of a face in pixels; 'auto': 2.4 % of the photo's shorter side, at least 24.",
     )
     maximum_faces: int | None = Field(
-        None, ge=1, le=10_000, description="Of all faces keep at most so many, the largest ones."
+        None, ge=1, le=10_000, description="Most faces per photo; the largest ones are kept."
     )
     faces: Choice = Field("all", description=CHOICE)
     second_pass: Literal["never", "tilted", "turned"] = Field(
         "turned",
-        description="Look at leaning and doubtful faces from near, upright, and drop what is no face there. Where none "
-        "is left, look for large ones: within a border, for a face that fills the photo, and tilted by 35 degrees. "
-        "'turned': all this also by 90 and 180 degrees, so that no crop stands upside down.",
+        description="Check tilted and doubtful faces again in an upright close-up, and drop those that are no face "
+        "there. If none is left, search for large faces in the padded photo, also rotated by 35 degrees. 'turned': "
+        "all this also at 90 and 180 degrees, so that no crop is upside down.",
     )
     without_faces: Policy = Field("copy", description=POLICY)
 
@@ -68,27 +68,27 @@ class FaceAlignConfig(StageConfig):
 
     size: int = Field(256, ge=16, le=4096, description="Side of a crop in pixels, at most: nothing is enlarged.")
     margin: float = Field(
-        1.0, ge=0.5, le=4.0, description="How much a crop shows: 1 = face with hair and chin, 2 = twice as wide."
+        1.0, ge=0.5, le=4.0, description="Width of the area in a crop: 1 = face with hair and chin, 2 = twice as wide."
     )
     by: Literal["auto", "landmarks", "box"] = Field(
         "auto",
-        description="'landmarks': eyes, nose and mouth come to their places, and a leaning face stands upright. 'box': "
-        "the middle of the crop is that of the box, whose side is 0.74 of the crop's; for boxes around whole heads. "
-        "'auto': by landmarks, or by the box where a detector, such as anime_face_detect, gives none.",
+        description="'landmarks': eyes, nose and mouth are mapped to a template, so that tilted faces become upright. "
+        "'box': the middle of the crop is that of the box, whose side is 0.74 of the crop's; for boxes around whole "
+        "heads. 'auto': by landmarks, or by the box where a detector, such as anime_face_detect, gives none.",
     )
     minimum_margin: float | None = Field(
         None,
         ge=0.5,
         le=4.0,
-        description="Where a crop would lie beyond the photo with more than maximum_outside (null: at all), show less "
-        "than margin, down to this; null: always margin. For training sets of close photos: 0.8.",
+        description="Least margin. A crop that would lie beyond the photo by more than maximum_outside (null: at all) "
+        "gets a smaller margin, down to this; null: always margin. For training sets of close photos: 0.8.",
     )
     maximum_outside: float | None = Field(
         None,
         ge=0.0,
         le=1.0,
-        description="Drop a face whose crop lies beyond the photo with more than this share: about 0.2 where hair or "
-        "chin are cut off, 0.45 where half the face is. One whose eyes both lie beyond it is dropped always.",
+        description="Drop a face whose crop lies beyond the photo by more than this share: about 0.2 where hair or "
+        "chin are cut off, 0.45 where half the face is. A face with both eyes beyond it is always dropped.",
     )
     without_faces: Policy = Field("copy", description=f"For photos that lost all faces to the border. {POLICY}")
 
@@ -106,12 +106,12 @@ class PasteBackConfig(StageConfig):
         0.12, ge=0.0, le=0.5, description="Width of the soft border, as a share of the crop's side; 0 = a hard edge."
     )
     roundness: float = Field(
-        0.5, ge=0.0, le=1.0, description="Shape of what is pasted: 0 = the square crop, 1 = a circle within it."
+        0.5, ge=0.0, le=1.0, description="Shape of the pasted area: 0 = the square crop, 1 = a circle within it."
     )
     colour_match: Literal["none", "mean", "mean_std", "surroundings"] = Field(
         "none",
         description="Give a crop the mean colour ('mean'), or also the contrast ('mean_std'), of the photo there; "
-        "'surroundings': make it no lighter than the photo is there, and let its broad colours go over into the "
+        "'surroundings': make it no lighter than the photo there, and blend its low-frequency colours into the "
         "photo's towards the border, so that nothing glows.",
     )
     strength: float = Field(1.0, ge=0.0, le=1.0, description="1 = the crop covers the photo, 0.5 = half of each.")

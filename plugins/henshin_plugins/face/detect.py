@@ -1,4 +1,4 @@
-"""From pictures to the faces that a pipeline asked for, whichever detector looks for them."""
+"""Face detection with the options of `face_detect`, by either detector."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ SHARE_OF_SIDE = 0.024
 LEAST_SIZE = 24
 
 DOUBLE = 0.5
-"""Faces that share more of their union are one: a turned face may be found twice before it is seen upright."""
+"""Intersection over union beyond which two faces are one: a turned face may be found twice before it is upright."""
 
 
 class FaceDetector:
-    """A detector with the options of `face_detect` around it."""
+    """A detector with the options of `face_detect`."""
 
     def __init__(self, config: FaceDetectConfig, context: Context) -> None:
         self.config = config
         self.detector = _detector(config, context)
         auto = config.minimum_score == "auto"
         self.score = self.detector.minimum_score if auto else float(config.minimum_score)
-        usual = SCORES[config.detector]
-        seen = usual.seen if auto else min(usual.seen, self.score)
-        self.scores = replace(usual, seen=seen, again=max(usual.again, self.score))
+        defaults = SCORES[config.detector]
+        seen = defaults.seen if auto else min(defaults.seen, self.score)
+        self.scores = replace(defaults, seen=seen, again=max(defaults.again, self.score))
 
     def find(self, pictures: Sequence[Picture], alphas: Sequence[Picture | None] = ()) -> list[list[Face]]:
-        """Return the chosen faces of each picture, from left to right; none where its alpha (H, W) shows nothing."""
+        """Return the selected faces of each picture, from left to right; transparent areas of alphas (H, W) ignored."""
         sizes = [self._size(picture) for picture in pictures]
         found = self.detector.find(pictures, sizes, self.score)
         parts = zip(pictures, alphas or [None] * len(pictures), sizes, found, strict=True)
@@ -57,10 +57,10 @@ class FaceDetector:
         return chosen((face for face in faces if is_seen(face, alpha)), self.config.faces, most, picture)
 
     def _confirmed(self, picture: Picture, faces: Sequence[Face], size: int) -> list[Face]:
-        """Return the faces that are some from near too, upright; each once."""
+        """Return the faces that an upright close-up confirms, each once."""
         quarters = QUARTERS[self.config.second_pass]
-        looks = [confirmed(self.detector, picture, face, quarters, self.scores) for face in faces]
-        seen = [face for face in looks if face is not None and side(face) >= size]
+        checked = [confirmed(self.detector, picture, face, quarters, self.scores) for face in faces]
+        seen = [face for face in checked if face is not None and side(face) >= size]
         boxes = np.array([[*face.box, face.score] for face in seen], np.float64).reshape(-1, 5)
         return [seen[index] for index in nms(boxes, DOUBLE)]
 

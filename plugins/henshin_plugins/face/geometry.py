@@ -1,4 +1,4 @@
-"""Points, similarities and the template to which faces are aligned. Pixel (i, j) has its centre at (j + .5, i + .5)."""
+"""Points, boxes, affine maps and the template of face alignment. Pixel (i, j) has its centre at (j + .5, i + .5)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Array: TypeAlias = "npt.NDArray[np.float64]"
 TEMPLATE = ((0.375, 0.414), (0.625, 0.414), (0.5, 0.557), (0.397, 0.703), (0.603, 0.703))
 """Eyes, nose and mouth corners in the unit square of a crop, image-left first.
 
-The eye line is the measured mean eye line of the anime faces the generators learn from; the rest follows from the
-proportions of a frontal face, with room for hair and chin.
+The eye line is the mean eye line measured in the generators' anime faces; the rest follows from the proportions of a
+frontal face, with space for hair and chin.
 """
 
 BOX_SHARE = 0.74
-"""Side of a box as a share of a crop's, at margin 1: what the anime faces of trainB in selfie2anime, from which the
-template's eye line is, show around the boxes that `anime_face_detect` finds in them (in the middle, too)."""
+"""Side of a box as a share of a crop's, at margin 1: measured with `anime_face_detect` in the anime faces of trainB in
+selfie2anime, from which the template's eye line is."""
 
 
 def marks_of(face: Face) -> Array:
@@ -38,9 +38,9 @@ def marks_of(face: Face) -> Array:
 
 
 def box_to_unit(box: Array, margin: float) -> Array | None:
-    """Return the (2, 3) map, without a turn, of the square about a box (4,) to its place in the unit square.
+    """Return the (2, 3) map, without rotation, of the square around a box (4,) to its place in the unit square.
 
-    None for a box without extent.
+    None for an empty box.
     """
     side = float((box[2:] - box[:2]).max())
     if not side > 0:
@@ -51,12 +51,12 @@ def box_to_unit(box: Array, margin: float) -> Array | None:
 
 
 def template(margin: float) -> Array:
-    """Return the (5, 2) template in the unit square, shrunk about its centre to show `margin` times as much."""
+    """Return the (5, 2) template in the unit square, shrunk about its centre by `margin`."""
     return (np.array(TEMPLATE) - 0.5) / margin + 0.5
 
 
 def similarity(source: Array, target: Array) -> Array:
-    """Return the (2, 3) rotation, scale and shift that takes `source` (N, 2) to `target` (N, 2) with least squares.
+    """Return the (2, 3) least-squares rotation, scale and shift from `source` (N, 2) to `target` (N, 2).
 
     Never a reflection. Paper: Umeyama, "Least-squares estimation of transformation parameters between two point
     patterns", PAMI 1991. Points that all coincide give scale 0.
@@ -72,7 +72,7 @@ def similarity(source: Array, target: Array) -> Array:
 
 
 def invert(matrix: Array) -> Array:
-    """Return the (2, 3) affine map that undoes `matrix`."""
+    """Return the inverse of the (2, 3) affine map `matrix`."""
     linear = np.linalg.inv(matrix[:, :2])
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 
@@ -90,20 +90,20 @@ def bounds(matrix: Array, width: float, height: float) -> tuple[float, float, fl
 
 
 def nms(boxes: Array, overlap: float, *, of_smaller: bool = False) -> npt.NDArray[np.int64]:
-    """Return the indices of the boxes that stay, best first.
+    """Return the indices of the boxes that remain after non-maximum suppression, best first.
 
-    `boxes` is (N, 5+): x0 y0 x1 y1 score. A box falls if it shares more than `overlap` of its union with a better
-    one, or, `of_smaller`, of the smaller of the two (so that a box within a box falls too).
+    `boxes` is (N, 5+): x0 y0 x1 y1 score. A box is removed if its intersection with a better one is more than
+    `overlap` of their union, or, with `of_smaller`, of the smaller of the two (so that a box within a box is removed).
     """
     low, high = boxes[:, :2], boxes[:, 2:4]
     area = (high - low).prod(axis=1)
     order = np.argsort(-boxes[:, 4], kind="stable")
-    kept = []
+    selected = []
     while order.size:
         best, rest = order[0], order[1:]
-        kept.append(best)
+        selected.append(best)
         sides = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest])
         shared = sides.clip(0.0).prod(axis=1)
         whole = np.minimum(area[best], area[rest]) if of_smaller else area[best] + area[rest] - shared
         order = rest[shared <= overlap * whole]
-    return np.array(kept, np.int64)
+    return np.array(selected, np.int64)

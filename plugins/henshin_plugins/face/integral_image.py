@@ -1,8 +1,7 @@
-"""Exact means over rectangles of a picture, from a table of sums (Crow 1984).
+"""Exact means over rectangles of a picture, from an integral image (summed-area table: Crow 1984).
 
-A crop of 24 x 24 cells out of any rectangle costs the same whether the rectangle is 20 or 2000 pixels wide, hundreds
-of them are one gather, and beyond the border the table goes on as if the picture were black there: just what MTCNN
-was trained on (area interpolation, zero padding).
+A crop of 24 x 24 cells costs the same for rectangles of 20 and of 2000 pixels, and hundreds of crops are one gather.
+Beyond the border the picture is black. This is MTCNN's training input: area interpolation with zero padding.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
     Pixels: TypeAlias = npt.NDArray[np.float32]
 
 CHUNK = 256
-"""Rectangles looked up at once: what a gather of them needs stays below 20 MB."""
+"""Rectangles looked up at once: their gather needs less than 20 MB."""
 
 
 class IntegralImage:
-    """Table of sums of `picture` (H, W, 3), or of one reduced by `factor` first to save memory."""
+    """Integral image of `picture` (H, W, 3), first reduced by `factor` to save memory."""
 
     def __init__(self, picture: Picture, factor: int = 1) -> None:
         self.height, self.width = picture.shape[:2]
@@ -38,7 +37,7 @@ class IntegralImage:
         np.cumsum(self.sums[1:, 1:], axis=1, out=self.sums[1:, 1:])
 
     def whole(self, width: int, height: int) -> Picture:
-        """Return the whole picture at another size, (height, width, 3) uint8."""
+        """Return the whole picture resized to (height, width, 3) uint8."""
         x, y = (np.linspace(0.0, side / self.factor, n + 1) for side, n in ((self.width, width), (self.height, height)))
         row, part = _split(y, self.sums.shape[0])
         strips = np.diff(_mix(self.sums[row], self.sums[row + 1], part[:, None, None]), axis=0)

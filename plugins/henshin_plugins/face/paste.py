@@ -1,7 +1,7 @@
-"""Put crops back into their photo.
+"""Pasting of crops into their photo.
 
-Work is done within the faces' boxes only. Where crops overlap, each pixel goes to the face it lies nearest to, in
-units of that face, with a seam as soft as the border; the order of the faces does not matter.
+Only pixels in the faces' boxes are touched. Where crops overlap, each pixel belongs to the nearest face, in units of
+that face, with a soft seam; the order of the faces does not matter.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 Box: TypeAlias = tuple[int, int, int, int]
 
 SEAM = 0.15
-"""Softness of the seam between two faces: the distance, in sides of a crop, over which a claim falls to 1/e."""
+"""Softness of the seam between two faces: the distance, in sides of a crop, over which a weight falls to 1/e."""
 STRIP = 1_000_000
 """Pixels blended at once: the sums in floating point stay below 50 MB on photos of any size."""
 
 
 def paste(picture: Picture, faces: Sequence[Face], config: PasteBackConfig) -> Picture:
-    """Return the photo with every crop in its place; the very same array if no crop touches it."""
+    """Return the photo with every crop pasted; the same array if no crop touches it."""
     patches = [patch for face in faces if (patch := _patch(picture, face, config)) is not None]
     if not patches or config.strength == 0:
         return picture
     patches.sort(key=lambda patch: tuple(patch.matrix.ravel()))  # so that rounding does not depend on the order
     result = picture.copy()
     for group in _groups(patches):
-        x0, y0, x1, y1 = _around(group)
+        x0, y0, x1, y1 = _enclosing_box(group)
         step = max(1, STRIP // (x1 - x0))
         for top in range(y0, y1, step):
             _blend(result, group, (x0, top, x1, min(top + step, y1)), config.strength)
@@ -50,7 +50,7 @@ def paste(picture: Picture, faces: Sequence[Face], config: PasteBackConfig) -> P
 
 @dataclass(slots=True, eq=False)
 class _Patch:
-    """One crop as it lies in the photo: pixels of its `box`, and what its weight at each of them depends on."""
+    """One crop warped to the photo: the pixels of its `box`, and the parameters of its weight at each of them."""
 
     box: Box
     pixels: Picture
@@ -61,18 +61,18 @@ class _Patch:
     change: Change | None = None
 
     def cover(self, box: Box) -> tuple[Pixels, Pixels]:
-        """Return how much of the photo the crop covers, 0 to 1, and how near its middle is, at the pixels of `box`."""
+        """Return the opacity of the crop, 0 to 1, and its nearness to the middle, at the pixels of `box`."""
         x0, y0, x1, y1 = box
         x, y = (np.arange(low, high, dtype=np.float32) + 0.5 for low, high in ((x0, x1), (y0, y1)))
         m = self.matrix.astype(np.float32)
         across = np.abs(m[0, 0] * x + (m[0, 1] * y + m[0, 2])[:, None])
         down = np.abs(m[1, 0] * x + (m[1, 1] * y + m[1, 2])[:, None])
-        near = np.exp((across**2 + down**2) / np.float32(-(SEAM**2)))
-        # Depth below the border of a square with rounded corners, whose half side is 0.5.
+        nearness = np.exp((across**2 + down**2) / np.float32(-(SEAM**2)))
+        # signed distance to the border of a square with rounded corners, whose half side is 0.5
         radius = 0.5 * self.roundness
         beyond = np.hypot(np.maximum(across - (0.5 - radius), 0), np.maximum(down - (0.5 - radius), 0))
         depth = radius - beyond - np.minimum(np.maximum(across, down) - (0.5 - radius), 0)
-        return self._soft(depth) * self._validity(box), near
+        return self._soft(depth) * self._validity(box), nearness
 
     def _soft(self, depth: Pixels) -> Pixels:
         if self.feather == 0:
@@ -95,7 +95,7 @@ class _Patch:
 
 
 def _patch(picture: Picture, face: Face, config: PasteBackConfig) -> _Patch | None:
-    """Warp one crop into its place in the photo. None if the face has no crop, or the crop lies beside the photo."""
+    """Warp one crop to its place in the photo. None if the face has no crop, or the crop lies outside the photo."""
     if face.crop is None or face.matrix is None:
         return None
     height, width = face.crop.shape[:2]
@@ -123,18 +123,17 @@ def _patch(picture: Picture, face: Face, config: PasteBackConfig) -> _Patch | No
 
 
 def _valid(mask: Picture | None, matrix: Array, width: int, height: int) -> Picture | None:
-    """Return where the crop shows what the photo held, seen from the photo; None if everywhere.
+    """Return the crop's mask warped to the photo, 255 where the crop shows the photo; None if everywhere.
 
-    Invented pixels lie beyond the photo's border and would never be pasted, were it not for masks that a stage
-    changed. The mask grows by one pixel first: at the border itself the crop covers the photo fully, and no rim of
-    the old picture is left.
+    Extrapolated pixels lie beyond the photo's border, so the mask matters only if a stage changed it. It is dilated by
+    one pixel first: at the border itself the crop is opaque, and no rim of the old picture remains.
     """
     if mask is None or bool(mask.all()):
         return None
     wide = np.pad(mask, 1, mode="edge")
     rows = np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
     grown = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
-    # kornia-rs is black beyond the border: a frame of its own pixels keeps the crop's edge as it is.
+    # kornia-rs is black beyond the border: the padding keeps the edge of the mask
     framed = np.repeat(np.pad(grown, 2, mode="edge")[..., None], 3, axis=2)
     shifted = np.column_stack([matrix[:, :2], matrix[:, 2] - matrix[:, :2] @ [2.0, 2.0]])
     return bilinear(framed, shifted, width, height)[..., 0]
@@ -154,10 +153,10 @@ def _blend(result: Picture, group: Sequence[_Patch], strip: Box, strength: float
         if box is None:
             continue
         here = np.s_[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
-        cover, near = patch.cover(box)
-        claim = cover * near
-        total[here] += claim[..., None] * patch.colours(box)
-        weights[here] += claim
+        cover, nearness = patch.cover(box)
+        weight = cover * nearness
+        total[here] += weight[..., None] * patch.colours(box)
+        weights[here] += weight
         uncovered[here] *= 1 - cover
     share = (1 - uncovered) * (weights > 0) * np.float32(strength)
     colours = total / np.where(weights > 0, weights, 1)[..., None]
@@ -167,16 +166,16 @@ def _blend(result: Picture, group: Sequence[_Patch], strip: Box, strength: float
 
 
 def _groups(patches: Sequence[_Patch]) -> list[list[_Patch]]:
-    """Return the patches in groups whose boxes hang together."""
+    """Return the patches in groups of connected, overlapping boxes."""
     groups: list[list[_Patch]] = []
     for patch in patches:
-        near = [group for group in groups if any(_shared(patch.box, other.box) for other in group)]
-        groups = [group for group in groups if group not in near]
-        groups.append([other for group in near for other in group] + [patch])
+        overlapping = [group for group in groups if any(_shared(patch.box, other.box) for other in group)]
+        groups = [group for group in groups if group not in overlapping]
+        groups.append([other for group in overlapping for other in group] + [patch])
     return groups
 
 
-def _around(patches: Sequence[_Patch]) -> Box:
+def _enclosing_box(patches: Sequence[_Patch]) -> Box:
     boxes = [patch.box for patch in patches]
     x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
     return x0, y0, max(box[2] for box in boxes), max(box[3] for box in boxes)

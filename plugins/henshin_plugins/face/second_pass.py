@@ -1,12 +1,13 @@
-"""A second look: at a photo in which no face was found, within a border, tilted or turned; and at doubtful faces.
+"""The second pass of face detection: padded and rotated photos without a face, and close-ups of doubtful faces.
 
-MTCNN wants the whole face in a window inside the photo, and upright to about 30 degrees. A face that fills the photo
-is found within a black border, one that leans in the photo turned. Only large faces are looked for, in a reduced copy:
-10 ms a look.
+MTCNN needs the whole face in a window inside the photo, and upright to about 30 degrees. A face that fills the photo
+is found in the padded photo, a tilted one in the rotated photo. Only large faces are searched for, in a reduced copy,
+10 ms per search.
 
-What it takes for a face is not always one, or not upright: it draws eyes into an upside-down chin, and faces into
-lace, with scores of up to 0.998. So each face below a sure score is looked at from near, upright as it was said to
-be and turned by quarters. What is no face there is dropped, and what is one much more surely when turned is turned.
+Some detections are no faces, or not upright: landmarks of eyes on an upside-down chin, faces in lace, with scores of
+up to 0.998. So each face below a sure score is detected again in a close-up, upright by its landmarks and rotated by
+multiples of 90 degrees. If no face is found there, it is dropped; if the score of a rotated one is much higher, it is
+replaced by that one.
 """
 
 from __future__ import annotations
@@ -32,139 +33,141 @@ if TYPE_CHECKING:
 ANGLES = {"tilted": (0, -35, 35), "turned": (0, -35, 35, 90, -90, 180)}
 
 QUARTERS = {"tilted": (0,), "turned": (0, 1, 2, 3)}
-"""By how many quarters, counter-clockwise, a doubtful face is turned to see how it is upright."""
+"""Multiples of 90 degrees, counter-clockwise, by which close-ups of a doubtful face are rotated."""
 
 LONGEST = 256
 
-GROW = 1.75
+PADDING = 1.75
 
 SHARE_OF_SIDE = 0.2
 
-MUCH = 12.0
-"""Degrees by which a face must lean to be looked at again upright: landmarks of leaning faces are poor, and one that
-leans by 45 may seem to lean by 14."""
+LEAST_TILT = 12.0
+"""Least tilt in degrees for another detection upright: landmarks of tilted faces are poor, and a tilt of 45 may be
+estimated as 14."""
 
-WINDOW, CANVAS = 2.5, 192
-"""What is seen then: so many sides of its box, in a picture of so many pixels at most."""
+CLOSE_UP, CANVAS = 2.5, 192
+"""Side of a close-up: in sides of the face's box, and in pixels at most."""
 
-SURER = 0.35
-"""A face is turned by quarters if that leaves at most so much of what its score lacks to 1."""
+SURER_RATIO = 0.35
+"""Greatest ratio of (1 - score) of a rotated face to that of the upright one for which the rotated one is taken."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a second look asks of a detector's scores."""
+    """Thresholds of the second pass for the scores of one detector."""
 
     sure: float
-    """From here on a face is believed without another look; lower ones may stand upside down."""
+    """Least score of a face that needs no check; lower ones may be upside down."""
     seen: float
-    """Least score of a doubtful face seen from near."""
+    """Least score of a doubtful face in its close-up."""
     again: float
-    """Least score in a photo looked at again: nothing was found at first, so what is found now is likelier no face."""
+    """Least score in a second search: after a first one without faces, a false detection is more likely."""
 
 
 SCORES = {"mtcnn": Scores(0.999, 0.9, 0.95), "yunet": Scores(0.9, 0.7, 0.8)}
 
 
 def second_pass(detector: Detector, picture: Picture, angles: Sequence[float], size: int, scores: Scores) -> list[Face]:
-    """Return the faces of the look with the best one, in coordinates of the photo. A sure one ends the search.
+    """Return the faces at the angle with the best score, in coordinates of the photo. A sure face ends the search.
 
-    The landmarks keep their order, image-left first as one sees the face upright, so that `face_align` turns it so.
+    The landmarks keep the order of the upright face, image-left first, so that `face_align` makes it upright.
     """
     small = _reduced(picture)
     height, width = small.shape[:2]
     least = max(12, round(SHARE_OF_SIDE * min(height, width)), math.ceil(size * width / picture.shape[1]))
     to_small = np.array([[width / picture.shape[1], 0.0, 0.0], [0.0, height / picture.shape[0], 0.0]])
-    side = round(GROW * max(height, width))
+    side = round(PADDING * max(height, width))
     best: list[Face] = []
     for angle in angles:
-        turn = _turn(angle, (width / 2, height / 2), side / 2)
-        faces = detector.find([bilinear(small, turn, side, side)], [least], scores.again)[0]
+        rotation = _rotation(angle, (width / 2, height / 2), side / 2)
+        faces = detector.find([bilinear(small, rotation, side, side)], [least], scores.again)[0]
         if best_score(faces) > best_score(best):
-            back = invert(np.column_stack([turn[:, :2] @ to_small[:, :2], turn[:, 2]]))
-            best = [_back(face, back) for face in faces]
+            back = invert(np.column_stack([rotation[:, :2] @ to_small[:, :2], rotation[:, 2]]))
+            best = [_mapped_face(face, back) for face in faces]
         if best_score(best) >= scores.sure:
             break
     return best
 
 
 def confirmed(detector: Detector, picture: Picture, face: Face, quarters: Sequence[int], scores: Scores) -> Face | None:
-    """Return the face as the detector sees it upright, or None if it is none from near.
+    """Return the face as detected in an upright close-up, or None if none is found there.
 
-    One that is sure and leans little is the very same; so is a doubtful one that is seen again where it was.
+    A sure face with little tilt is returned as it is; so is a doubtful one that is found again in the same pose.
     """
     if face.score >= scores.sure:
         return straightened(detector, picture, face, 0.0, scores.seen)
-    level = _lean(face)
+    level = _tilt(face)
     upright, *others = [
-        look and straightened(detector, picture, look, level + 90 * quarter, scores.seen)
-        for quarter, look in zip(quarters, _looks(detector, picture, face, quarters, scores.seen), strict=True)
+        close_up and straightened(detector, picture, close_up, level + 90 * quarter, scores.seen)
+        for quarter, close_up in zip(quarters, _close_ups(detector, picture, face, quarters, scores.seen), strict=True)
     ]
-    lacks = 1 - (upright.score if upright else scores.seen)
-    turned = max((other for other in others if other), key=lambda other: other.score, default=None)
-    if turned and 1 - turned.score < SURER * lacks:
-        return turned
-    same = upright is not None and abs(level) < MUCH and _apart(_lean(upright), level) < MUCH
+    uncertainty = 1 - (upright.score if upright else scores.seen)
+    rotated = max((other for other in others if other), key=lambda other: other.score, default=None)
+    if rotated and 1 - rotated.score < SURER_RATIO * uncertainty:
+        return rotated
+    same = upright is not None and abs(level) < LEAST_TILT and _angle_between(_tilt(upright), level) < LEAST_TILT
     return face if same else upright
 
 
 def straightened(detector: Detector, picture: Picture, face: Face, level: float, score: float) -> Face:
-    """Return the face as the detector sees it upright, if it leans from the `level` at which it was seen, in degrees.
+    """Return the face as detected upright, if it is tilted against the angle `level` of its detection, in degrees.
 
-    How much a face leans is told too low where it leans much, so up to three looks lead there.
+    Large tilts are underestimated, so up to three detections are made.
     """
     for _ in range(3):
-        lean = _lean(face)
-        upright = _looks(detector, picture, face, (0,), score)[0] if _apart(lean, level) >= MUCH else None
+        tilt = _tilt(face)
+        upright = (
+            _close_ups(detector, picture, face, (0,), score)[0] if _angle_between(tilt, level) >= LEAST_TILT else None
+        )
         if upright is None:
             break
-        face, level = upright, lean
+        face, level = upright, tilt
     return face
 
 
-def _looks(
+def _close_ups(
     detector: Detector, picture: Picture, face: Face, quarters: Sequence[int], score: float
 ) -> list[Face | None]:
-    """Return what is seen of a face from near: upright as its eyes say, then turned by so many quarters."""
-    patch, turn = _near(picture, face)
+    """Return the detections in close-ups of a face: upright by its eyes, then rotated by so many quarters."""
+    patch, rotation = _close_up(picture, face)
     side = len(patch)
     views = [np.ascontiguousarray(np.rot90(patch, quarter)) for quarter in quarters]
     found = detector.find(views, [max(12, side // 5)] * len(views), score)
-    looks: list[Face | None] = []
+    results: list[Face | None] = []
     for quarter, faces in zip(quarters, found, strict=True):
-        whole = _turn(-90 * quarter, (side / 2, side / 2), side / 2)
-        back = invert(np.column_stack([whole[:, :2] @ turn[:, :2], apply(whole, turn[:, 2][None])[0]]))
+        whole = _rotation(-90 * quarter, (side / 2, side / 2), side / 2)
+        back = invert(np.column_stack([whole[:, :2] @ rotation[:, :2], apply(whole, rotation[:, 2][None])[0]]))
         central = [one for one in faces if np.abs((one.box[:2] + one.box[2:]) / 2 - side / 2).max() < side / 8]
-        looks.append(_back(max(central, key=lambda one: one.score), back) if central else None)
-    return looks
+        results.append(_mapped_face(max(central, key=lambda one: one.score), back) if central else None)
+    return results
 
 
-def _near(picture: Picture, face: Face) -> tuple[Picture, Array]:
-    """Return a square picture of the face and what is around it, its eyes level, and the matrix that leads there."""
+def _close_up(picture: Picture, face: Face) -> tuple[Picture, Array]:
+    """Return a square close-up of the face with level eyes, and the matrix from the photo to it."""
     low, high = face.box[:2].astype(np.float64), face.box[2:].astype(np.float64)
-    centre, around = (low + high) / 2, WINDOW * float((high - low).max())
+    centre, around = (low + high) / 2, CLOSE_UP * float((high - low).max())
     side = round(min(around, CANVAS))
-    turn = _turn(-_lean(face), (0.0, 0.0), 0.0) * (side / around)
-    turn[:, 2] = side / 2 - turn[:, :2] @ centre
+    rotation = _rotation(-_tilt(face), (0.0, 0.0), 0.0) * (side / around)
+    rotation[:, 2] = side / 2 - rotation[:, :2] @ centre
     limit = np.array([picture.shape[1], picture.shape[0]])
     start = np.floor(centre - around * 0.75).clip(0, limit - 1).astype(int)
     stop = np.ceil(centre + around * 0.75).clip(start + 1, limit).astype(int)
     part, factor = picture[start[1] : stop[1], start[0] : stop[0]], max(1, int(around / side))
     if factor > 1:
         part = np.asarray(Image.fromarray(np.ascontiguousarray(part)).reduce(factor))
-    shifted = np.column_stack([turn[:, :2] * factor, apply(turn, start[None].astype(np.float64))[0]])
-    return bilinear(part, shifted, side, side), turn
+    shifted = np.column_stack([rotation[:, :2] * factor, apply(rotation, start[None].astype(np.float64))[0]])
+    return bilinear(part, shifted, side, side), rotation
 
 
-def _lean(face: Face) -> float:
-    """Return by how many degrees the line of the eyes is turned, clockwise."""
+def _tilt(face: Face) -> float:
+    """Return the clockwise angle of the line of the eyes, in degrees."""
     marks = marks_of(face)
     across, down = (marks[1] - marks[0]).tolist()
     return math.degrees(math.atan2(down, across))
 
 
-def _apart(one: float, other: float) -> float:
-    """Return by how many degrees two directions differ, 0 to 180."""
+def _angle_between(one: float, other: float) -> float:
+    """Return the angle between two directions, 0 to 180 degrees."""
     return abs((one - other + 180) % 360 - 180)
 
 
@@ -181,15 +184,15 @@ def _reduced(picture: Picture) -> Picture:
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
 
 
-def _turn(angle: float, centre: tuple[float, float], middle: float) -> Array:
-    """Return the map that turns by `angle` degrees and takes `centre` to the middle of the canvas."""
+def _rotation(angle: float, centre: tuple[float, float], middle: float) -> Array:
+    """Return the rotation by `angle` degrees that maps `centre` to the middle of the canvas."""
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     linear = np.array([[cosine, -sine], [sine, cosine]])
     return np.column_stack([linear, middle - linear @ centre])
 
 
-def _back(face: Face, matrix: Array) -> Face:
-    """Return the face mapped by `matrix`; its box stays square to the photo and keeps its area."""
+def _mapped_face(face: Face, matrix: Array) -> Face:
+    """Return the face mapped by `matrix`; its box stays parallel to the photo's sides and keeps its area."""
     low, high = face.box[:2].astype(np.float64), face.box[2:].astype(np.float64)
     centre = apply(matrix, ((low + high) / 2)[None])[0]
     half = math.sqrt(abs(np.linalg.det(matrix[:, :2])) * float((high - low).prod())) / 2
@@ -198,7 +201,7 @@ def _back(face: Face, matrix: Array) -> Face:
 
 
 class Detector(Protocol):
-    """What MTCNN and YuNet have in common. `minimum_score` is the one that suits the detector."""
+    """The interface of MTCNN and YuNet. `minimum_score` is the default of the detector."""
 
     minimum_score: float
 

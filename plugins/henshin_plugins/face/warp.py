@@ -1,7 +1,7 @@
-"""Affine warps without aliasing, with the exact convention of pixel centres at .5.
+"""Affine warps without aliasing, with pixel centres at .5.
 
-kornia-rs warps bilinearly in a fraction of a millisecond, rounds correctly and needs no OpenCV; alone it blurs where
-nothing is reduced and aliases where much is. So the source is first brought, by Pillow's Lanczos filter, to a
+kornia-rs warps bilinearly in a fraction of a millisecond, rounds correctly and needs no OpenCV; alone it blurs at
+scales near 1 and aliases in strong reductions. So the source is first resized, by Pillow's Lanczos filter, to a
 resolution at which a bilinear sample is nearly exact. Measured on a 1-megapixel portrait, from reducing by 3 to
 enlarging by 4, against the exact mean over the area of each pixel (reducing) and cubic splines (enlarging): 50 dB and
 more throughout, where bilinear alone reaches 32-49 dB and OpenCV's bicubic warp 29-50 dB. Pillow's own
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from henshin_plugins.face.geometry import Array
 
 NEARLY_ONE = 0.9
-"""Above this scale a warp samples points: averaging would only blur. Below, it averages over areas."""
+"""Scale above which a warp samples points, because averaging would only blur; below, it averages over areas."""
 
 FINE = 3
-"""How many samples there are to a pixel each way, of the source when points are sampled, else of the result. Three:
-then the pixels themselves are among the samples, and a shift by whole pixels is exact."""
+"""Samples per pixel along each axis, of the source when points are sampled, else of the result. With three the pixels
+themselves are among the samples, and a shift by whole pixels is exact."""
 
 
 def warp(picture: Picture, matrix: Array, width: int, height: int) -> Picture:
-    """Return the (height, width, 3) picture that `matrix` (2, 3) makes of `picture`; beyond its border it reflects."""
+    """Return `picture` warped by `matrix` (2, 3) to (height, width, 3); reflected beyond its border."""
     across, down = (math.hypot(*matrix[:, axis]) for axis in (0, 1))
     reduces = min(across, down) < NEARLY_ONE
     fine = FINE if reduces else 1
@@ -49,7 +49,7 @@ def warp(picture: Picture, matrix: Array, width: int, height: int) -> Picture:
 
 
 def bilinear(picture: Picture, matrix: Array, width: int, height: int) -> Picture:
-    """Return the plain bilinear warp: black beyond the border, and aliased where it reduces."""
+    """Return the plain bilinear warp: black beyond the border, and aliased in reductions."""
     shift = matrix[:, 2] + matrix[:, :2].sum(axis=1) * 0.5 - 0.5  # kornia-rs counts from pixel centres
     values = np.column_stack([matrix[:, :2], shift]).ravel().tolist()
     warped = warp_affine(np.ascontiguousarray(picture), tuple(values), (height, width), "bilinear")
@@ -57,7 +57,7 @@ def bilinear(picture: Picture, matrix: Array, width: int, height: int) -> Pictur
 
 
 def _region(picture: Picture, matrix: Array, width: int, height: int, pad: float) -> tuple[Picture, Array]:
-    """Return the part of `picture` that a warp looks at, reflected beyond the border, and the matrix from there."""
+    """Return the part of `picture` that a warp needs, reflected beyond the border, and the matrix from that part."""
     x0, y0, x1, y1 = bounds(invert(matrix), width, height)
     left, top, right, bottom = math.floor(x0 - pad), math.floor(y0 - pad), math.ceil(x1 + pad), math.ceil(y1 + pad)
     full_height, full_width = picture.shape[:2]
@@ -69,7 +69,7 @@ def _region(picture: Picture, matrix: Array, width: int, height: int, pad: float
 
 
 def _mirror(start: int, stop: int, length: int) -> npt.NDArray[np.int64]:
-    """Return indices start..stop, reflected as often as needed about the borders (the edge pixel comes twice)."""
+    """Return indices start..stop, reflected as often as needed at the borders (the edge pixel comes twice)."""
     index = np.arange(start, stop) % (2 * length)
     return np.where(index < length, index, 2 * length - 1 - index)
 

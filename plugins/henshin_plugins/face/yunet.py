@@ -1,4 +1,4 @@
-"""YuNet: one small network that finds faces and landmarks of all sizes at once.
+"""YuNet: one small network for faces and landmarks of all sizes.
 
 Paper: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023. The network
 takes (N, 3, H, W), BGR from 0 to 255, sides in multiples of 32; on three grids of 8, 16 and 32 pixels it gives, for
@@ -26,14 +26,14 @@ STRIDES = (8, 16, 32)
 OUTPUTS = frozenset(f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
 MULTIPLE = 32
 SMALLEST = 12
-"""Least side in pixels at which the network finds a face: a larger minimum size lets photos be reduced first."""
+"""Least side in pixels at which the network finds a face; with a larger minimum size photos are reduced first."""
 LARGEST = 112
-"""Side to which its landmarks are good. For larger faces the photo is looked at again in half its size, and so on."""
+"""Greatest side of a face with good landmarks. For larger faces the photo is searched again at half its size, etc."""
 OVERLAP = 0.3
 
 
 class Yunet:
-    """The network, opened, with what goes before and after it. Errors: HenshinError for another network."""
+    """The network with its pre- and postprocessing. Errors: HenshinError for another network."""
 
     minimum_score = 0.75
 
@@ -66,7 +66,7 @@ class Yunet:
         ]
 
     def _rows(self, picture: Picture, scale: float, score: float) -> Array:
-        """Return (N, 15) box, score and points of the picture looked at in one size, in its own pixels."""
+        """Return (N, 15) box, score and points of the picture searched at one scale, in its own pixels."""
         height, width = picture.shape[:2]
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if scale < 1:
@@ -85,7 +85,7 @@ class Yunet:
 
 
 def _decoded(outputs: Mapping[str, Pixels], stride: int, columns: int, score: float) -> Array:
-    """Return (N, 15) of one grid, in pixels of the network's input: cells above `score` only."""
+    """Return (N, 15) of one grid, in pixels of the network's input, for cells above `score`."""
     probability, present, box, points = (outputs[f"{name}_{stride}"][0] for name in ("cls", "obj", "bbox", "kps"))
     scores = np.sqrt(probability[:, 0].clip(0, 1) * present[:, 0].clip(0, 1))
     keep = np.nonzero(scores > score)[0]

@@ -1,7 +1,7 @@
-"""Filters that leave pictures out of a data set, each with the reason: tiny, blurred, bordered, near-duplicates.
+"""Filters that leave pictures out of a data set, with a reason: tiny, blurred, bordered, near-duplicates.
 
-Between `face_align` and `split_faces` they look at each face's crop, elsewhere at whole pictures. The measures are in
-the modules beside this one.
+Between `face_align` and `split_faces` they check each face's crop, elsewhere whole pictures. The measures are in the
+other modules of this package.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 class DropTiny(Stage[DropTinyConfig]):
     """Leave out pictures, or faces, that are too small.
 
-    A crop of `face_align` keeps the face's own resolution, so here faces are measured as they are in the photo.
+    A crop of `face_align` has the face's own resolution, so faces are measured at their size in the photo.
     """
 
     name = "drop_tiny"
     Config = DropTinyConfig
 
     def run(self, items: Sequence[Picture]) -> list[Picture | Dropped]:
-        """Return each (H, W, 3) picture that is large enough, as it is."""
+        """Return each (H, W, 3) picture that is large enough, unchanged, else a Dropped."""
         return [self._one(picture) for picture in items]
 
     def _one(self, picture: Picture) -> Picture | Dropped:
@@ -45,18 +45,18 @@ class DropTiny(Stage[DropTinyConfig]):
 
 
 class DropBlurred(Stage[DropBlurredConfig]):
-    """Leave out pictures, or faces, whose edges are wide: out of focus, shaken, or enlarged from small ones.
+    """Leave out pictures, or faces, with wide edges: out of focus, motion-blurred, or enlarged from small ones.
 
-    The width of an edge is the standard deviation of the blur that made it, measured by blurring it once more (Zhuo and
+    The width of an edge is the standard deviation of its blur, measured by blurring it once more (Zhuo and
     Sim, "Defocus map estimation from a single image", 2011), on the strong edges of four directions. Flat areas do not
-    count, so drawings have the values of photos. A picture without any edge is left out too.
+    count, so drawings have similar values as photos. A picture without any edge is left out too.
     """
 
     name = "drop_blurred"
     Config = DropBlurredConfig
 
     def run(self, items: Sequence[Picture]) -> list[Picture | Dropped]:
-        """Return each (H, W, 3) picture that is sharp enough, as it is."""
+        """Return each (H, W, 3) picture that is sharp enough, unchanged, else a Dropped."""
         return [self._one(picture) for picture in items]
 
     def _one(self, picture: Picture) -> Picture | Dropped:
@@ -73,9 +73,9 @@ class DropBlurred(Stage[DropBlurredConfig]):
 class Borders(Stage[BordersConfig]):
     """Find even borders (letterbox, pillarbox, frames), and drop the picture or cut them off.
 
-    A border reaches along a whole side, has one colour and ends in a straight step; a night sky or the white ground of
-    a drawing does not. What is transparent is no dark border. `trim` is for whole pictures, and keeps faces in their
-    places.
+    A border reaches along a whole side, has one colour and ends in a straight step; a night sky or the white background
+    of a drawing does not. Transparent areas are no dark border. `trim` is for whole pictures, and moves faces with the
+    picture.
     """
 
     name = "borders"
@@ -83,21 +83,21 @@ class Borders(Stage[BordersConfig]):
     works_on = "frames"
 
     def misplaced(self) -> str | None:
-        """Refuse to cut crops, whose shape belongs to their faces."""
+        """Reject `trim` on crops, whose shape belongs to their faces."""
         if self.zone == "crops" and self.config.action == "trim":
             return "'action: trim' is for whole pictures; put it before face_align, or say drop"
         return None
 
     def open(self, context: Context) -> None:  # noqa: ARG002
-        """Refuse what nobody has checked. Errors: HenshinError."""
+        """Check the placement again, for callers without an engine. Errors: HenshinError."""
         from henshin.errors import HenshinError
 
-        wrong = self.misplaced()
-        if wrong:
-            raise HenshinError(f"borders: {wrong}")
+        problem = self.misplaced()
+        if problem:
+            raise HenshinError(f"borders: {problem}")
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
-        """Look at each frame's crops, or at its picture where it has none."""
+        """Check each frame's crops, or its picture where it has none."""
         from henshin_plugins.filters.borders import check
 
         for frame in items:
@@ -106,11 +106,12 @@ class Borders(Stage[BordersConfig]):
 
 
 class DropDuplicates(Stage[DropDuplicatesConfig]):
-    """Leave out pictures, or faces, that show the same as one before: the first is kept, in the order of the names.
+    """Leave out near-duplicates of earlier pictures, or faces: the first is kept, in the order of the names.
 
-    What earlier runs into the same folder kept comes first. Put it after the other filters: what a later stage leaves
-    out counts as kept here. The hash is the DCT hash of Zauner (2010), confirmed by the colours of thumbnails. Faces
-    are also compared as if cut 3 % beside, for in a copy a detector finds them a little elsewhere.
+    Pictures kept by earlier runs into the same folder come first. Put it after the other filters: pictures that a later
+    stage leaves out count as kept here. The hash is the DCT hash of Zauner (2010), confirmed by the colours of
+    thumbnails. Faces are also compared as if cropped with a shift of 3 %, because a detector finds them at slightly
+    different places in a copy.
     """
 
     name = "drop_duplicates"
@@ -118,24 +119,24 @@ class DropDuplicates(Stage[DropDuplicatesConfig]):
     works_on = "frames"
 
     def open(self, context: Context) -> None:  # noqa: ARG002
-        """Take in what earlier runs kept."""
+        """Load the index of the pictures that earlier runs kept."""
         from henshin_plugins.filters.duplicates import DuplicateIndex
 
-        self.kept: DuplicateIndex | None = DuplicateIndex(self.config, self.memory)
+        self.index: DuplicateIndex | None = DuplicateIndex(self.config, self.memory)
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
-        """Look at each frame's crops, or at its picture where it has none."""
-        if self.kept is None:
+        """Check each frame's crops, or its picture where it has none."""
+        if self.index is None:
             raise RuntimeError("drop_duplicates is closed")
-        self.kept.check(items)
+        self.index.check(items)
         return items
 
     def close(self) -> None:
-        """Forget everything."""
-        self.kept = None
+        """Release the index."""
+        self.index = None
 
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stages of this plugin."""
+    """Return the stages of this plugin."""
     return [DropTiny, DropBlurred, Borders, DropDuplicates]

@@ -14,7 +14,7 @@ class DropTinyConfig(StageConfig):
 
     minimum: int = Field(64, ge=1, le=16384, description="Least shorter side in pixels.")
     longest: float | None = Field(
-        None, ge=1, le=1000, description="Also drop what is longer than so many times its shorter side; null: nothing."
+        None, ge=1, le=1000, description="Greatest ratio of the longer side to the shorter one; null: no limit."
     )
 
 
@@ -25,14 +25,14 @@ class DropBlurredConfig(StageConfig):
         1.7,
         ge=0.3,
         le=5,
-        description="Greatest width of the sharper edges, pixels: 0.5 is sharp to the pixel, 1.7 suits photos of "
-        "phones, 1.3 drawings and good photos.",
+        description="Greatest width of the sharper edges, pixels: 0.5 is sharp to the pixel; 1.7 for photos of phones, "
+        "1.3 for drawings and good photos.",
     )
     size: int = Field(
         256,
         ge=32,
         le=4096,
-        description="A larger picture is measured as if it had so many pixels on its shorter side: the size at which "
+        description="Shorter side to which a larger picture is reduced for the measurement, pixels: the size at which "
         "the set will be used.",
     )
 
@@ -40,7 +40,9 @@ class DropBlurredConfig(StageConfig):
 class BordersConfig(StageConfig):
     """Options of `borders`."""
 
-    action: Literal["drop", "trim"] = Field("drop", description="Leave such pictures out, or cut the borders off.")
+    action: Literal["drop", "trim"] = Field(
+        "drop", description="Leave pictures with borders out, or cut the borders off."
+    )
     colour: Literal["dark", "any"] = Field(
         "dark", description="Black and nearly black borders, or those of any colour."
     )
@@ -51,7 +53,7 @@ class BordersConfig(StageConfig):
         12,
         ge=0,
         le=64,
-        description="Grey levels by which a border may differ from its colour, as compression makes it.",
+        description="Grey levels by which pixels of a border may differ from its colour, after compression.",
     )
 
 
@@ -65,7 +67,7 @@ class DropDuplicatesConfig(StageConfig):
         0.25,
         ge=0,
         le=2,
-        description="Most that their thumbnails may differ, in standard deviations of the picture: two copies differ "
-        "by 0.2 at most, two pictures of the same character by 0.3 and more.",
+        description="Greatest difference of the thumbnails of near-duplicates, in standard deviations of the picture: "
+        "two copies differ by at most 0.2, two pictures of the same character by 0.3 and more.",
     )
-    mirrored: bool = Field(True, description="Mirrored copies count as well.")
+    mirrored: bool = Field(True, description="Mirrored copies are near-duplicates too.")

@@ -1,4 +1,4 @@
-"""What `drop_duplicates` has kept so far: hashes and thumbnails, searched in little time however many there are."""
+"""The index of pictures kept by `drop_duplicates`: hashes and thumbnails, with a fast search."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ COLOURS = 8
 """Side of the thumbnails whose colours are compared."""
 
 TAIL = 1 << 14
-"""Hashes that are compared one by one before they are put in order with the others."""
+"""Newest hashes, which are compared one by one before they are sorted into the bands."""
 
 EVEN = 1.0
-"""Grey levels by which two thumbnails may always differ: those of even pictures have no spread to measure by."""
+"""Grey levels by which two thumbnails may always differ: even pictures have no standard deviation to compare with."""
 
 JITTER = 0.03
-"""Share of a crop's side by which a detector may find the same face elsewhere in a copy of the picture."""
+"""Share of a crop's side by which detections of the same face in two copies may differ."""
 
 
 class Sign(NamedTuple):
-    """What a picture is known by: its hash, and its thumbnail (8, 8, 3) uint8."""
+    """The fingerprint of a picture: its hash, and its thumbnail (8, 8, 3) uint8."""
 
     hash: np.uint64
     thumb: np.ndarray
 
 
 class Owner(NamedTuple):
-    """Whose sign it is. ``input_hash`` is None where it was kept in this run, and ``number`` counts a frame's faces."""
+    """The picture of a sign. ``input_hash`` is None if it was kept in this run; ``number`` counts a frame's faces."""
 
     source: str
     name: str
@@ -49,46 +49,46 @@ class Owner(NamedTuple):
 
 
 class DuplicateIndex:
-    """All signs that were kept, in earlier runs and in this one: about 500 bytes each."""
+    """The signs of all kept pictures, of earlier runs and of this one: about 500 bytes each."""
 
     def __init__(self, config: DropDuplicatesConfig, memory: Memory) -> None:
         self.config = config
         self.memory = memory
         self.owners: list[Owner] = []
-        self._again: set[str] = set()
+        self._processed: set[str] = set()
         self._hashes = np.zeros(TAIL, np.uint64)
         self._thumbs = np.zeros((TAIL, COLOURS, COLOURS, 3), np.uint8)
         self._index = HashIndex(self._hashes[:0])
-        self._ordered = 0
+        self._sorted = 0
         for one in memory.earlier():
             sign = read_sign(one.value)
             if sign is not None:
                 self._add(sign, Owner(one.source, one.name, -1, one.input_hash))
 
     def check(self, frames: Sequence[Frame]) -> None:
-        """Mark what shows the same as something before it as dropped, and keep the rest; in order."""
+        """Mark near-duplicates of earlier pictures as dropped, and add the others to the index, in order."""
         for frame in frames:
             crops = [(face, face.crop) for face in frame.faces if face.crop is not None]
             for number, (face, crop) in enumerate(crops):
                 face.dropped = self._verdict(frame, crop, number, face)
             if not crops:
                 frame.dropped = self._verdict(frame, frame.picture, 0, None)
-            # Whatever was known of it by an earlier run is so no longer: it has been looked at again.
-            self._again.add(self.memory.key(frame.source))
+            # signs of this source from earlier runs are out of date: it has been processed again
+            self._processed.add(self.memory.key(frame.source))
 
     def _verdict(self, frame: Frame, picture: Picture, number: int, face: Face | None) -> Dropped | None:
         sign, mirrored = signs(picture)
         own = Owner(frame.source, frame.name, number, None)
         found = self._like_either(sign, mirrored, own)
         if found is None and face is not None:
-            found = next(filter(None, (self._like_either(*signs(cut), own) for cut in beside(picture))), None)
+            found = next(filter(None, (self._like_either(*signs(cut), own) for cut in shifted_crops(picture))), None)
         if found is None:
             self._add(sign, own)
             frame.remember(written(sign))
             return None
-        owner, bits, apart = found
+        owner, bits, difference = found
         whose = f"{'a face of ' if face is not None else ''}{owner.name}"
-        reason = f"like {whose}: {bits} bits and {apart:.2f} apart"
+        reason = f"like {whose}: {bits} bits and {difference:.2f} apart"
         instead = owner.source if self.memory.key(owner.source) != self.memory.key(frame.source) else None
         return Dropped("near-duplicates", reason, instead)
 
@@ -98,7 +98,7 @@ class DuplicateIndex:
         return self._like(sign, own) or (self._like(mirrored, own) if self.config.mirrored else None)
 
     def _like(self, sign: Sign, own: Owner) -> tuple[Owner, int, float] | None:
-        """Return the first that was kept and shows the same, with the bits and colours between them, or None."""
+        """Return the first kept near-duplicate, with the difference in bits and in colour, or None."""
         near = self._near(sign.hash)
         if not len(near):
             return None
@@ -107,26 +107,26 @@ class DuplicateIndex:
         )
         spread = np.maximum(spread, sign.thumb.std())
         alike = mean <= np.maximum(self.config.difference * spread, EVEN)
-        for place, apart in zip(near[alike], (mean / np.maximum(spread, EVEN))[alike], strict=True):
+        for place, difference in zip(near[alike], (mean / np.maximum(spread, EVEN))[alike], strict=True):
             owner = self.owners[place]
             if self._counts(owner, own):
-                return owner, int(np.bitwise_count(self._hashes[place] ^ sign.hash)), float(apart)
+                return owner, int(np.bitwise_count(self._hashes[place] ^ sign.hash)), float(difference)
         return None
 
     def _counts(self, owner: Owner, own: Owner) -> bool:
-        """Whether what was kept is another picture than this one, and there still."""
+        """Return whether a kept picture is another one than this, and still exists."""
         if owner.input_hash is None:
-            return owner != own  # the same when a stage is asked again for each of several, after one of them failed
-        if owner.source in self._again or owner.source == self.memory.key(own.source):
+            return owner != own  # equal if frames are run again one by one after a failure
+        if owner.source in self._processed or owner.source == self.memory.key(own.source):
             return False
         return self.memory.stands(owner.source, owner.input_hash)
 
     def _near(self, hash_: np.uint64) -> np.ndarray:
-        """Return the places of all hashes within the distance, in the order in which they came."""
+        """Return the indices of all hashes within the distance, in the order in which they were added."""
         bits = self.config.distance
         ordered = self._index.search(np.array([hash_]), bits)[:, 1]
-        rest = self._hashes[self._ordered : len(self.owners)]
-        return np.concatenate([ordered, self._ordered + np.flatnonzero(np.bitwise_count(rest ^ hash_) <= bits)])
+        rest = self._hashes[self._sorted : len(self.owners)]
+        return np.concatenate([ordered, self._sorted + np.flatnonzero(np.bitwise_count(rest ^ hash_) <= bits)])
 
     def _add(self, sign: Sign, owner: Owner) -> None:
         place = len(self.owners)
@@ -135,8 +135,8 @@ class DuplicateIndex:
             self._thumbs = np.concatenate([self._thumbs, np.zeros_like(self._thumbs)])
         self._hashes[place], self._thumbs[place] = sign
         self.owners.append(owner)
-        if place + 1 - self._ordered >= max(TAIL, self._ordered // 8):
-            self._ordered = place + 1
+        if place + 1 - self._sorted >= max(TAIL, self._sorted // 8):
+            self._sorted = place + 1
             self._index = HashIndex(self._hashes[: place + 1])
 
 
@@ -153,8 +153,8 @@ def signs(picture: Picture) -> tuple[Sign, Sign]:
     return Sign(own, small[0]), Sign(mirrored, small[1])
 
 
-def beside(crop: Picture) -> Iterator[Picture]:
-    """Yield a crop as if it had been cut a little to each side and corner, a little wider, and narrower."""
+def shifted_crops(crop: Picture) -> Iterator[Picture]:
+    """Yield a crop shifted a little to each side and corner, a little wider, and narrower."""
     height, width = crop.shape[:2]
     far = max(1, round(JITTER * width))
     wider = np.pad(crop, ((far, far), (far, far), (0, 0)), "edge")
@@ -173,7 +173,7 @@ def written(sign: Sign) -> str:
 
 
 def read_sign(text: str) -> Sign | None:
-    """Return what ``written`` was given, or None for a text that it did not write."""
+    """Return the sign of a text, or None if ``written`` did not make it."""
     try:
         thumb = np.frombuffer(base64.b64decode(text[16:], validate=True), np.uint8)
         return Sign(np.uint64(int(text[:16], 16)), thumb.reshape(COLOURS, COLOURS, 3))

@@ -13,29 +13,31 @@ if TYPE_CHECKING:
     from henshin import Model
 
 _WHOLE = 256
-"""Steps between none and all of the drawing when the two are mixed in whole numbers."""
+"""Steps of the integer mixture of input and output."""
 
 
 class GeneratorStageConfig(StageConfig):
-    """Which model, at which size, how strongly."""
+    """Options of `generator`."""
 
     model: TranslatorName = Field(description="A model's name, or the path of an .onnx file.")
     size: Literal["auto", "keep"] | Annotated[int, Field(ge=8, le=16384)] = Field(
         default="auto",
-        description="Longest side of what the model gets: 'auto' brings crops of faces to the size on which the model "
-        "was trained and keeps photos as they are, 'keep' keeps all, a number is for all.",
+        description="Longest side of the model's input: 'auto' resizes crops of faces to the size of the model's "
+        "training and leaves photos as they are, 'keep' leaves all, a number is for all.",
     )
-    strength: float = Field(default=1.0, gt=0, le=1, description="How much of the drawing is mixed into the picture.")
+    strength: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the model's output in the result; the rest is the input."
+    )
 
 
 class GeneratorStage(Stage[GeneratorStageConfig]):
-    """Redraw every picture with a model. What comes out has the model's size: that of the input times its scale."""
+    """Translate every picture with a model. The output has the size of the model's input, times its scale."""
 
     name = "generator"
     Config = GeneratorStageConfig
 
     def open(self, context: Context) -> None:
-        """Open the model. Errors: HenshinError when it is none that takes pictures."""
+        """Open the model. Errors: HenshinError if it is no translator."""
         from henshin import HenshinError
         from henshin.text import with_article
 
@@ -49,11 +51,11 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
 
     def run(self, items: Sequence[Picture]) -> list[Picture | PictureError]:
         """Translate pictures (H, W, 3) uint8 of any sizes, in one call so that the model can form its batches."""
-        fed = [self._sized(picture) for picture in items]
-        drawn = self.model.translate(fed)
+        inputs = [self._sized(picture) for picture in items]
+        outputs = self.model.translate(inputs)
         if self.config.strength == 1:
-            return drawn
-        return [self._mixed(before, after) for before, after in zip(fed, drawn, strict=True)]
+            return outputs
+        return [self._mixed(before, after) for before, after in zip(inputs, outputs, strict=True)]
 
     def _sized(self, picture: Picture) -> Picture:
         from henshin.images.resizing import fit_longest_side, resample
@@ -64,7 +66,7 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
         return resample(picture, *fit_longest_side(picture.shape[0], picture.shape[1], longest))
 
     def _longest(self) -> int | None:
-        """Return the longest side that pictures are brought to, None for none."""
+        """Return the longest side to which pictures are resized, or None."""
         size = self.config.size
         if size == "auto":
             return self.model.contract.preferred_size if self.zone == "crops" else None
@@ -86,5 +88,5 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[GeneratorStageConfig]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [GeneratorStage]

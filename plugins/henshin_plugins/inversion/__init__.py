@@ -1,4 +1,4 @@
-"""The stage `inversion`: from a picture back to the latent that a StyleGAN2 draws it from."""
+"""The stage `inversion`: from a picture to the latent of a StyleGAN2 that reproduces it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Inversion(Stage[InversionConfig]):
-    """Find for every crop, or photo, the latent from which a StyleGAN2 draws it best (Karras et al. 2020, appendix D).
+    """Find for every crop, or photo, the latent from which a StyleGAN2 best reproduces it (Karras et al. 2020, app. D).
 
-    It is brought to the model's size, a square, and compared there:
+    Pictures are resized to the model's size, a square, and compared there:
     loss = alpha * perceptual + (1 - alpha) * MSE, over pictures in [-1, 1]. `frame.latents[name]` is then (K, L, D)
-    float32, what NAME-synthesis takes: row k of the frame's crop k in the order of its faces, or one of the photo.
-    What was found is kept in the cache, so that the same picture with the same model and options costs nothing again.
+    float32, the input of NAME-synthesis: row k belongs to the frame's k-th crop in the order of its faces, or the only
+    row to the photo. Results are cached: the same picture with the same model and options is not computed again.
     """
 
     name = "inversion"
@@ -29,22 +29,22 @@ class Inversion(Stage[InversionConfig]):
 
     @property
     def gives(self) -> frozenset[str]:
-        """Latents of its name."""
+        """The latents of its name."""
         return frozenset({f"latents:{self.config.name}"})
 
     def open(self, context: Context) -> None:
-        """Build the network. Errors: HenshinError when it is no StyleGAN2, MissingError without weights or VGG-19."""
+        """Build the network. Errors: HenshinError if it is no StyleGAN2, MissingError without weights or VGG-19."""
         from henshin_plugins.inversion.cache import LatentCache
         from henshin_plugins.inversion.optimise.inverter import Inverter, network_of
 
         source, cache = network_of(self.config, context), context.cache / "inversion"
         self.inverter = Inverter(self.config, source, str(context.device), context.log, cache)
         encoder = self._encoder(context)
-        self.kept = LatentCache(cache, self.config, f"{self.inverter.identity} {encoder}", context.log)
+        self.cache = LatentCache(cache, self.config, f"{self.inverter.identity} {encoder}", context.log)
         context.log.info("inversion: %s, %d px, on %s", self.config.model, self.inverter.size, context.device)
 
     def _encoder(self, context: Context) -> str:
-        """Open the encoder, if there is one: the hash of its file. Errors: HenshinError when its latents are others."""
+        """Open the encoder, if any; return the hash of its file. Errors: HenshinError for latents of another shape."""
         from henshin import HenshinError
         from henshin.files import hash_file
 
@@ -61,18 +61,18 @@ class Inversion(Stage[InversionConfig]):
         return hash_file(context.store.find(self.config.encoder, context.base).path)
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
-        """Put the latents of all crops or photos into their frames, and what is drawn from them in their place.
+        """Store the latents of all crops or photos in their frames, and put the reconstructions in their places.
 
-        A crop that fails fails its frame, which says why; the others go on.
+        If a crop fails, its frame fails with the reason; the other frames go on.
         """
         import numpy as np
 
         from henshin import PictureError
         from henshin.api.placement import picture_at, place_result, places
 
-        found = places(items, self.zone == "crops")
+        all_places = places(items, self.zone == "crops")
         latents: dict[int, list[Any]] = {}
-        for place, result in zip(found, self._inverted([picture_at(place) for place in found]), strict=True):
+        for place, result in zip(all_places, self._inverted([picture_at(place) for place in all_places]), strict=True):
             frame, face = place
             if isinstance(result, PictureError):
                 which = f"face {frame.faces.index(face) + 1}: " if face is not None and len(frame.faces) > 1 else ""
@@ -87,40 +87,40 @@ class Inversion(Stage[InversionConfig]):
         return list(items)
 
     def _inverted(self, pictures: Sequence[Picture]) -> list[Inverted | PictureError]:
-        """Look into the cache, and do the rest together; the same picture twice only once."""
+        """Return cached results, and invert the other pictures together, equal ones only once."""
         from henshin.errors import PictureError
         from henshin.images.resizing import resample
 
         size = self.inverter.size
         targets = [resample(picture, size, size) for picture in pictures]
-        keys = [self.kept.key(target) for target in targets]
-        known: dict[str, Inverted | PictureError] = {}
+        keys = [self.cache.key(target) for target in targets]
+        results: dict[str, Inverted | PictureError] = {}
         for key in dict.fromkeys(keys):
-            there = self.kept.read(key)
-            if there is not None:
-                known[key] = there
-        new = {key: target for key, target in zip(keys, targets, strict=True) if key not in known}
+            cached = self.cache.read(key)
+            if cached is not None:
+                results[key] = cached
+        missing = {key: target for key, target in zip(keys, targets, strict=True) if key not in results}
         guesses: list[Any] | None = None
         if self.encoder is not None:
-            # one by one: in a batch the last bit of a guess would depend on the others, and the end on that bit
-            tried = {key: self.encoder.encode([target])[0] for key, target in new.items()}
-            known |= {key: guess for key, guess in tried.items() if isinstance(guess, PictureError)}
-            new = {key: target for key, target in new.items() if key not in known}
-            guesses = [tried[key] for key in new]
-        if new:
-            for key, result in zip(new, self.inverter(list(new.values()), guesses), strict=True):
-                known[key] = result
+            # one by one: in a batch the last bit of a guess depends on the other pictures, and the result on that bit
+            guess_of = {key: self.encoder.encode([target])[0] for key, target in missing.items()}
+            results |= {key: guess for key, guess in guess_of.items() if isinstance(guess, PictureError)}
+            missing = {key: target for key, target in missing.items() if key not in results}
+            guesses = [guess_of[key] for key in missing]
+        if missing:
+            for key, result in zip(missing, self.inverter(list(missing.values()), guesses), strict=True):
+                results[key] = result
                 if not isinstance(result, PictureError):
-                    self.kept.write(key, result)
-        return [known[key] for key in keys]
+                    self.cache.write(key, result)
+        return [results[key] for key in keys]
 
     def close(self) -> None:
-        """Let go of the networks."""
+        """Release the networks."""
         self.__dict__.pop("inverter", None)
         self.__dict__.pop("encoder", None)
 
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [Inversion]

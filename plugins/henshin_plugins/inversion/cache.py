@@ -1,4 +1,4 @@
-"""What inversions found, kept by what they were asked: one file each, in the cache."""
+"""The cache of inversions: one file for each picture, model and set of options."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from henshin_plugins.inversion.config import InversionConfig
 
 _METHOD = 3
-"""Changes whenever the same options would find something else."""
+"""Version of the method; it changes whenever the same options give other results."""
 
-_NEITHER = {"model", "encoder", "batch", "output", "name"}
-"""Options that change nothing of what is found, or that the hashes of models stand for."""
+_IGNORED = {"model", "encoder", "batch", "output", "name"}
+"""Options that do not change the result, or that the hashes of models replace."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inverted:
-    """What was found for a picture.
+    """The inversion of a picture.
 
-    `latent` is (L, D) float32, `picture` (S, S, 3) uint8 what is drawn from it, `mse` the mean square apart in
-    [-1, 1], `loss` what was minimised, `steps` how many it took.
+    `latent` is (L, D) float32, `picture` (S, S, 3) uint8 its reconstruction, `mse` the mean squared error in [-1, 1],
+    `loss` the minimised loss, `steps` the number of steps.
     """
 
     latent: Any
@@ -43,33 +43,33 @@ class Inverted:
 
 
 class LatentCache:
-    """A folder of what was found. A file that is damaged counts as none; one that cannot be written is a warning."""
+    """A folder of inversions. A damaged file is ignored; a file that cannot be written causes a warning."""
 
     def __init__(self, folder: Path, config: InversionConfig, model: str, log: logging.Logger) -> None:
         self.folder, self.log = folder, log
-        self.asked = json.dumps([_METHOD, model, config.model_dump(mode="json", exclude=_NEITHER)], sort_keys=True)
+        self.request = json.dumps([_METHOD, model, config.model_dump(mode="json", exclude=_IGNORED)], sort_keys=True)
 
     def key(self, target: Picture) -> str:
-        """Return the hash of all that the result depends on; `target` is the picture as the model would draw it."""
-        digest = hashlib.sha256(f"{self.asked}{target.shape}".encode())
+        """Return the hash of all that the result depends on; `target` is the picture at the model's size."""
+        digest = hashlib.sha256(f"{self.request}{target.shape}".encode())
         digest.update(target.tobytes())
         return digest.hexdigest()
 
     def read(self, key: str) -> Inverted | None:
-        """Return what was found, or None."""
-        with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(self._path(key)) as held:
-            mse, loss, steps = held["numbers"].tolist()
-            return Inverted(held["latent"], held["picture"], mse, loss, int(steps))
+        """Return the cached inversion, or None."""
+        with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(self._path(key)) as arrays:
+            mse, loss, steps = arrays["numbers"].tolist()
+            return Inverted(arrays["latent"], arrays["picture"], mse, loss, int(steps))
         return None
 
-    def write(self, key: str, found: Inverted) -> None:
-        """Keep what was found."""
+    def write(self, key: str, result: Inverted) -> None:
+        """Write an inversion; its file is complete or missing."""
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with write_atomic(path) as part, part.open("wb") as file:
-                numbers = np.array([found.mse, found.loss, found.steps])
-                np.savez_compressed(file, latent=found.latent, picture=found.picture, numbers=numbers)
+                numbers = np.array([result.mse, result.loss, result.steps])
+                np.savez_compressed(file, latent=result.latent, picture=result.picture, numbers=numbers)
         except OSError as error:
             self.log.warning("inversion: %s cannot be written: %s", path, one_line(error))
 

@@ -1,4 +1,4 @@
-"""pix2pix: translation learned from pairs, with a discriminator that sees both pictures (Isola et al. 2017)."""
+"""pix2pix: translation learned from pairs, with a conditional discriminator (Isola et al. 2017)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Pix2Pix(Recipe[Pix2PixConfig]):
-    """One generator, held to the target of each pair by L1, and a discriminator of pairs."""
+    """One generator with an L1 loss to the target of each pair, and a discriminator of pairs."""
 
     name = "pix2pix"
     Config = Pix2PixConfig
@@ -26,5 +26,5 @@ class Pix2Pix(Recipe[Pix2PixConfig]):
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipe of this plugin."""
+    """Return the recipe of this plugin."""
     return [Pix2Pix]

@@ -11,7 +11,7 @@ from henshin import NetworkChoice, PairedData, ScheduledConfig
 
 
 class Pix2PixConfig(ScheduledConfig):
-    """Defaults are the paper's; its norm, batch norm over single pictures, is what instance norm is."""
+    """Defaults are the paper's; its batch norm over single pictures equals instance norm."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "judge": "discriminator",
@@ -26,25 +26,26 @@ class Pix2PixConfig(ScheduledConfig):
     )
     data: PairedData = Field(description="The pairs of pictures, and their size.")
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
-        (0.5, 0.999), min_length=2, max_length=2, description="Adam's."
+        (0.5, 0.999), min_length=2, max_length=2, description="Adam's betas."
     )
     gan: Literal["lsgan", "hinge", "vanilla"] = Field("vanilla", description="Adversarial loss.")
     pixel_weight: float = Field(
-        100.0, ge=0, le=1e4, description="Weight of the L1 loss to the target, over an adversarial weight of 1."
+        100.0, ge=0, le=1e4, description="Weight of the L1 loss to the target, relative to an adversarial weight of 1."
     )
     discriminator: Literal["patch", "plain"] = Field(
         "patch",
-        description="Discriminator: of overlapping patches, or of whole pictures (four 3x3 layers, one linear).",
+        description="Type of discriminator: of overlapping patches, or of whole pictures (four 3x3 layers, one "
+        "linear).",
     )
     discriminator_width: int = Field(64, ge=4, le=256, description="Channels of the discriminator's first layer.")
     discriminator_layers: int = Field(
-        3, ge=1, le=5, description="Strided layers of a patch discriminator; 3 see 70x70 pixels."
+        3, ge=1, le=5, description="Strided layers of a patch discriminator; the receptive field of 3 is 70x70 pixels."
     )
     discriminator_norm: Literal["instance", "spectral", "none"] = Field(
         "instance", description="Norm in the discriminator."
     )
     ema: float = Field(
-        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+        0.0, ge=0, lt=1, description="Decay of the exported moving average of the weights; 0: the last weights."
     )
 
     @model_validator(mode="after")

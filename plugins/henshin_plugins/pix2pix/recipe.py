@@ -1,7 +1,7 @@
 """pix2pix, from top to bottom (Isola et al., CVPR 2017).
 
-One generator learns from pairs. L1 to the target gets the large shapes right, and blurs; a discriminator that sees the
-source beside the target, or beside what was drawn of it, asks for the rest.
+One generator learns from pairs. The L1 loss to the target determines the large shapes, and blurs; a discriminator of
+the source together with the target or the translation adds the details.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def train(config: Pix2PixConfig, run: Run) -> None:
     while run.step():
         set_learning_rate(c.rate(run.steps, len(pairs)), generator_optimizer, discriminator_optimizer)
         source, target = pairs.draw(c.batch, run.rng)
-        drawn = generator(source)
+        translated = generator(source)
 
         set_requires_grad(discriminator, True)
-        real, fake = torch.cat([source, target], 1), torch.cat([source, drawn], 1)
+        real, fake = torch.cat([source, target], 1), torch.cat([source, translated], 1)
         score_real, score_fake = discriminator(torch.cat([real, fake.detach()])).chunk(2)
         d_loss = discriminator_loss(c.gan, [score_real], [score_fake])
         discriminator_optimizer.zero_grad()
@@ -65,7 +65,7 @@ def train(config: Pix2PixConfig, run: Run) -> None:
 
         set_requires_grad(discriminator, False)
         adversarial = generator_loss(c.gan, [discriminator(fake)])
-        pixel = pixel_loss(drawn, target)
+        pixel = pixel_loss(translated, target)
         total = adversarial + c.pixel_weight * pixel
         generator_optimizer.zero_grad()
         run.backward(total)
@@ -87,7 +87,7 @@ def train(config: Pix2PixConfig, run: Run) -> None:
 
 @torch.no_grad()
 def beside_targets(pairs: PairedImageSet, network: nn.Module) -> list[Tensor]:
-    """Rows of a sheet: sources, what is drawn of them, and their targets; held-out pairs where there are any."""
+    """Return the rows of a sample sheet: sources, translations and targets, of held-out pairs if there are any."""
     source, target = (
         to_float(pictures[:SHOWN]) for pictures in (pairs.held_out if len(pairs.held_out[0]) else pairs.training)
     )

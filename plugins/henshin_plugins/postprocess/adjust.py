@@ -1,4 +1,4 @@
-"""The touches of `postprocess` on (H, W, 3) uint8 pictures. Each gives a picture of the same shape."""
+"""The adjustments of `postprocess` on (H, W, 3) uint8 pictures. Each returns a picture of the same shape."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from henshin.images.picture import Floats, Picture
 
 MOST_GAIN = 3.0
-"""A match stretches or squeezes no channel by more: a nearly flat picture would turn into its own noise."""
+"""Greatest factor on a channel's standard deviation in a match: more would amplify the noise of a flat picture."""
 
 STRIP = 256
-"""Rows whose colours are converted at a time, so that a large photo needs no large float copies."""
+"""Rows converted at a time, so that a large photo needs no large float copies."""
 
 
 class Statistics(NamedTuple):
@@ -31,7 +31,7 @@ def median(picture: Picture, side: int) -> Picture:
 
 
 def statistics(picture: Picture) -> Statistics:
-    """Measure a picture's colours in CIELAB (D65)."""
+    """Return the statistics of a picture's colours in CIELAB (D65)."""
     count, total, squares = 0, np.zeros(3), np.zeros(3)
     for top in range(0, len(picture), STRIP):
         lab = _lab(picture[top : top + STRIP]).astype(np.float64).reshape(-1, 3)
@@ -44,9 +44,9 @@ def statistics(picture: Picture) -> Statistics:
 
 
 def match(picture: Picture, wanted: Statistics, strength: float) -> Picture:
-    """Shift and stretch L*, a*, b* so that mean and spread become the wanted ones (Reinhard et al. 2001).
+    """Shift and scale L*, a*, b* to the wanted mean and standard deviation (Reinhard et al. 2001).
 
-    ``strength`` 0..1 is how much of the way is gone. A flat channel is only shifted; what leaves sRGB is clipped.
+    ``strength`` is 0..1. A flat channel is only shifted; colours outside sRGB are clipped.
     """
     own = statistics(picture)
     flat = own.spread < 1e-2
@@ -68,7 +68,7 @@ def _lab(picture: Picture) -> Floats:
 
 
 def curve(brightness: float, contrast: float, gamma: float) -> Picture | None:
-    """Put brightness, contrast and gamma into one table (256,) uint8, rounded once; None if it changes nothing."""
+    """Return a table (256,) uint8 of brightness, contrast and gamma, rounded once; None if it changes nothing."""
     values = np.arange(256) / 255 * brightness
     values = ((values - 0.5) * contrast + 0.5).clip(0, 1) ** (1 / gamma)
     table = (values * 255 + 0.5).astype(np.uint8)
@@ -76,7 +76,7 @@ def curve(brightness: float, contrast: float, gamma: float) -> Picture | None:
 
 
 def apply_curve(picture: Picture, table: Picture) -> Picture:
-    """Look every value up in a table (256,) uint8."""
+    """Map every value by a table (256,) uint8."""
     return np.asarray(Image.fromarray(picture).point(table.tolist() * 3))
 
 
@@ -92,5 +92,5 @@ def sharpen(picture: Picture, amount: float, radius: float) -> Picture:
 
 
 def same_if_equal(result: Picture, picture: Picture) -> Picture:
-    """Give the original object back where no pixel changed, so that its file can be kept."""
+    """Return the original object if no pixel changed, so that its file can be copied."""
     return picture if result is picture or np.array_equal(result, picture) else result

@@ -1,4 +1,4 @@
-"""Plugin: `resize` and `crop`, the two ways to a wanted size."""
+"""The stages `resize` and `crop`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 
 
 class ResizeConfig(StageConfig):
-    """The wanted size in pixels: by the longest side, or by width, height or both."""
+    """Options of `resize`: the longest side, or width, height or both."""
 
-    size: int | None = Field(default=None, ge=1, le=16384, description="The longest side; the aspect is kept.")
-    width: int | None = Field(default=None, ge=1, le=16384, description="Alone: the height follows the aspect.")
-    height: int | None = Field(default=None, ge=1, le=16384, description="Alone: the width follows the aspect.")
+    size: int | None = Field(default=None, ge=1, le=16384, description="Longest side; the aspect ratio is kept.")
+    width: int | None = Field(
+        default=None, ge=1, le=16384, description="Width; alone: the height follows the aspect ratio."
+    )
+    height: int | None = Field(
+        default=None, ge=1, le=16384, description="Height; alone: the width follows the aspect ratio."
+    )
     fit: Literal["contain", "stretch"] = Field(
         default="contain",
-        description="With width and height: stay inside both, or `stretch` to both. To fill both, `crop` first.",
+        description="With width and height: fit inside both, or `stretch` to both. To fill both, `crop` first.",
     )
-    filter: Filter = Field(default="lanczos", description="Pillow's resampling filter, wide enough for the reduction.")
-    enlarge: bool = Field(default=True, description="False: what is smaller already is left as it is.")
+    filter: Filter = Field(default="lanczos", description="Pillow's resampling filter, with antialiasing.")
+    enlarge: bool = Field(default=True, description="Enlarge smaller pictures; false: leave them as they are.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -43,7 +47,7 @@ class ResizeConfig(StageConfig):
         return self
 
     def target(self, width: int, height: int) -> tuple[int, int]:
-        """Say the (width, height) that a picture of this width and height gets, each at least 1."""
+        """Return the new (width, height) of a picture of this width and height, each at least 1."""
         across = None if self.width is None else self.width / width
         down = None if self.height is None else self.height / height
         if self.size is not None:
@@ -56,7 +60,7 @@ class ResizeConfig(StageConfig):
 
 
 class Resize(Stage[ResizeConfig]):
-    """Resample pictures or face crops to a size. One that has it already comes back as it is."""
+    """Resample pictures or face crops to a size. A picture of that size is returned as it is."""
 
     name = "resize"
     Config = ResizeConfig
@@ -74,19 +78,21 @@ class Resize(Stage[ResizeConfig]):
 
 
 class CropConfig(StageConfig):
-    """The wanted shape of the cut, and which part of the picture it keeps."""
+    """Options of `crop`: the shape of the window and its place in the picture."""
 
-    aspect: str | None = Field(default=None, description="Width to height, such as 1/1 or 16/9: the largest such cut.")
-    width: int | None = Field(default=None, ge=1, le=16384, description="At most so many pixels across.")
-    height: int | None = Field(default=None, ge=1, le=16384, description="At most so many pixels down.")
+    aspect: str | None = Field(
+        default=None, description="Aspect ratio, such as 1/1 or 16/9, of the largest such window."
+    )
+    width: int | None = Field(default=None, ge=1, le=16384, description="Greatest width, pixels.")
+    height: int | None = Field(default=None, ge=1, le=16384, description="Greatest height, pixels.")
     anchor: Literal["center", "top", "bottom", "left", "right"] = Field(
-        default="center", description="Which part is kept."
+        default="center", description="Place of the window."
     )
 
     @field_validator("aspect", mode="before")
     @classmethod
     def _a_ratio(cls, value: object) -> object:
-        # YAML reads a bare 16:9 as a number of base 60, hence the slash.
+        # YAML reads a bare 16:9 as a number of base 60, hence the slash
         if value is not None and not (isinstance(value, str) and re.fullmatch(r"[1-9]\d{0,4}[/:][1-9]\d{0,4}", value)):
             raise ValueError("give width/height in whole numbers, such as 1/1 or 16/9")
         return value
@@ -98,11 +104,11 @@ class CropConfig(StageConfig):
         return self
 
     def window(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Say the (x0, y0, x1, y1) that is kept of a picture of this width and height."""
+        """Return the window (x0, y0, x1, y1) of a picture of this width and height."""
         wide, high = min(width, self.width or width), min(height, self.height or height)
         if self.aspect is not None:
             across, down = (int(number) for number in re.split("[/:]", self.aspect))
-            # In whole numbers, so that 1/1 is square to the pixel.
+            # in whole numbers, so that 1/1 is exactly square
             fitting = (wide * down * 2 + across) // (2 * across), (high * across * 2 + down) // (2 * down)
             high, wide = max(1, min(high, fitting[0])), max(1, min(wide, fitting[1]))
         x = {"left": 0, "right": width - wide}.get(self.anchor, (width - wide) // 2)
@@ -111,7 +117,7 @@ class CropConfig(StageConfig):
 
 
 class Crop(Stage[CropConfig]):
-    """Cut a window out of a frame, with its alpha; faces keep their places in the picture.
+    """Crop a frame to a window, with its alpha and the coordinates of its faces.
 
     `crop` to an aspect and then `resize` to a width and height fills both without distortion.
     """
@@ -121,7 +127,7 @@ class Crop(Stage[CropConfig]):
     works_on = "frames"
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
-        """Cut each frame in place; one that has the wanted shape already stays as it is."""
+        """Crop each frame in place; a frame of the wanted shape stays as it is."""
         for frame in items:
             height, width = frame.picture.shape[:2]
             window = self.config.window(width, height)
@@ -132,5 +138,5 @@ class Crop(Stage[CropConfig]):
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stages of this plugin."""
+    """Return the stages of this plugin."""
     return [Resize, Crop]

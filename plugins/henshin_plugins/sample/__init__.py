@@ -1,4 +1,4 @@
-"""Plugin: `sample`, pictures drawn from noise, one by one or in figures."""
+"""The stage `sample`: pictures generated from noise, single or in figures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Sample(Stage[SampleConfig]):
-    """Draw pictures from noise with a sampler, one by one or in a figure. It stands first and takes no input.
+    """Generate pictures from noise with a sampler, single or in a figure. It stands first and takes no input.
 
-    Picture i is drawn from `numpy.random.default_rng([seed, i]).standard_normal(D)`, in a figure too. A mixing table
-    has the pictures 0, 1, ... in its top row and goes on with them in its left column; each picture inside takes the
-    blocks of `mix` from the left and the others from above (Karras et al. 2019). Strips go from picture 0 to 1, from 2
-    to 3, ...
+    The noise of picture i is `numpy.random.default_rng([seed, i]).standard_normal(D)`, in a figure too. A mixing table
+    has the pictures 0, 1, ... in its top row and the following ones in its left column; each picture inside takes the
+    blocks of `mix` from the left and the others from above (Karras et al. 2019). Strips interpolate from picture 0 to
+    1, from 2 to 3, ...
     """
 
     name = "sample"
@@ -27,11 +27,11 @@ class Sample(Stage[SampleConfig]):
     works_on = "source"
 
     def depends_on(self) -> Mapping[str, str]:
-        """Say how many pictures a grid has: other than of single pictures, that changes it."""
+        """Return the number of pictures of a grid, which depends on it; single pictures do not."""
         return {"count": str(self.config.count)} if self.config.layout == "grid" else {}
 
     def open(self, context: Context) -> None:
-        """Open the model. Errors: HenshinError when it draws nothing from noise, or not what the layout is made of."""
+        """Open the model. Errors: HenshinError if it is no sampler, or cannot make the layout."""
         self.model: Model = context.model(self.config.model)
         contract = self.model.contract
         if contract.kind != "sampler":
@@ -46,13 +46,13 @@ class Sample(Stage[SampleConfig]):
         context.log.info("sample: %s on %s", contract.name, self.model.describe())
 
     def sources(self) -> Sequence[str]:
-        """Name what will be drawn."""
+        """Return the names of the pictures or of the figure."""
         if self.config.layout != "pictures":
             return [f"{self.config.name}-{self.config.layout}"]
         return [f"{self.config.name}-{number:0{DIGITS}d}" for number in range(self.config.count)]
 
     def frames(self) -> Iterator[Frame]:
-        """Draw and give the pictures one by one, or the figure; what a batch is changes none of them."""
+        """Yield the pictures, or the figure; the batch size changes none of them."""
         names = self.sources()
         if self.config.layout != "pictures":
             from henshin_plugins.sample.grids import figure
@@ -66,20 +66,20 @@ class Sample(Stage[SampleConfig]):
             part = names[first : first + size]
             noise = numbered_noise(self.config.seed, range(first, first + len(part)), self.length)
             pictures = self.model.sample(noise, self.config.truncation)
-            for name, drawn in zip(part, pictures, strict=True):
-                yield _frame(name, drawn)
+            for name, picture in zip(part, pictures, strict=True):
+                yield _frame(name, picture)
 
 
-def _frame(name: str, drawn: Picture | PictureError) -> Frame:
-    """Return what was drawn, or why it was not."""
+def _frame(name: str, picture: Picture | PictureError) -> Frame:
+    """Return the frame of a picture, or of the error in its place."""
     import numpy as np
 
-    if isinstance(drawn, PictureError):
-        return Frame(name, name, np.zeros((1, 1, 3), np.uint8), error=drawn)
-    return Frame(name, name, drawn)
+    if isinstance(picture, PictureError):
+        return Frame(name, name, np.zeros((1, 1, 3), np.uint8), error=picture)
+    return Frame(name, name, picture)
 
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [Sample]

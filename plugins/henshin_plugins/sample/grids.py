@@ -1,4 +1,4 @@
-"""Figures of samplers: a grid, a table of mixed styles, strips from one picture to another."""
+"""Figures of samplers: a grid, a table of mixed styles, strips of interpolations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from henshin.config.block_range import styles_by_block
 from henshin.errors import HenshinError, PictureError
 from henshin.images import MOST_PIXELS
 from henshin.images.resizing import fit_longest_side, resample
-from henshin.runtime.latents import numbered_noise, style_shape
+from henshin.runtime.latents import numbered_noise, spherical, straight, style_shape
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """Pictures of one size, side by side and one above the other on white; an empty place stays white."""
+    """A page of equal pictures in rows and columns; empty cells are white."""
 
     def __init__(self, rows: int, columns: int, gap: int, cell: int | None) -> None:
         self.rows, self.columns, self.gap, self.cell = rows, columns, gap, cell
         self.page: Picture | None = None
 
     def put(self, row: int, column: int, picture: Picture) -> None:
-        """Show a picture (H, W, 3) uint8, at the size of the cells."""
+        """Put a picture (H, W, 3) uint8 into a cell, resized to its size."""
         height, width = (
             picture.shape[:2] if self.cell is None else fit_longest_side(picture.shape[0], picture.shape[1], self.cell)
         )
@@ -40,17 +40,17 @@ class Table:
         self.page[top : top + height, left : left + width] = resample(picture, height, width)
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width with pictures of these."""
+        """Return height and width of the page for pictures of these."""
         return self.rows * (height + self.gap) - self.gap, self.columns * (width + self.gap) - self.gap
 
 
 def check(config: SampleConfig, model: Model) -> None:
-    """Errors: HenshinError when this model has not what the figure is made of, or the figure would be too large."""
+    """Check the layout. Errors: HenshinError if the model cannot make the figure, or the figure would be too large."""
     name = config.model
     if config.layout == "mixing":
         if model.mapping is None:
             raise HenshinError(f"sample.layout: mixing is of styles, and '{name}' has no mapping; grid and between do")
-        _lent(config, model)
+        _mixed_layers(config, model)
     if config.space == "w" and model.mapping is None:
         raise HenshinError(f"sample.space: w is made by a mapping, and '{name}' has none; z would do")
     side = config.cell or model.contract.preferred_size
@@ -62,7 +62,7 @@ def check(config: SampleConfig, model: Model) -> None:
 
 
 def figure(config: SampleConfig, model: Model) -> Picture | PictureError:
-    """Draw the figure of a layout, (H, W, 3) uint8; a picture that fails is named by its place in it."""
+    """Return the figure of a layout, (H, W, 3) uint8, or an error that names the place of the failed picture."""
     table = _table(config)
     try:
         {"grid": _grid, "mixing": _mixing, "between": _between}[config.layout](config, model, table)
@@ -70,33 +70,6 @@ def figure(config: SampleConfig, model: Model) -> Picture | PictureError:
         return error
     assert table.page is not None
     return table.page
-
-
-def spherical(start: Floats, end: Floats, count: int) -> Floats:
-    """Go from one noise (D,) to another by even angles, ends included: (count, D), all about as long as noise is.
-
-    White 2016, "Sampling Generative Networks". Where both have one direction, or opposite ones, it goes straight.
-    """
-    long, longer = float(np.linalg.norm(start)), float(np.linalg.norm(end))
-    angle = float(np.arccos(np.clip(float(start @ end) / max(long * longer, 1e-12), -1, 1)))
-    if np.sin(angle) < 1e-3:
-        return straight(start, end, count)
-    t = np.linspace(0, 1, count)[:, None]
-    directions = (np.sin((1 - t) * angle) * start / long + np.sin(t * angle) * end / longer) / np.sin(angle)
-    return _with_ends(directions * ((1 - t) * long + t * longer), start, end)
-
-
-def straight(start: Floats, end: Floats, count: int) -> Floats:
-    """Go from one array to another of its shape in even steps, ends included: (count, ...)."""
-    t = np.linspace(0, 1, count).reshape(-1, *[1] * start.ndim)
-    return _with_ends((1 - t) * start + t * end, start, end)
-
-
-def _with_ends(along: npt.NDArray[np.float64], start: Floats, end: Floats) -> Floats:
-    """Put the very ends where rounding may have moved them: they are pictures that are known by their numbers."""
-    made = along.astype(np.float32)
-    made[0], made[-1] = start, end
-    return made
 
 
 def _table(config: SampleConfig) -> Table:
@@ -113,19 +86,21 @@ def _grid(config: SampleConfig, model: Model, table: Table) -> None:
     size = model.samples_at_once
     for first in range(0, config.count, size):
         numbers = range(first, min(first + size, config.count))
-        for number, drawn in zip(numbers, model.sample(_noise(config, model, numbers), config.truncation), strict=True):
+        for number, picture in zip(
+            numbers, model.sample(_noise(config, model, numbers), config.truncation), strict=True
+        ):
             row, column = divmod(number, table.columns)
-            table.put(row, column, _sound(drawn, row, column))
+            table.put(row, column, _checked(picture, row, column))
 
 
 def _mixing(config: SampleConfig, model: Model, table: Table) -> None:
     styles = model.styles(_noise(config, model, range(config.columns + config.rows)), config.truncation)
-    above, beside = styles[: config.columns], styles[config.columns :]
-    lent = np.zeros((1, styles.shape[1], 1), bool)
-    lent[:, _lent(config, model)] = True
-    _put_row(model, table, 0, 1, above)
-    for row, style in enumerate(beside, 1):
-        _put_row(model, table, row, 0, np.concatenate([style[None], np.where(lent, style, above)]))
+    top, left = styles[: config.columns], styles[config.columns :]
+    is_mixed = np.zeros((1, styles.shape[1], 1), bool)
+    is_mixed[:, _mixed_layers(config, model)] = True
+    _put_row(model, table, 0, 1, top)
+    for row, style in enumerate(left, 1):
+        _put_row(model, table, row, 0, np.concatenate([style[None], np.where(is_mixed, style, top)]))
 
 
 def _between(config: SampleConfig, model: Model, table: Table) -> None:
@@ -140,15 +115,15 @@ def _between(config: SampleConfig, model: Model, table: Table) -> None:
 
 
 def _put_row(model: Model, table: Table, row: int, column: int, latents: Floats, truncation: float = 1.0) -> None:
-    """Draw latents side by side, from a column on."""
-    for number, drawn in enumerate(model.sample(latents, truncation), column):
-        table.put(row, number, _sound(drawn, row, number))
+    """Put the pictures of latents into a row, from a column on."""
+    for number, picture in enumerate(model.sample(latents, truncation), column):
+        table.put(row, number, _checked(picture, row, number))
 
 
-def _sound(drawn: Picture | PictureError, row: int, column: int) -> Picture:
-    if isinstance(drawn, PictureError):
-        raise PictureError(f"row {row + 1}, column {column + 1}: {drawn.reason}")
-    return drawn
+def _checked(picture: Picture | PictureError, row: int, column: int) -> Picture:
+    if isinstance(picture, PictureError):
+        raise PictureError(f"row {row + 1}, column {column + 1}: {picture.reason}")
+    return picture
 
 
 def _noise(config: SampleConfig, model: Model, numbers: range | tuple[int, ...]) -> Floats:
@@ -156,8 +131,8 @@ def _noise(config: SampleConfig, model: Model, numbers: range | tuple[int, ...])
     return numbered_noise(config.seed, numbers, length)
 
 
-def _lent(config: SampleConfig, model: Model) -> list[int]:
-    """Return the rows of w+ that are the left column's. Errors: HenshinError for blocks that are not there."""
+def _mixed_layers(config: SampleConfig, model: Model) -> list[int]:
+    """Return the layers of w+ that come from the left column. Errors: HenshinError for missing blocks."""
     shape = style_shape(model) or (0, 0)
     try:
         blocks = styles_by_block(shape[0], model.contract.config.get("form") == "adain")

@@ -1,4 +1,4 @@
-"""StyleGAN2: pictures drawn from noise by way of a style for every layer (Karras et al. 2019, 2020)."""
+"""StyleGAN2: a sampler with a style for every layer (Karras et al. 2019, 2020)."""
 
 from __future__ import annotations
 
@@ -27,30 +27,34 @@ class StyleGan2(Generator[StyleGan2Config]):
         return (self.config.latent,)
 
     def build(self) -> nn.Module:
-        """Both networks as one, `mapping` and `synthesis`, with fresh weights."""
-        from henshin_plugins.stylegan2.network import Mapping, StyleGan2, Synthesis, widths
+        """Build both networks as one, `mapping` and `synthesis`, with fresh weights."""
+        from henshin_plugins.stylegan2.network import MappingNetwork, StyleGan2Network, SynthesisNetwork, widths
 
         c = self.config
         channels = widths(c.size, c.width, c.maximum_width)
-        return StyleGan2(
-            Mapping(c.latent, c.mapping_layers), Synthesis(c.size, c.latent, channels, c.form, still=c.noise)
+        return StyleGan2Network(
+            MappingNetwork(c.latent, c.mapping_layers),
+            SynthesisNetwork(c.size, c.latent, channels, c.form, still=c.noise),
         )
 
     def parts(self, network: nn.Module | None = None) -> dict[str, nn.Module]:
-        """The mapping, its w repeated for every layer, and the synthesis."""
-        from henshin_plugins.stylegan2.network import Broad
+        """Return the mapping, its w repeated for every layer, and the synthesis."""
+        from henshin_plugins.stylegan2.network import BroadcastMapping
 
         whole: Any = network if network is not None else self.build()
-        return {"mapping": Broad(whole.mapping, whole.synthesis.latent_shape[0]), "synthesis": whole.synthesis}
+        return {
+            "mapping": BroadcastMapping(whole.mapping, whole.synthesis.latent_shape[0]),
+            "synthesis": whole.synthesis,
+        }
 
     def blocks(self) -> tuple[tuple[str, ...], ...]:
-        """Everything of the synthesis, from 4 pixels up; the constant belongs to the first block."""
+        """Return the blocks of the synthesis, from 4 pixels up; the constant belongs to the first."""
         count = self.config.size.bit_length() - 2
         return tuple((f"synthesis.blocks.{i}.", *(["synthesis.constant"] if i == 0 else [])) for i in range(count))
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Options and our tensors for weights in the common PyTorch layout; None for others."""
+        """Return options and our tensors for weights in the common PyTorch layout; None for others."""
         from henshin_plugins.stylegan2.network import from_published
 
         return from_published(tensors)
@@ -58,22 +62,22 @@ class StyleGan2(Generator[StyleGan2Config]):
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
-    """The networks of this plugin."""
-    from henshin_plugins.stylegan2.encoder import StyleGan2Encoder  # its options hold those above
+    """Return the generators of this plugin."""
+    from henshin_plugins.stylegan2.encoder import StyleGan2Encoder  # its options contain those above
 
     return [StyleGan2, StyleGan2Encoder]
 
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipes of this plugin."""
+    """Return the recipes of this plugin."""
     from henshin_plugins.stylegan2.encoder import StyleGan2EncoderRecipe
 
     return [StyleGan2Recipe, StyleGan2FreezeRecipe, StyleGan2EncoderRecipe]
 
 
 class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
-    """A style-based sampler against one discriminator, with lazy R1, path lengths and adaptive augmentation."""
+    """A style-based sampler and one discriminator, with lazy R1, path lengths and adaptive augmentation."""
 
     name = "stylegan2"
     Config = StyleGan2RunConfig
@@ -86,7 +90,7 @@ class StyleGan2Recipe(Recipe[StyleGan2RunConfig]):
 
 
 class StyleGan2FreezeRecipe(Recipe[FreezeConfig]):
-    """A trained style-based sampler, of which the final blocks learn other pictures."""
+    """Fine-tuning of the final blocks of a trained style-based sampler on other pictures."""
 
     name = "stylegan2-freeze"
     Config = FreezeConfig

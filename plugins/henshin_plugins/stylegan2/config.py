@@ -1,16 +1,16 @@
-"""What runs of the recipes `stylegan2` and `stylegan2-freeze` may say."""
+"""Options of the generator `stylegan2` and of the recipes `stylegan2` and `stylegan2-freeze`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, SetData
 from henshin.api.recipe import NetworkOption
 from henshin.config.options import StartName
+from henshin.config.validation import option_error
 
 SIZE = 256
 
@@ -19,58 +19,62 @@ StyleChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None,
 Change = Literal["blit", "geometry", "tone", "colour", "translation", "cutout"]
 
 
-def misfit(option: tuple[str, ...], value: int, message: str) -> ValidationError:
-    """What is wrong with an option beside others, so that it is told with that option's own line."""
-    wrong = PydanticCustomError("value_error", "{value} {message}", {"value": value, "message": message})
-    return ValidationError.from_exception_data(option[0], [{"type": wrong, "loc": option, "input": value}])
-
-
 class GameConfig(ScheduledConfig):
-    """What both recipes share. Defaults are the paper's, with adaptive augmentation (Karras et al., NeurIPS 2020)."""
+    """Options of both recipes. Defaults are the paper's, with adaptive augmentation (Karras et al., NeurIPS 2020)."""
 
     renamed: ClassVar[Mapping[str, str]] = {"judge_rate": "discriminator_rate", "average": "ema"}
 
-    data: SetData = Field(description="The pictures to learn from, and their size.")
-    batch: int = Field(32, ge=2, le=4096, description="Pictures a step.")
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's, with betas (0, 0.99).")
-    decay: float = Field(0.0, ge=0, le=1, description="Last part of the training, over which the rate falls to zero.")
+    data: SetData = Field(description="The training pictures, and their size.")
+    batch: int = Field(32, ge=2, le=4096, description="Pictures in a step.")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's learning rate, with betas (0, 0.99).")
+    decay: float = Field(
+        0.0, ge=0, le=1, description="Last part of the training, over which the learning rate falls to zero."
+    )
     discriminator_rate: float = Field(
-        1.0, gt=0, le=100, description="The discriminator's learning rate over the generator's."
+        1.0, gt=0, le=100, description="Ratio of the discriminator's learning rate to the generator's."
     )
     r1: float | None = Field(
         None,
         ge=0,
         le=10_000,
-        description="Weight gamma of the penalty on the discriminator's slope at real pictures; without it, 0.0002 * "
-        "size^2 / batch.",
+        description="Weight gamma of the R1 penalty on the discriminator's gradient at real pictures; without it, "
+        "0.0002 * size^2 / batch.",
     )
     r1_every: int = Field(
-        16, ge=1, le=1000, description="Steps between two of these penalties, of as much more weight."
+        16, ge=1, le=1000, description="Steps between two R1 penalties, whose weight is multiplied by this."
     )
     path_weight: float = Field(
-        2.0, ge=0, le=1000, description="Weight of the penalty on uneven path lengths; 0: none, an eighth faster."
+        2.0, ge=0, le=1000, description="Weight of the path length penalty; 0: none, an eighth faster."
     )
-    path_every: int = Field(4, ge=1, le=1000, description="Steps between two of these penalties.")
-    path_shrink: int = Field(2, ge=1, le=64, description="They take a batch of this part.")
-    path_decay: float = Field(0.01, gt=0, le=1, description="How fast the mean path length follows.")
-    mixing: float = Field(0.9, ge=0, le=1, description="Pictures that are drawn in two styles, changed at some layer.")
+    path_every: int = Field(4, ge=1, le=1000, description="Steps between two path length penalties.")
+    path_shrink: int = Field(2, ge=1, le=64, description="Divisor of the batch for the path length penalty.")
+    path_decay: float = Field(0.01, gt=0, le=1, description="Rate of the moving average of the path length.")
+    mixing: float = Field(
+        0.9, ge=0, le=1, description="Share of pictures generated from two styles, switched at a random layer."
+    )
     ema: float = Field(
         10_000,
         ge=0,
         le=10**9,
-        description="Pictures after which a weight counts half in the exported running average; 0: the last ones.",
+        description="Half-life of the exported moving average of the weights, in pictures; 0: the last weights.",
     )
     augment: tuple[Change, ...] = Field(
         ("blit", "geometry", "tone"),
-        description="Changes of the discriminator's pictures, more probable the surer it is; []: none.",
+        description="Augmentations of the discriminator's pictures, more probable as it overfits; []: none.",
     )
-    augment_start: float = Field(0.0, ge=0, le=1, description="That probability at the start.")
-    augment_most: float = Field(0.8, ge=0, le=1, description="That probability at most.")
+    augment_start: float = Field(0.0, ge=0, le=1, description="Probability of augmentation at the start.")
+    augment_most: float = Field(0.8, ge=0, le=1, description="Greatest probability of augmentation.")
     augment_target: float = Field(
-        0.6, ge=-1, le=1, description="Mean sign of the scores of real pictures above which the probability rises."
+        0.6,
+        ge=-1,
+        le=1,
+        description="Mean sign of the scores of real pictures above which the probability of augmentation rises.",
     )
     augment_pictures: int = Field(
-        500_000, ge=1, le=10**9, description="Real pictures over which it would rise from 0 to 1."
+        500_000,
+        ge=1,
+        le=10**9,
+        description="Real pictures over which the probability of augmentation could rise from 0 to 1.",
     )
 
     @property
@@ -80,12 +84,12 @@ class GameConfig(ScheduledConfig):
 
     @property
     def averaging(self) -> float:
-        """Decay of the running average, a step."""
+        """Decay of the moving average in each step."""
         return float(0.5 ** (self.batch / self.ema)) if self.ema else 0.0
 
 
 class StyleGan2RunConfig(GameConfig):
-    """A training from the start."""
+    """Options of `stylegan2`, a training from scratch."""
 
     generator: StyleChoice = Field(
         NetworkChoice(use="stylegan2"), description="A sampler with a mapping and a synthesis."
@@ -94,38 +98,40 @@ class StyleGan2RunConfig(GameConfig):
     @model_validator(mode="after")
     def _sizes_agree(self) -> StyleGan2RunConfig:
         if self.generator.use == "stylegan2":
-            drawn = self.generator.options.get("size", SIZE)
-            if isinstance(drawn, int) and drawn != self.data.size:
+            size = self.generator.options.get("size", SIZE)
+            if isinstance(size, int) and size != self.data.size:
                 if "size" in self.data.model_fields_set:
-                    raise misfit(
-                        ("data", "size"), self.data.size, f"is not what the generator draws; generator.size is {drawn}"
+                    raise option_error(
+                        ("data", "size"), self.data.size, f"is not what the generator draws; generator.size is {size}"
                     )
-                raise misfit(
-                    ("generator", "size"), drawn, f"is not what the discriminator sees; data.size is {self.data.size}"
+                raise option_error(
+                    ("generator", "size"), size, f"is not what the discriminator sees; data.size is {self.data.size}"
                 )
         return self
 
 
 class FreezeConfig(GameConfig):
-    """Fine-tuning of the final blocks alone (FreezeG), against a discriminator whose first layers stay (FreezeD)."""
+    """Fine-tuning of the final blocks (FreezeG), with a discriminator whose first blocks are frozen (FreezeD)."""
 
     renamed: ClassVar[Mapping[str, str]] = {"judge_frozen": "discriminator_frozen"}
 
     start: StartName = Field(
-        description="What to begin with: a run's folder, which brings its discriminator, or a model's .safetensors."
+        description="Initial weights: a run's folder, with its discriminator, or a model's .safetensors."
     )
     generator: StyleChoice | None = Field(
-        None, description="The generator of which `start` holds the weights; only for a file that does not say it."
+        None, description="The generator of the weights in `start`; only for a file that does not name it."
     )
-    blocks: int = Field(4, ge=1, le=9, description="Final blocks of the synthesis that learn, k; the others stay.")
+    blocks: int = Field(
+        4, ge=1, le=9, description="Number of final blocks of the synthesis that learn; the others are frozen."
+    )
     discriminator_frozen: int | None = Field(
         None,
         ge=0,
         le=8,
-        description="Blocks of the discriminator that stay, from the largest pictures on; without it 2, or none where "
-        "`start` brings no discriminator.",
+        description="Number of frozen blocks of the discriminator, from the largest pictures on; without it 2, or "
+        "none if `start` has no discriminator.",
     )
-    batch: int = Field(8, ge=2, le=4096, description="Pictures a step.")
+    batch: int = Field(8, ge=2, le=4096, description="Pictures in a step.")
     steps: int | None = Field(50_000, ge=1, le=10**9, description="Steps of training; null: by `epochs`.")
 
     @model_validator(mode="after")
@@ -133,10 +139,12 @@ class FreezeConfig(GameConfig):
         size = self.data.size
         most = size.bit_length() - 2
         if self.blocks > most:
-            raise misfit(("blocks",), self.blocks, f"is too many; pictures of {size} px are drawn by {most} blocks")
+            raise option_error(
+                ("blocks",), self.blocks, f"is too many; pictures of {size} px are drawn by {most} blocks"
+            )
         if (self.discriminator_frozen or 0) >= most:
-            told = f"is too many; the discriminator of {size} px has {most - 1} blocks"
-            raise misfit(("discriminator_frozen",), self.discriminator_frozen or 0, told)
+            message = f"is too many; the discriminator of {size} px has {most - 1} blocks"
+            raise option_error(("discriminator_frozen",), self.discriminator_frozen or 0, message)
         return self
 
 
@@ -144,7 +152,7 @@ class StyleGan2Config(GeneratorConfig):
     """Defaults are the paper's networks at 256 pixels, of 512 channels up to 64 pixels, then 256 and 128."""
 
     size: Literal[8, 16, 32, 64, 128, 256, 512, 1024] = Field(256, description="Side of the pictures, pixels.")
-    latent: int = Field(512, ge=1, le=4096, description="Numbers of noise that one picture is drawn from; those of w.")
+    latent: int = Field(512, ge=1, le=4096, description="Length of the noise z and of the style w.")
     mapping_layers: int = Field(8, ge=1, le=32, description="Layers from noise z to style w.")
     width: int = Field(
         512, ge=1, le=4096, description="Channels at 64 pixels; each doubling halves them, each halving doubles them."
@@ -154,5 +162,6 @@ class StyleGan2Config(GeneratorConfig):
         "stylegan2", description="adain: the first StyleGAN's, which normalises activations in place of weights."
     )
     noise: Literal["fixed", "none"] = Field(
-        "fixed", description="What the layers' noise is outside of training: one that is part of the weights, or none."
+        "fixed",
+        description="Noise of the layers outside of training: fixed noise that is part of the weights, or none.",
     )

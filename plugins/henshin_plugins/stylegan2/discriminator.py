@@ -1,4 +1,4 @@
-"""The discriminator of StyleGAN2 (Karras et al. 2020): residual blocks that halve the size, and a look at the batch."""
+"""The discriminator of StyleGAN2 (Karras et al. 2020): residual blocks and minibatch standard deviation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from henshin.errors import HenshinError
 from henshin.train.networks.stylegan2_layers import Blur, EqualConv, EqualLinear
 
 GROUP = 4
-"""Pictures whose spread minibatch standard deviation tells the discriminator of."""
+"""Pictures in a group of the minibatch standard deviation."""
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two convolutions, of which the second halves the size, beside a 1x1 one that does; their sum over sqrt 2."""
+    """Two convolutions, the second with stride 2, and a 1x1 skip with stride 2; their sum over sqrt 2."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, before, H, W) -> (N, after, H / 2, W / 2)."""
-        # every other place is taken afterwards: a filter with a stride costs ten times as much in bf16 on CPUs
+        # subsampled afterwards: a filter with a stride takes ten times as long in bf16 on CPUs
         skipped = self.skip(self.blur_skip(x)[:, :, ::2, ::2])
         halved: Tensor = (self.second(self.blur(self.first(x))) + skipped) * 0.5**0.5
         return halved
@@ -37,7 +37,7 @@ class DiscriminatorBlock(nn.Module):
 class StyleGan2Discriminator(nn.Module):
     """1x1 from RGB, a block for each halving down to 4x4, minibatch standard deviation, 3x3, two linear layers.
 
-    `channels` at 4, 8, ..., size pixels, as the generator's table has them.
+    `channels` are those at 4, 8, ..., size pixels, as in the generator.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -60,9 +60,9 @@ class StyleGan2Discriminator(nn.Module):
 
 
 def first_blocks(discriminator: StyleGan2Discriminator, count: int) -> list[nn.Parameter]:
-    """The weights of a discriminator's first blocks and of what comes before them; none for 0.
+    """Return the weights of a discriminator's first blocks and of `from_rgb`; none for 0.
 
-    Errors: HenshinError when it has fewer.
+    Errors: HenshinError if it has fewer blocks.
     """
     if count > len(discriminator.blocks):
         raise HenshinError(
@@ -74,10 +74,10 @@ def first_blocks(discriminator: StyleGan2Discriminator, count: int) -> list[nn.P
 
 
 def minibatch_stddev(x: Tensor, group: int = GROUP) -> Tensor:
-    """(N, C, H, W) -> (N, C + 1, H, W): how far each picture's group lies apart, over all values (Karras et al. 2018).
+    """Append the standard deviation of each picture's group, (N, C, H, W) -> (N, C + 1, H, W) (Karras et al. 2018).
 
-    Every (N // `group`)-th picture is of one group: `group` members, some more where N is no multiple of it, all of
-    the batch where it is smaller.
+    Every (N // `group`)-th picture is in one group: `group` members, some more if N is no multiple of it, the whole
+    batch if it is smaller.
     """
     groups = max(1, x.shape[0] // group)
     spreads = [

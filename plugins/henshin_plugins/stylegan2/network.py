@@ -1,14 +1,13 @@
 """The generator of StyleGAN2 (Karras et al. 2020), and the first StyleGAN's form of it (Karras et al. 2019).
 
-A mapping turns noise z into a style w; a synthesis draws a picture from a constant, block by block from 4x4 pixels
-up, and takes one w for every layer.
+A mapping turns noise z into a style w; a synthesis makes a picture from a constant, block by block from 4x4 pixels up,
+with one w for every layer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from collections.abc import Mapping as Named
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -33,19 +32,19 @@ from henshin.train.weights import state_dict_mismatch
 Form = Literal["stylegan2", "adain"]
 Still = Literal["fixed", "none"]
 FIRST = 4
-"""Side of the constant that everything is drawn from, pixels."""
+"""Side of the constant input of the synthesis, pixels."""
 
 
 def widths(size: int, width: int, maximum: int) -> list[int]:
-    """Channels at 4, 8, ..., `size` pixels: `width` at 64, half as many at each doubling, never above `maximum`."""
+    """Return the channels at 4, 8, ..., `size` pixels: `width` at 64, halved at each doubling, at most `maximum`."""
     sides = [FIRST * 2**i for i in range((size // FIRST).bit_length())]
     return [max(1, min(maximum, width * 64 // side)) for side in sides]
 
 
-class Mapping(nn.Module):
-    """z (N, D), of which only the direction counts, through equalised linear layers to w (N, D).
+class MappingNetwork(nn.Module):
+    """Equalised linear layers from z (N, D), of which only the direction counts, to w (N, D).
 
-    `mean` is the mean w, which `follow` keeps up to date and truncation goes towards.
+    `mean` is the moving average of w, for truncation; `follow` updates it.
     """
 
     mean: Tensor
@@ -64,20 +63,20 @@ class Mapping(nn.Module):
         return w
 
     def truncated(self, w: Tensor, share: float) -> Tensor:
-        """W, (N, D) or (N, L, D), of which only this share of the way from the mean is gone: 1 w itself, 0 the mean."""
+        """Return w, (N, D) or (N, L, D), truncated towards the mean: a `share` of 1 is w itself, 0 the mean."""
         return self.mean + (w - self.mean) * share
 
     @torch.no_grad()
     def follow(self, w: Tensor, decay: float = 0.995) -> None:
-        """Move the running mean towards that of a batch of w, (N, D)."""
+        """Update the moving average by a batch of w, (N, D)."""
         self.mean.lerp_(w.detach().float().mean(0), 1 - decay)
 
 
 class Block(nn.Module):
-    """Everything at one size of picture: a layer that doubles, a second layer, and the way to RGB.
+    """The layers at one size of picture: one that doubles the size, a second one, and the output to RGB.
 
-    StyleGAN2's first block has one layer; its blocks' `rgb` takes the w that the next block's first layer takes. In
-    the AdaIN form the constant goes through a layer of its own, and only the last block has an `rgb`, without style.
+    StyleGAN2's first block has one layer; the `rgb` of a block takes the same w as the next block's first layer. In the
+    AdaIN form the first block has two layers, and only the last block has an `rgb`, without style.
     """
 
     def __init__(self, inputs: int, outputs: int, side: int, latent: int, form: Form, last: bool) -> None:
@@ -96,21 +95,21 @@ class Block(nn.Module):
 
     @property
     def layers(self) -> list[StyledConv | AdaIN]:
-        """Those that take noise."""
+        """The layers with noise."""
         return [self.second] if self.first is None else [self.first, self.second]
 
     def colours(self, x: Tensor, w: Tensor) -> Tensor:
-        """(N, 3, side, side) of the features; only where the block has an `rgb`."""
+        """Return RGB (N, 3, side, side) of the features; only for a block with `rgb`."""
         assert self.rgb is not None
-        drawn: Tensor = self.rgb(x, w) if isinstance(self.rgb, ToRgb) else self.rgb(x).float()
-        return drawn
+        rgb: Tensor = self.rgb(x, w) if isinstance(self.rgb, ToRgb) else self.rgb(x).float()
+        return rgb
 
 
-class Synthesis(nn.Module):
-    """A picture from one w for every layer: blocks of 4, 8, ..., `size` pixels (7 at 256), 2 log2(size) - 2 layers.
+class SynthesisNetwork(nn.Module):
+    """w+ to a picture: blocks of 4, 8, ..., `size` pixels (7 at 256) with 2 log2(size) - 2 layers.
 
-    Block b, from 0, has the layers 2b - 1 and 2b of w+, its way to RGB 2b + 1 (AdaIN: 2b and 2b + 1). `still` is what
-    noise is outside of training: the fixed one of each layer, or none.
+    Block b, from 0, uses the rows 2b - 1 and 2b of w+, and 2b + 1 for RGB (AdaIN: 2b and 2b + 1). `still` is the noise
+    outside of training: the fixed one of each layer, or none.
     """
 
     def __init__(
@@ -142,7 +141,7 @@ class Synthesis(nn.Module):
         chosen = noise if noise is not None else "random" if self.training else self.still
         noises = iter(chosen if not isinstance(chosen, str) else [chosen] * len(self.noises()))
         x = self.constant.expand(w.shape[0], -1, -1, -1)
-        drawn: Tensor | None = None
+        pictures: Tensor | None = None
         number = 0
         for block in self._blocks():
             for layer in block.layers:
@@ -150,12 +149,12 @@ class Synthesis(nn.Module):
                 number += 1
             if block.rgb is not None:
                 colours = block.colours(x, w[:, min(number, w.shape[1] - 1)])
-                drawn = colours if drawn is None else self._enlarged(drawn) + colours
-        assert drawn is not None
-        return drawn
+                pictures = colours if pictures is None else self._enlarged(pictures) + colours
+        assert pictures is not None
+        return pictures
 
     def noises(self) -> list[Tensor]:
-        """The fixed noise of every layer, in their order, (1, 1, side, side) each: what inversion may start from."""
+        """Return the fixed noise of every layer, in their order, (1, 1, side, side) each."""
         return [layer.add.noise for block in self._blocks() for layer in block.layers]
 
     def _blocks(self) -> Iterator[Block]:
@@ -163,16 +162,16 @@ class Synthesis(nn.Module):
             assert isinstance(block, Block)
             yield block
 
-    def _enlarged(self, drawn: Tensor) -> Tensor:
-        with no_autocast(drawn):
-            enlarged: Tensor = self.upsample(drawn)
+    def _enlarged(self, pictures: Tensor) -> Tensor:
+        with no_autocast(pictures):
+            enlarged: Tensor = self.upsample(pictures)
         return enlarged
 
 
-class StyleGan2(nn.Module):
+class StyleGan2Network(nn.Module):
     """Mapping and synthesis: noise to pictures."""
 
-    def __init__(self, mapping: Mapping, synthesis: Synthesis) -> None:
+    def __init__(self, mapping: MappingNetwork, synthesis: SynthesisNetwork) -> None:
         super().__init__()
         self.mapping, self.synthesis = mapping, synthesis
         self.latent_shape = synthesis.latent_shape[1:]
@@ -182,23 +181,23 @@ class StyleGan2(nn.Module):
         w = self.mapping(z)
         if truncation != 1:
             w = self.mapping.truncated(w, truncation)
-        drawn: Tensor = self.synthesis(self.broad(w), noise)
-        return drawn
+        pictures: Tensor = self.synthesis(self.broad(w), noise)
+        return pictures
 
     def broad(self, w: Tensor) -> Tensor:
-        """W (N, D) for every layer alike: w+ (N, L, D)."""
+        """Return w+ (N, L, D), w (N, D) repeated for every layer."""
         return w[:, None].expand(-1, self.synthesis.latent_shape[0], -1)
 
 
-class Broad(nn.Module):
-    """The mapping as it is exported: z (N, D) -> w+ (N, L, D), every layer alike."""
+class BroadcastMapping(nn.Module):
+    """The exported mapping, z (N, D) -> w+ (N, L, D) with equal layers."""
 
-    def __init__(self, mapping: Mapping, layers: int) -> None:
+    def __init__(self, mapping: MappingNetwork, layers: int) -> None:
         super().__init__()
         self.mapping, self.layers = mapping, layers
 
     def forward(self, z: Tensor) -> Tensor:
-        """See above."""
+        """z (N, D) -> w+ (N, L, D)."""
         w: Tensor = self.mapping(z)
         return w[:, None].expand(-1, self.layers, -1)
 
@@ -209,16 +208,16 @@ class Broad(nn.Module):
 
 
 _SIGNS = ("input.input", "conv1.conv.weight", "to_rgb1.conv.weight", "style.1.weight")
-"""Tensors by which the common layout of published weights is known; one of them may be missing, and is then named."""
+"""Tensors that identify the common layout of published weights; if one of them is missing, the error names it."""
 _FILTER = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel")
 
 
-def from_published(tensors: Named[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """Options and our tensors for weights in the common PyTorch layout of StyleGAN2; None for others.
+def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Return options and our tensors for weights in the common PyTorch layout of StyleGAN2; None for others.
 
-    `latent_avg`, where it is there, is the mean w; else it is taken over 10,000 z. Weights without fixed noise, as old
-    ones are, get one. Errors: WrongWeightsError when the layout is this one, but a tensor is missing, too many or of
-    another shape than the others say.
+    The mean w is `latent_avg` or, without it, computed from 10,000 z. Old weights without fixed noise get random noise.
+    Errors: WrongWeightsError if the layout is this one, but a tensor is missing, too many or of a shape that does not
+    match the others.
     """
     if sum(name in tensors for name in _SIGNS) < len(_SIGNS) - 1:
         return None
@@ -226,16 +225,16 @@ def from_published(tensors: Named[str, Tensor]) -> tuple[dict[str, Any], dict[st
     options = _options(given)
     with torch.device("meta"):
         state = _network(options).state_dict()
-    theirs = {name: _theirs(name) for name in state if name != "mapping.mean"}
-    expected = {theirs[name]: _as_theirs(name, state[name]) for name in theirs}
-    noise = {name for name in theirs if name.endswith(".noise")}
-    if not any(theirs[name] in given for name in noise):
-        drawn = torch.Generator().manual_seed(0)
-        given.update({theirs[name]: torch.randn(state[name].shape, generator=drawn) for name in sorted(noise)})
+    published = {name: _published_name(name) for name in state if name != "mapping.mean"}
+    expected = {published[name]: _in_published_shape(name, state[name]) for name in published}
+    noise = {name for name in published if name.endswith(".noise")}
+    if not any(published[name] in given for name in noise):
+        generator = torch.Generator().manual_seed(0)
+        given.update({published[name]: torch.randn(state[name].shape, generator=generator) for name in sorted(noise)})
     problem = state_dict_mismatch(expected, given, f"StyleGAN2 of {options['size']} pixels") or _other_filter(tensors)
     if problem is not None:
         raise WrongWeightsError(problem)
-    ours = {name: given[theirs[name]].reshape(state[name].shape) for name in theirs}
+    ours = {name: given[published[name]].reshape(state[name].shape) for name in published}
     mean = tensors.get("latent_avg")
     if mean is None:
         mean = _mean_style(ours, options)
@@ -246,8 +245,8 @@ def from_published(tensors: Named[str, Tensor]) -> tuple[dict[str, Any], dict[st
     return options, {**ours, "mapping.mean": mean.flatten()}
 
 
-def _options(given: Named[str, Tensor]) -> dict[str, Any]:
-    """Size, latent, depth of the mapping and channels, from the names and from a few shapes."""
+def _options(given: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return size, latent, depth of the mapping and channels, from the names and from a few shapes."""
 
     def length(name: str, axis: int) -> int:
         shape = given[name].shape if name in given else ()
@@ -259,8 +258,8 @@ def _options(given: Named[str, Tensor]) -> dict[str, Any]:
     size = FIRST * 2**doublings
     most = _commonest(length("input.input", 1), length("conv1.conv.weight", 1), length("conv1.activate.bias", 0))
     final = f"convs.{2 * doublings - 1}"
-    drawn = length(f"to_rgbs.{doublings - 1}.conv.weight", 2)
-    last = _commonest(length(f"{final}.conv.weight", 1), length(f"{final}.activate.bias", 0), drawn) or most
+    rgb_inputs = length(f"to_rgbs.{doublings - 1}.conv.weight", 2)
+    last = _commonest(length(f"{final}.conv.weight", 1), length(f"{final}.activate.bias", 0), rgb_inputs) or most
     return {
         "size": size,
         "latent": length("conv1.conv.modulation.weight", 1) or length("style.1.weight", 1) or 1,
@@ -273,20 +272,21 @@ def _options(given: Named[str, Tensor]) -> dict[str, Any]:
 
 
 def _commonest(*counts: int) -> int:
-    """What most tensors say, so that one of another shape is the one that is named; 0 where none is there."""
+    """Return the most frequent positive count, so that errors name the tensor that differs; 0 if there is none."""
     there = [count for count in counts if count]
     return max(there, key=there.count, default=0)
 
 
-def _network(options: Named[str, Any]) -> StyleGan2:
+def _network(options: Mapping[str, Any]) -> StyleGan2Network:
     channels = widths(options["size"], options["width"], options["maximum_width"])
-    return StyleGan2(
-        Mapping(options["latent"], options["mapping_layers"]), Synthesis(options["size"], options["latent"], channels)
+    return StyleGan2Network(
+        MappingNetwork(options["latent"], options["mapping_layers"]),
+        SynthesisNetwork(options["size"], options["latent"], channels),
     )
 
 
-def _theirs(name: str) -> str:
-    """`synthesis.blocks.1.first.conv.style.bias` -> `convs.0.conv.modulation.bias`, and so on."""
+def _published_name(name: str) -> str:
+    """Return the published name: `synthesis.blocks.1.first.conv.style.bias` -> `convs.0.conv.modulation.bias`."""
     if name == "synthesis.constant":
         return "input.input"
     if match := re.fullmatch(r"mapping\.layers\.(\d+)\.(\w+)", name):
@@ -304,14 +304,14 @@ def _theirs(name: str) -> str:
     return f"{where}.{rest.replace('conv.style', 'conv.modulation')}"
 
 
-def _as_theirs(name: str, tensor: Tensor) -> Tensor:
-    """A tensor of ours in the shape that theirs has."""
+def _in_published_shape(name: str, tensor: Tensor) -> Tensor:
+    """Return our tensor in the published shape."""
     if name.endswith("rgb.bias"):
         return tensor.view(1, 3, 1, 1)
     return tensor[None] if name.endswith(("conv.weight", "strength")) else tensor
 
 
-def _other_filter(tensors: Named[str, Tensor]) -> str | None:
+def _other_filter(tensors: Mapping[str, Tensor]) -> str | None:
     right = blur_kernel(4.0)[0, 0]
     for name, tensor in tensors.items():
         if _FILTER.fullmatch(name) and not (tensor.shape == right.shape and torch.allclose(tensor, right, atol=1e-4)):
@@ -320,7 +320,7 @@ def _other_filter(tensors: Named[str, Tensor]) -> str | None:
 
 
 @torch.no_grad()
-def _mean_style(ours: Named[str, Tensor], options: Named[str, Any], count: int = 10_000) -> Tensor:
+def _mean_style(ours: Mapping[str, Tensor], options: Mapping[str, Any], count: int = 10_000) -> Tensor:
     whole = _network(options)
     whole.load_state_dict({**ours, "mapping.mean": whole.mapping.mean})
     z = torch.randn(count, options["latent"], generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""The stage `super_resolution`: enlarge pictures, with a good resampler or with a network."""
+"""The stage `super_resolution`: enlargement by a resampler or by a network."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 Resampler = Literal["lanczos", "bicubic"]
 
-_USUAL = 2
-"""How far a resampler enlarges when no option says anything."""
-_FEW = 8
-"""Pixels of the shorter side below which a network is shown more than the picture."""
+_DEFAULT_FACTOR = 2
+"""Default factor of a resampler."""
+_PADDING = 8
+"""Length of the shorter side below which pictures are padded for a network, and width of the padding, pixels."""
 
 
 class SuperResolutionConfig(StageConfig):
-    """With what, how far, and which pictures."""
+    """Options of `super_resolution`."""
 
     model: Resampler | Annotated[str, ModelOption(kind="translator", enlarges=True, scale="scale")] = Field(
         default="lanczos",
@@ -37,30 +37,29 @@ class SuperResolutionConfig(StageConfig):
         default=None,
         gt=1,
         le=16,
-        description="How many times larger the picture becomes. A model that lacks this scale takes its next larger "
-        "one, and the result is reduced; more than its largest is an error.",
+        description="Factor of the enlargement. A model without this scale uses its next larger one, and the result is "
+        "reduced; more than its largest is an error.",
     )
     size: int | None = Field(
         default=None,
         ge=2,
         le=32768,
-        description="Longest side that the picture is enlarged to. What the model's largest scale does not reach is "
-        "resampled the rest of the way.",
+        description="Longest side of the result. Beyond the model's largest scale the result is resampled.",
     )
     when_smaller_than: int | None = Field(
         default=None,
         ge=2,
         le=32768,
-        description="Only pictures whose longest side is below this are enlarged. Without scale and size: by the "
-        "smallest whole factor that reaches it, or as far as the model goes.",
+        description="Enlarge only pictures whose longest side is below this. Without scale and size: by the "
+        "smallest whole factor that reaches it, or by the model's largest scale.",
     )
     tile: int | None = Field(
         default=None,
         ge=64,
         le=16384,
-        description="Pictures of more than tile x tile pixels go through the network in pieces of at most so many, "
-        "and look as if they went whole. Smaller ones take less memory and more time. None suits the device; for CARN "
-        "that is 443 for x2, 295 for x3, 252 for x4, and on a GPU 1024, 682, 512.",
+        description="Pictures of more than tile x tile pixels are processed in tiles of at most so many, with the same "
+        "result. Smaller tiles take less memory and more time. null: chosen for the device; for CARN that is 443 for "
+        "x2, 295 for x3, 252 for x4, and on a GPU 1024, 682, 512.",
     )
 
     @model_validator(mode="after")
@@ -71,19 +70,19 @@ class SuperResolutionConfig(StageConfig):
 
 
 class SuperResolution(Stage[SuperResolutionConfig]):
-    """Enlarge small pictures; larger ones pass as they are. Nothing is ever made smaller.
+    """Enlarge small pictures; larger ones pass unchanged. No picture is ever reduced.
 
-    Without scale, size and when_smaller_than a picture is enlarged as far as the (smallest) model does, a resampler
-    doubles it. One that would become larger than 500 megapixels fails before any work is done.
+    Without scale, size and when_smaller_than a picture is enlarged by the model's (smallest) scale; a resampler
+    doubles it. A picture whose result would exceed 500 megapixels fails before any work is done.
     """
 
     name = "super_resolution"
     Config = SuperResolutionConfig
 
     def open(self, context: Context) -> None:
-        """Open the network, or the several of a multi-scale one if the pictures decide which is needed.
+        """Open the network, or all networks of a multi-scale one if the scale depends on the pictures.
 
-        Errors: HenshinError when the model does not enlarge, or not as far as `scale` says.
+        Errors: HenshinError if the model does not enlarge, or not by `scale`.
         """
         config = self.config
         self.models: dict[int, Model] = {}
@@ -101,7 +100,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
             raise type(problem)(f"super_resolution.scale: {problem}")
 
     def run(self, items: Sequence[Picture]) -> list[Picture | PictureError]:
-        """Enlarge pictures (H, W, 3) uint8; those that are large enough come back as the very same arrays."""
+        """Enlarge pictures (H, W, 3) uint8; those that are large enough are returned as the same arrays."""
         results: list[Picture | PictureError] = list(items)
         groups: dict[int, list[int]] = {}
         for index, picture in enumerate(items):
@@ -116,13 +115,13 @@ class SuperResolution(Stage[SuperResolutionConfig]):
             else:
                 results[index] = self._resampled(picture, factor)
         for scale, indices in groups.items():
-            drawn = self.models[scale].translate([_surrounded(items[index]) for index in indices])
-            for index, result in zip(indices, drawn, strict=True):
-                results[index] = self._exact(_bared(result, items[index], scale), *items[index].shape[:2])
+            outputs = self.models[scale].translate([_padded(items[index]) for index in indices])
+            for index, result in zip(indices, outputs, strict=True):
+                results[index] = self._exact(_unpadded(result, items[index], scale), *items[index].shape[:2])
         return results
 
     def _factor(self, height: int, width: int) -> float:
-        """Return how many times larger a picture is to become; 1 or less means not at all."""
+        """Return the factor by which to enlarge a picture; 1 or less for none."""
         config, longest = self.config, max(height, width)
         if config.when_smaller_than is not None and longest >= config.when_smaller_than:
             return 1
@@ -132,22 +131,24 @@ class SuperResolution(Stage[SuperResolutionConfig]):
             return config.size / longest
         if config.when_smaller_than is not None:
             return ceil(config.when_smaller_than / longest)
-        return min(self.models, default=_USUAL)
+        return min(self.models, default=_DEFAULT_FACTOR)
 
     def _problem(self, height: int, width: int, factor: float) -> PictureError | None:
-        """Say that the result would be too large, before the minutes that it would take."""
+        """Return an error if the result would be too large."""
         from henshin.images.resizing import size_problem
 
         largest = max(self.models, default=None)
-        by = factor if largest is None else min(factor, largest)
-        return size_problem(height, width, *(self._aim(height, width) or (round(height * by), round(width * by))))
+        reached = factor if largest is None else min(factor, largest)
+        return size_problem(
+            height, width, *(self._aim(height, width) or (round(height * reached), round(width * reached)))
+        )
 
     def _sufficient(self, factor: float) -> int:
         """Return the scale of the smallest network that reaches ``factor``, else of the largest."""
         return min((scale for scale in self.models if scale >= factor), default=max(self.models))
 
     def _aim(self, height: int, width: int) -> tuple[int, int] | None:
-        """Return the exact size that the options ask for, None if they leave it to the network."""
+        """Return the size that the options request, or None if it is that of the network's output."""
         from henshin.images.resizing import fit_longest_side
 
         if self.config.scale is not None:
@@ -168,20 +169,20 @@ class SuperResolution(Stage[SuperResolutionConfig]):
         return resample(picture, height, width, "bicubic" if self.config.model == "bicubic" else "lanczos")
 
 
-def _surrounded(picture: Picture) -> Picture:
-    """Repeat the border of a picture of a few pixels around it: of zeros around it a network would see little else."""
+def _padded(picture: Picture) -> Picture:
+    """Pad a very small picture by its border: with the network's zero padding alone it would see mostly zeros."""
     import numpy as np
 
-    if min(picture.shape[:2]) >= _FEW:
+    if min(picture.shape[:2]) >= _PADDING:
         return picture
-    return np.pad(picture, ((_FEW, _FEW), (_FEW, _FEW), (0, 0)), "edge")
+    return np.pad(picture, ((_PADDING, _PADDING), (_PADDING, _PADDING), (0, 0)), "edge")
 
 
-def _bared(result: Picture | PictureError, picture: Picture, scale: int) -> Picture | PictureError:
-    """Cut off what `_surrounded` put around a picture."""
-    if isinstance(result, PictureError) or min(picture.shape[:2]) >= _FEW:
+def _unpadded(result: Picture | PictureError, picture: Picture, scale: int) -> Picture | PictureError:
+    """Remove the padding of `_padded`."""
+    if isinstance(result, PictureError) or min(picture.shape[:2]) >= _PADDING:
         return result
-    margin = _FEW * scale
+    margin = _PADDING * scale
     return result[margin:-margin, margin:-margin].copy()
 
 
@@ -198,5 +199,5 @@ def _checked_scale(model: Model) -> int:
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[SuperResolutionConfig]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [SuperResolution]

@@ -1,4 +1,4 @@
-"""The stage `synthesis`: pictures drawn from the latents that stages before it left."""
+"""The stage `synthesis`: pictures generated from the latents of earlier stages."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Synthesis(Stage[SynthesisConfig]):
-    """Draw every crop, or photo, anew from its latents, those that `inversion` left in `frame.latents`.
+    """Replace every crop, or photo, by the picture of its latents, which `inversion` left in `frame.latents`.
 
-    What is drawn is put in its place, also if the latents were found with another model: that is how a face goes from
-    one domain to the other. All models of one picture size whose mapping is the same understand each other's latents,
-    such as a StyleGAN2 and what `stylegan2-freeze` and `henshin blend` made of it. Needs no PyTorch.
+    The latents may come from another model: so a face is translated from one domain to another. Models of one picture
+    size with the same mapping share their latents, such as a StyleGAN2 and those that `stylegan2-freeze` and `henshin
+    blend` made from it. Needs no PyTorch.
     """
 
     name = "synthesis"
@@ -27,13 +27,13 @@ class Synthesis(Stage[SynthesisConfig]):
 
     @property
     def needs(self) -> frozenset[str]:
-        """The latents that its options name."""
+        """The latents named in its options."""
         chosen = self.config.latents
         names = [chosen] if isinstance(chosen, str) else [chosen.base, *(swap.latents for swap in chosen.swaps)]
         return frozenset(f"latents:{name}" for name in names)
 
     def open(self, context: Context) -> None:
-        """Open the models. Errors: HenshinError when it is no synthesis, or has no such blocks, or no mean style."""
+        """Open the models. Errors: HenshinError for another kind of model, missing blocks, or no mean style."""
         from henshin_plugins.synthesis.styles import Styles
 
         halves = context.store.halves(self.config.model, context.base)
@@ -43,34 +43,34 @@ class Synthesis(Stage[SynthesisConfig]):
         context.log.info("synthesis: %s on %s", self.model.contract.name, self.model.describe())
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
-        """Put what is drawn of the latents of each crop or photo in its place; a frame that lacks some says which."""
+        """Replace each crop or photo by the picture of its latents; a frame without them fails with their name."""
         import numpy as np
 
         from henshin.api.placement import place_result, places
 
         styles: list[Latents] = []
-        found = []
+        all_places = []
         for frame in items:
-            here = places([frame], self.zone == "crops")
-            if not here:
-                continue  # faces of which none was cut out
+            frame_places = places([frame], self.zone == "crops")
+            if not frame_places:
+                continue  # faces without crops
             try:
-                styles.append(self.styles(frame, len(here)))
-                found += here
+                styles.append(self.styles(frame, len(frame_places)))
+                all_places += frame_places
             except PictureError as error:
                 frame.error = error
-        if found:
-            for place, drawn in zip(found, self.model.sample(np.concatenate(styles)), strict=True):
-                place_result(place, drawn)
+        if all_places:
+            for place, picture in zip(all_places, self.model.sample(np.concatenate(styles)), strict=True):
+                place_result(place, picture)
         return list(items)
 
     def close(self) -> None:
-        """Let go of the models."""
+        """Release the models."""
         self.__dict__.pop("model", None)
         self.__dict__.pop("styles", None)
 
 
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
-    """Give the stage of this plugin."""
+    """Return the stage of this plugin."""
     return [Synthesis]

@@ -22,19 +22,19 @@ LatentsName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class SwapConfig(BlockRange):
-    """Which blocks draw from other latents, counted from 1, the one of 4 pixels."""
+    """A range of blocks that use other latents, counted from 1, the one of 4 pixels."""
 
-    latents: LatentsName = Field(description="From which: a name.")
+    latents: LatentsName = Field(description="Name of their latents.")
 
 
 class ConcatenatedConfig(BaseModel):
-    """Latents of several names in one."""
+    """Latents combined from several names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    base: LatentsName = Field(description="From which latents the other blocks draw: a name.")
+    base: LatentsName = Field(description="Name of the latents of the other blocks.")
     swap: SwapConfig | Annotated[tuple[SwapConfig, ...], Field(min_length=1)] = Field(
-        description="Which blocks draw from others, or a list of such; the later ones go before the earlier."
+        description="Blocks that use other latents, or a list of such; later ones override earlier ones."
     )
 
     @property
@@ -44,21 +44,21 @@ class ConcatenatedConfig(BaseModel):
 
 
 class SynthesisConfig(StageConfig):
-    """Which model draws, from which latents."""
+    """Options of `synthesis`."""
 
     model: Annotated[str, ModelOption(kind="synthesis")] = Field(
         description="A StyleGAN2: NAME of NAME-mapping and NAME-synthesis, or the synthesis alone."
     )
     latents: LatentsName | ConcatenatedConfig = Field(
         default="latent",
-        description="From which: the `name` that inversion gave them. Or concatenated, `{base: NAME, swap: {from: 4, "
-        "to: 5, latents: OTHER}}`: these blocks, counted from 1, the one of 4 pixels, draw from OTHER, the rest from "
-        "NAME; `last: 2` names the final ones, and swap may be a list.",
+        description="Name of the latents, as in inversion's `name`. Or combined latents, `{base: NAME, swap: {from: 4, "
+        "to: 5, latents: OTHER}}`: these blocks, counted from 1, the one of 4 pixels, use OTHER, the rest NAME; "
+        "`last: 2` names the final ones, and swap may be a list.",
     )
     truncation: float = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="Below 1 pictures come closer to the model's mean one: how far styles go from their mean. It wants "
-        "NAME-mapping, which knows the mean.",
+        description="Factor on the distance of styles from their mean; below 1 pictures are closer to the model's mean "
+        "one. It needs NAME-mapping, which holds the mean.",
     )

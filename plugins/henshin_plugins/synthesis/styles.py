@@ -1,4 +1,4 @@
-"""The styles that a synthesis draws from: the latents of frames, layer by layer of one name or another."""
+"""Styles for a synthesis, each layer from the frame's latents of one name."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Styles:
-    """Makes styles (K, L, D) of the latents of a frame.
+    """A function from the latents of a frame to styles (K, L, D).
 
-    Errors: HenshinError when the model is no synthesis of styles, does not have the blocks that are to be swapped, or
-    a truncation is asked for and there is no mapping, or one that does not say its mean style.
+    Errors: HenshinError if the model is no synthesis of styles or lacks the blocks to swap, or for a truncation without
+    a mapping that holds the mean style.
     """
 
     def __init__(self, config: SynthesisConfig, model: Model, mapping: Model | None) -> None:
@@ -41,7 +41,7 @@ class Styles:
         self.mean = _mean(config, mapping, self.shape[1]) if config.truncation < 1 else None
 
     def __call__(self, frame: Frame, count: int) -> Latents:
-        """Return the styles of a frame's `count` crops, or of its photo. Errors: PictureError, what it lacks."""
+        """Return the styles of a frame's `count` crops, or of its photo. Errors: PictureError for unfit latents."""
         latents = {name: self._latents(frame, name, count) for name in dict.fromkeys(self.names)}
         styles = np.stack([latents[name][:, layer] for layer, name in enumerate(self.names)], axis=1)
         if self.mean is not None:
@@ -49,7 +49,7 @@ class Styles:
         return styles
 
     def _names(self, config: SynthesisConfig, adain: bool) -> list[str]:
-        """The name of the latents for each layer."""
+        """Return the name of the latents for each layer."""
         chosen = config.latents
         if isinstance(chosen, str):
             return [chosen] * self.shape[0]
@@ -88,5 +88,5 @@ class Styles:
 def _mean(config: SynthesisConfig, mapping: Model | None, length: int) -> Latents:
     if mapping is None:
         raise HenshinError(f"synthesis.truncation: '{config.model}' has no mapping beside it that knows the mean style")
-    # of a truncation to nothing the mean is left; not of zeros, for noise without a direction has no style
+    # truncation to 0 leaves the mean; the noise is not zeros, because only its direction counts
     return mapping.styles(np.ones((1, (mapping.contract.latent_shape or (length,))[0]), np.float32), 0.0)

@@ -22,7 +22,7 @@ class UGatIt(Generator[UGatItConfig]):
     size_multiple = 4
 
     def build(self) -> nn.Module:
-        """The network with PyTorch's own initial weights, as the authors left them."""
+        """Build the network with PyTorch's initial weights, as the authors do."""
         from henshin_plugins.ugatit.network import UGatItGenerator
 
         c = self.config
@@ -30,7 +30,7 @@ class UGatIt(Generator[UGatItConfig]):
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Options and our tensors for weights in the layout of the authors' own PyTorch code; None for others."""
+        """Return options and our tensors for weights in the layout of the authors' PyTorch code; None for others."""
         if "UpBlock1_1.norm1.rho" not in tensors:
             return None
         from henshin_plugins.ugatit.network import from_published
@@ -53,11 +53,11 @@ class UGatItRecipe(Recipe[UGatItRecipeConfig]):
 
 @hookimpl
 def henshin_generators() -> list[type[Generator[Any]]]:
-    """The network of this plugin."""
+    """Return the generator of this plugin."""
     return [UGatIt]
 
 
 @hookimpl
 def henshin_recipes() -> list[type[Recipe[Any]]]:
-    """The recipe of this plugin."""
+    """Return the recipe of this plugin."""
     return [UGatItRecipe]

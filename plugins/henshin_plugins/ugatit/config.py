@@ -17,14 +17,20 @@ class UGatItConfig(GeneratorConfig):
     width: int = Field(64, ge=4, le=256, description="Channels of the first layer; each halving doubles them.")
     blocks: int = Field(4, ge=1, le=16, description="Residual blocks before the attention, and as many after it.")
     light: bool = Field(
-        True, description="Scales from pooled features; false: from every feature at every place, many times larger."
+        True,
+        description="AdaLIN's scales from pooled features; false: from all features at all positions, many times "
+        "larger.",
     )
     size: int = Field(
-        256, ge=32, le=1024, multiple_of=4, description="Side of the training pictures; only the large one asks for it."
+        256,
+        ge=32,
+        le=1024,
+        multiple_of=4,
+        description="Side of the training pictures, pixels; used by the large network only.",
     )
     nested_variance: bool = Field(
         False,
-        description="Norm by the variance of variances, as the authors' PyTorch code does: for weights trained by it.",
+        description="Norm by the variance of variances, as in the authors' PyTorch code; for weights trained with it.",
     )
 
 
@@ -38,28 +44,28 @@ class UGatItRecipeConfig(ScheduledConfig):
     }
 
     generator: Annotated[NetworkChoice, NetworkOption(plain=True)] = Field(
-        NetworkChoice(use="ugatit"), description="The translator, one for each direction; it must give attention."
+        NetworkChoice(use="ugatit"), description="The translator, one for each direction, with attention."
     )
     data: UnpairedData = Field(description="The two sets of pictures, and their size.")
-    epochs: int = Field(300, ge=1, le=1_000_000, description="How often the training pictures are gone through.")
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam's, with betas (0.5, 0.999).")
+    epochs: int = Field(300, ge=1, le=1_000_000, description="Passes over the training pictures.")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam's learning rate, with betas (0.5, 0.999).")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="Adam's L2 penalty.")
     cycle_weight: float = Field(
-        10.0, ge=0, le=1_000_000, description="Weight of the cycle loss, over an adversarial weight of 1."
+        10.0, ge=0, le=1_000_000, description="Weight of the cycle loss, relative to an adversarial weight of 1."
     )
     identity_weight: float = Field(10.0, ge=0, le=1_000_000, description="Weight of the identity loss.")
     attention_weight: float = Field(
         1000.0,
         ge=0,
         le=1_000_000,
-        description="Weight of the loss that teaches the generators' attention to tell the domains apart.",
+        description="Weight of the loss by which the generators' attention learns to distinguish the domains.",
     )
     discriminator_width: int = Field(64, ge=4, le=512, description="Channels of a discriminator's first layer.")
     discriminator_layers: tuple[Annotated[int, Field(ge=3, le=8)], ...] = Field(
         (7, 5), min_length=1, description="Layers of each discriminator of a domain: the global and the local one."
     )
     ema: float = Field(
-        0.0, ge=0, lt=1, description="Decay of the running average of the weights that is exported; 0: the last ones."
+        0.0, ge=0, lt=1, description="Decay of the exported moving average of the weights; 0: the last weights."
     )
 
     @model_validator(mode="after")

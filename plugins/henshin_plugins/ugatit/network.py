@@ -1,4 +1,4 @@
-"""U-GAT-IT's networks (Kim et al. 2020): where the encoder looks decides what changes, and AdaLIN how far."""
+"""The networks of U-GAT-IT, with class-activation attention and AdaLIN (Kim et al. 2020)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from henshin.train.networks import ResidualBlock, reflected_convolution, resize_convolution
+
 Attended = tuple[Tensor, Tensor, Tensor]
-"""What a network gives, its attention's two logits (N, 2), and where it looked (N, 1, h, w)."""
+"""The output of a network, its attention's two logits (N, 2), and the attention map (N, 1, h, w)."""
 
 
 class LayerInstanceNorm(nn.Module):
     """rho times the instance-normed features plus (1 - rho) times the layer-normed ones; rho (C,) is learned in 0..1.
 
-    Adaptive (AdaLIN) when it has no affine weights of its own: scale and shift come with each call. `nested` takes for
-    the variance what the authors' PyTorch code computes, which weights trained by it are used to.
+    Adaptive (AdaLIN) if it has no affine weights: scale and shift come with each call. With `nested` the variance is
+    that of the authors' PyTorch code, for weights trained with it.
     """
 
     def __init__(self, channels: int, rho: float, affine: bool, nested: bool) -> None:
@@ -30,15 +32,15 @@ class LayerInstanceNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1)) if affine else None
 
     def forward(self, x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None) -> Tensor:
-        """(N, C, H, W) -> the same; gamma and beta (N, C, 1, 1) where the norm has none of its own."""
-        of_channel, of_picture = _normed(x, (2, 3), self.nested), _normed(x, (1, 2, 3), self.nested)
-        mixed = self.rho * of_channel + (1 - self.rho) * of_picture
+        """(N, C, H, W) -> the same; gamma and beta (N, C, 1, 1) for a norm without affine weights."""
+        instance_normed, layer_normed = _normed(x, (2, 3), self.nested), _normed(x, (1, 2, 3), self.nested)
+        mixed = self.rho * instance_normed + (1 - self.rho) * layer_normed
         scale, shift = (self.gamma, self.beta) if gamma is None else (gamma, beta)
         return mixed if scale is None or shift is None else mixed * scale + shift
 
 
 def _normed(x: Tensor, axes: tuple[int, ...], nested: bool) -> Tensor:
-    """Zero mean and unit (unbiased) variance over these axes, in fp32 whatever the precision.
+    """Return features of zero mean and unit (unbiased) variance over these axes, in fp32 for any precision.
 
     `nested`: the variance along one axis of the variance along the one before, and so on.
     """
@@ -54,23 +56,8 @@ def _normed(x: Tensor, axes: tuple[int, ...], nested: bool) -> Tensor:
 
 
 def convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """Reflection padding and a convolution without bias."""
-    return [nn.ReflectionPad2d(kernel // 2), nn.Conv2d(before, after, kernel, stride, bias=False)]
-
-
-class Residual(nn.Module):
-    """x + F(x), F two 3x3 convolutions with instance norm, a ReLU between them."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        first, second = convolution(width, width, 3), convolution(width, width, 3)
-        norm, again = nn.InstanceNorm2d(width), nn.InstanceNorm2d(width)
-        self.body = nn.Sequential(*first, norm, nn.ReLU(inplace=True), *second, again)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
-        total: Tensor = x + self.body(x)
-        return total
+    """Return a reflected convolution without bias."""
+    return reflected_convolution(before, after, kernel, stride, bias=False)
 
 
 class AdaptiveResidual(nn.Module):
@@ -91,10 +78,10 @@ class AdaptiveResidual(nn.Module):
 
 
 class Attention(nn.Module):
-    """Class activation maps (Zhou et al. 2016): features weighed by how much they tell one domain from the other.
+    """Class activation maps (Zhou et al. 2016): features weighted by a classifier of the domains.
 
-    Two linear classifiers, over mean-pooled and over max-pooled features; their weights scale the features, and a
-    1x1 convolution brings both back to `channels`.
+    Two linear classifiers, of mean-pooled and of max-pooled features; their weights scale the features, and a 1x1
+    convolution reduces both to `channels`.
     """
 
     def __init__(self, channels: int, slope: float = 0.0, spectral: bool = False) -> None:
@@ -107,7 +94,7 @@ class Attention(nn.Module):
         self.slope = slope
 
     def forward(self, x: Tensor) -> Attended:
-        """(N, C, h, w) -> the same, weighed; logits (N, 2); where it looked (N, 1, h, w)."""
+        """(N, C, h, w) -> the same, weighted; logits (N, 2); the attention map (N, 1, h, w)."""
         logits = torch.cat([self.mean(x.mean((2, 3))), self.peak(x.amax((2, 3)))], 1)
         weights = [linear.weight[:, :, None, None] for linear in (self.mean, self.peak)]
         mixed = F.leaky_relu(self.mix(torch.cat([x * weight for weight in weights], 1)), self.slope)
@@ -128,12 +115,12 @@ class UGatItGenerator(nn.Module):
         encoder = [*convolution(3, width, 7), nn.InstanceNorm2d(width), nn.ReLU(inplace=True)]
         for before in (width, 2 * width):
             encoder += [*convolution(before, 2 * before, 3, 2), nn.InstanceNorm2d(2 * before), nn.ReLU(inplace=True)]
-        self.encoder = nn.Sequential(*encoder, *(Residual(wide) for _ in range(blocks)))
+        self.encoder = nn.Sequential(*encoder, *(ResidualBlock(wide, bias=False) for _ in range(blocks)))
         self.attention = Attention(wide)
         self.grid = None if grid_of is None else grid_of // 4
-        seen = wide if self.grid is None else wide * self.grid**2
+        inputs = wide if self.grid is None else wide * self.grid**2
         self.scales = nn.Sequential(
-            nn.Linear(seen, wide, bias=False),
+            nn.Linear(inputs, wide, bias=False),
             nn.ReLU(inplace=True),
             nn.Linear(wide, wide, bias=False),
             nn.ReLU(inplace=True),
@@ -142,7 +129,7 @@ class UGatItGenerator(nn.Module):
         self.blocks = nn.ModuleList(AdaptiveResidual(wide, nested) for _ in range(blocks))
         decoder: list[nn.Module] = []
         for before, after in pairwise((wide, 2 * width, width)):
-            decoder += [nn.Upsample(scale_factor=2, mode="nearest"), *convolution(before, after, 3)]
+            decoder += resize_convolution(before, after, bias=False)
             decoder += [LayerInstanceNorm(after, 0.0, affine=True, nested=nested), nn.ReLU(inplace=True)]
         self.decoder = nn.Sequential(*decoder, *convolution(width, 3, 7), nn.Tanh())
 
@@ -151,21 +138,21 @@ class UGatItGenerator(nn.Module):
         return self.attend(pictures)[0]
 
     def attend(self, pictures: Tensor) -> Attended:
-        """The drawn pictures, the attention's logits (positive: of the source domain), and where it looked."""
-        x, logits, looked = self.attention(self.encoder(pictures))
+        """Return the translations, the attention's logits (positive: of the source domain), and the attention map."""
+        x, logits, attention_map = self.attention(self.encoder(pictures))
         if self.grid is None:
-            seen = x.mean((2, 3))
+            features = x.mean((2, 3))
         else:
-            seen = F.interpolate(x, (self.grid, self.grid), mode="bilinear", align_corners=False).flatten(1)
-        seen = self.scales(seen)
-        gamma, beta = self.gamma(seen)[:, :, None, None], self.beta(seen)[:, :, None, None]
+            features = F.interpolate(x, (self.grid, self.grid), mode="bilinear", align_corners=False).flatten(1)
+        scales = self.scales(features)
+        gamma, beta = self.gamma(scales)[:, :, None, None], self.beta(scales)[:, :, None, None]
         for block in self.blocks:
             x = block(x, gamma, beta)
-        return self.decoder(x), logits, looked
+        return self.decoder(x), logits, attention_map
 
     @torch.no_grad()
     def clip(self) -> None:
-        """Bring every mixture of norms back into 0..1: after each step of an optimiser."""
+        """Clamp the rho of every norm to 0..1, after each step of an optimiser."""
         for module in self.modules():
             if isinstance(module, LayerInstanceNorm):
                 module.rho.clamp_(0, 1)
@@ -206,7 +193,7 @@ class Discriminators(nn.Module):
         self.discriminators = nn.ModuleList(AttentiveDiscriminator(width, count) for count in layers)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) -> every discriminator's scores and attention logits: each of them is to be convinced."""
+        """(N, 3, H, W) -> the scores and attention logits of every discriminator."""
         return [value for discriminator in self.discriminators for value in discriminator(pictures)]
 
 
@@ -222,7 +209,7 @@ _BLOCK = {"conv1": "first.1", "norm1": "first_norm", "conv2": "second.1", "norm2
 
 
 def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Options and tensors in our names, from those of the authors' `genA2B` or `genB2A`."""
+    """Return options and our tensors for those of the authors' `genA2B` or `genB2A`."""
     width = tensors["DownBlock.1.weight"].shape[0]
     blocks = len({name.split(".")[0] for name in tensors if name.startswith("UpBlock1_")})
     options: dict[str, Any] = {"width": width, "blocks": blocks, "nested_variance": True}

@@ -1,7 +1,7 @@
 """U-GAT-IT, from top to bottom (Kim et al., ICLR 2020).
 
-CycleGAN's game with attention on both sides: the generators learn where the domains differ (and change most there),
-the discriminators where a drawing gives itself away; AdaLIN lets each layer choose how much of its texture to keep.
+CycleGAN with attention: that of the generators marks where the domains differ, that of the discriminators where
+translations differ from real pictures. AdaLIN mixes instance and layer norm in each layer.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 
 def attention_loss(source: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy of a generator's attention logits: 1 for the domain to translate, 0 for the target's."""
+    """Return the binary cross-entropy of a generator's attention logits: target 1 for `source`, 0 for `target`."""
     of_source = F.binary_cross_entropy_with_logits(source, torch.ones_like(source))
     return of_source + F.binary_cross_entropy_with_logits(target, torch.zeros_like(target))
 
 
-def looks(looked: Tensor, like: Tensor) -> Tensor:
-    """Where a network looked, (N, 1, h, w) of any range, as gray pictures like `like`: bright is where."""
-    low, high = looked.amin((2, 3), keepdim=True), looked.amax((2, 3), keepdim=True)
-    gray = (looked - low) / (high - low).clamp(min=1e-6) * 2 - 1
+def shown_attention(attention_map: Tensor, like: Tensor) -> Tensor:
+    """Return attention maps (N, 1, h, w) as gray pictures in the size of `like`: bright is high attention."""
+    low, high = attention_map.amin((2, 3), keepdim=True), attention_map.amax((2, 3), keepdim=True)
+    gray = (attention_map - low) / (high - low).clamp(min=1e-6) * 2 - 1
     return F.interpolate(gray.float(), like.shape[2:], mode="bilinear", align_corners=False).expand_as(like)
 
 
@@ -84,16 +84,16 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
 
         set_requires_grad(discriminators_a, False)
         set_requires_grad(discriminators_b, False)
-        fake_b, of_a, _ = a_to_b.attend(real_a)
-        fake_a, of_b, _ = b_to_a.attend(real_b)
-        same_b, not_of_a, _ = a_to_b.attend(real_b)
-        same_a, not_of_b, _ = b_to_a.attend(real_a)
-        told_b, told_a = discriminators_b(fake_b), discriminators_a(fake_a)
+        fake_b, logits_a, _ = a_to_b.attend(real_a)
+        fake_a, logits_b, _ = b_to_a.attend(real_b)
+        same_b, same_logits_a, _ = a_to_b.attend(real_b)
+        same_a, same_logits_b, _ = b_to_a.attend(real_a)
+        scores_b, scores_a = discriminators_b(fake_b), discriminators_a(fake_a)
         # a mean over all scores and logits of both discriminators, times their number: the paper adds them up
-        adversarial = (generator_loss("lsgan", told_b) + generator_loss("lsgan", told_a)) * len(told_a)
+        adversarial = (generator_loss("lsgan", scores_b) + generator_loss("lsgan", scores_a)) * len(scores_a)
         cycle = cycle_loss(real_a, b_to_a(fake_b)) + cycle_loss(real_b, a_to_b(fake_a))
         identity = identity_loss(real_b, same_b) + identity_loss(real_a, same_a)
-        attention = attention_loss(of_a, not_of_a) + attention_loss(of_b, not_of_b)
+        attention = attention_loss(logits_a, same_logits_a) + attention_loss(logits_b, same_logits_b)
         total = adversarial + c.cycle_weight * cycle + c.identity_weight * identity + c.attention_weight * attention
         generator_optimizer.zero_grad()
         run.backward(total)
@@ -105,7 +105,7 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
         set_requires_grad(discriminators_a, True)
         set_requires_grad(discriminators_b, True)
         discriminator_a, discriminator_b = (
-            discriminator_loss("lsgan", discriminator(real), discriminator(fake.detach())) * 2 * len(told_a)
+            discriminator_loss("lsgan", discriminator(real), discriminator(fake.detach())) * 2 * len(scores_a)
             for discriminator, real, fake in ((discriminators_a, real_a, fake_a), (discriminators_b, real_b, fake_b))
         )
         discriminator_optimizer.zero_grad()
@@ -123,8 +123,8 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
             discriminator_b=discriminator_b,
         )
         if run.every(c.sheet_every or c.epoch(pictures)):
-            held = to_float(domain_a.held_out[:8] if len(domain_a.held_out) else domain_a.training[:8])
+            samples = to_float(domain_a.held_out[:8] if len(domain_a.held_out) else domain_a.training[:8])
             with torch.no_grad():
-                drawn, _, looked = averaged.attend(held)
-                rows = [held, looks(looked, held), drawn, b_to_a(drawn)]
+                translated, _, attention_map = averaged.attend(samples)
+                rows = [samples, shown_attention(attention_map, samples), translated, b_to_a(translated)]
                 run.sheet(f"{run.steps:07d}", rows, names=("photo", "attention", "drawing", "back"))

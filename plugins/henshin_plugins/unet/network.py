@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from henshin.train.networks import initialise
+from henshin.train.networks import initialise, resize_convolution
 from henshin.train.weights import canonicalize_state_dict, fitted, layers_of
 
 Norm = Literal["instance", "batch"]
@@ -16,25 +16,24 @@ Upsample = Literal["transposed", "resize"]
 
 
 def normalisation(norm: Norm, channels: int) -> nn.Module:
-    """Instance norm without parameters, or batch norm with them."""
+    """Return instance norm without parameters, or batch norm with them."""
     return nn.BatchNorm2d(channels) if norm == "batch" else nn.InstanceNorm2d(channels)
 
 
 def enlargement(before: int, after: int, upsample: Upsample, bias: bool) -> list[nn.Module]:
-    """Twice the size: the paper's 4x4 transposed convolution, or nearest resize + 3x3 (Odena et al. 2016)."""
+    """Return layers that double the size: the paper's 4x4 transposed convolution, or a resize and a convolution."""
     if upsample == "resize":
-        resize = nn.Upsample(scale_factor=2, mode="nearest")
-        return [resize, nn.ReflectionPad2d(1), nn.Conv2d(before, after, 3, bias=bias)]
+        return resize_convolution(before, after, bias)
     return [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias)]
 
 
 class UNetGenerator(nn.Module):
     """`downs` halvings to width, 2, 4, 8, 8, ... channels, as many doublings back; tanh.
 
-    Every upward layer but the innermost sees, beside what comes from below, what left the downward layer of its own
-    resolution. A layer is 4x4, stride 2, after LeakyReLU(0.2) on the way down and ReLU on the way up. Before batch norm
-    convolutions have no bias, for it would be taken away again; before instance norm they keep the one that the
-    authors' code gives them. Nothing is normalised where 256 px have become 1x1, a norm of one value being no value.
+    Every upward layer but the innermost gets the output of the layer below and of the downward layer of its resolution.
+    A layer is 4x4, stride 2, after LeakyReLU(0.2) in the encoder and ReLU in the decoder. Before batch norm
+    convolutions have no bias, which the norm would cancel; before instance norm they have one, as in the authors' code.
+    The innermost layer has no norm: at 256 px it is 1x1, and the norm of a single value is 0.
     """
 
     def __init__(
@@ -66,21 +65,21 @@ class UNetGenerator(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] -> the same; H and W multiples of 2**downs."""
-        passed: list[Tensor] = []
+        skipped: list[Tensor] = []
         for down in self.downs:
             pictures = down(pictures)
-            passed.append(pictures)
-        drawn: Tensor = self.ups[0](passed.pop())
+            skipped.append(pictures)
+        output: Tensor = self.ups[0](skipped.pop())
         for up in self.ups[1:]:
-            drawn = up(torch.cat([passed.pop(), drawn], 1))
-        return drawn
+            output = up(torch.cat([skipped.pop(), output], 1))
+        return output
 
 
 def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """Options and our tensors for weights in the layout of the authors' PyTorch code (unet_256, unet_128).
+    """Return options and our tensors for weights of the authors' PyTorch code (unet_256, unet_128).
 
-    There each resolution is a block `model` that holds the next one: `model.model.1.model.3.model...`. Norm weights
-    say batch norm. Dropout has no weights and is not asked for. None where names or shapes are those of something else.
+    There each resolution is a block `model` that contains the next one: `model.model.1.model.3.model...`. Weights of
+    norms mean batch norm. Dropout has no weights and is not detected. None for other names or shapes.
     """
     tensors = canonicalize_state_dict(tensors)
     first = tensors.get("model.model.0.weight")
@@ -98,7 +97,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
 
 
 def _layers(downs: int) -> dict[str, str]:
-    """The convolutions and norms of the authors' nested layout and ours, from the outermost block to the innermost."""
+    """Return {authors' name: our name} of the convolutions and norms, from the outermost block to the innermost."""
     names = {"model.model.0": "downs.0.0", "model.model.3": f"ups.{downs - 1}.1"}
     place = "model.model.1.model"
     for i in range(1, downs - 1):

@@ -85,13 +85,13 @@ def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
 
 
 def test_windows_around_one_place_are_one_face() -> None:
-    from henshin_plugins.anime_face.detect import _gathered
+    from henshin_plugins.anime_face.detect import _merged
 
     near = [[10 + shift, 20, 50 + shift, 60, 5.0] for shift in (-2, 0, 2)]
     far, inner = [200, 20, 240, 60, 40.0], [20, 30, 40, 50, 8.0]
-    found = _gathered(np.array([*near, far, inner], float))
+    found = _merged(np.array([*near, far, inner], float))
     assert found == pytest.approx(np.array([far, [10, 20, 50, 60, 15.0]]), abs=1e-6)
-    assert _gathered(np.zeros((0, 5))).shape == (0, 5)
+    assert _merged(np.zeros((0, 5))).shape == (0, 5)
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +102,11 @@ def weights(shared_data: Path) -> Path:
     return path
 
 
-def finder(weights: Path, **options: Any) -> Any:
+def detector(weights: Path, **options: Any) -> Any:
     from henshin_plugins.anime_face import AnimeFaceDetect
 
     stage: Any = opened(AnimeFaceDetect, weights.parent, model=str(weights), **options)
-    return stage.finder
+    return stage.detector
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_the_listed_file_is_this_one(weights: Path) -> None:
 
 def test_faces_in_a_drawing_are_found_where_they_are(weights: Path, scene: Scene) -> None:
     pixels, places = scene
-    found = finder(weights).find(pixels)
+    found = detector(weights).find(pixels)
     assert len(found) == len(places), "all, and nothing in the trees"
     assert [face.box[0] for face in found] == sorted(face.box[0] for face in found), "about from left to right"
     for x, y, side in places:
@@ -151,22 +151,22 @@ def test_faces_in_a_drawing_are_found_where_they_are(weights: Path, scene: Scene
 
 def test_options_choose_among_faces(weights: Path, scene: Scene) -> None:
     pixels, _ = scene
-    (largest,) = finder(weights, faces="largest").find(pixels)
+    (largest,) = detector(weights, faces="largest").find(pixels)
     assert 160 < largest.box[2] - largest.box[0] < 240
-    assert len(finder(weights, maximum_faces=2).find(pixels)) == 2
-    assert all(face.box[2] - face.box[0] > 90 for face in finder(weights, minimum_size=96).find(pixels))
+    assert len(detector(weights, maximum_faces=2).find(pixels)) == 2
+    assert all(face.box[2] - face.box[0] > 90 for face in detector(weights, minimum_size=96).find(pixels))
     hidden = np.zeros(pixels.shape[:2], np.uint8)
-    assert finder(weights).find(pixels, hidden) == []
+    assert detector(weights).find(pixels, hidden) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (23, 24), (24, 24), (31, 700)])
 def test_tiny_pictures_have_no_faces(shape: tuple[int, int], weights: Path, rng: np.random.Generator) -> None:
-    assert finder(weights, minimum_size=12).find(smooth(rng, *shape)) == []
+    assert detector(weights, minimum_size=12).find(smooth(rng, *shape)) == []
 
 
 def test_a_face_that_fills_its_picture_is_seen_in_a_second_look(weights: Path, drawings: list[Any]) -> None:
     closeups = [np.ascontiguousarray(drawing[40:216, 40:216]) for drawing in drawings]
-    usual, without = finder(weights), finder(weights, second_pass=False)
+    usual, without = detector(weights), detector(weights, second_pass=False)
     counts = [sum(bool(one.find(closeup)) for closeup in closeups) for one in (usual, without)]
     assert counts[0] > counts[1]
     assert counts[0] >= 10

@@ -32,8 +32,8 @@ from henshin.train.super_resolution.patches import (  # noqa: E402
 from henshin.train.super_resolution.validation import luma_psnr, scales_of  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
-from henshin_plugins.carn import SuperResolution  # noqa: E402
-from henshin_plugins.carn.config import SuperResolutionConfig  # noqa: E402
+from henshin_plugins.carn import SuperResolutionRecipe  # noqa: E402
+from henshin_plugins.carn.config import SuperResolutionRecipeConfig  # noqa: E402
 
 SCALES = (2, 3, 4)
 
@@ -271,14 +271,18 @@ def test_a_run_of_several_scales_becomes_a_model_of_each(learned):
 
 def test_the_kit_finds_no_fault_with_one_scale():
     options = {"generator": {"use": "carn", "width": 4, "group": 2, "scales": [3]}, "batch": 2, "sheet_every": 3}
-    check_recipe(SuperResolution, {**options, "data": {"pictures": "pictures", "patch": 8, "hold_out": 6}}, steps=4)
+    check_recipe(
+        SuperResolutionRecipe, {**options, "data": {"pictures": "pictures", "patch": 8, "hold_out": 6}}, steps=4
+    )
 
 
 def test_a_network_of_one_scale_is_called_with_pictures_alone():
     registry = build_registry()
 
     def found(**options):
-        return scales_of(registry, SuperResolutionConfig(generator={"use": "carn", **options}, data=DATA).generator)
+        return scales_of(
+            registry, SuperResolutionRecipeConfig(generator={"use": "carn", **options}, data=DATA).generator
+        )
 
     assert found() == {2: (2,), 3: (3,), 4: (4,)}
     assert found(scales=(3,)) == {3: ()}
@@ -288,10 +292,10 @@ DATA = {"pictures": "large"}
 
 
 def test_defaults_are_the_authors_and_the_rate_is_halved():
-    config = SuperResolutionConfig.model_validate({"data": DATA})
+    config = SuperResolutionRecipeConfig.model_validate({"data": DATA})
     assert (config.batch, config.data.patch, config.steps, config.clip, config.ema) == (64, 64, 600_000, 10, 0)
     assert [config.rate(step) for step in (0, 399_999, 400_000, 599_999)] == [1e-4, 1e-4, 5e-5, 5e-5]
-    fading = SuperResolutionConfig.model_validate({"data": DATA, "steps": 100, "decay": 0.5, "halve_every": 80})
+    fading = SuperResolutionRecipeConfig.model_validate({"data": DATA, "steps": 100, "decay": 0.5, "halve_every": 80})
     assert [fading.rate(step) for step in (0, 50, 75, 80)] == pytest.approx([1e-4, 1e-4, 5e-5, 2e-5])
 
 

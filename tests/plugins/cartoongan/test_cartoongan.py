@@ -273,8 +273,8 @@ def test_layers_are_named_where_one_is_wrong(tmp_path):
 
 def test_epochs_and_steps_of_the_beginning():
     data = {"a": "a", "b": "b"}
-    assert CartoonGanConfig(data=data, batch=4).beginning(10) == 30
-    assert CartoonGanConfig(data=data, initialise_steps=7).beginning(10) == 7
+    assert CartoonGanConfig(data=data, batch=4).initialisation_steps(10) == 30
+    assert CartoonGanConfig(data=data, initialise_steps=7).initialisation_steps(10) == 7
 
 
 @pytest.mark.parametrize("crop", ["middle", "random"])

@@ -247,7 +247,7 @@ def test_what_is_fully_transparent_is_no_face(tmp_path: Path, rng: np.random.Gen
         def find(self, pictures: Any, sizes: Any, score: float) -> Any:
             return [[replace(large), replace(small)] for _ in pictures]
 
-    stage.finder.detector = Sees()
+    stage.detector.detector = Sees()
     photo = smooth(rng, 80, 200)
     alpha = np.zeros((80, 200), np.uint8)
     alpha[40, 150] = 1

@@ -11,7 +11,7 @@ import pytest
 torch: Any = pytest.importorskip("torch")
 nn: Any = torch.nn
 
-from henshin_plugins.inversion.optimise.directions import directions, probes, turned  # noqa: E402
+from henshin_plugins.inversion.optimise.directions import directions, probes, scaled_eigenvectors  # noqa: E402
 
 LAYERS, LATENT, PIXELS = 2, 5, 48
 
@@ -75,7 +75,7 @@ def test_what_changes_nothing_is_left_alone() -> None:
 
 
 def test_all_at_rest_is_no_error() -> None:
-    assert bool(turned(torch.zeros(8, 1, 3)).isfinite().all())
+    assert bool(scaled_eigenvectors(torch.zeros(8, 1, 3)).isfinite().all())
 
 
 def test_they_are_measured_once_and_kept(tmp_path: Path) -> None:

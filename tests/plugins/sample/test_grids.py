@@ -167,7 +167,7 @@ def test_without_a_mapping_strips_go_along_the_sphere(place: Path) -> None:
 
 
 def test_between_noises_of_one_direction_it_goes_straight() -> None:
-    from henshin_plugins.sample.grids import spherical
+    from henshin.runtime.latents import spherical
 
     one = noise(0)
     assert np.allclose(spherical(one, one, 3), one)
@@ -224,13 +224,13 @@ def test_blocks_that_are_not_there_are_told(place: Path, capsys: pytest.CaptureF
 
 def test_in_the_adain_form_each_block_has_two_rows(tmp_path: Path) -> None:
     from henshin.runtime import Model
-    from henshin_plugins.sample.grids import _lent
+    from henshin_plugins.sample.grids import _mixed_layers
 
     in_halves(tmp_path, "adain", config={"form": "adain"})
     halves = [model_of(tmp_path / f"adain-{half}.onnx") for half in ("mapping", "synthesis")]
     model = Model(halves[1].contract, halves[1].network, mapping=halves[0])
     options = SampleConfig.model_validate({"model": "adain", "layout": "mixing", "mix": {"from": 2, "to": 3}})
-    assert _lent(options, model) == [2, 3, 4, 5]
+    assert _mixed_layers(options, model) == [2, 3, 4, 5]
 
 
 def test_a_picture_that_fails_is_named_by_its_place(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.train.data import AdaptiveAugmentation  # noqa: E402
 from henshin_plugins.stylegan2.discriminator import StyleGan2Discriminator, first_blocks, minibatch_stddev  # noqa: E402
-from henshin_plugins.stylegan2.training import PathLength, final_blocks, lazily, mixed  # noqa: E402
+from henshin_plugins.stylegan2.training import PathLength, final_blocks, lazy_regularisation, mix_styles  # noqa: E402
 
 STANDARD = [512, 512, 512, 512, 512, 256, 128]
 """Channels at 4, 8, ..., 256 pixels."""
@@ -126,14 +126,14 @@ def test_path_length_of_a_linear_generator_is_the_one_of_its_matrix():
 
 
 def test_rates_of_steps_that_are_taken_more_often():
-    assert lazily(0.002, 0.99, 16) == pytest.approx((0.002 * 16 / 17, 0.99 ** (16 / 17)))
-    assert lazily(0.002, 0.99, 0) == (0.002, 0.99)
+    assert lazy_regularisation(0.002, 0.99, 16) == pytest.approx((0.002 * 16 / 17, 0.99 ** (16 / 17)))
+    assert lazy_regularisation(0.002, 0.99, 0) == (0.002, 0.99)
 
 
 def test_styles_change_once_at_some_layer_in_a_part_of_the_pictures():
     one, other = torch.zeros(4000, 2), torch.ones(4000, 2)
     rng = np.random.default_rng(1)
-    w = mixed(one, other, 8, 0.9, rng)
+    w = mix_styles(one, other, 8, 0.9, rng)
     assert w.shape == (4000, 8, 2)
     assert torch.equal(w[:, :, 0], w[:, :, 1])
     assert (w[:, :, 0].diff(dim=1) >= 0).all()  # never back again
@@ -143,7 +143,7 @@ def test_styles_change_once_at_some_layer_in_a_part_of_the_pictures():
     counts = torch.bincount(after.long())[1:]
     assert len(counts) == 7
     assert counts.min() > 0.8 * 3600 / 7
-    assert (mixed(one, other, 8, 0.0, rng) == 0).all()
+    assert (mix_styles(one, other, 8, 0.0, rng) == 0).all()
 
 
 # ---- how much is augmented

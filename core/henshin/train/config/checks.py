@@ -126,7 +126,7 @@ def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pr
         try:
             folders = resolve_folders(names, path.parent)
             if marker.pictures:
-                for folder_set in folder_sets(folders, data is not None and data.apart):
+                for folder_set in folder_sets(folders, data is not None and data.separate_sets):
                     require_pictures(folder_set, 0 if data is None else data.hold_out)
         except HenshinError as error:
             failed.add(where[:-1])

@@ -147,7 +147,7 @@ def folders_of(plan: RunPlan) -> Iterator[Folder]:
     for option, value in data.folder_options().items():
         places = resolve_folders(value, plan.path.parent)
         training, held = 0, 0
-        for some in folder_sets(places, data.apart):
+        for some in folder_sets(places, data.separate_sets):
             one, other = split_files(list_pictures(some), data.hold_out)
             if not one:
                 where = ", ".join(map(str, some))

@@ -14,6 +14,8 @@ from henshin.train.networks.discriminators import (
 )
 from henshin.train.networks.ema import EMA
 from henshin.train.networks.generators import make_generator, make_generator_of
+from henshin.train.networks.latents import fixed_noise
+from henshin.train.networks.layers import ResidualBlock, reflected_convolution, resize_convolution
 
 __all__ = [
     "EMA",
@@ -21,10 +23,14 @@ __all__ = [
     "MultiScaleDiscriminator",
     "Norm",
     "PatchDiscriminator",
+    "ResidualBlock",
+    "fixed_noise",
     "initialise",
     "make_discriminator",
     "make_generator",
     "make_generator_of",
     "mean_score",
+    "reflected_convolution",
+    "resize_convolution",
     "set_requires_grad",
 ]

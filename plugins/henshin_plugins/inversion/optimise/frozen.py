@@ -1,9 +1,9 @@
-"""Networks whose weights stay as they are: what only depends on them is computed once, and each row is for itself.
+"""Networks with fixed weights: precomputed terms, and results of a row that are bitwise independent of the batch.
 
-An optimisation over hundreds of steps makes of the last bit of a sum a picture that is many grey levels apart. On a
-CPU the sums of a matrix product or of a convolution depend on how many rows there are: one row goes another way than
-several. Here every row goes the same way, so that it comes to the same bits whatever is beside it; in StyleGAN2's form
-and in plain networks, while the first StyleGAN's convolutions are left as they are.
+Over hundreds of steps of an optimisation a difference in the last bit of a sum grows to many grey levels. On a CPU the
+order of summation in a matrix product or a convolution depends on the number of rows: a single row is computed by
+another kernel than several. Here every row is computed by the same kernel; in StyleGAN2's form and in plain networks,
+while the first StyleGAN's convolutions are unchanged.
 """
 
 from __future__ import annotations
@@ -26,65 +26,65 @@ from henshin.train.networks.stylegan2_layers import (
 )
 
 SMALL = 20480
-"""A single row of so many numbers at most is convolved otherwise than several are, by PyTorch on a CPU."""
+"""Greatest number of values of a single row for which PyTorch on a CPU convolves by another kernel."""
 
 GAIN = math.sqrt(2)
-"""What `leaky` multiplies by."""
+"""Gain of `scaled_leaky_relu`."""
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @torch.no_grad()
 def freeze(network: NetworkT, dtype: torch.dtype = torch.float32) -> NetworkT:
-    """A copy of a network, in evaluation mode, with fixed weights, that draws the same faster and row by row alike.
+    """Return an equivalent, faster copy of a network in evaluation mode, with fixed weights and independent rows.
 
-    Convolutions, StyleGAN2's and plain ones, are computed in `dtype`. Gradients reach what goes in. To be called on the
-    device where the network is to stay, for what was computed of the weights is not a part of its state.
+    Convolutions, StyleGAN2's and plain ones, are computed in `dtype`. Gradients reach the inputs. Call it on the
+    device where the network is to stay: terms computed from the weights are not part of its state.
     """
-    return _swapped(deepcopy(network).eval().requires_grad_(False), dtype)  # type: ignore[return-value]
+    return _replaced(deepcopy(network).eval().requires_grad_(False), dtype)  # type: ignore[return-value]
 
 
-def _swapped(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+def _replaced(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     if isinstance(module, EqualLinear):
         return _Linear(module)
     if isinstance(module, StyledConv):
         return _Styled(module, dtype)
     if isinstance(module, ModulatedConv):
         plain = module.weight.shape[2] == 1 and not module.demodulate and not module.up
-        # in bf16 it is the product whose bits depend on how many rows there are, and not the convolution
+        # in bf16 the bits of the product depend on the number of rows, those of the convolution do not
         return _Colours(module) if plain and dtype == torch.float32 else _Modulated(module, dtype)
     if type(module) is nn.Conv2d:
         return _Convolution(module, dtype)
     for name, child in module.named_children():
-        setattr(module, name, _swapped(child, dtype))
+        setattr(module, name, _replaced(child, dtype))
     return module
 
 
 def rows_times(x: Tensor, matrix: Tensor) -> Tensor:
-    """(N, I) times (I, O): each row a product of its own, (N, O)."""
+    """Return (N, I) times (I, O) as a separate product for each row, (N, O)."""
     return torch.bmm(x[:, None], matrix.expand(len(x), -1, -1))[:, 0]
 
 
 def convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0) -> Tensor:
-    """A convolution of stride 1 in which a single row goes the way of several."""
+    """Return a convolution of stride 1 in which a single row is computed by the same kernel as several."""
     if len(x) == 1 and x.numel() <= SMALL and x.device.type == "cpu":
         return F.conv2d(x.expand(2, -1, -1, -1), weight, bias, padding=padding)[:1]
     return F.conv2d(x, weight, bias, padding=padding)
 
 
 def _order(dtype: torch.dtype) -> torch.memory_format:
-    """The order of values that convolutions are fastest in."""
+    """Return the memory format in which convolutions are fastest."""
     return torch.channels_last if dtype == torch.bfloat16 else torch.contiguous_format
 
 
 class _Linear(nn.Module):
-    """What `EqualLinear` is, with its weights scaled beforehand."""
+    """An `EqualLinear` with prescaled weights."""
 
-    def __init__(self, given: EqualLinear) -> None:
+    def __init__(self, layer: EqualLinear) -> None:
         super().__init__()
-        self.active = given.active
-        self.matrix = (given.weight * given.scale).t().contiguous()
-        self.bias = given.bias * given.rate
+        self.active = layer.active
+        self.matrix = (layer.weight * layer.scale).t().contiguous()
+        self.bias = layer.bias * layer.rate
 
     def forward(self, x: Tensor) -> Tensor:
         y = rows_times(x, self.matrix) + self.bias
@@ -92,18 +92,18 @@ class _Linear(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """A plain convolution of stride 1, or any other one left as it is."""
+    """A plain convolution of stride 1; any other one is called unchanged."""
 
-    def __init__(self, given: nn.Conv2d, dtype: torch.dtype) -> None:
+    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
-        self.given = given.to(dtype=dtype).to(memory_format=_order(dtype))
-        simple = given.stride == given.dilation == (1, 1) and given.groups == 1 and given.padding_mode == "zeros"
-        padding = given.padding
+        self.given = layer.to(dtype=dtype).to(memory_format=_order(dtype))
+        simple = layer.stride == layer.dilation == (1, 1) and layer.groups == 1 and layer.padding_mode == "zeros"
+        padding = layer.padding
         self.padding = padding[0] if simple and isinstance(padding[0], int) and padding[0] == padding[1] else None
 
     def forward(self, x: Tensor) -> Tensor:
         dtype = self.given.weight.dtype
-        x = x.to(dtype).contiguous(memory_format=_order(dtype))  # in another order the same sums are taken otherwise
+        x = x.to(dtype).contiguous(memory_format=_order(dtype))  # another format changes the order of summation
         if self.padding is None:
             y: Tensor = self.given(x)
             return y
@@ -111,15 +111,15 @@ class _Convolution(nn.Module):
 
 
 class _Modulated(nn.Module):
-    """What `ModulatedConv` is: the norms' squares are summed once, and the weights scaled once."""
+    """A `ModulatedConv` with prescaled weights and precomputed sums of their squares."""
 
-    def __init__(self, given: ModulatedConv, dtype: torch.dtype) -> None:
+    def __init__(self, layer: ModulatedConv, dtype: torch.dtype) -> None:
         super().__init__()
-        weight = given.weight * given.scale
-        self.style = _Linear(given.style)
-        self.demodulate, self.padding, self.blur = given.demodulate, given.padding, given.blur
+        weight = layer.weight * layer.scale
+        self.style = _Linear(layer.style)
+        self.demodulate, self.padding, self.blur = layer.demodulate, layer.padding, layer.blur
         self.energy = weight.square().sum((2, 3)).t().contiguous()
-        weight = weight if given.blur is None else weight.transpose(0, 1)
+        weight = weight if layer.blur is None else weight.transpose(0, 1)
         self.weight = weight.to(dtype).contiguous(memory_format=_order(dtype))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class _Modulated(nn.Module):
         return y * norms.to(y.dtype)
 
     def parts(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        """What is convolved, and what it is to be multiplied by."""
+        """Return the convolution, and the demodulation factors to multiply it by."""
         style = self.style(w)
         x = x.to(self.weight.dtype) * style.to(self.weight.dtype)[:, :, None, None]
         if self.blur is None:
@@ -143,16 +143,16 @@ class _Modulated(nn.Module):
 
 
 class _Styled(nn.Module):
-    """What `StyledConv` is: norms, noise and bias in one go, and the gain of the leaky ReLU within them."""
+    """A `StyledConv` with demodulation, noise, bias and the gain of the leaky ReLU in one operation."""
 
-    def __init__(self, given: StyledConv, dtype: torch.dtype) -> None:
+    def __init__(self, layer: StyledConv, dtype: torch.dtype) -> None:
         super().__init__()
-        self.conv = _Modulated(given.conv, dtype)
-        self.add = given.add  # whoever asks for the fixed noise finds it there
-        still = GAIN * (given.add.strength * given.add.noise + given.bias[:, None, None])
+        self.conv = _Modulated(layer.conv, dtype)
+        self.add = layer.add  # the fixed noise is read from here
+        still = GAIN * (layer.add.strength * layer.add.noise + layer.bias[:, None, None])
         self.still = still.to(dtype).contiguous(memory_format=_order(dtype))
-        self.noisy = GAIN * given.add.strength
-        self.bias = GAIN * given.bias[:, None, None]
+        self.noisy = GAIN * layer.add.strength
+        self.bias = GAIN * layer.bias[:, None, None]
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | Noise) -> Tensor:
         if isinstance(noise, Tensor):
@@ -168,12 +168,12 @@ class _Styled(nn.Module):
 
 
 class _Colours(nn.Module):
-    """A modulated convolution of one pixel: a matrix product for each row, in which the style scales the weights."""
+    """A modulated 1x1 convolution as a matrix product for each row, in which the style scales the weights."""
 
-    def __init__(self, given: ModulatedConv) -> None:
+    def __init__(self, layer: ModulatedConv) -> None:
         super().__init__()
-        self.style = _Linear(given.style)
-        self.weight = (given.weight * given.scale)[:, :, 0, 0].contiguous()
+        self.style = _Linear(layer.style)
+        self.weight = (layer.weight * layer.scale)[:, :, 0, 0].contiguous()
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         y = torch.bmm(self.weight * self.style(w)[:, None], x.flatten(2))

@@ -1,8 +1,9 @@
-"""Inversion by optimisation: many pictures in one batch, each for itself (Abdal et al. 2019, Karras et al. 2020).
+"""Inversion by optimisation of many independent pictures in one batch (Abdal et al. 2019, Karras et al. 2020).
 
-The losses of all rows of a batch are summed, and no layer of the network mixes rows, so the gradient of each is its
-own; Adam works number by number. What a row becomes therefore does not depend on the others; on a CPU not by a bit
-(`henshin_plugins.inversion.optimise.frozen`), so that hundreds of steps do not lead two batches apart.
+The losses of all rows of a batch are summed, no layer of the network mixes rows, and Adam works number by number, so
+the result of a row does not depend on the others. On a CPU it is bitwise independent
+(`henshin_plugins.inversion.optimise.frozen`): over hundreds of steps rounding would otherwise grow to visible
+differences.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ if TYPE_CHECKING:
     from henshin import Context, Picture
     from henshin_plugins.inversion.config import InversionConfig
 
-LOOK = 10
-"""Steps between two looks at who is done: each waits for the GPU."""
-FADED = 0.75
-"""Part of the steps after which the jitter is gone."""
+CHECK_EVERY = 10
+"""Steps between two checks for finished rows, each of which waits for the GPU."""
+JITTER_PART = 0.75
+"""Part of the steps over which the jitter fades to zero."""
 SAMPLED = 4096
-"""Noise vectors from which the deviation of styles, and the noise nearest to the mean style, are taken."""
-MEASURED = 2
-"""Changes whenever the directions of the same network would be others."""
-SECONDS = 10.0
-"""Between two lines of progress."""
+"""Number of noise vectors for the standard deviation of styles and the noise nearest to the mean style."""
+DIRECTIONS_VERSION = 2
+"""Version of the directions; it changes whenever those of the same network change."""
+REPORT_EVERY = 10.0
+"""Seconds between two lines of progress."""
 
 
 def network_of(config: InversionConfig, context: Context) -> TrainedNetwork:
-    """The network of the model, by its weights. Errors: HenshinError when it is no StyleGAN2."""
+    """Return the model's network with its weights. Errors: HenshinError if it is no StyleGAN2."""
     source = load_trained_network(config.model, context.registry, context.store, context.base)
     network: Any = source.network
     parts = (getattr(network, "mapping", None), getattr(network, "synthesis", None))
@@ -59,13 +60,13 @@ def network_of(config: InversionConfig, context: Context) -> TrainedNetwork:
 
 
 Guesses = Sequence["npt.NDArray[np.float32]"]
-"""A latent (L, D) for each picture, where its first start begins."""
+"""A latent (L, D) for each picture, the initial one of its first start."""
 
 
 class Inverter:
-    """Finds latents. `identity` is the hash of its network and of how that is used, `size` the side of pictures.
+    """The optimiser of latents. `identity` describes its network and options of use, `size` is the side of pictures.
 
-    What is measured once of a network is kept in the folder `cache`.
+    Measurements of a network are stored in the folder `cache`.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Inverter:
         self.turned = self._turned(cache) if config.turned and config.space != "z" and config.steps else None
 
     def __call__(self, pictures: Sequence[Picture], guesses: Guesses | None = None) -> list[Inverted | PictureError]:
-        """Invert pictures (size, size, 3) uint8, `batch` of them at once; fewer where memory does not suffice."""
+        """Invert pictures (size, size, 3) uint8 in batches of `batch`, smaller ones if memory does not suffice."""
         results: list[Inverted | PictureError] = []
         count = self.config.batch
         while len(results) < len(pictures):
@@ -109,7 +110,7 @@ class Inverter:
                 self.log.info("inversion: %d faces at once, for memory is short", count)
                 continue
             results += found
-            self._tell(f"{len(results)} of {len(pictures)}", found, perf_counter() - begun)
+            self._report(f"{len(results)} of {len(pictures)}", found, perf_counter() - begun)
         return results
 
     def inverted(self, targets: Tensor, guesses: Guesses | None = None) -> list[Inverted | PictureError]:
@@ -127,17 +128,17 @@ class Inverter:
     # -- The loop ----------------------------------------------------------------------------------------------------
 
     def _optimised(self, targets: Tensor, guesses: Guesses | None) -> dict[int, Inverted | PictureError]:
-        """Every start of every picture, to its end: {row: what was found}."""
+        """Return the results of all starts of all pictures: {row: result}."""
         c = self.config
         randoms = [np.random.default_rng([c.seed, start]) for start in range(c.starts)]
-        rows, sought = self._begin(targets, randoms, guesses)
-        steps = torch.optim.Adam(sought, c.learning_rate, (c.beta1, c.beta2))
+        rows, parameters = self._begin(targets, randoms, guesses)
+        steps = torch.optim.Adam(parameters, c.learning_rate, (c.beta1, c.beta2))
         done: dict[int, Inverted | PictureError] = {}
-        told = perf_counter()
+        reported = perf_counter()
         for step in range(c.steps + 1):
-            styles = self._styles(rows.base, sought[0]) + self._jitter(step, randoms)[rows.start]
-            noises = sought[1:]
-            loss = self.losses(self._drawn(self.quick, styles, noises), rows, noises)
+            styles = self._styles(rows.base, parameters[0]) + self._jitter(step, randoms)[rows.start]
+            noises = parameters[1:]
+            loss = self.losses(self._pictures(self.quick, styles, noises), rows, noises)
             rows.learn(step, loss.detach(), styles.detach(), [one.detach() for one in noises])
             if step == c.steps:
                 break
@@ -146,30 +147,30 @@ class Inverter:
             torch.autograd.backward(loss.sum())
             steps.step()
             normalise(noises)
-            if (step + 1) % LOOK == 0:
+            if (step + 1) % CHECK_EVERY == 0:
                 leave = rows.broken | (rows.since < step - (c.patience or c.steps) + 1)
                 if bool(leave.any()):
                     done |= self._end(rows.only(leave), step + 1)
-                    rows, sought = rows.only(~leave), only(steps, ~leave)
+                    rows, parameters = rows.only(~leave), only(steps, ~leave)
                     if not len(rows.number):
                         return done
-                if perf_counter() - told > SECONDS:
-                    told = perf_counter()
+                if perf_counter() - reported > REPORT_EVERY:
+                    reported = perf_counter()
                     mean = float(rows.best.mean())
                     self.log.info(
                         "inversion: step %d of %d, %d at work, mean loss %.4f", step + 1, c.steps, len(rows.best), mean
                     )
         return done | self._end(rows, c.steps)
 
-    def losses(self, drawn: Tensor, rows: Rows, noises: Sequence[Tensor] = ()) -> Tensor:
-        """What is minimised for pictures (N, 3, S, S): (N,).
+    def losses(self, pictures: Tensor, rows: Rows, noises: Sequence[Tensor] = ()) -> Tensor:
+        """Return the losses (N,) of pictures (N, 3, S, S).
 
-        The perceptual part is the mean square apart of features over their own mean square, averaged over the layers.
+        The perceptual part is the mean squared error of features over their mean square, averaged over the layers.
         """
         alpha = self.config.alpha
-        loss = (1 - alpha) * (drawn - rows.target).square().mean((1, 2, 3))
+        loss = (1 - alpha) * (pictures - rows.target).square().mean((1, 2, 3))
         if self.vgg is not None:
-            loss = loss + alpha * perceptual_distance(self.vgg(drawn), rows.seen, rows.energy)
+            loss = loss + alpha * perceptual_distance(self.vgg(pictures), rows.seen, rows.energy)
         for noise in noises:
             loss = loss + self.config.noise_weight * structure(noise)
         return loss
@@ -177,53 +178,53 @@ class Inverter:
     def _begin(
         self, targets: Tensor, randoms: list[np.random.Generator], guesses: Guesses | None = None
     ) -> tuple[Rows, list[Tensor]]:
-        """The rows, and what is sought: latents (R, ...), counted from where they begin, then noise for each layer."""
+        """Return the rows and the optimised tensors: offsets (R, ...) of the latents, then noise for each layer."""
         c = self.config
         first = torch.stack([self._first(start, rng) for start, rng in enumerate(randoms)])
         base = first.repeat(len(targets), 1, 1)
         if guesses is not None:
             base[:: c.starts] = self._guessed(guesses)
-        sought = [torch.zeros_like(base)]
+        parameters = [torch.zeros_like(base)]
         if c.noise == "optimised":
             for fixed in self.synthesis.noises():
-                drawn = [torch.from_numpy(rng.standard_normal(fixed.shape, np.float32)) for rng in randoms]
-                sought.append(torch.cat(drawn).to(self.device).repeat(len(targets), 1, 1, 1))
-        normalise(sought[1:])
+                noises = [torch.from_numpy(rng.standard_normal(fixed.shape, np.float32)) for rng in randoms]
+                parameters.append(torch.cat(noises).to(self.device).repeat(len(targets), 1, 1, 1))
+        normalise(parameters[1:])
         with torch.no_grad():
             seen = self.vgg(targets) if self.vgg is not None else []
         energy = feature_energy(seen) if seen else targets.new_ones(len(targets), 0)
         repeated = [one.repeat_interleave(c.starts, 0) for one in (targets, energy, *seen)]
-        rows = Rows.fresh(c.starts, base, self.layers, repeated[0], repeated[2:], repeated[1], sought[1:])
-        return rows, [one.requires_grad_() for one in sought]
+        rows = Rows.fresh(c.starts, base, self.layers, repeated[0], repeated[2:], repeated[1], parameters[1:])
+        return rows, [one.requires_grad_() for one in parameters]
 
     @torch.no_grad()
     def _end(self, rows: Rows, steps: int) -> dict[int, Inverted | PictureError]:
-        """What became of rows that are done. Those whose loss was no number once are errors."""
+        """Return the results of finished rows; errors for those whose loss was not finite."""
         raw = self._raw(self.synthesis, rows.styles, rows.noises)
-        mse = (self._signed(raw) - rows.target).square().mean((1, 2, 3))  # in fp32, whatever the steps were in
-        drawn = self.sampler.shown(raw).cpu().numpy()
+        mse = (self._signed(raw) - rows.target).square().mean((1, 2, 3))  # in fp32, whatever the precision of the steps
+        pictures = self.sampler.shown(raw).cpu().numpy()
         numbers = zip(rows.number.tolist(), rows.broken.tolist(), mse.tolist(), rows.best.tolist(), strict=True)
         return {
             number: PictureError("the inversion came to values that are not finite; try a lower learning_rate")
             if broken
-            else Inverted(rows.styles[i].cpu().numpy(), np.ascontiguousarray(drawn[i]), apart, loss, steps)
-            for i, (number, broken, apart, loss) in enumerate(numbers)
+            else Inverted(rows.styles[i].cpu().numpy(), np.ascontiguousarray(pictures[i]), error, loss, steps)
+            for i, (number, broken, error, loss) in enumerate(numbers)
         }
 
     # -- Latents, styles, pictures -----------------------------------------------------------------------------------
 
     @torch.no_grad()
     def _sampled(self) -> tuple[float, Tensor]:
-        """The deviation of styles, root of the mean squared distance from their mean; the z nearest to the mean."""
+        """Return the root mean squared distance of styles from their mean, and the z nearest to the mean."""
         z = torch.from_numpy(np.random.default_rng(0).standard_normal((SAMPLED, self.latent), np.float32))
         z = z.to(self.device)
         w = self.network.mapping(z)
-        apart = (w - self.network.mapping.mean).square().sum(1)
-        return float(apart.mean().sqrt()), z[apart.argmin()][None]
+        distance = (w - self.network.mapping.mean).square().sum(1)
+        return float(distance.mean().sqrt()), z[distance.argmin()][None]
 
     def _turned(self, cache: Path | None) -> Tensor:
-        """The directions along which latents are sought: (L, D, D), or (1, D, D) of a style for all layers."""
-        name = hashlib.sha256(f"{MEASURED} {self.identity}".encode()).hexdigest()
+        """Return the directions of the search: (L, D, D), or (1, D, D) for one style of all layers."""
+        name = hashlib.sha256(f"{DIRECTIONS_VERSION} {self.identity}".encode()).hexdigest()
         file = None if cache is None else cache / f"directions-{name}.npy"
         shape = (self.layers, self.latent)
         found = directions(self.network, shape, self.device, lambda text: self.log.info("inversion: %s", text), file)
@@ -231,7 +232,7 @@ class Inverter:
 
     @torch.no_grad()
     def _first(self, start: int, rng: np.random.Generator) -> Tensor:
-        """Where a start begins: (L, D), or (1, D) in z and w."""
+        """Return the initial latent of a start: (L, D), or (1, D) in z and w."""
         c = self.config
         z = torch.from_numpy(rng.standard_normal((1, self.latent), np.float32)).to(self.device)
         at_mean = c.start == "mean" and start == 0
@@ -241,41 +242,41 @@ class Inverter:
         return w if c.space == "w" else w.expand(self.layers, -1)
 
     def _guessed(self, guesses: Guesses) -> Tensor:
-        """Guesses (N, L, D) as latents: of a style for all layers the mean of theirs, (N, 1, D)."""
+        """Return guesses as latents (N, L, D), or their means (N, 1, D) for one style of all layers."""
         found = torch.from_numpy(np.stack(guesses)).to(self.device)
         return found if self.config.space == "w+" else found.mean(1, keepdim=True)
 
-    def _styles(self, base: Tensor, sought: Tensor) -> Tensor:
-        """Styles (R, L, D) of latents (R, L or 1, D) that are counted from a base."""
+    def _styles(self, base: Tensor, parameters: Tensor) -> Tensor:
+        """Return the styles (R, L, D) of offsets (R, L or 1, D) from a base."""
         if self.turned is not None:
-            pairs = zip(sought.unbind(1), self.turned, strict=True)
-            sought = torch.stack([rows_times(one, matrix) for one, matrix in pairs], 1)
-        latents = base + sought
+            pairs = zip(parameters.unbind(1), self.turned, strict=True)
+            parameters = torch.stack([rows_times(one, matrix) for one, matrix in pairs], 1)
+        latents = base + parameters
         w: Tensor = self.network.mapping(latents[:, 0])[:, None] if self.config.space == "z" else latents
         return w.expand(-1, self.layers, -1)
 
     def _jitter(self, step: int, randoms: list[np.random.Generator]) -> Tensor:
-        """Noise on the styles of each start, (starts, 1 or L, D); the same for every picture."""
+        """Return noise on the styles of each start, (starts, 1 or L, D), the same for every picture."""
         c = self.config
-        left = max(0.0, 1 - step / (FADED * c.steps)) if c.jitter and c.steps else 0.0
+        left = max(0.0, 1 - step / (JITTER_PART * c.steps)) if c.jitter and c.steps else 0.0
         if not left:
             return torch.zeros(c.starts, 1, 1, device=self.device)
         shape = (self.layers if c.space == "w+" else 1, self.latent)
-        drawn = np.stack([rng.standard_normal(shape, np.float32) for rng in randoms])
-        return torch.from_numpy(drawn).to(self.device) * (self.deviation * c.jitter * left**2)
+        noise = np.stack([rng.standard_normal(shape, np.float32) for rng in randoms])
+        return torch.from_numpy(noise).to(self.device) * (self.deviation * c.jitter * left**2)
 
     def _raw(self, synthesis: Any, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
-        drawn: Tensor = synthesis(styles, noises) if noises else synthesis(styles)
-        return drawn
+        output: Tensor = synthesis(styles, noises) if noises else synthesis(styles)
+        return output
 
-    def _drawn(self, synthesis: Any, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
-        """Pictures (N, 3, S, S), RGB in about [-1, 1]."""
+    def _pictures(self, synthesis: Any, styles: Tensor, noises: Sequence[Tensor]) -> Tensor:
+        """Return pictures (N, 3, S, S), RGB in about [-1, 1]."""
         return self._signed(self._raw(synthesis, styles, noises))
 
     def _signed(self, raw: Tensor) -> Tensor:
-        """What a network draws as RGB in about [-1, 1]."""
-        drawn = (raw - self.sampler.low) * (2 / self.sampler.span) - 1
-        return drawn.flip(1) if self.sampler.bgr else drawn
+        """Return a network's output as RGB in about [-1, 1]."""
+        signed = (raw - self.sampler.low) * (2 / self.sampler.span) - 1
+        return signed.flip(1) if self.sampler.bgr else signed
 
     def _scaled(self, pictures: Sequence[Picture]) -> Tensor:
         return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
@@ -284,7 +285,7 @@ class Inverter:
         precision = self.config.precision
         return precision == "bf16" or (precision == "auto" and has_native_bf16(self.device.type == "cuda"))
 
-    def _tell(self, how_far: str, found: Sequence[Inverted | PictureError], seconds: float) -> None:
+    def _report(self, how_far: str, found: Sequence[Inverted | PictureError], seconds: float) -> None:
         whole = [one for one in found if isinstance(one, Inverted)]
         if whole:
             mse = [one.mse for one in whole]

@@ -1,4 +1,4 @@
-"""Many things optimised in one batch, each for itself: what is kept of each row, and rows that leave before others."""
+"""State of the rows of a batched optimisation: the best result of each, and removal of finished rows."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 GAIN = 0.002
-"""Share of the loss that counts as a gain."""
+"""Least gain, as a share of the loss."""
 LEAST = 1e-7
-"""What does so at least: below it is only the rounding of fp32."""
+"""Least absolute gain; smaller ones are rounding in fp32."""
 
 
 @dataclass(slots=True)
 class Rows:
-    """The rows of a batch that are still at work, one of each face and start; every tensor begins with them.
+    """The unfinished rows of a batch, one for each face and start; the first axis of every tensor.
 
-    `base` are the styles that the latents are counted from, `seen` the features of the targets and `energy` their mean
-    squares, `mark` the loss that the next gain is counted from and `since` its step.
+    `base` are the initial styles, to which the latents are offsets; `seen` the features of the targets and `energy`
+    their mean squares; `mark` is the loss to which the next gain is relative and `since` its step.
     """
 
     number: Tensor
@@ -47,7 +47,7 @@ class Rows:
         energy: Tensor,
         noises: Sequence[Tensor],
     ) -> Rows:
-        """Rows of which nothing is known yet, `starts` of each face one after the other; base (R, 1 or L, D)."""
+        """Return new rows, the `starts` of each face one after the other; base (R, 1 or L, D)."""
         count, device = len(base), base.device
         most = torch.full((count,), torch.inf, device=device)
         return cls(
@@ -65,27 +65,27 @@ class Rows:
             noises=[one.clone() for one in noises],
         )
 
-    def only(self, stay: Tensor) -> Rows:
-        """Those rows alone that a mask names."""
+    def only(self, mask: Tensor) -> Rows:
+        """Return the rows selected by a mask."""
         return Rows(
-            number=self.number[stay],
-            start=self.start[stay],
-            base=self.base[stay],
-            target=self.target[stay],
-            seen=[one[stay] for one in self.seen],
-            energy=self.energy[stay],
-            best=self.best[stay],
-            styles=self.styles[stay],
-            mark=self.mark[stay],
-            since=self.since[stay],
-            broken=self.broken[stay],
-            noises=[one[stay] for one in self.noises],
+            number=self.number[mask],
+            start=self.start[mask],
+            base=self.base[mask],
+            target=self.target[mask],
+            seen=[one[mask] for one in self.seen],
+            energy=self.energy[mask],
+            best=self.best[mask],
+            styles=self.styles[mask],
+            mark=self.mark[mask],
+            since=self.since[mask],
+            broken=self.broken[mask],
+            noises=[one[mask] for one in self.noises],
         )
 
     def learn(self, step: int, loss: Tensor, styles: Tensor, noises: Sequence[Tensor]) -> None:
-        """Keep of each row the best that it had."""
+        """Update the best loss, styles and noises of each row."""
         self.broken |= ~loss.isfinite()
-        better = loss < self.best  # never of NaN
+        better = loss < self.best  # False for NaN
         self.best = torch.where(better, loss, self.best)
         self.styles = torch.where(better[:, None, None], styles, self.styles)
         self.noises = [
@@ -97,9 +97,9 @@ class Rows:
 
 
 def structure(noise: Tensor) -> Tensor:
-    """How much neighbouring values of noise (N, 1, S, S) have to do with each other, at all scales: (N,).
+    """Return (N,) the autocorrelation of noise (N, 1, S, S) at a shift of one, summed over scales.
 
-    Of every scale above 4 pixels, each half of the one before: the squared mean product with the neighbour to the
+    For every scale above 4 pixels, each half of the one before: the squared mean product with the neighbour to the
     right, plus that with the one below (Karras et al. 2020, appendix D).
     """
     total = noise.new_zeros(len(noise))
@@ -119,13 +119,13 @@ def normalise(noises: Sequence[Tensor]) -> None:
         noise *= (noise.square().mean((1, 2, 3), keepdim=True) + 1e-8).rsqrt()
 
 
-def only(steps: torch.optim.Adam, stay: Tensor) -> list[Tensor]:
-    """Let an optimiser go on with some rows of what it optimises, each with its own moments."""
-    kept = []
+def only(steps: torch.optim.Adam, mask: Tensor) -> list[Tensor]:
+    """Reduce the parameters of an optimiser, and its moments, to the selected rows; return the new parameters."""
+    remaining = []
     for tensor in steps.param_groups[0]["params"]:
-        fewer = tensor.detach()[stay].requires_grad_()
+        fewer = tensor.detach()[mask].requires_grad_()
         state = steps.state.pop(tensor)
-        steps.state[fewer] = {name: value[stay] if value.ndim else value for name, value in state.items()}
-        kept.append(fewer)
-    steps.param_groups[0]["params"] = kept
-    return kept
+        steps.state[fewer] = {name: value[mask] if value.ndim else value for name, value in state.items()}
+        remaining.append(fewer)
+    steps.param_groups[0]["params"] = remaining
+    return remaining

@@ -1,4 +1,4 @@
-"""An encoder for a StyleGAN2: the w+ of a picture guessed in a few passes (Alaluf et al. 2021)."""
+"""An encoder for a StyleGAN2: prediction of the w+ of a picture in a few passes (Alaluf et al. 2021)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StyleGan2Encoder(Generator[StyleGan2EncoderConfig]):
-    """Square pictures to the w+ (layers, D) from which a StyleGAN2 draws them; one model, the synthesis inside."""
+    """Square pictures to the w+ (layers, D) with which a StyleGAN2 reproduces them; contains the synthesis."""
 
     name = NAME
     Config = StyleGan2EncoderConfig
@@ -22,7 +22,7 @@ class StyleGan2Encoder(Generator[StyleGan2EncoderConfig]):
 
     @property
     def maximum_size(self) -> int:
-        """The side of the pictures that the StyleGAN2 draws: the only one."""
+        """The side of the StyleGAN2's pictures, the only possible one."""
         return self.config.synthesis.size
 
     @property
@@ -32,17 +32,17 @@ class StyleGan2Encoder(Generator[StyleGan2EncoderConfig]):
         return 2 * (g.size.bit_length() - 2), g.latent
 
     def build(self) -> nn.Module:
-        """A fresh guess around a fresh synthesis."""
+        """Build the encoder and its synthesis with fresh weights."""
         from henshin_plugins.stylegan2.encoder.network import Encoder, side_widths
-        from henshin_plugins.stylegan2.network import Synthesis, widths
+        from henshin_plugins.stylegan2.network import SynthesisNetwork, widths
 
         c, g = self.config, self.config.synthesis
-        synthesis = Synthesis(g.size, g.latent, widths(g.size, g.width, g.maximum_width), g.form, still=g.noise)
+        synthesis = SynthesisNetwork(g.size, g.latent, widths(g.size, g.width, g.maximum_width), g.form, still=g.noise)
         return Encoder(synthesis, side_widths(g.size, c.width, c.maximum_width), c.hidden, c.passes)
 
 
 class StyleGan2EncoderRecipe(Recipe[EncoderRunConfig]):
-    """The encoder of a trained StyleGAN2, which itself stays as it is."""
+    """Training of the encoder of a trained StyleGAN2, which is frozen."""
 
     name = NAME
     Config = EncoderRunConfig

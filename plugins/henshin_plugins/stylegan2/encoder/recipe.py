@@ -1,7 +1,7 @@
 """The encoder of a StyleGAN2, from top to bottom (ReStyle: Alaluf, Patashnik and Cohen-Or, ICCV 2021).
 
-Every step shows it photos, whose styles nobody knows, and pictures drawn from styles that are known. Pass by pass it
-improves its guess, and learns from each pass by itself: no gradient goes back through the passes before.
+Each batch has photos, whose styles are unknown, and pictures generated from known styles. The encoder improves its
+guess in several passes, with an optimiser step in each: no gradient flows back to earlier passes.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from henshin.train.losses import Vgg19, perceptual
 from henshin.train.networks import EMA
 from henshin.train.optim import set_learning_rate
 from henshin.train.weights import load_initial_weights
-from henshin_plugins.stylegan2.training import mixed, normal, style_based
+from henshin_plugins.stylegan2.training import mix_styles, normal, style_based
 
 if TYPE_CHECKING:
     from henshin import Run
     from henshin_plugins.stylegan2.encoder.config import EncoderRunConfig
 
 SAMPLED = 4096
-"""Styles that their deviation is taken of."""
-LOOKED_AT = 64
-"""Held-out pictures that are measured, at most."""
+"""Number of styles for the standard deviation."""
+MEASURED = 64
+"""Most held-out pictures that are measured."""
 SHOWN = 8
-"""Pictures of a sheet."""
-WARM = 20
+"""Pictures on a sample sheet."""
+WARM_UP = 20
 """Steps over which the learning rate rises."""
 
 
 def train(config: EncoderRunConfig, run: Run) -> None:
-    """Train the encoder of one StyleGAN2, which stays bit for bit."""
+    """Train the encoder of one StyleGAN2, which is frozen."""
     c = config
-    choice, network, mapping = opened(c, run)
+    choice, network, mapping = build_networks(c, run)
     layers, latent = network.synthesis.latent_shape
     pictures = open_pictures(run, c.data.pictures, c.data)
     epoch = c.epoch(len(pictures))
@@ -54,64 +54,64 @@ def train(config: EncoderRunConfig, run: Run) -> None:
     photos = c.batch - known
 
     def draw(w: Tensor) -> Tensor:
-        """As `Encoder.draw`, in the precision of the run."""
-        drawn: Tensor = synthesis(w, network.synthesis.still)
-        return drawn
+        """Return pictures of w+ as `Encoder.draw` does, in the precision of the run."""
+        reconstructed: Tensor = synthesis(w, network.synthesis.still)
+        return reconstructed
 
-    def apart(drawn: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean square apart of pictures, and what is minimised."""
-        mse = (drawn - seen).square().mean()
-        return mse, mse if vgg is None else (1 - c.alpha) * mse + c.alpha * features_apart(vgg, drawn, seen)
+    def losses_of(reconstructed: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean squared error of pictures, and the loss."""
+        mse = (reconstructed - targets).square().mean()
+        return mse, mse if vgg is None else (1 - c.alpha) * mse + c.alpha * perceptual_loss(vgg, reconstructed, targets)
 
     run.publish(choice, state="ema", prefix="network.", size=c.data.size)
     run.until(c.length(len(pictures)), epoch)
     run.track(encoder=network, ema=ema, steps=steps, mapping=mapping)
     while run.step():
-        set_learning_rate(c.rate(run.steps, len(pictures)) * min(1.0, (run.steps + 1) / WARM), steps)
+        set_learning_rate(c.rate(run.steps, len(pictures)) * min(1.0, (run.steps + 1) / WARM_UP), steps)
         with torch.no_grad():
-            both = mapping(normal(run.rng, 2 * known, latent).to(run.device))
-            wanted = mixed(both[:known], both[known:], layers, c.mixing, run.rng)
-            seen = torch.cat([pictures.draw(photos, run.rng), *([draw(wanted)] if known else [])])
+            styles = mapping(normal(run.rng, 2 * known, latent).to(run.device))
+            wanted = mix_styles(styles[:known], styles[known:], layers, c.mixing, run.rng)
+            targets = torch.cat([pictures.draw(photos, run.rng), *([draw(wanted)] if known else [])])
             w = network.begin(c.batch)
-            drawn = draw(w[:1]).expand_as(seen)
+            reconstructed = draw(w[:1]).expand_as(targets)
 
-        noted: dict[str, Tensor | float] = {}
+        values: dict[str, Tensor | float] = {}
         for number in range(network.passes):
-            w = w + network.deviation * guess(seen, drawn)
-            away = ((w - network.mean) / network.deviation).square().mean()
-            loss, found = c.mean_weight * away, []
+            w = w + network.deviation * guess(targets, reconstructed)
+            distance = ((w - network.mean) / network.deviation).square().mean()
+            loss, reconstructions = c.mean_weight * distance, []
             if photos:
-                found.append(draw(w[:photos]))
-                noted["mse"], likeness = apart(found[0], seen[:photos])
-                noted.setdefault("mse_first", noted["mse"])
-                loss = loss + (photos / c.batch) * likeness
+                reconstructions.append(draw(w[:photos]))
+                values["mse"], loss_of_photos = losses_of(reconstructions[0], targets[:photos])
+                values.setdefault("mse_first", values["mse"])
+                loss = loss + (photos / c.batch) * loss_of_photos
             if known:
-                noted["styles"] = ((w[photos:] - wanted) / network.deviation).square().mean()
-                loss = loss + (known / c.batch) * c.style_weight * noted["styles"]
+                values["styles"] = ((w[photos:] - wanted) / network.deviation).square().mean()
+                loss = loss + (known / c.batch) * c.style_weight * values["styles"]
             steps.zero_grad()
             run.backward(loss)
             steps.step()
             w = w.detach()
             if number + 1 < network.passes:
                 with torch.no_grad():
-                    found += [draw(w[photos:])] if known else []
-                drawn = torch.cat(found).detach()
+                    reconstructions += [draw(w[photos:])] if known else []
+                reconstructed = torch.cat(reconstructions).detach()
         ema.update(network)
 
         if run.every(c.sheet_every or epoch):
-            shown = pictures.held_out if len(pictures.held_out) else pictures.training[:SHOWN]
-            rows, after = guesses(ema.network, to_float(shown[:LOOKED_AT]))
+            held_out = pictures.held_out if len(pictures.held_out) else pictures.training[:SHOWN]
+            rows, errors = passes_of(ema.network, to_float(held_out[:MEASURED]))
             run.sheet(f"{run.steps:07d}", rows, names=["photo", *(f"pass {i}" for i in range(1, len(rows)))])
             if len(pictures.held_out):
-                noted |= {f"held_{number}": value for number, value in enumerate(after)}
-                run.say(f"held out: MSE {after[0]:.3f} of the mean; {', '.join(f'{one:.4f}' for one in after[1:])}")
-        run.log(run.steps, **noted)
+                values |= {f"held_{number}": value for number, value in enumerate(errors)}
+                run.say(f"held out: MSE {errors[0]:.3f} of the mean; {', '.join(f'{one:.4f}' for one in errors[1:])}")
+        run.log(run.steps, **values)
 
 
-def opened(c: EncoderRunConfig, run: Run) -> tuple[NetworkChoice, Any, Any]:
-    """The encoder around the synthesis that `start` holds, and the mapping beside it, which is frozen too.
+def build_networks(c: EncoderRunConfig, run: Run) -> tuple[NetworkChoice, Any, Any]:
+    """Return the choice of the encoder, the encoder with the synthesis of `start`, and its mapping, frozen.
 
-    Errors: HenshinError when that is no StyleGAN2, or draws pictures of another size.
+    Errors: HenshinError if `start` is no StyleGAN2, or one of another size.
     """
     start = load_initial_weights(run.place(c.start), c.generator, run.registry)
     if start.choice.use != "stylegan2":
@@ -132,22 +132,22 @@ def opened(c: EncoderRunConfig, run: Run) -> tuple[NetworkChoice, Any, Any]:
     return choice, network, mapping
 
 
-def features_apart(vgg: Vgg19, drawn: Tensor, seen: Tensor) -> Tensor:
-    """How far the features of pictures are apart, averaged over them: what the stage inversion minimises."""
+def perceptual_loss(vgg: Vgg19, reconstructed: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean perceptual distance of pictures, as in the stage `inversion`."""
     with torch.no_grad():
-        wanted = vgg(seen)
-    return perceptual.perceptual_distance(vgg(drawn), wanted, perceptual.feature_energy(wanted)).mean()
+        wanted = vgg(targets)
+    return perceptual.perceptual_distance(vgg(reconstructed), wanted, perceptual.feature_energy(wanted)).mean()
 
 
 @torch.no_grad()
-def guesses(network: Any, pictures: Tensor) -> tuple[list[Tensor], list[float]]:
-    """The first pictures above what is drawn of every pass's guess; mean square apart of all, at the mean first."""
+def passes_of(network: Any, pictures: Tensor) -> tuple[list[Tensor], list[float]]:
+    """Return rows of pictures and of the reconstructions of each pass; the errors of all, the mean style's first."""
     w = network.begin(len(pictures))
-    rows, after = [pictures[:SHOWN]], []
+    rows, errors = [pictures[:SHOWN]], []
     for number in range(network.passes + 1):
-        drawn = network.draw(w)
-        after.append(float((drawn - pictures).square().mean()))
+        reconstructed = network.draw(w)
+        errors.append(float((reconstructed - pictures).square().mean()))
         if number:
-            rows.append(drawn[:SHOWN])
-        w = w + network.deviation * network.guess(pictures, drawn)
-    return rows, after
+            rows.append(reconstructed[:SHOWN])
+        w = w + network.deviation * network.guess(pictures, reconstructed)
+    return rows, errors
