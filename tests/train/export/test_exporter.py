@@ -21,7 +21,8 @@ from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.export.parity import check_parity  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
-from henshin.train.weights import from_run as publish  # noqa: E402
+from henshin.train.weights.from_published import from_weights  # noqa: E402
+from henshin.train.weights.from_run import from_run  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.cyclegan import ResNet  # noqa: E402
 from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
@@ -71,7 +72,7 @@ def test_the_model_says_what_it_is(tmp_path):
     )
     assert contract.config == {"width": 8, "blocks": 2, "downs": 2, "upsample": "resize"}
     assert (contract.preferred_size, contract.data, contract.licence) == (64, "no data", "Apache-2.0")
-    again = publish.from_weights("resnet", contract.config, tmp_path / "tiny.safetensors", build_registry(), 64, "", "")
+    again = from_weights("resnet", contract.config, tmp_path / "tiny.safetensors", build_registry(), 64, "", "")
     assert export(again, tmp_path / "again.onnx", PICTURES).weights_sha256 == contract.weights_sha256
 
 
@@ -154,7 +155,7 @@ def test_a_run_becomes_a_model_by_its_averaged_weights(tmp_path):
     registry = build_registry()
     plan = load_run(run_yaml(tmp_path, "cut", steps=3, scales=1), registry)
     train(plan, tmp_path / "run", registry, TrainOptions(device="cpu", precision="fp32"), lambda _: None)
-    found = publish.from_run(tmp_path / "run", registry, data="drawn by a test", licence="CC0")
+    found = from_run(tmp_path / "run", registry, data="drawn by a test", licence="CC0")
     contract = export(found, tmp_path / "drawn.onnx", PICTURES)
     assert contract.preferred_size == 32
     assert "recipe cut, 3 steps" in contract.origin
@@ -170,12 +171,12 @@ def test_weights_that_do_not_fit_are_refused_by_the_first_tensor(tmp_path):
     tensors = made.network.state_dict()
     save_file({**tensors, "extra": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(HenshinError, match="has an unknown tensor 'extra'"):
-        publish.from_weights("resnet", options, tmp_path / "w.safetensors", registry, None, "", "")
+        from_weights("resnet", options, tmp_path / "w.safetensors", registry, None, "", "")
     save_file(tensors, tmp_path / "w.safetensors")
     with pytest.raises(HenshinError, match=r"has an unknown tensor 'encoder\.4\.body\.1\.bias'"):
-        publish.from_weights("resnet", {**options, "blocks": 1}, tmp_path / "w.safetensors", registry, None, "", "")
+        from_weights("resnet", {**options, "blocks": 1}, tmp_path / "w.safetensors", registry, None, "", "")
     with pytest.raises(HenshinError, match=r"'decoder\.0\.2\.bias' is \(16,\), generator 'resnet' wants \(32,\)"):
-        publish.from_weights(
+        from_weights(
             "resnet",
             {"width": 16, "blocks": 2, "upsample": "resize"},
             tmp_path / "w.safetensors",
@@ -186,9 +187,9 @@ def test_weights_that_do_not_fit_are_refused_by_the_first_tensor(tmp_path):
         )
     (tmp_path / "w.safetensors").write_text("no")
     with pytest.raises(HenshinError, match="cannot be read as safetensors"):
-        publish.from_weights("resnet", {}, tmp_path / "w.safetensors", registry, None, "", "")
+        from_weights("resnet", {}, tmp_path / "w.safetensors", registry, None, "", "")
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
     with pytest.raises(HenshinError, match=r"no run\.json"):
-        publish.from_run(tmp_path, build_registry())
+        from_run(tmp_path, build_registry())

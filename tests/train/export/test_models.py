@@ -21,6 +21,7 @@ from henshin.testing import picture  # noqa: E402
 from henshin.train.export import export_targets, write_all  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
 from henshin.train.export.models import free_paths  # noqa: E402
+from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.carn import Carn  # noqa: E402
 from henshin_plugins.carn.config import CarnConfig  # noqa: E402
 
@@ -179,6 +180,6 @@ def test_a_family_that_does_not_fit_its_network_is_told(family):
 
     config, network = CarnConfig(**TINY), Carn(CarnConfig(**TINY)).build()
     with pytest.raises(HenshinError, match=r"'-x4': lacks tensor 'enlarge\.x4\.0\.bias'"):
-        export_targets(exporting.TrainedNetwork(Odd(config), network, None, "", "", ""))
+        export_targets(TrainedNetwork(Odd(config), network, None, "", "", ""))
     with pytest.raises(HenshinError, match="names no model"):
-        export_targets(exporting.TrainedNetwork(Empty(config), network, None, "", "", ""))
+        export_targets(TrainedNetwork(Empty(config), network, None, "", "", ""))
