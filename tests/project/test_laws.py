@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,33 @@ def test_every_room_has_its_floor(words: str, folder: str) -> None:
 def test_what_lies_below_training_may_import_no_torch() -> None:
     wanted = {f"henshin.{name}" for name in rooms(CORE) - {"cli", "train"}}
     assert set(contract("Below training")["source_modules"]) == wanted
+
+
+def imports_at_run_time(path: Path) -> set[str]:
+    """The packages that a file imports anywhere but under `if TYPE_CHECKING:`."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+def test_contracts_and_light_modules_of_plugins_import_torch_for_its_types_alone() -> None:
+    """import-linter counts an import for types like any other, so these two rules leave torch to this test."""
+    plugins = ROOT / "plugins" / "henshin_plugins"
+    light = [*(CORE / "api").glob("*.py"), *plugins.rglob("__init__.py"), *plugins.rglob("config.py")]
+    assert len(light) > 40
+    heavy = {"torch", "torchvision", "kornia"}
+    assert {str(path) for path in light if imports_at_run_time(path) & heavy} == set()
 
 
 def test_folders_hold_few_modules() -> None:
