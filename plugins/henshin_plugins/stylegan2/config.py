@@ -19,7 +19,7 @@ StyleChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=None,
 Change = Literal["blit", "geometry", "tone", "colour", "translation", "cutout"]
 
 
-class GameConfig(ScheduledConfig):
+class StyleGan2TrainingConfig(ScheduledConfig):
     """Options of both recipes. Defaults are the paper's, with adaptive augmentation (Karras et al., NeurIPS 2020)."""
 
     renamed: ClassVar[Mapping[str, str]] = {"judge_rate": "discriminator_rate", "average": "ema"}
@@ -88,7 +88,7 @@ class GameConfig(ScheduledConfig):
         return float(0.5 ** (self.batch / self.ema)) if self.ema else 0.0
 
 
-class StyleGan2RunConfig(GameConfig):
+class StyleGan2RunConfig(StyleGan2TrainingConfig):
     """Options of `stylegan2`, a training from scratch."""
 
     generator: StyleChoice = Field(
@@ -110,7 +110,7 @@ class StyleGan2RunConfig(GameConfig):
         return self
 
 
-class FreezeConfig(GameConfig):
+class FreezeConfig(StyleGan2TrainingConfig):
     """Fine-tuning of the final blocks (FreezeG), with a discriminator whose first blocks are frozen (FreezeD)."""
 
     renamed: ClassVar[Mapping[str, str]] = {"judge_frozen": "discriminator_frozen"}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from henshin import NetworkChoice, Run
-    from henshin_plugins.stylegan2.config import FreezeConfig, GameConfig, StyleGan2RunConfig
+    from henshin_plugins.stylegan2.config import FreezeConfig, StyleGan2RunConfig, StyleGan2TrainingConfig
 
 
 def train(config: StyleGan2RunConfig, run: Run) -> None:
@@ -74,7 +74,11 @@ def tune(config: FreezeConfig, run: Run) -> None:
 
 
 def train_networks(
-    c: GameConfig, run: Run, choice: NetworkChoice, network: Any, discriminator_network: StyleGan2Discriminator
+    c: StyleGan2TrainingConfig,
+    run: Run,
+    choice: NetworkChoice,
+    network: Any,
+    discriminator_network: StyleGan2Discriminator,
 ) -> None:
     """Train all weights of both networks that need a gradient; the averaged generator is published."""
     generator_weights = [one for one in network.parameters() if one.requires_grad]
