@@ -14,9 +14,8 @@ from henshin_plugins.inversion.config import InversionConfig
 from henshin_plugins.inversion.optimise.inverter import Inverter
 from henshin_plugins.stylegan2 import StyleGan2
 from henshin_plugins.stylegan2.config import StyleGan2Config
-from support.stylegan2 import TINY, drawn, published, styles
+from support.stylegan2 import TINY, WEIGHTS, drawn, styles
 
-WEIGHTS = published(**TINY, seed=3)
 LOG = logging.getLogger("henshin.testing.stages")
 CACHE = tempfile.TemporaryDirectory(prefix="henshin-")
 """Where the directions of the tiny model are kept, once measured."""

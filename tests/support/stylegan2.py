@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,6 +66,17 @@ def published(size: int, latent: int, layers: int, width: int, maximum: int, see
 def kernel(gain: float) -> Tensor:
     line = torch.tensor([1.0, 3.0, 3.0, 1.0])
     return torch.outer(line, line) / 64 * gain
+
+
+WEIGHTS = published(**TINY, seed=3)
+MEAN = torch.linspace(-1, 1, TINY["latent"])
+
+
+def training_state(**more: object) -> dict[str, Any]:
+    """A training state as it is published: the network twice, its discriminator, a mean style, a script's options."""
+    discriminator = {"convs.0.0.weight": torch.zeros(4, 3, 1, 1)}
+    states = {"g": published(**TINY, seed=9), "d": discriminator, "g_ema": WEIGHTS, "latent_avg": MEAN}
+    return {**states, "args": argparse.Namespace(size=16, latent=6, path="/data/faces"), **more}
 
 
 def filtered(x: Tensor, taps: Tensor, up: int, before: int, after: int) -> Tensor:

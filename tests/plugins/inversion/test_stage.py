@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from support.inversion import LOG, QUICK, WEIGHTS, pictures, source  # noqa: E40
 from support.stylegan2 import drawn  # noqa: E402
 
 from henshin import Face, Frame, HenshinError  # noqa: E402
-from henshin.cli import main, run_pipeline  # noqa: E402
+from henshin.cli import run_pipeline  # noqa: E402
 from henshin.models import METADATA_KEY  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin.train.export.exporter import describe  # noqa: E402
@@ -165,11 +166,10 @@ def test_a_model_that_is_none_is_told(tmp_path):
         stage(tmp_path / "noise.safetensors", tmp_path)
 
 
-def test_a_model_without_weights_is_told(tmp_path, monkeypatch, capsys):
+def test_a_model_without_weights_is_told(face_models, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HENSHIN_MODELS", str(tmp_path / "models"))
-    torch.save(WEIGHTS, "w.pt")
-    assert main(["import", "w.pt", "--name", "face", "--licence", "CC0"]) == 0
+    shutil.copytree(face_models, tmp_path / "models")
     (tmp_path / "models" / "face.safetensors").unlink()
     Path("in").mkdir()
     Image.fromarray(pictures(1)[0]).save("in/a.png")
@@ -181,14 +181,13 @@ def test_a_model_without_weights_is_told(tmp_path, monkeypatch, capsys):
     assert "--keep-weights" in line
 
 
-def test_a_pipeline_by_the_models_name(weights, tmp_path, monkeypatch, capsys):
+def test_a_pipeline_by_the_models_name(face_models, tmp_path, monkeypatch, capsys):
     """What the cli writes is drawn by ONNX Runtime's half of the model alike."""
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HENSHIN_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("HENSHIN_CACHE", str(tmp_path / "cache"))
-    torch.save(WEIGHTS, "w.pt")
-    assert main(["import", "w.pt", "--name", "face", "--licence", "CC0"]) == 0
+    shutil.copytree(face_models, tmp_path / "models")
     Path("in").mkdir()
     Image.fromarray(pictures(1)[0]).save("in/a.png")
     text = "name: p\nstages:\n  - use: inversion\n    model: face\n    alpha: {}\n    steps: 60\n"

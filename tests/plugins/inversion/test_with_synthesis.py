@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from support.inversion import WEIGHTS, pictures  # noqa: E402
 from support.stylegan2 import drawn  # noqa: E402
 
 from henshin import Face, Frame  # noqa: E402
-from henshin.cli import main  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin_plugins.face import SplitFaces  # noqa: E402
 from henshin_plugins.inversion import Inversion  # noqa: E402
@@ -23,11 +23,8 @@ from henshin_plugins.synthesis.config import SynthesisConfig  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    torch.save(WEIGHTS, folder / "w.pt")
-    assert main(["import", str(folder / "w.pt"), "--name", "face", "--output", str(folder)]) == 0
-    return folder
+def models(face_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shutil.copytree(face_models, tmp_path_factory.mktemp("models"), dirs_exist_ok=True)
 
 
 def crowd(crops: list[np.ndarray]) -> Frame:

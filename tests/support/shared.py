@@ -1,0 +1,57 @@
+"""What takes long to make and several files of tests read: made once in a run, by the worker that wants it first."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder `name` that `make` has filled, the same for all workers of this run. It is read only."""
+    from filelock import FileLock
+
+    base = factory.getbasetemp()
+    common = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    common.mkdir(exist_ok=True)
+    folder = common / name
+    with FileLock(common / f"{name}.lock"):
+        if not folder.exists():
+            part = factory.mktemp(name)
+            make(part)
+            part.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def face_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what `henshin import` makes of a published StyleGAN2, `support.stylegan2.training_state()`.
+
+    It holds face-mapping.onnx, face-synthesis.onnx and face.safetensors.
+    """
+    return made_once(tmp_path_factory, "face_models", _import_face)
+
+
+def _import_face(folder: Path) -> None:
+    import torch
+    from support.stylegan2 import training_state
+
+    from henshin.cli import main
+
+    file = folder / "w.pt"
+    torch.save(training_state(), file)
+    assert main(["import", str(file), "--name", "face", "--licence", "CC0", "--output", str(folder)]) == 0
+    file.unlink()
+
+
+@pytest.fixture(autouse=True)
+def _torchlib_read_once() -> None:
+    """PyTorch's exporter keeps its table of functions: it parses some 500 for each export, a fifth of its time."""
+    module = sys.modules.get("torch.onnx._internal.exporter._registration")
+    registry = getattr(module, "ONNXRegistry", None)
+    if registry is not None and not hasattr(registry.from_torchlib, "cache_info"):
+        registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
