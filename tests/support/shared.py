@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -55,3 +56,12 @@ def _torchlib_read_once() -> None:
     registry = getattr(module, "ONNXRegistry", None)
     if registry is not None and not hasattr(registry.from_torchlib, "cache_info"):
         registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _curves_blank(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Runs draw blank curves, for real ones take longer than the steps of a small run; those of loggers are real."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "torch" in sys.modules and request.path.parent.name != "loggers":
+            patch.setattr("henshin.train.loggers.curves._drawn", lambda *_: Image.new("RGB", (6, 4)))
+        yield

@@ -19,7 +19,8 @@ from henshin.registry import build_registry  # noqa: E402
 from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import check_generator  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
-from henshin.train.export import export  # noqa: E402
+from henshin.train.export import export, export_targets  # noqa: E402
+from henshin.train.export.exporter import describe  # noqa: E402
 from henshin.train.networks import make_generator  # noqa: E402
 from henshin.train.testing import check_recipe  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
@@ -54,7 +55,6 @@ def written(path: Path, **options: object) -> Any:
     from safetensors.torch import save_file
 
     from henshin.models import METADATA_KEY
-    from henshin.train.export.exporter import describe
 
     contract = describe(TrainedNetwork(generator, network, None, "a test", "none", "CC0-1.0"), "face", network)
     save_file(network.state_dict(), path, {METADATA_KEY: contract.to_json()})
@@ -141,15 +141,26 @@ def test_photos_alone_and_a_perceptual_share(place: Path) -> None:
     assert curves(place / "features")["mse"][0] > 0
 
 
-def test_a_run_becomes_one_model_with_its_weights_once(place: Path) -> None:
+def test_a_run_becomes_one_model(place: Path) -> None:
     source = from_run(place / "run", build_registry())
-    contract = export(source, place / "guess.onnx", [])
-    assert (contract.kind, contract.latent_shape, contract.preferred_size) == ("encoder", (8, 8), 32)
-    model = Model(contract, OnnxSession(place / "guess.onnx", Device("cpu")))
+    contract = describe(source, "guess", source.network)
+    assert (contract.kind, contract.latent_shape, contract.maximum_size) == ("encoder", (8, 8), 32)
+    assert list(export_targets(source)) == [""]
+    learned = last_state(place / "run")["ema"]
+    assert all(torch.equal(value, learned[f"network.{name}"]) for name, value in source.network.state_dict().items())
+
+
+def test_a_model_has_its_weights_once(tmp_path: Path) -> None:
+    options = {"synthesis": {**TINY, "size": 8}, **SMALL, "passes": 2}
+    generator = make_generator(build_registry(), "stylegan2-encoder", options)
+    source = TrainedNetwork(generator, generator.build(), None, "a test", "none", "CC0-1.0")
+    contract = export(source, tmp_path / "guess.onnx", [])
+    assert (contract.kind, contract.latent_shape, contract.preferred_size) == ("encoder", (4, 8), 8)
+    model = Model(contract, OnnxSession(tmp_path / "guess.onnx", Device("cpu")))
     picture = np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8)
     (latent,) = model.encode([picture])
-    assert latent.shape == (8, 8)
-    stored = sum(int(np.prod(one.dims)) for one in onnx.load(place / "guess.onnx").graph.initializer)
+    assert latent.shape == (4, 8)
+    stored = sum(int(np.prod(one.dims)) for one in onnx.load(tmp_path / "guess.onnx").graph.initializer)
     whole = sum(value.numel() for value in source.network.state_dict().values())
     assert stored < 1.3 * whole, "the passes do not share their weights"
 
