@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 from support.paths import ROOT
 
-pytest_plugins = ["support.cli", "support.evaluation", "support.pipeline", "support.shared"]  # whose fixtures several files use
+pytest_plugins = [
+    "support.cli",
+    "support.evaluation",
+    "support.pipeline",
+    "support.shared",
+]  # whose fixtures several files use
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,11 @@ def save(
         [helper.make_tensor_value_info("pictures_out", element, list(out_shape))],
         list(constants),
     )
+    return write(path, graph, contract)
+
+
+def write(path: Path, graph: onnx.GraphProto, contract: Contract | None) -> Path:
+    """Write a graph with a contract in its metadata."""
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     if contract is not None:
         helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
@@ -168,3 +173,24 @@ def foreign_float(path: Path, shape: Sequence[int | str] = ("n", 3, "h", "w")) -
     """A network of another house, without metadata: float NCHW, -x."""
     nodes = [helper.make_node("Neg", ["pictures"], ["pictures_out"])]
     return save(path, nodes, [], None, element=TensorProto.FLOAT, shape=shape, out_shape=shape)
+
+
+def encoder(path: Path, guess: np.ndarray, side: int, **contract: Any) -> Path:
+    """Nearly the same latent (L, D) whatever it sees: `guess`, and a thousandth of the picture's mean in [-1, 1]."""
+    values: dict[str, Any] = {"name": path.stem, "kind": "encoder", "latent_shape": guess.shape, "preferred_size": side}
+    nodes = [
+        helper.make_node("Cast", ["pictures"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "axes"], ["mean"]),
+        helper.make_node("Div", ["mean", "half"], ["bright"]),
+        helper.make_node("Sub", ["bright", "one"], ["x"]),
+        helper.make_node("Mul", ["x", "share"], ["little"]),
+        helper.make_node("Reshape", ["little", "shape"], ["apart"]),
+        helper.make_node("Add", ["apart", "guess"], ["styles"]),
+    ]
+    constants = [
+        constant("axes", [1, 2, 3], np.int64), constant("half", 127.5), constant("one", 1.0), constant("share", 1e-3),
+        constant("shape", [-1, 1, 1], np.int64), constant("guess", guess),
+    ]  # fmt: skip
+    inputs = [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["n", side, side, 3])]
+    outputs = [helper.make_tensor_value_info("styles", TensorProto.FLOAT, ["n", *guess.shape])]
+    return write(path, helper.make_graph(nodes, "encoder", inputs, outputs, constants), Contract(**values | contract))

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper
 
-from henshin.models import METADATA_KEY, Contract
-from support.onnx import constant
+from henshin.models import Contract
+from support.onnx import constant, write
 
 LENGTH, SIDE = 5, 8
 BLOCKS = 3
@@ -65,12 +64,7 @@ def sampler(path: Path, batch: int | str = "n", forbidden: float | None = None, 
         [helper.make_tensor_value_info("pictures_out", TensorProto.UINT8, [batch, SIDE, SIDE, 3])],
         constants,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    helper.set_model_props(model, {METADATA_KEY: Contract(**(values | contract)).to_json()})
-    onnx.checker.check_model(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, path)
-    return path
+    return write(path, graph, Contract(**(values | contract)))
 
 
 def turn() -> np.ndarray:
@@ -137,8 +131,4 @@ def _half(path: Path, nodes: Any, constants: Any, takes: Any, gives: Any, contra
     graph = helper.make_graph(
         nodes, "half", [helper.make_tensor_value_info("latents", TensorProto.FLOAT, takes)], gives, constants
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
-    onnx.checker.check_model(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, path)
+    write(path, graph, contract)

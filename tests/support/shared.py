@@ -39,9 +39,9 @@ def face_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _import_face(folder: Path) -> None:
     import torch
-    from support.stylegan2 import training_state
 
     from henshin.cli import main
+    from support.stylegan2 import training_state
 
     file = folder / "w.pt"
     torch.save(training_state(), file)

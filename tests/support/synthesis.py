@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from henshin.models import METADATA_KEY, Contract
-from support.onnx import constant
+from henshin.models import Contract
+from support.onnx import constant, write
 
 LAYERS, LENGTH, SIDE = 6, 4, 8
 MEAN = np.arange(LENGTH, dtype=np.float32) - 1
@@ -75,9 +75,4 @@ def pair(folder: Path, name: str = "face", **contract: Any) -> None:
 
 
 def _saved(path: Path, graph: onnx.GraphProto, contract: dict[str, Any]) -> Path:
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    helper.set_model_props(model, {METADATA_KEY: Contract(**{"name": path.stem, **contract}).to_json()})
-    onnx.checker.check_model(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, path)
-    return path
+    return write(path, graph, Contract(**{"name": path.stem, **contract}))

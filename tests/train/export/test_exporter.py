@@ -28,11 +28,12 @@ from henshin_plugins.cyclegan import ResNet  # noqa: E402
 from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
 
 PICTURES = [picture(120, 90, seed) for seed in range(3)]
+OPTIONS = {"width": 8, "blocks": 1, "downs": 1}
 
 
 def source(upsample: str = "resize") -> TrainedNetwork:
     torch.manual_seed(4)
-    generator = ResNet(ResNetConfig(width=8, blocks=2, upsample=upsample))
+    generator = ResNet(ResNetConfig(**OPTIONS, upsample=upsample))
     network = generator.build()
     with torch.no_grad():
         for parameter in network.parameters():
