@@ -16,7 +16,7 @@ import yaml
 
 torch = pytest.importorskip("torch")
 from support import onnx as tiny  # noqa: E402
-from support.carn import published  # noqa: E402
+from support.carn import graphs_of, published  # noqa: E402
 
 from henshin.cli import main  # noqa: E402
 from henshin.config.options import ModelOption  # noqa: E402
@@ -91,7 +91,8 @@ def unmade(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "write_graph", written)
 
 
-def test_listed_weights_become_models(place, capsys):
+def test_listed_weights_become_models(place, carn_models, monkeypatch, capsys):
+    monkeypatch.setattr(exporting, "write_graph", graphs_of(carn_models))
     assert main(["models", "pull", "sharp"]) == 0, capsys.readouterr().err
     said = capsys.readouterr().out.splitlines()
     for scale, line in zip((2, 3), said, strict=False):

@@ -49,6 +49,26 @@ def _import_face(folder: Path) -> None:
     file.unlink()
 
 
+@pytest.fixture(scope="session")
+def carn_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what `henshin import` makes of `support.carn.published(8, scales=(2, 3))`, which is w.pth there.
+
+    It holds tiny-x2 and tiny-x3, .onnx and .safetensors.
+    """
+    return made_once(tmp_path_factory, "carn_models", _import_carn)
+
+
+def _import_carn(folder: Path) -> None:
+    import torch
+
+    from henshin.cli import main
+    from support.carn import published
+
+    torch.save(published(8, scales=(2, 3)), folder / "w.pth")
+    words = ["import", str(folder / "w.pth"), "--name", "tiny", "-o", str(folder), "--keep-weights"]
+    assert main([*words, "--description", "Sharp.", "--licence", "MIT"]) == 0
+
+
 @pytest.fixture(autouse=True)
 def _torchlib_read_once() -> None:
     """PyTorch's exporter keeps its table of functions: it parses some 500 for each export, a fifth of its time."""
@@ -63,5 +83,5 @@ def _curves_blank(request: pytest.FixtureRequest) -> Iterator[None]:
     """Runs draw blank curves, for real ones take longer than the steps of a small run; those of loggers are real."""
     with pytest.MonkeyPatch.context() as patch:
         if "torch" in sys.modules and request.path.parent.name != "loggers":
-            patch.setattr("henshin.train.loggers.curves._drawn", lambda *_: Image.new("RGB", (6, 4)))
+            patch.setattr("henshin.train.loggers.curves._plot_panel", lambda *_: Image.new("RGB", (6, 4)))
         yield

@@ -31,7 +31,7 @@ def run_yaml(folder: Path, recipe: str, **options: object) -> Path:
     lines = "".join(f"{key}: {value}\n" for key, value in options.items())
     text = f"""\
     recipe: {recipe}
-    generator: {{use: resnet, width: 8, blocks: 2, upsample: resize}}
+    generator: {{use: resnet, width: 8, blocks: 1, upsample: resize}}
     data: {{a: a, b: b, size: 32, hold_out: 1}}
     batch: 2
     """

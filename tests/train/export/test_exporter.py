@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from torch import nn  # noqa: E402
 
 from henshin import Generator, GeneratorConfig  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
-from henshin.models import read_contract  # noqa: E402
+from henshin.models import Contract, read_contract  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
-from henshin.train.export import export  # noqa: E402
+from henshin.train.export import export, exporter  # noqa: E402
 from henshin.train.export.parity import check_parity  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights.from_published import from_weights  # noqa: E402
@@ -31,9 +32,9 @@ PICTURES = [picture(120, 90, seed) for seed in range(3)]
 OPTIONS = {"width": 8, "blocks": 1, "downs": 1}
 
 
-def source(upsample: str = "resize") -> TrainedNetwork:
+def source(upsample: str = "resize", **options: int) -> TrainedNetwork:
     torch.manual_seed(4)
-    generator = ResNet(ResNetConfig(**OPTIONS, upsample=upsample))
+    generator = ResNet(ResNetConfig(**{**OPTIONS, **options}, upsample=upsample))
     network = generator.build()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -47,43 +48,53 @@ def model(path: Path) -> Model:
     return Model(contract, OnnxSession(path, Device("cpu")))
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> tuple[TrainedNetwork, Path, Contract]:
+    """A network, its model with the weights beside it, and the contract that its export returned."""
+    path = tmp_path_factory.mktemp("exported") / "tiny.onnx"
+    made = source()
+    return made, path, export(made, path, PICTURES, weights=True)
+
+
 @pytest.mark.parametrize(("upsample", "fp16"), [("resize", False), ("transposed", True)])
-def test_an_exported_network_draws_what_pytorch_draws_at_any_size_and_batch(tmp_path, upsample, fp16):
-    made = source(upsample)
-    export(made, tmp_path / "tiny.onnx", PICTURES, fp16=fp16)
+def test_an_exported_network_draws_what_pytorch_draws_at_any_size_and_batch(tiny, tmp_path, upsample, fp16):
+    made, path, _ = tiny
+    if fp16:
+        made, path = source(upsample), tmp_path / "half.onnx"
+        export(made, path, PICTURES, fp16=True)
     for height, width in ((64, 64), (36, 100)):
         batch = np.stack([picture(width, height, seed) for seed in range(3)])
         with torch.no_grad():
             x = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
             expected = ((made.network(x) + 1) * 127.5).clamp(0, 255).round().permute(0, 2, 3, 1).numpy()
-        got = model(tmp_path / "tiny.onnx").run(batch)
+        got = model(path).run(batch)
         assert got.dtype == np.uint8
         assert np.abs(got.astype(float) - expected).max() <= 1
         assert expected.std() > 10
 
 
-def test_the_model_says_what_it_is(tmp_path):
-    contract = export(source(), tmp_path / "tiny.onnx", PICTURES, weights=True)
-    assert read_contract(tmp_path / "tiny.onnx") == contract
+def test_the_model_says_what_it_is(tiny, tmp_path, monkeypatch):
+    _, path, contract = tiny
+    assert read_contract(path) == contract
     assert (contract.name, contract.generator, contract.size_multiple, contract.reach) == (
         "tiny",
         "resnet",
-        4,
+        2,
         "global",
     )
-    assert contract.config == {"width": 8, "blocks": 2, "downs": 2, "upsample": "resize"}
+    assert contract.config == {**OPTIONS, "upsample": "resize"}
     assert (contract.preferred_size, contract.data, contract.licence) == (64, "no data", "Apache-2.0")
-    again = from_weights("resnet", contract.config, tmp_path / "tiny.safetensors", build_registry(), 64, "", "")
+    again = from_weights("resnet", contract.config, path.with_suffix(".safetensors"), build_registry(), 64, "", "")
+    monkeypatch.setattr(exporter, "write_graph", lambda _, side, *__: shutil.copyfile(path, side))
     assert export(again, tmp_path / "again.onnx", PICTURES).weights_sha256 == contract.weights_sha256
 
 
-def test_fp16_halves_the_file_and_keeps_the_arithmetic(tmp_path):
-    made = source()
-    export(made, tmp_path / "whole.onnx", PICTURES)
-    before = model(tmp_path / "whole.onnx").translate([PICTURES[0]])[0]
-    export(made, tmp_path / "half.onnx", PICTURES, fp16=True)
+def test_fp16_halves_the_file_and_keeps_the_arithmetic(tiny, tmp_path):
+    _, path, _ = tiny
+    before = model(path).translate([PICTURES[0]])[0]
+    export(source(), tmp_path / "half.onnx", PICTURES, fp16=True)
     after = model(tmp_path / "half.onnx").translate([PICTURES[0]])[0]
-    assert (tmp_path / "half.onnx").stat().st_size < 0.75 * (tmp_path / "whole.onnx").stat().st_size
+    assert (tmp_path / "half.onnx").stat().st_size < 0.75 * path.stat().st_size
     assert np.abs(before.astype(int) - after).max() <= 3
 
 
@@ -166,9 +177,9 @@ def test_a_run_becomes_a_model_by_its_averaged_weights(tmp_path):
 def test_weights_that_do_not_fit_are_refused_by_the_first_tensor(tmp_path):
     from safetensors.torch import save_file
 
-    made = source()
-    registry = build_registry()
     options = {"width": 8, "blocks": 2, "upsample": "resize"}
+    made = source(blocks=2, downs=2)
+    registry = build_registry()
     tensors = made.network.state_dict()
     save_file({**tensors, "extra": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(HenshinError, match="has an unknown tensor 'extra'"):

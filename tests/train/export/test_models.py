@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
-from support.carn import drawn, imported, model, published  # noqa: E402
+from support.carn import drawn, graphs_of, imported, model, published  # noqa: E402
 
 from henshin.cli import main  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
@@ -29,13 +29,9 @@ TINY = {"width": 8, "scales": (2, 3)}
 
 
 @pytest.fixture(scope="module")
-def family(tmp_path_factory) -> Path:
+def family(carn_models) -> Path:
     """A folder with the models of a tiny network of two scales, made by `henshin import`; its weights beside them."""
-    folder = tmp_path_factory.mktemp("family")
-    torch.save(published(**TINY), folder / "w.pth")
-    words = ["import", str(folder / "w.pth"), "--name", "tiny", "-o", str(folder), "--keep-weights"]
-    assert main([*words, "--description", "Sharp.", "--licence", "MIT"]) == 0
-    return folder
+    return carn_models
 
 
 def test_each_scale_is_a_model_of_its_own(family, monkeypatch):
@@ -73,7 +69,11 @@ def test_pictures_of_any_size_are_drawn_as_by_the_paper(family, scale, size):
 
 
 def test_export_gives_the_same_family(family, tmp_path, monkeypatch, capsys):
-    """From safetensors of ours, with fp16, into a folder with a list; names that are taken are refused before work."""
+    """From safetensors of ours, with fp16, into a folder with a list; names that are taken are refused before work.
+
+    The graphs are those of the family, with the contracts and the halved weights of this export.
+    """
+    monkeypatch.setattr(exporting, "write_graph", graphs_of(family))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HENSHIN_MODELS", str(tmp_path / "models"))
     save_file(imported(family / "w.pth").network.state_dict(), tmp_path / "w.safetensors")
