@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ def test_from_pictures_to_a_model_that_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("torch")
+    from support.onnx import traced_before
     from support.train import domains, run_yaml
 
     monkeypatch.chdir(tmp_path)
@@ -56,7 +58,10 @@ def test_from_pictures_to_a_model_that_runs(
     assert (tmp_path / "models" / "tiny.onnx").is_file()
     assert main(export) == 2
     assert "--force" in capsys.readouterr().err
+    before = shutil.copyfile(tmp_path / "models" / "tiny.onnx", tmp_path / "before.onnx")
+    monkeypatch.setattr("henshin.train.export.exporter.write_graph", traced_before(lambda _: before))
     assert main([*export, "--force", "--fp16", "--keep-weights"]) == 0
+    assert (tmp_path / "models" / "tiny.onnx").stat().st_size < before.stat().st_size
     assert (tmp_path / "models" / "tiny.safetensors").is_file()
 
     assert main(["models", "list", "--json"]) == 0

@@ -16,7 +16,7 @@ import yaml
 
 torch = pytest.importorskip("torch")
 from support import onnx as tiny  # noqa: E402
-from support.carn import graphs_of, published  # noqa: E402
+from support.carn import published  # noqa: E402
 
 from henshin.cli import main  # noqa: E402
 from henshin.config.options import ModelOption  # noqa: E402
@@ -80,19 +80,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     thread.join()
 
 
-@pytest.fixture
-def unmade(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is exported in earnest: that is slow, and other tests do it."""
-    monkeypatch.setattr(exporting, "check_parity", lambda *_: "unchecked")
-
-    def written(wrapped, path, contract, fp16):
-        tiny.enlarge(path, contract.scale, **contract.model_dump(exclude={"scale"}))
-
-    monkeypatch.setattr(exporting, "write_graph", written)
-
-
 def test_listed_weights_become_models(place, carn_models, monkeypatch, capsys):
-    monkeypatch.setattr(exporting, "write_graph", graphs_of(carn_models))
+    traced = tiny.traced_before(lambda contract: carn_models / f"tiny-x{contract.scale}.onnx")
+    monkeypatch.setattr(exporting, "write_graph", traced)
     assert main(["models", "pull", "sharp"]) == 0, capsys.readouterr().err
     said = capsys.readouterr().out.splitlines()
     for scale, line in zip((2, 3), said, strict=False):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from henshin.models import Contract, read_contract
+from henshin.models import read_contract
 from henshin.registry import build_registry
 from henshin.runtime import Device, Model, OnnxSession
-from henshin.train.export.onnx_graph import halve
 from henshin.train.weights.from_published import ImportOptions, from_published
 from henshin.train.weights.trained_network import TrainedNetwork
 
@@ -112,20 +110,6 @@ def model(path: Path) -> Model:
     contract = read_contract(path)
     assert contract is not None
     return Model(contract, OnnxSession(path, Device("cpu")))
-
-
-def graphs_of(family: Path) -> Callable[..., None]:
-    """What stands in for the exporter's `write_graph`, which is slow: it takes the graphs of this family's models."""
-
-    def write_graph(_: object, path: Path, contract: Contract, fp16: bool) -> None:
-        model = onnx.load(family / f"tiny-x{contract.scale}.onnx")
-        if fp16:
-            halve(model)
-        (entry,) = model.metadata_props
-        entry.value = contract.to_json()
-        onnx.save(model, path)
-
-    return write_graph
 
 
 def drawn(tensors: Tensors, one: np.ndarray, scale: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +173,21 @@ def foreign_float(path: Path, shape: Sequence[int | str] = ("n", 3, "h", "w")) -
     """A network of another house, without metadata: float NCHW, -x."""
     nodes = [helper.make_node("Neg", ["pictures"], ["pictures_out"])]
     return save(path, nodes, [], None, element=TensorProto.FLOAT, shape=shape, out_shape=shape)
+
+
+def traced_before(find: Callable[[Contract], Path]) -> Callable[..., None]:
+    """What stands in for the exporter's `write_graph`, which is slow: the graph is that of the model that is found."""
+    from henshin.train.export.onnx_graph import halve
+
+    def write_graph(_: object, path: Path, contract: Contract, fp16: bool) -> None:
+        model = onnx.load(find(contract))
+        if fp16:
+            halve(model)
+        (entry,) = model.metadata_props
+        entry.value = contract.to_json()
+        onnx.save(model, path)
+
+    return write_graph
 
 
 def encoder(path: Path, guess: np.ndarray, side: int, **contract: Any) -> Path:

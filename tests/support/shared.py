@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -67,6 +68,19 @@ def _import_carn(folder: Path) -> None:
     torch.save(published(8, scales=(2, 3)), folder / "w.pth")
     words = ["import", str(folder / "w.pth"), "--name", "tiny", "-o", str(folder), "--keep-weights"]
     assert main([*words, "--description", "Sharp.", "--licence", "MIT"]) == 0
+
+
+@pytest.fixture
+def unmade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is exported in earnest: that is slow, and other tests do it."""
+    from henshin.train.export import exporter
+    from support.onnx import enlarge
+
+    def written(_: object, path: Path, contract: Any, __: bool) -> None:
+        enlarge(path, contract.scale, **contract.model_dump(exclude={"scale"}))
+
+    monkeypatch.setattr(exporter, "check_parity", lambda *_: "unchecked")
+    monkeypatch.setattr(exporter, "write_graph", written)
 
 
 @pytest.fixture(autouse=True)

@@ -28,12 +28,12 @@ def domains(folder: Path, count: int = 6, size: int = 40) -> None:
 
 def run_yaml(folder: Path, recipe: str, **options: object) -> Path:
     """Write a run of a tiny network on the domains of this folder."""
+    options = {"batch": 2, "discriminator_width": 8, **options}
     lines = "".join(f"{key}: {value}\n" for key, value in options.items())
     text = f"""\
     recipe: {recipe}
     generator: {{use: resnet, width: 8, blocks: 1, upsample: resize}}
     data: {{a: a, b: b, size: 32, hold_out: 1}}
-    batch: 2
     """
     path = folder / f"{recipe}.yaml"
     path.write_text(dedent(text) + lines)

@@ -156,7 +156,7 @@ def test_flat_pictures_are_left_out_and_replaced_where_nothing_else_is_left():
 
 def test_instance_norm_on_flat_pictures_does_not_fail_the_check(tmp_path):
     torch.manual_seed(1)
-    generator = ResNet(ResNetConfig(width=4, blocks=1))
+    generator = ResNet(ResNetConfig(width=4, blocks=1, downs=1))
     network = generator.build()
     export(
         TrainedNetwork(generator, network, 64, "", "", ""), tmp_path / "a.onnx", [np.full((64, 64, 3), 200, np.uint8)]

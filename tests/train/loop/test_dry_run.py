@@ -28,7 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_dry_run_says_all_and_touches_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_yaml(place, "cyclegan", epochs=7)
+    run_yaml(place, "cyclegan", epochs=7, discriminator_width=64)
     before = everything(place)
     words = ["train", "cyclegan.yaml", "--dry-run", "--device", "cpu", "--precision", "fp32", "--set", "pool=3"]
     assert main([*words, "--max-time", "90s"]) == 0

@@ -151,7 +151,7 @@ def test_without_its_pictures_a_run_is_checked_on_none(place, registry):
     assert held_pictures(run, registry) == []
 
 
-def test_a_run_is_exported_at_the_size_that_is_asked_for(place, registry, plugin, monkeypatch, capsys):
+def test_a_run_is_exported_at_the_size_that_is_asked_for(unmade, place, registry, plugin, monkeypatch, capsys):
     run = ended(place, registry, strokes(place))
     monkeypatch.chdir(place)
     words = ["export", str(run), "--name", "mine", "-o", "out", "--size", "48", "--plugin", str(plugin)]
