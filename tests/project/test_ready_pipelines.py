@@ -25,10 +25,19 @@ FILES = sorted(data_folder("pipelines").glob("*.yaml"))
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A photo with one face, a drawing with what passes for one (`stand_in`), and a picture without any."""
+    return written_photos(tmp_path / "photos", 512)
+
+
+@pytest.fixture
+def small_photos(tmp_path: Path) -> Path:
+    """The same, but the photo is a fourth of it."""
+    return written_photos(tmp_path / "photos", 256)
+
+
+def written_photos(folder: Path, side: int) -> Path:
     data = pytest.importorskip("skimage.data")
-    folder = tmp_path / "photos"
     folder.mkdir()
-    Image.fromarray(data.astronaut()).save(folder / "face.jpg", quality=95)
+    Image.fromarray(data.astronaut()).resize((side, side)).save(folder / "face.jpg", quality=95)
     drawing = Image.fromarray(np.random.default_rng(0).integers(30, 60, (120, 160, 3), np.uint8))
     drawing.paste((250, 230, 220), (56, 40, 96, 80))
     drawing.save(folder / "drawing.png")
@@ -85,10 +94,12 @@ def briefly(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_ready_pipeline_runs_by_name_and_by_file(file: Path, photos: Path, stand_in: Path, tmp_path: Path) -> None:
+def test_a_ready_pipeline_runs_by_name_and_by_file(
+    file: Path, small_photos: Path, stand_in: Path, tmp_path: Path
+) -> None:
     if wants_pytorch(file):
         pytest.importorskip("torch")
-    given = photos if takes_input(file) else None
+    given = small_photos if takes_input(file) else None
     assert run(file.stem, given, tmp_path / "one", *briefly(file)) == 0
     assert run(str(file), given, tmp_path / "two", "--batch-size", "1", *briefly(file)) == 0
     one = {path.name: pixels(path) for path in (tmp_path / "one").glob("[!.]*.*")}
@@ -121,8 +132,8 @@ def test_results_depend_neither_on_the_batch_nor_on_the_order(
     centred(stand_in / "selfie2anime.onnx", preferred_size=64)
     photos = tmp_path / "photos"
     photos.mkdir()
-    group = Image.open(ROOT / "examples" / "group.jpg").convert("RGB")
-    portrait = Image.open(ROOT / "examples" / "astronaut.jpg").convert("RGB")
+    group = Image.open(ROOT / "examples" / "group.jpg").convert("RGB").reduce(2)
+    portrait = Image.open(ROOT / "examples" / "astronaut.jpg").convert("RGB").reduce(2)
     turns = [None, Image.Transpose.FLIP_LEFT_RIGHT]
     for number, turn in enumerate(turns):
         for name, photo in (("group", group), ("portrait", portrait)):
