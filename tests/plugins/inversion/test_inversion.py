@@ -21,7 +21,7 @@ from henshin_plugins.inversion.optimise.rows import normalise, structure  # noqa
 @pytest.mark.parametrize("space", ["z", "w", "w+"])
 def test_a_picture_drawn_from_a_known_latent_is_found_again(space):
     wanted = targets(3)
-    found = inverter(space=space, steps=300, starts=4 if space == "z" else 1).inverted(wanted)
+    found = inverter(space=space, steps=150, starts=4 if space == "z" else 1).inverted(wanted)
     for one, target in zip(found, wanted, strict=True):
         again = drawn(WEIGHTS, torch.from_numpy(one.latent)[None])[0]
         assert one.latent.shape == (6, 6)
@@ -64,12 +64,12 @@ def test_the_best_of_several_starts_is_taken():
 
 
 def test_jitter_ends_as_well_at_the_latent():
-    assert all(one.mse <= 0.01 for one in inverter(space="w", jitter=0.05, steps=200).inverted(targets(2)))
+    assert all(one.mse <= 0.01 for one in inverter(space="w", jitter=0.05, steps=120).inverted(targets(2)))
 
 
 def test_bf16_on_the_way_and_fp32_in_what_comes_out():
     wanted = targets(3)
-    found = inverter(steps=200, precision="bf16").inverted(wanted)
+    found = inverter(steps=120, precision="bf16").inverted(wanted)
     for one, target in zip(found, wanted, strict=True):
         again = drawn(WEIGHTS, torch.from_numpy(one.latent)[None])[0]
         assert float((again - target).square().mean()) == pytest.approx(one.mse, abs=1e-5)
@@ -88,11 +88,11 @@ def test_turned_directions_lead_there_in_fewer_steps():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"patience": 15, "learning_rate": 0.02}, {"precision": "bf16"}, {"turned": False, "space": "w"}]
+    "options", [{}, {"patience": 8, "learning_rate": 0.02}, {"precision": "bf16"}, {"turned": False, "space": "w"}]
 )
 def test_what_is_found_does_not_depend_on_the_batch(options):
     wanted = targets(4)
-    one = inverter(steps=60, start="random", **options)
+    one = inverter(steps=30, start="random", **options)
     together = one.inverted(wanted)
     for i in (0, 3):
         (alone,) = one.inverted(wanted[i : i + 1])
@@ -111,7 +111,7 @@ def test_the_same_seed_finds_the_same_and_another_one_something_else():
 
 
 def test_who_gains_nothing_any_more_leaves_and_the_others_go_on():
-    one = inverter(steps=120, patience=10, learning_rate=0.05)
+    one = inverter(steps=60, patience=10, learning_rate=0.05)
     mean = one.synthesis(one.network.broad(one.network.mapping.mean[None]))
     found = one.inverted(torch.cat([mean, targets(1)]))  # the first one begins where it is to end
     assert found[0].steps == 20  # the first look after ten steps without a gain
