@@ -25,9 +25,9 @@ format:
 test *ARGS:
     pytest {{ARGS}}
 
-# the tests that take minutes each
+# the tests that take minutes each, one after the other: they measure memory and time
 slow *ARGS:
-    pytest -m slow {{ARGS}}
+    pytest -m slow -n 0 {{ARGS}}
 
 # speed and memory, side by side with a bare ONNX Runtime loop
 bench *ARGS:

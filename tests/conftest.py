@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from support.paths import ROOT
 
-pytest_plugins = [
-    "support.cli",
-    "support.evaluation",
-    "support.pipeline",
-    "support.shared",
-]  # whose fixtures several files use
+# before PyTorch is loaded: processes of tests share the cores, and threads that wait for each other double the time
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# whose fixtures several files use
+pytest_plugins = ["support.cli", "support.evaluation", "support.pipeline", "support.shared"]
 
 
 @pytest.fixture(scope="session")
