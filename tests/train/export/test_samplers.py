@@ -21,7 +21,7 @@ from henshin.train.export import exporter as exporting  # noqa: E402
 from henshin.train.export.exporter import fold_batch_norm  # noqa: E402
 from henshin.train.export.onnx_graph import examples  # noqa: E402
 from henshin.train.export.parity import Parity, noise_trials, picture_trials  # noqa: E402
-from henshin.train.weights.from_run import without_places  # noqa: E402
+from henshin.train.weights.from_run import strip_folders  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.cyclegan import ResNet  # noqa: E402
 from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
@@ -187,7 +187,7 @@ def test_parity_in_words():
 
 
 def test_settings_do_not_tell_where_data_lay():
-    told = without_places({"data": {"pictures": ["/home/me/faces", "c:\\x\\more/"], "size": 64}, "use": "dcgan"}, None)
+    told = strip_folders({"data": {"pictures": ["/home/me/faces", "c:\\x\\more/"], "size": 64}, "use": "dcgan"}, None)
     assert told == {"data": {"pictures": ["faces", "more"], "size": 64}, "use": "dcgan"}
 
 

@@ -40,7 +40,7 @@ from henshin.train.export.latent_parts import (
 )
 from henshin.train.export.onnx_graph import write_graph
 from henshin.train.export.parity import Parity, check_parity, picture_trials, square_trials
-from henshin.train.weights.trained_network import hash_of, weights_beside
+from henshin.train.weights.trained_network import hash_of, weights_path
 
 if TYPE_CHECKING:
     from henshin.train.weights.trained_network import TrainedNetwork
@@ -151,7 +151,7 @@ def export_checked(
         trials = picture_trials(pictures, generator.size_multiple, source.preferred_size)
     else:
         trials = trials_of(generator, drawing, part)
-    whole = describe(replace(source, part=""), weights_beside(side.with_stem(name), part).stem, network, size)
+    whole = describe(replace(source, part=""), weights_path(side.with_stem(name), part).stem, network, size)
     return CheckedModel(side, contract, check_parity(wrapped, side, list(trials), fp16), network, whole)
 
 
@@ -190,7 +190,7 @@ def install(
                 where = path
                 part = parts.enter_context(write_atomic(path))
                 shutil.copyfile(made.file, part)
-                file = weights_beside(path, made.contract.part)
+                file = weights_path(path, made.contract.part)
                 if (weights or made.contract.part) and file not in saved:
                     saved.add(file)
                     where = file

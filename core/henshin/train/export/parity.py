@@ -19,8 +19,8 @@ from henshin.images import read
 from henshin.images.picture import Picture
 from henshin.runtime import Device, OnnxSession
 from henshin.train.data.folders import folders_by_option, list_pictures, resolve_folders, split_files
-from henshin.train.weights.from_run import Unknown, config_of
-from henshin.train.weights.run_folder import described_run
+from henshin.train.weights.from_run import UnknownRecipeConfig, recipe_config
+from henshin.train.weights.run_folder import load_description
 
 STYLES, STYLES_FP16 = 1e-4, 5e-3
 """By how much of the largest the values of a mapping or encoder may differ; with weights in fp16 the exporter rounds
@@ -195,9 +195,9 @@ def held_pictures(folder: Path, registry: GeneratorRegistry, count: int = 3) -> 
 
     They are those of the first option that the recipe marks as a folder of pictures.
     """
-    run = described_run(folder)
+    run = load_description(folder)
     values = run["config"]
-    config = config_of(run["recipe"], registry) or Unknown
+    config = recipe_config(run["recipe"], registry) or UnknownRecipeConfig
     found = folders_by_option(one for one in find_option_values(config, values, FolderOption) if one[2].pictures)
     for where, (names, _) in found.items():
         try:
