@@ -153,7 +153,7 @@ def drawn(inverter: Inverter, count: int) -> list[Any]:
     """Pictures that the network draws of noise."""
     z = torch.randn(count, inverter.latent, device=inverter.device)
     raw = inverter.synthesis(inverter.network.broad(inverter.network.mapping(z)))
-    return [np.ascontiguousarray(one) for one in inverter.sampler.shown(raw).cpu().numpy()]
+    return [np.ascontiguousarray(one) for one in inverter.sampler.postprocess(raw).cpu().numpy()]
 
 
 def given(o: argparse.Namespace, size: int) -> list[Any]:

@@ -1,7 +1,7 @@
 """Files and folders: checks of paths, whole writes, packaged data, the user's folders, and hashes.
 
 Up to Python 3.13 ``Path.is_file`` and its like raise PermissionError in a folder that may not be searched. The checks
-here return False instead; ``barred`` gives the reason.
+here return False instead; ``access_problem`` gives the reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def exists(path: Path | str) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
-def barred(path: Path | str) -> str | None:
+def access_problem(path: Path | str) -> str | None:
     """Return "'PATH' cannot be read: Permission denied" for a path without permission to read it; else None.
 
     A folder needs permission to read and to search it.

@@ -21,17 +21,17 @@ class Watched(Recipe[CycleGanConfig]):
         import torch
         from torch import nn
         from henshin_plugins.cyclegan.recipe import train
-        rank = run.others.rank
+        rank = run.processes.rank
         torch.manual_seed(rank)  # other weights in every process: the first one's count
         network = nn.Conv2d(3, 2, 3)
         spare = nn.Parameter(torch.ones(2))
         steps = torch.optim.SGD([*network.parameters(), spare], 0.5)
         network, steps = run.prepare(network, steps)
         x = torch.arange(2 * 3 * 5 * 5).float().view(2, 3, 5, 5).sin()
-        mine = x if run.others.world_size == 1 else x[rank : rank + 1]
+        mine = x if run.processes.world_size == 1 else x[rank : rank + 1]
         network(mine).square().mean().backward()
         steps.step()
-        (run.folder.parent / f"{run.folder.name}-step{run.others.world_size}-{rank}.json").write_text(json.dumps(
+        (run.folder.parent / f"{run.folder.name}-step{run.processes.world_size}-{rank}.json").write_text(json.dumps(
             [*network.weight.detach().flatten().tolist(), float(spare.grad is None)]))
         torch.manual_seed(self.config.seed)
         train(self.config, run)
@@ -55,7 +55,7 @@ class Failing(Recipe[FailingConfig]):
     Config = FailingConfig
 
     def train(self, run):
-        if run.others.rank == 1:
+        if run.processes.rank == 1:
             raise HenshinError("the second one cannot go on")
         import torch
 

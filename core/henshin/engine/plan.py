@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlannedModel:
-    """A model that a stage will use; ``remark`` is what a user should know beforehand, or ""."""
+    """A model that a stage will use; ``remark`` is a warning for the user, or ""."""
 
     name: str
     path: str
@@ -31,10 +31,9 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One step: its options as they will be, what it works on ("photos", "crops", "frames" or "source"), its models.
+    """One stage: its options, what it works on ("photos", "crops", "frames" or "source"), and its models.
 
-    ``networks`` are the files of those networks of its own that are no models (a detector's), where they were not
-    opened by an earlier stage already.
+    ``networks`` are the files of networks that are not models, such as a detector's, and that this stage opens first.
     """
 
     name: str
@@ -48,8 +47,8 @@ class PlannedStage:
 class Plan:
     """The plan of a run. ``files`` counts the listed pictures (None: a source stage makes them).
 
-    ``to_do`` + ``up_to_date`` + ``failed_before`` + ``existing`` = ``files``. ``providers`` says what would run each
-    network, as its session reports it; ``names`` are the outputs of the first few sources, as far as known beforehand.
+    ``to_do`` + ``up_to_date`` + ``failed_before`` + ``existing`` = ``files``. ``providers`` maps each network to its
+    execution providers, as its session reports them; ``names`` maps the first few sources to their expected outputs.
     """
 
     pipeline: str
@@ -67,15 +66,16 @@ class Plan:
     notes: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for machines."""
+        """Return all fields, for JSON."""
         return asdict(self)
 
 
-SHOWN = 5
+EXAMPLES = 5
+"""Number of sources whose output names the plan holds."""
 
 
 def plan(request: RunRequest) -> Plan:
-    """Return what ``run`` would do with the same request. Opens the stages to learn what runs them; writes nothing.
+    """Return the plan of ``run`` with the same request. Opens the stages to learn their providers; writes nothing.
 
     Errors: those of ``run``.
     """
@@ -94,7 +94,7 @@ def plan(request: RunRequest) -> Plan:
         files = len(prepared.sources)
         return Plan(
             pipeline=request.pipeline.name,
-            output=prepared.target.shown,
+            output=prepared.target.display_path,
             device=str(context.device),
             stages=_stages(stages, request.pipeline.base, request.store, opened_by),
             providers=providers,
@@ -106,7 +106,7 @@ def plan(request: RunRequest) -> Plan:
             non_pictures=prepared.listing.non_pictures,
             names={
                 str(source.path): prepared.names.predicted(source) + prepared.target.expected_suffix(source)
-                for source in prepared.sources[:SHOWN]
+                for source in prepared.sources[:EXAMPLES]
             },
             notes=_notes(context, prepared, bool(providers)),
         )
@@ -124,7 +124,7 @@ def _notes(context: Context, prepared: PreparedRun, has_networks: bool) -> list[
 
 
 def _finished(prepared: PreparedRun) -> tuple[int, int]:
-    """Count the sources about which nothing is to be done: (up to date, failed before)."""
+    """Return the numbers of finished sources: (up to date, failed before)."""
     known = [
         source
         for source in prepared.sources
@@ -137,7 +137,7 @@ def _finished(prepared: PreparedRun) -> tuple[int, int]:
 
 
 def _note_networks(label: str, context: Context, opened_by: dict[str, list[str]]) -> None:
-    """Note the networks that are open now and were not before this stage opened: the detectors' are no models."""
+    """Record the networks that a stage has opened: those that are open now and not recorded yet."""
     known = {path for paths in opened_by.values() for path in paths}
     opened_by[label] = [str(path) for path in context.opened if str(path) not in known]
 
@@ -146,14 +146,14 @@ def _stages(stages: StageRunner, base: Path, store: ModelStore, opened_by: dict[
     planned = []
     for label, stage, crops in zip(stages.labels, stages.stages, stages.crops, strict=True):
         works_on = ("crops" if crops else "photos") if stage.works_on == "pictures" else stage.works_on
-        models = [_model(found, crops) for found in models_of(stage, base, store)]
-        told = {model.path for model in models}
-        networks = [path for path in opened_by.get(label, ()) if path not in told]
+        models = [_model(model, crops) for model in models_of(stage, base, store)]
+        model_paths = {model.path for model in models}
+        networks = [path for path in opened_by.get(label, ()) if path not in model_paths]
         options = stage.config.model_dump(mode="json", by_alias=True)
         planned.append(PlannedStage(label, works_on, options, models, networks))
     return planned
 
 
-def _model(found: ResolvedModel, crops: bool) -> PlannedModel:
-    remark = "" if crops else found.contract.large_picture_note
-    return PlannedModel(found.name, str(found.path), found.contract.licence, remark)
+def _model(model: ResolvedModel, crops: bool) -> PlannedModel:
+    remark = "" if crops else model.contract.large_picture_note
+    return PlannedModel(model.name, str(model.path), model.contract.licence, remark)

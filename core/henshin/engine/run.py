@@ -1,4 +1,4 @@
-"""One run of a pipeline over pictures, from the request to the summary."""
+"""Run of a pipeline over pictures, from the request to the summary."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ log = logging.getLogger("henshin")
 
 
 def run(request: RunRequest, report: Reporter) -> Summary:
-    """Send every picture below the inputs through a pipeline and write the results below the output folder.
+    """Run a pipeline on every picture below the inputs, and write the results below the output folder.
 
-    Failures are listed in the summary and in the record; nothing is raised for them. An interruption (Ctrl-C) and a
-    full disk end the run early, with the work in flight written and recorded: the same call goes on from there.
+    Failures are listed in the summary and in the record, and not raised. An interruption (Ctrl-C) or a full disk ends
+    the run early, after the pictures in progress are written and recorded; the same call continues from there.
 
     Errors: HenshinError, before anything is written, for wrong use (no pictures, files in the way, ...);
     MissingError for a model, package or GPU that is not there.
@@ -66,7 +66,7 @@ def _report_renamed(prepared: PreparedRun, report: Reporter) -> None:
 
 
 def renamed_note(number: int) -> str:
-    """Say how many outputs have longer names than usual, and why."""
+    """Return a note on the number of outputs with longer names than usual, with the reason."""
     if number == 1:
         return "1 output has a longer name, for its plain one would meet another's (-v names it)"
     return f"{number} outputs have longer names, for their plain ones would meet others' (-v names them)"

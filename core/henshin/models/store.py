@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from henshin.errors import HenshinError, MissingError, WrongModelError
-from henshin.files import barred, data_folder, hash_file, is_file, is_folder, user_folder
+from henshin.files import access_problem, data_folder, hash_file, is_file, is_folder, user_folder
 from henshin.models.contract import SIDECAR_SUFFIX, Contract, read_contract
 from henshin.models.index import INDEX_NAME, IndexEntry, Weights, read_index
 from henshin.text import near_or_all, with_article
@@ -138,7 +138,7 @@ class ModelStore:
         if path is not None:
             return path
         if is_path(name):
-            problem = next(filter(None, map(barred, _candidate_paths(name, base))), None)
+            problem = next(filter(None, map(access_problem, _candidate_paths(name, base))), None)
             if problem:
                 raise WrongModelError(problem)
             paths = " or ".join(str(path) for path in _candidate_paths(name, base))
@@ -178,7 +178,7 @@ class ModelStore:
 
         For a missing scale of a multi-scale model ("carn-m-x5") it names the scales of that model.
         """
-        unreadable = [problem for folder in self.folders.values() if (problem := barred(folder))]
+        unreadable = [problem for folder in self.folders.values() if (problem := access_problem(folder))]
         scales = self.scales(match[1]) if (match := _SCALED.fullmatch(name)) else {}
         hint = f"; there are: {', '.join(scales.values())}" if scales else near_or_all(name, choices)
         return MissingError("; ".join([f"no model named '{name}'{hint}", *unreadable]))
@@ -228,7 +228,7 @@ class ModelStore:
     def names_in(self, folder: Path) -> Iterator[str]:
         """Yield the names of the models in a folder: the name of a file in the lists, else its stem."""
         names = {entry.file: name for name, entry in self.entries.items()}
-        if is_folder(folder) and barred(folder) is None:
+        if is_folder(folder) and access_problem(folder) is None:
             for path in sorted(folder.iterdir()):
                 if path.name in names or (path.suffix == SUFFIX and not path.name.startswith(".")):
                     yield names.get(path.name, path.stem)

@@ -13,9 +13,9 @@ from henshin.config.options import FileOption, ModelOption, OptionPath, find_opt
 from henshin.config.validation import label, locate
 from henshin.config.yaml_reader import Node, Position
 from henshin.errors import PictureError, Problem, WrongModelError
-from henshin.files import barred, is_file, is_folder
+from henshin.files import access_problem, is_file, is_folder
 from henshin.models.requirements import model_problem, scale_problem
-from henshin.registry.checks import extra_of, flow_problem, static
+from henshin.registry.checks import extra_of, flow_problem, static_value
 from henshin.text import did_you_mean, join_names, one_line
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Step:
         """Return ``needs``, ``works_on`` and the like; None where that depends on options that are wrong."""
         if self.stage is not None:
             return getattr(self.stage, name)
-        return None if self.cls is None else static(self.cls, name)[1]
+        return None if self.cls is None else static_value(self.cls, name)[1]
 
     def flow(self, name: str) -> frozenset[str] | None:
         """Return ``needs``, ``gives`` or ``ends``; None where it cannot be known."""
@@ -115,7 +115,7 @@ def _file_problems(step: Step, config: BaseModel, base: Path) -> Iterator[Proble
 
 def _file_problem(file: Path, picture: bool) -> str | None:
     if not is_file(file):
-        return barred(file) or (f"'{file}' is a folder" if is_folder(file) else f"there is no file '{file}'")
+        return access_problem(file) or (f"'{file}' is a folder" if is_folder(file) else f"there is no file '{file}'")
     if picture:
         from henshin.images import read
 

@@ -1,4 +1,4 @@
-"""Loading of a pipeline: a YAML file becomes validated, unopened stages, or one error with all its problems."""
+"""Loading of a pipeline: a YAML file to validated, unopened stages, or one error with all its problems."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from henshin.config.overrides import WHERE, parse_override, with_value
 from henshin.config.validation import format_value, validate
 from henshin.config.yaml_reader import Node, load_yaml, to_python
 from henshin.errors import HenshinError, PipelineError, Problem
-from henshin.files import barred, data_folder, exists, is_folder
+from henshin.files import access_problem, data_folder, exists, is_folder
 from henshin.pipeline.checks import Step, chain_problems, step_problems
 from henshin.pipeline.schema import PipelineFile
-from henshin.registry.checks import static
+from henshin.registry.checks import static_value
 from henshin.text import did_you_mean, near_or_all, one_line
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Pipeline:
-    """A pipeline whose options are all right: its stages are made but not opened."""
+    """A pipeline with valid options; its stages are not opened."""
 
     name: str
     description: str
@@ -44,7 +44,7 @@ class Pipeline:
 
     @property
     def source(self) -> Stage[Any] | None:
-        """The stage that makes the pictures itself, if there is one."""
+        """The stage that makes the pictures itself, or None."""
         return next((stage for stage in self.stages if stage.works_on == "source"), None)
 
 
@@ -56,7 +56,7 @@ def find(path_or_name: str) -> Path:
     path = Path(path_or_name)
     if path_or_name and exists(path) and not is_folder(path):
         return path
-    problem = barred(path)
+    problem = access_problem(path)
     if problem:
         raise HenshinError(f"pipeline {problem}")
     packaged = {file.stem: file for file in sorted(data_folder("pipelines").glob("*.yaml"))}
@@ -89,11 +89,11 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
     steps = _steps(listed, registry, where, problems, unread)
     for step in steps:
         problems += step_problems(step, store, path.parent)
-    problems += wrong + chain_problems(steps, _enders(registry))
+    problems += wrong + chain_problems(steps, _crop_ending_stages(registry))
     if problems or unread or head is None:
         raise PipelineError(_in_order(unread, problems))
-    made = [step.stage for step in steps if step.stage is not None]
-    return Pipeline(head.name or path.stem, head.description, path, made)
+    stages = [step.stage for step in steps if step.stage is not None]
+    return Pipeline(head.name or path.stem, head.description, path, stages)
 
 
 def _steps(
@@ -110,7 +110,7 @@ def _steps(
 def _fill(step: Step, use: str | None, registry: Registry, unread: Sequence[Problem]) -> list[Problem]:
     """Find the class of a stage and make the stage; return its problems."""
     if use is None:
-        return [step.problem(_no_use(step))]
+        return [step.problem(_missing_use(step))]
     try:
         step.cls = registry.stage(use)
     except HenshinError as error:
@@ -128,11 +128,11 @@ def _fill(step: Step, use: str | None, registry: Registry, unread: Sequence[Prob
 def _without_unread(problems: list[Problem], node: Node, unread: Sequence[Problem]) -> list[Problem]:
     """Leave out the problems that follow from values that YAML could not read: missing values, and their effects."""
     lines = {problem.line for problem in unread}
-    lost = [node.key_position(key).line for key, child in node.mapping.items() if child.position.line in lines]
-    return [one for one in problems if not lost or one.line not in (node.position.line, *lost)]
+    missing_lines = [node.key_position(key).line for key, child in node.mapping.items() if child.position.line in lines]
+    return [one for one in problems if not missing_lines or one.line not in (node.position.line, *missing_lines)]
 
 
-def _no_use(step: Step) -> str:
+def _missing_use(step: Step) -> str:
     """Return the message for a stage without a name: how to write one, and the key that was likely meant."""
     if isinstance(step.node.value, dict):
         if "use" in step.node.mapping:
@@ -145,9 +145,9 @@ def _no_use(step: Step) -> str:
     return f"{step.label}: {format_value(to_python(step.node))} is not a stage; write '- use: NAME'"
 
 
-def _enders(registry: Registry) -> list[str]:
+def _crop_ending_stages(registry: Registry) -> list[str]:
     """Return the names of the stages that end crops, for a hint; core itself knows none of them."""
-    return sorted(name for name, cls in registry.stages.items() if "crops" in (static(cls, "ends")[1] or ()))
+    return sorted(name for name, cls in registry.stages.items() if "crops" in (static_value(cls, "ends")[1] or ()))
 
 
 def _in_order(unread: Sequence[Problem], problems: Sequence[Problem]) -> list[Problem]:
@@ -175,8 +175,8 @@ def labels(uses: Sequence[str | None]) -> list[str]:
 
 def uses_of(stages: Sequence[Node]) -> list[str | None]:
     """Return the text after ``use:`` of each stage of a pipeline; None where there is none."""
-    said = [stage.mapping["use"].value if "use" in stage.mapping else None for stage in stages]
-    return [use if isinstance(use, str) else None for use in said]
+    values = [stage.mapping["use"].value if "use" in stage.mapping else None for stage in stages]
+    return [use if isinstance(use, str) else None for use in values]
 
 
 def override_stages(root: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:

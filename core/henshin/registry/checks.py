@@ -83,7 +83,7 @@ def undescribed_option(config: type[BaseModel], within: tuple[type[BaseModel], .
     return None
 
 
-def static(cls: Any, name: str) -> tuple[bool, Any]:
+def static_value(cls: Any, name: str) -> tuple[bool, Any]:
     """Return (True, value) of a class attribute, or (False, None) for a property, which needs the options.
 
     For an instance, which has its options, return (True, value) in either case.
@@ -147,14 +147,14 @@ def _config_arguments(cls: type[Any], base: type[BaseModel]) -> Iterator[type[Ba
 
 
 def _one_of(cls: type[Any], attribute: str, choices: tuple[Any, ...]) -> str | None:
-    known, value = static(cls, attribute)
+    known, value = static_value(cls, attribute)
     if known and value not in choices:
         return f"has {attribute} = {value!r}; it must be one of {', '.join(map(repr, choices))}"
     return None
 
 
 def _stage_extra(cls: type[Any]) -> str | None:
-    known, value = static(cls, "extra")
+    known, value = static_value(cls, "extra")
     if known and value is not None and extra_of(value) is None:
         example = 'henshin.api.stage.Extra("PACKAGE[EXTRA]", "MODULE")'
         return f"has extra = {value!r}; it must be None, one of {', '.join(map(repr, EXTRAS))}, or {example}"
@@ -163,7 +163,7 @@ def _stage_extra(cls: type[Any]) -> str | None:
 
 def _stage_flow(cls: type[Any]) -> str | None:
     for attribute in ("needs", "gives", "ends"):
-        known, value = static(cls, attribute)
+        known, value = static_value(cls, attribute)
         problem = flow_problem(value) if known else None
         if problem:
             return f"has a wrong {attribute}: it {problem}"
@@ -171,7 +171,7 @@ def _stage_flow(cls: type[Any]) -> str | None:
 
 
 def _stage_work(cls: type[Any]) -> str | None:
-    known, works_on = static(cls, "works_on")
+    known, works_on = static_value(cls, "works_on")
     method = "frames" if works_on == "source" else "run"
     if known and inspect.getattr_static(cls, method) is inspect.getattr_static(Stage, method):
         return f"works on {works_on} and has no {method}()"
@@ -179,25 +179,25 @@ def _stage_work(cls: type[Any]) -> str | None:
 
 
 def _at_least(cls: type[Any], attribute: str, least: int) -> str | None:
-    known, value = static(cls, attribute)
+    known, value = static_value(cls, attribute)
     if known and not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
         return f"has {attribute} = {value!r}; it must be a whole number of at least {least}"
     return None
 
 
 def _generator_numbers(cls: type[Any]) -> str | None:
-    known, reach = static(cls, "reach")
+    known, reach = static_value(cls, "reach")
     if known and reach != "global":
         problem = _at_least(cls, "reach", 0)
         if problem:
             return f'{problem}, or "global"'
-    limited = static(cls, "maximum_size")[1] is not None
+    limited = static_value(cls, "maximum_size")[1] is not None
     attributes = ("size_multiple", "scale", "maximum_size") if limited else ("size_multiple", "scale")
     return next((problem for one in attributes if (problem := _at_least(cls, one, 1))), None)
 
 
 def _generator_range(cls: type[Any]) -> str | None:
-    known, value = static(cls, "value_range")
+    known, value = static_value(cls, "value_range")
     good = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
     if known and not (good and value[0] < value[1]):
         return f"has value_range = {value!r}; it must be two numbers, the lower first"

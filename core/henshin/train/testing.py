@@ -39,7 +39,7 @@ from henshin.train.loop.launch import train
 from henshin.train.loop.run import TrainingRun
 from henshin.train.weights import checkpoint
 from henshin.train.weights.from_run import from_run
-from henshin.train.weights.run_folder import described_run
+from henshin.train.weights.run_folder import load_description
 
 __all__ = ["check_recipe"]
 
@@ -258,7 +258,7 @@ def _check_given(trial: Trial) -> None:
 
 def _check_export(trial: Trial, run: TrainingRun) -> None:
     """Export what a run publishes, and compare the model with the recipe's network."""
-    published = described_run(run.folder)["publish"].get("")
+    published = load_description(run.folder)["publish"].get("")
     assert published, (
         f"{trial.name} says of no network that it is the one to export; call run.publish(choice, state), or say "
         "publishes=False"

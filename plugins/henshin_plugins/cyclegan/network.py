@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from henshin.train.networks import ResidualBlock, initialise, reflected_convolution, resize_convolution
-from henshin.train.weights import canonicalize_state_dict, fitted, layers_of
+from henshin.train.weights import canonicalize_state_dict, match_tensors, rename_layers
 
 
 def convolution(before: int, after: int, kernel: int) -> list[nn.Module]:
@@ -91,7 +91,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
     downs, width = outer // 2 - 1, len(tensors["model.1.weight"])
     second = 6 if any(name.endswith("conv_block.6.weight") for name in tensors) else 5
     network = ResNetGenerator(width, blocks, downs, "transposed")
-    ours = fitted(tensors, layers_of(_layers(blocks, downs, second), tensors), network)
+    ours = match_tensors(tensors, rename_layers(_layers(blocks, downs, second), tensors), network)
     return None if ours is None else ({"width": width, "blocks": blocks, "downs": downs}, ours)
 
 

@@ -16,7 +16,7 @@ from henshin.train.data import AdaptiveAugmentation, open_pictures
 from henshin.train.losses import adversarial_loss, generator_loss, r1_penalty
 from henshin.train.networks import EMA
 from henshin.train.optim import set_learning_rate
-from henshin.train.weights import fill, load_initial_weights
+from henshin.train.weights import load_initial_weights, load_tensors
 from henshin_plugins.stylegan2.discriminator import StyleGan2Discriminator, first_blocks
 from henshin_plugins.stylegan2.training import (
     PathLength,
@@ -54,19 +54,19 @@ def tune(config: FreezeConfig, run: Run) -> None:
     start = load_initial_weights(run.place(c.start), c.generator, run.registry)
     network: Any = run.generator(start.choice)
     discriminator = StyleGan2Discriminator(style_based(network, start.choice.use, c.data.size))
-    start.put(network)
+    start.load_into(network)
     set_frozen(network.parameters(), True)
     set_frozen(final_blocks(network.synthesis, c.blocks), False)
 
     discriminator_state = start.states.get("discriminator")
     if discriminator_state is not None:
-        fill(discriminator, discriminator_state, f"{start.place}: its discriminator", "that of this run")
+        load_tensors(discriminator, discriminator_state, f"{start.path}: its discriminator", "that of this run")
     elif c.discriminator_frozen:
         raise HenshinError(
-            f"discriminator_frozen: {start.place} brings no discriminator; name the folder of its run as start"
+            f"discriminator_frozen: {start.path} brings no discriminator; name the folder of its run as start"
         )
     else:
-        run.say(f"{start.place} brings no discriminator: a new one learns, all of it")
+        run.say(f"{start.path} brings no discriminator: a new one learns, all of it")
     default = 0 if discriminator_state is None else 2
     frozen_blocks = default if c.discriminator_frozen is None else c.discriminator_frozen
     set_frozen(first_blocks(discriminator, frozen_blocks), True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from henshin.train.networks import initialise, resize_convolution
-from henshin.train.weights import canonicalize_state_dict, fitted, layers_of
+from henshin.train.weights import canonicalize_state_dict, match_tensors, rename_layers
 
 Norm = Literal["instance", "batch"]
 Upsample = Literal["transposed", "resize"]
@@ -92,7 +92,7 @@ def from_published(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
         return None
     norm: Norm = "batch" if "model.model.1.model.2.weight" in tensors else "instance"
     network = UNetGenerator(len(first), downs, norm)
-    ours = fitted(tensors, layers_of(_layers(downs), tensors), network)
+    ours = match_tensors(tensors, rename_layers(_layers(downs), tensors), network)
     return None if ours is None else ({"width": len(first), "downs": downs, "norm": norm}, ours)
 
 

@@ -14,7 +14,7 @@ from support.train import curves, trained
 from henshin.registry import build_registry
 from henshin.train.config.run_config import load_run
 from henshin.train.data.folders import list_pictures, split_files
-from henshin.train.loop.dry_run import folders_of
+from henshin.train.loop.dry_run import summarize_folders
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_damaged_ones_are_held_out_by_name_and_psnr_is_of_those_left(
 ) -> None:
     damage(place, held, training)
     path = run_file(place, 2)
-    (told,) = folders_of(load_run(path, build_registry()))
-    assert (told.training, told.held) == (4, 2), "by their names, before any is read"
+    (told,) = summarize_folders(load_run(path, build_registry()))
+    assert (told.training, told.held_out) == (4, 2), "by their names, before any is read"
     said = trained(path, place / "run")
     assert f"{left}, pieces of 8 px" in said
     lost = [line for line in said if "nothing is held out, for of the 2 chosen by their names none can be used" in line]

@@ -19,9 +19,9 @@ from henshin.testing import picture  # noqa: E402
 from henshin.train.export import export  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
 from henshin.train.export.exporter import fold_batch_norm  # noqa: E402
-from henshin.train.export.onnx_graph import examples  # noqa: E402
+from henshin.train.export.onnx_graph import example_input  # noqa: E402
 from henshin.train.export.parity import Parity, noise_trials, picture_trials  # noqa: E402
-from henshin.train.weights.from_run import without_places  # noqa: E402
+from henshin.train.weights.from_run import strip_folders  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.cyclegan import ResNet  # noqa: E402
 from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
@@ -91,7 +91,7 @@ def test_the_model_says_that_it_draws_from_noise(made):
 def test_half_the_space_with_batch_norm_made_part_of_the_convolutions(made, tmp_path):
     one = source()
     told: list[Parity] = []
-    export(one, tmp_path / "half.onnx", [], fp16=True, weights=True, tell=told.append)
+    export(one, tmp_path / "half.onnx", [], fp16=True, weights=True, report=told.append)
     assert (tmp_path / "half.onnx").stat().st_size < 0.7 * made[1].stat().st_size
     assert told[0].worst <= 1
     latents = np.random.default_rng(9).standard_normal((4, 6), np.float32)
@@ -176,7 +176,7 @@ def test_a_deep_network_is_traced_at_twice_its_multiple():
     contract = exporting.describe(
         TrainedNetwork(ResNet(ResNetConfig(downs=4)), nn.Identity(), 1, "", "", ""), "x", nn.Identity()
     )
-    example, _, name = examples(contract.model_copy(update={"size_multiple": 256}))
+    example, _, name = example_input(contract.model_copy(update={"size_multiple": 256}))
     assert (tuple(example.shape), name) == ((2, 512, 768, 3), "pictures")
 
 
@@ -187,7 +187,7 @@ def test_parity_in_words():
 
 
 def test_settings_do_not_tell_where_data_lay():
-    told = without_places({"data": {"pictures": ["/home/me/faces", "c:\\x\\more/"], "size": 64}, "use": "dcgan"}, None)
+    told = strip_folders({"data": {"pictures": ["/home/me/faces", "c:\\x\\more/"], "size": 64}, "use": "dcgan"}, None)
     assert told == {"data": {"pictures": ["faces", "more"], "size": 64}, "use": "dcgan"}
 
 

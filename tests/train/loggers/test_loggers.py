@@ -124,7 +124,7 @@ def test_lines_after_the_checkpoint_and_half_a_line_are_taken_back(whole: Path, 
 def test_runs_of_the_old_layout_go_on(whole: Path, tmp_path: Path) -> None:
     """Without what was noted since the last line, without sittings, and with options that were not there yet."""
     dots(tmp_path, text="steps: 10\n", max_steps=6)
-    rest = last_checkpoint(tmp_path / "run") / checkpoint.REST
+    rest = last_checkpoint(tmp_path / "run") / checkpoint.VALUES
     rest.write_text(rest.read_text().replace('["noted", {"dict": []}]', '["other", 1]'))
     described = tmp_path / "run" / "run.json"
     told = json.loads(described.read_text())

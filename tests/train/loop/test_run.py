@@ -217,7 +217,7 @@ def test_only_whole_checkpoints_are_found_and_the_last_two_kept(tmp_path):
         checkpoint.save(tmp_path, step, {"x": torch.zeros(2)})
     (tmp_path / ".henshin-000000004.part").mkdir()
     assert [path.name for path in list_checkpoints(tmp_path)] == ["000000002", "000000003"]
-    (tmp_path / "000000003" / checkpoint.REST).write_text("{")
+    (tmp_path / "000000003" / checkpoint.VALUES).write_text("{")
     with pytest.raises(HenshinError, match="not a whole checkpoint"):
         checkpoint.load(tmp_path / "000000003")
 

@@ -17,7 +17,7 @@ from henshin.models import METADATA_KEY, Contract, ModelStore  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import context  # noqa: E402
 from henshin.train.weights import load_trained_network  # noqa: E402
-from henshin.train.weights.blending import Swap, blended, read_blend  # noqa: E402
+from henshin.train.weights.blending import Swap, blend_networks, read_blend  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
 from henshin_plugins.dcgan import DcganNetwork  # noqa: E402
 from henshin_plugins.dcgan.config import DcganNetworkConfig  # noqa: E402
@@ -71,13 +71,13 @@ def whose(mixed: TrainedNetwork) -> list[str]:
     ],
 )
 def test_every_block_is_that_of_one_parent(swap, expected):
-    mixed = blended(["a", "b"], ONE, [(Swap(model="b", **swap), OTHER)])
+    mixed = blend_networks(["a", "b"], ONE, [(Swap(model="b", **swap), OTHER)])
     assert whose(mixed) == [*expected, "one"]
     assert (mixed.licence, mixed.data) == ("CC0; MIT", "drawn")
 
 
 def test_a_swapped_network_draws_as_its_parents_block_by_block():
-    mixed = blended(["a", "b"], ONE, [(Swap(model="b", last=2), OTHER)]).network.eval().synthesis
+    mixed = blend_networks(["a", "b"], ONE, [(Swap(model="b", last=2), OTHER)]).network.eval().synthesis
     one, other, w = ONE.network.synthesis, OTHER.network.synthesis, torch.randn(2, 6, 6)
     with torch.no_grad():
         x = one.constant.expand(2, -1, -1, -1)
@@ -92,7 +92,7 @@ def test_a_swapped_network_draws_as_its_parents_block_by_block():
 
 
 def test_between_two_networks_weights_move_and_noise_does_not():
-    mixed = state(blended(["a", "b"], ONE, [(Swap(model="b", first=2, to=3, share=(0.25, 0.75)), OTHER)]))
+    mixed = state(blend_networks(["a", "b"], ONE, [(Swap(model="b", first=2, to=3, share=(0.25, 0.75)), OTHER)]))
     for number, share in ((1, 0.25), (2, 0.75)):
         weight, noise = (f"synthesis.blocks.{number}.second.{name}" for name in ("conv.weight", "add.noise"))
         between = state(ONE)[weight] * (1 - share) + state(OTHER)[weight] * share
@@ -102,7 +102,7 @@ def test_between_two_networks_weights_move_and_noise_does_not():
 
 def test_several_swaps_follow_each_other():
     swaps = [(Swap(model="b", last=2), OTHER), (Swap(model="a", last=1), ONE)]
-    mixed = blended(["a", "b", "a"], ONE, swaps)
+    mixed = blend_networks(["a", "b", "a"], ONE, swaps)
     assert whose(mixed) == ["one", "other", "one", "one"]
     assert mixed.origin.startswith("a with blocks 2, 3 of b and blocks 3 of a; ")
 
@@ -120,22 +120,22 @@ def test_several_swaps_follow_each_other():
 )
 def test_blocks_and_shares_that_cannot_be_are_told(swap, said):
     with pytest.raises(HenshinError, match=said):
-        blended(["a", "b"], ONE, [(Swap(model="b", **swap), OTHER)])
+        blend_networks(["a", "b"], ONE, [(Swap(model="b", **swap), OTHER)])
 
 
 def test_networks_that_do_not_fit_are_told_by_the_tensor():
     wide = source(3, maximum=12)
     with pytest.raises(HenshinError, match=r"'b': tensor 'synthesis\.\S+' is .*, block 1 of 'a' wants"):
-        blended(["a", "b"], ONE, [(Swap(model="b"), wide)])
+        blend_networks(["a", "b"], ONE, [(Swap(model="b"), wide)])
     small = source(3, size=8)
     with pytest.raises(HenshinError, match=r"'b': lacks tensor 'synthesis\.blocks\.2\."):
-        blended(["a", "b"], ONE, [(Swap(model="b", last=1), small)])
+        blend_networks(["a", "b"], ONE, [(Swap(model="b", last=1), small)])
     plain = DcganNetwork(DcganNetworkConfig(size=32, width=4))
     flat = TrainedNetwork(plain, plain.build(), None, "", "", "")
     with pytest.raises(HenshinError, match="'b' is of generator 'dcgan', 'a' of 'stylegan2'"):
-        blended(["a", "b"], ONE, [(Swap(model="b"), flat)])
+        blend_networks(["a", "b"], ONE, [(Swap(model="b"), flat)])
     with pytest.raises(HenshinError, match="'dcgan' does not say what its blocks are"):
-        blended(["a", "b"], flat, [(Swap(model="b"), flat)])
+        blend_networks(["a", "b"], flat, [(Swap(model="b"), flat)])
 
 
 def written(path: Path, one: TrainedNetwork) -> Path:
@@ -161,7 +161,7 @@ def test_the_command_writes_a_model_that_draws_so(place, capsys):
         "-mapping.onnx", "-synthesis.onnx", ".safetensors"
     )}  # fmt: skip
     again = load_trained_network("out/mix.safetensors", build_registry(), ModelStore())
-    expected = state(blended(["g", "fin"], ONE, [(Swap(model="fin", last=1), OTHER)]))
+    expected = state(blend_networks(["g", "fin"], ONE, [(Swap(model="fin", last=1), OTHER)]))
     assert all(torch.allclose(state(again)[name], value, rtol=1e-3, atol=1e-4) for name, value in expected.items())
     assert (again.licence, again.origin.split(";")[0]) == ("CC0; MIT", "g with blocks 3 of fin")
     z = np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)

@@ -17,7 +17,7 @@ from henshin.errors import HenshinError
 from henshin.models import read_contract
 from henshin.registry import build_registry
 from henshin.train.config.run_config import load_run
-from henshin.train.export.parity import held_pictures
+from henshin.train.export.parity import held_out_pictures
 from henshin.train.networks import make_generator
 from henshin.train.weights import checkpoint
 from henshin.train.weights.from_run import from_run
@@ -98,7 +98,7 @@ def test_of_a_recipe_that_is_gone_every_path_is_cut_and_the_run_is_still_exporte
     told = settings(source)
     assert (told["inner"]["more"], told["a"], told["data"]["b"]) == (["b", "a"], "y", "b")
     assert source.preferred_size == 32
-    assert {int(picture[0, 0, 0]) // 100 for picture in held_pictures(run, left)} == {0}
+    assert {int(picture[0, 0, 0]) // 100 for picture in held_out_pictures(run, left)} == {0}
 
 
 def test_settings_that_are_no_longer_valid_are_told_as_they_are(place, registry):
@@ -129,7 +129,7 @@ def test_a_run_without_pictures_has_no_preferred_size(place, registry):
 def test_parity_is_checked_on_what_was_held_out_of_the_first_folder_of_pictures(place, registry, hold_out, count):
     text = f"recipe: dcgan\ndata: {{pictures: [photos/b], size: 64, hold_out: {hold_out}}}\n"
     run = ended(place, registry, text)
-    shown = held_pictures(run, registry)
+    shown = held_out_pictures(run, registry)
     assert len(shown) == count
     assert all(picture.shape == (40, 40, 3) and picture.min() >= 200 for picture in shown)
     if hold_out:
@@ -142,13 +142,13 @@ def test_parity_is_checked_on_what_was_held_out_of_the_first_folder_of_pictures(
 
 def test_pictures_of_options_within_others_come_first_where_they_stand_first(place, registry):
     run = ended(place, registry, strokes(place).replace("strokes: " + str(place) + "/photos/a", "strokes: photos/b"))
-    assert all(picture.min() >= 200 for picture in held_pictures(run, registry))
+    assert all(picture.min() >= 200 for picture in held_out_pictures(run, registry))
 
 
 def test_without_its_pictures_a_run_is_checked_on_none(place, registry):
     run = ended(place, registry, strokes(place))
     (place / "photos").rename(place / "away")
-    assert held_pictures(run, registry) == []
+    assert held_out_pictures(run, registry) == []
 
 
 def test_a_run_is_exported_at_the_size_that_is_asked_for(unmade, place, registry, plugin, monkeypatch, capsys):
@@ -167,4 +167,4 @@ def test_a_damaged_run_is_told(place, registry):
     run = ended(place, registry, strokes(place))
     (run / "run.json").write_text("{")
     with pytest.raises(HenshinError, match=r"run\.json: is damaged"):
-        held_pictures(run, registry)
+        held_out_pictures(run, registry)

@@ -70,7 +70,7 @@ def blend(**given: Any) -> None:
     from henshin.models import ModelStore
     from henshin.train.export.models import check_name, default_folder
     from henshin.train.weights import load_trained_network
-    from henshin.train.weights.blending import blended
+    from henshin.train.weights.blending import blend_networks
 
     check_name(options.name)
     blocks = _read_blocks(options)
@@ -80,7 +80,7 @@ def blend(**given: Any) -> None:
     store, base = ModelStore(), options.file.parent if options.file else Path()
     swaps = [(swap, load_trained_network(swap.model, registry, store, base)) for swap in blocks.swap]
     names = [_display_name(one) for one in (blocks.base, *(swap.model for swap in blocks.swap))]
-    source = blended(names, load_trained_network(blocks.base, registry, store, base), swaps)
+    source = blend_networks(names, load_trained_network(blocks.base, registry, store, base), swaps)
     source = replace(
         source,
         description=options.description,

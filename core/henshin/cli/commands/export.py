@@ -93,7 +93,7 @@ def export_model(options: ExportCommandOptions, registry: Registry) -> list[Writ
     Errors: HenshinError for wrong use, a taken name, or a failed parity check.
     """
     from henshin.train.export.models import check_name, default_folder
-    from henshin.train.export.parity import held_pictures
+    from henshin.train.export.parity import held_out_pictures
     from henshin.train.weights.from_run import from_run
 
     _check_use(options)
@@ -102,7 +102,7 @@ def export_model(options: ExportCommandOptions, registry: Registry) -> list[Writ
     if options.run_folder is not None:
         source = from_run(options.run_folder, registry, options.data, options.licence, options.size)
         name = options.name or options.run_folder.resolve().name
-        pictures = pictures or held_pictures(options.run_folder, registry)
+        pictures = pictures or held_out_pictures(options.run_folder, registry)
     else:
         source, name = _from_elsewhere(options, registry)
     source = replace(source, description=options.description)

@@ -48,7 +48,7 @@ class RunLoop:
         self.options = options
         self.report = report
         self.writer = Writer(prepared, options.on_existing)
-        self.summary = Summary("", prepared.target.shown)
+        self.summary = Summary("", prepared.target.display_path)
         self.reader = Reader(prepared)
         self.recorder = Recorder(prepared, self.summary, report, start)
         self._opened = False

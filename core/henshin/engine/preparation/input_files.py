@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from henshin.engine.record.manifest import FOLDER, RECORD
 from henshin.errors import HenshinError
-from henshin.files import barred, is_file, is_folder
+from henshin.files import access_problem, is_file, is_folder
 
 log = logging.getLogger("henshin")
 
@@ -169,7 +169,7 @@ def _expand(text: str, single: bool) -> Iterable[_Root]:
         name = Path(os.path.abspath(path)).name  # noqa: PTH100
         return [_Root(path, PurePosixPath() if single or not is_folder(path) else PurePosixPath(name))]
     fixed = _fixed_part(path)
-    problem = barred(path) or barred(fixed)
+    problem = access_problem(path) or access_problem(fixed)
     if not has_magic(text):
         raise HenshinError(problem or f"no such file or folder: '{text}'")
     matches = sorted(glob(os.fspath(path), recursive=True))  # noqa: PTH207

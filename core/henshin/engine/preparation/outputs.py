@@ -219,8 +219,8 @@ class Target:
         return self.folder if self.stem is None else None
 
     @property
-    def shown(self) -> str:
-        """The path that messages name: that of the folder, or of the single file."""
+    def display_path(self) -> str:
+        """Path of the folder, or of the single file, for messages."""
         return str(self.folder if self.stem is None else self.folder / f"{self.stem}{self.suffix}")
 
     def format_for(self, own: str | None) -> str:

@@ -231,8 +231,8 @@ def _handle_foreign_files(prepared: PreparedRun, expected: dict[str, str], on_ex
 def _conflict_message(target: Target, paths: list[str]) -> str:
     if target.stem is not None:
         return (
-            f"'{target.shown}' exists already, and of a single output file no record is kept that would say whose it "
-            "is; nothing was run. Say --on-existing overwrite to replace it, or give another name with -o"
+            f"'{target.display_path}' exists already, and of a single output file no record is kept that would say "
+            "whose it is; nothing was run. Say --on-existing overwrite to replace it, or give another name with -o"
         )
     many = len(paths) > 1
     shown = ", ".join(f"'{path}'" for path in paths[:SHOWN])

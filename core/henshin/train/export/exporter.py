@@ -1,8 +1,7 @@
-"""From a trained network to a model: uint8 in, uint8 out, with a contract, and checked against PyTorch or not written.
+"""Export of a trained network to an ONNX model, uint8 in and uint8 out, with a contract and a parity check.
 
-The exporter alone wraps a network: permute, scale, network, clamp, round (of a sampler only what follows the network,
-for it takes noise as it is). What stands in `exported/` therefore runs
-with no Python code of ours around it.
+The wrapper around a network is part of the model: permute, scale, network, clamp, round; of a sampler, whose input is
+noise, only the last two. A model therefore needs no code of this project to run.
 """
 
 from __future__ import annotations
@@ -33,21 +32,21 @@ from henshin.text import one_line, with_article
 from henshin.train.export.latent_parts import (
     MappingWrapper,
     check_latents,
+    encoder_size,
     latent_shape_of,
+    latent_trials,
     part_of,
-    side_seen,
-    trials_of,
 )
 from henshin.train.export.onnx_graph import write_graph
 from henshin.train.export.parity import Parity, check_parity, picture_trials, square_trials
-from henshin.train.weights.trained_network import hash_of, weights_beside
+from henshin.train.weights.trained_network import hash_of, weights_path
 
 if TYPE_CHECKING:
     from henshin.train.weights.trained_network import TrainedNetwork
 
 
 class TranslatorWrapper(nn.Module):
-    """A float network behind uint8 pictures: (N, H, W, 3) uint8 RGB -> (N, H * scale, W * scale, 3) uint8 RGB."""
+    """A translator with uint8 pictures: (N, H, W, 3) uint8 RGB -> (N, H * scale, W * scale, 3) uint8 RGB."""
 
     def __init__(self, network: nn.Module, value_range: tuple[float, float], bgr: bool) -> None:
         super().__init__()
@@ -56,14 +55,14 @@ class TranslatorWrapper(nn.Module):
         self.bgr = bgr
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Permute, scale, network, clamp, round."""
+        """Return translated pictures: permute, scale, network, clamp, round."""
         x = pictures.permute(0, 3, 1, 2).to(torch.float32) * (self.span / 255) + self.low
         if self.bgr:
             x = x.flip(1)
-        return self.shown(self.network(x))
+        return self.postprocess(self.network(x))
 
-    def shown(self, y: Tensor) -> Tensor:
-        """What a network gave, (N, 3, H, W) in its range, as pictures (N, H, W, 3) uint8 RGB."""
+    def postprocess(self, y: Tensor) -> Tensor:
+        """Return the output of a network, (N, 3, H, W) in its range, as pictures (N, H, W, 3) uint8 RGB."""
         y = (y - self.low) * (255 / self.span)
         if self.bgr:
             y = y.flip(1)
@@ -71,19 +70,19 @@ class TranslatorWrapper(nn.Module):
 
 
 class EncoderWrapper(TranslatorWrapper):
-    """A float network behind square uint8 pictures: (N, S, S, 3) uint8 RGB -> latents (N, L, D), fp32."""
+    """An encoder of square uint8 pictures: (N, S, S, 3) uint8 RGB -> latents (N, L, D), fp32."""
 
-    def shown(self, y: Tensor) -> Tensor:
-        """What the network gave."""
+    def postprocess(self, y: Tensor) -> Tensor:
+        """Return the latents as they are."""
         return y
 
 
 class SamplerWrapper(TranslatorWrapper):
-    """A float network before which stands nothing: latents (N, *latent_shape) float32 -> (N, H, W, 3) uint8 RGB."""
+    """A sampler with uint8 pictures: latents (N, *latent_shape) float32 -> (N, H, W, 3) uint8 RGB."""
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Network, scale, clamp, round."""
-        return self.shown(self.network(latents))
+        """Return sampled pictures: network, scale, clamp, round."""
+        return self.postprocess(self.network(latents))
 
 
 def export(
@@ -93,29 +92,29 @@ def export(
     *,
     fp16: bool = False,
     weights: bool = False,
-    tell: Callable[[Parity], None] | None = None,
+    report: Callable[[Parity], None] | None = None,
 ) -> Contract:
-    """Write `path` (and `.safetensors` beside it with `weights`), if it draws what PyTorch draws.
+    """Export to `path` (with `weights` also to a `.safetensors` next to it) a model whose output equals PyTorch's.
 
     Translators are checked on `pictures`, (H, W, 3) uint8, at two sizes and two batch sizes, encoders on squares of
     them; samplers on noise. `fp16` stores the weights in half the space; the arithmetic stays fp32, and parity is
-    that of the rounded weights. `tell` is told how far the two are apart.
+    that of the rounded weights. `report` is called with the parity.
     Errors: HenshinError, with nothing written, when a value differs by more than one grey level, or a latent's by
     more than `parity.STYLES`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        made = export_checked(source, path.stem, Path(folder) / "model.onnx", pictures, fp16)
-        install({path: made}, weights)
-    if tell is not None:
-        tell(made.parity)
-    return made.contract
+        model = export_checked(source, path.stem, Path(folder) / "model.onnx", pictures, fp16)
+        install({path: model}, weights)
+    if report is not None:
+        report(model.parity)
+    return model.contract
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedModel:
-    """A model that has passed its check and is not in its place yet: the file, what it says, what it was made of.
+    """A model that passed the parity check and is not installed yet: its temporary file, contract and network.
 
-    `whole` is what the weights say of themselves, which are always those of the whole network.
+    `whole` is the contract of the weights, which are always those of the whole network.
     """
 
     file: Path
@@ -126,37 +125,37 @@ class CheckedModel:
 
 
 def export_checked(
-    source: TrainedNetwork, name: str, side: Path, pictures: Sequence[np.ndarray], fp16: bool = False
+    source: TrainedNetwork, name: str, file: Path, pictures: Sequence[np.ndarray], fp16: bool = False
 ) -> CheckedModel:
-    """Export to the file `side` a model that calls itself `name`, and check it. Errors: those of `export`."""
+    """Export a model of this name to a temporary file, and check it. Errors: those of `export`."""
     generator, part = source.generator, source.part
     network = source.network.eval().cpu().float()
-    drawing = network
+    exported = network
     if fp16:
-        drawing = fold_batch_norm(network)
-        round_to_fp16(drawing)
-    wrapped = wrapped_part(generator, drawing, part)
-    shape = None if generator.kind == "translator" else latent_shape_of(generator, drawing, part)
+        exported = fold_batch_norm(network)
+        round_to_fp16(exported)
+    wrapped = wrap_part(generator, exported, part)
+    shape = None if generator.kind == "translator" else latent_shape_of(generator, exported, part)
     size = None
     if generator.kind == "encoder":
-        size = side_seen(source)
+        size = encoder_size(source)
         check_latents(wrapped, generator.name, size, shape)
     elif shape is not None and part != "mapping":
-        size = size_drawn(wrapped, generator.name, shape)
+        size = sampled_size(wrapped, generator.name, shape)
     contract = describe(source, name, network, size, shape)
-    write_graph(wrapped, side, contract, fp16)
+    write_graph(wrapped, file, contract, fp16)
     if generator.kind == "encoder":
         trials = square_trials(pictures, size or 0)
     elif shape is None:
         trials = picture_trials(pictures, generator.size_multiple, source.preferred_size)
     else:
-        trials = trials_of(generator, drawing, part)
-    whole = describe(replace(source, part=""), weights_beside(side.with_stem(name), part).stem, network, size)
-    return CheckedModel(side, contract, check_parity(wrapped, side, list(trials), fp16), network, whole)
+        trials = latent_trials(generator, exported, part)
+    whole = describe(replace(source, part=""), weights_path(file.with_stem(name), part).stem, network, size)
+    return CheckedModel(file, contract, check_parity(wrapped, file, list(trials), fp16), network, whole)
 
 
-def wrapped_part(generator: Generator[Any], network: nn.Module, part: str) -> nn.Module:
-    """A network, or one part of it, as it is exported. Errors: HenshinError for a kind that cannot be."""
+def wrap_part(generator: Generator[Any], network: nn.Module, part: str) -> nn.Module:
+    """Return a network, or one part of it, in its wrapper. Errors: HenshinError for kinds that are not exported."""
     if part == "mapping":
         return MappingWrapper(part_of(generator, network, part)).eval()
     kinds = {"translator": TranslatorWrapper, "sampler": SamplerWrapper, "encoder": EncoderWrapper}
@@ -166,68 +165,67 @@ def wrapped_part(generator: Generator[Any], network: nn.Module, part: str) -> nn
             f"'{generator.name}' {what}; translators, samplers and encoders are exported, and the parts mapping and "
             "synthesis"
         )
-    drawing = part_of(generator, network, part) if part else network
-    return kinds[generator.kind](drawing, generator.value_range, generator.channel_order == "BGR").eval()
+    inner = part_of(generator, network, part) if part else network
+    return kinds[generator.kind](inner, generator.value_range, generator.channel_order == "BGR").eval()
 
 
 def install(
-    models: Mapping[Path, CheckedModel], weights: bool = False, enter: Callable[[], None] | None = None
+    models: Mapping[Path, CheckedModel], weights: bool = False, before_rename: Callable[[], None] | None = None
 ) -> None:
-    """Copy finished models to their paths, each with its weights beside it if wanted: all are whole, or none is there.
+    """Copy checked models to their paths, all or none; with `weights` each with a .safetensors file next to it.
 
-    Of a network of two parts the weights are always there, NAME.safetensors beside both: what mixes or inverts such
-    networks rebuilds them.
+    Models of the parts of one network always have this file, because inversion and blending build the network again.
 
-    `enter` is called when all are copied to the side and before the first takes its name; an error of it is an end.
+    `before_rename` is called when all temporary copies are complete; nothing is renamed after an error of it.
     Errors: HenshinError when they cannot be written.
     """
     where, saved = next(iter(models)).parent, set[Path]()
     try:
         with ExitStack() as parts:
-            for path, made in models.items():
+            for path, model in models.items():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 sweep(path.parent)
                 where = path
                 part = parts.enter_context(write_atomic(path))
-                shutil.copyfile(made.file, part)
-                file = weights_beside(path, made.contract.part)
-                if (weights or made.contract.part) and file not in saved:
+                shutil.copyfile(model.file, part)
+                file = weights_path(path, model.contract.part)
+                if (weights or model.contract.part) and file not in saved:
                     saved.add(file)
                     where = file
-                    _save_weights(made, parts.enter_context(write_atomic(file)), part)
-            if enter is not None:
-                enter()
+                    _save_weights(model, parts.enter_context(write_atomic(file)), part)
+            if before_rename is not None:
+                before_rename()
     except (OSError, SafetensorError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
         raise HenshinError(f"{where}: cannot be written: {reason}") from error
 
 
-def _save_weights(made: CheckedModel, file: Path, model: Path) -> None:
-    """Write the weights of a whole network, to be read by those who may read its model. Errors: OSError."""
-    tensors = {name: tensor.contiguous() for name, tensor in made.network.state_dict().items()}
-    save_file(tensors, file, {METADATA_KEY: made.whole.to_json()})
-    shutil.copymode(model, file)  # safetensors makes files that only their owner can read
+def _save_weights(model: CheckedModel, file: Path, model_file: Path) -> None:
+    """Write the weights of the whole network with the permissions of its model. Errors: OSError."""
+    tensors = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+    save_file(tensors, file, {METADATA_KEY: model.whole.to_json()})
+    shutil.copymode(model_file, file)  # safetensors makes files that only their owner can read
 
 
 @torch.inference_mode()
-def size_drawn(wrapped: nn.Module, name: str, shape: tuple[int, ...]) -> int:
-    """Side of the pictures that a sampler draws. Errors: HenshinError when it draws none."""
-    drawn = wrapped(torch.zeros(2, *shape))
-    if drawn.ndim != 4 or drawn.shape[0] != 2 or drawn.shape[3] != 3:
-        raise HenshinError(f"'{name}' turns two latents into {tuple(drawn.shape)}, which is no two pictures")
-    return int(max(drawn.shape[1:3]))
+def sampled_size(wrapped: nn.Module, name: str, shape: tuple[int, ...]) -> int:
+    """Return the side of a sampler's pictures. Errors: HenshinError when its output is not pictures."""
+    pictures = wrapped(torch.zeros(2, *shape))
+    if pictures.ndim != 4 or pictures.shape[0] != 2 or pictures.shape[3] != 3:
+        raise HenshinError(f"'{name}' turns two latents into {tuple(pictures.shape)}, which is no two pictures")
+    return int(max(pictures.shape[1:3]))
 
 
 def describe(
     source: TrainedNetwork,
     name: str,
     network: nn.Module,
-    drawn: int | None = None,
+    size: int | None = None,
     latents: tuple[int, ...] | None = None,
 ) -> Contract:
-    """The contract of a model: all that its generator says of itself, and where it comes from.
+    """Return the contract of a model, from its generator and the statements of `source`.
 
-    `drawn` is the size of a sampler's pictures, which is the only one it has; `latents` the shape of what a part takes.
+    `size` is the only size of a sampler's or encoder's pictures, `latents` the shape of a part's input.
     """
     g = source.generator
     kinds: dict[str, Kind] = {"mapping": "mapping", "synthesis": "synthesis"}
@@ -243,7 +241,7 @@ def describe(
         scale=g.scale,
         reach=g.reach,
         maximum_size=g.maximum_size,
-        preferred_size=drawn or source.preferred_size,
+        preferred_size=size or source.preferred_size,
         latent_shape=latents or g.latent_shape,
         description=source.description,
         origin=source.origin,
@@ -255,7 +253,7 @@ def describe(
 
 @torch.no_grad()
 def round_to_fp16(network: nn.Module) -> None:
-    """Round every weight to what fp16 can hold. Errors: HenshinError for a weight beyond its range."""
+    """Round every weight to fp16, in place. Errors: HenshinError for a weight beyond its range."""
     for name, parameter in network.named_parameters():
         half = parameter.half()
         if not torch.isfinite(half).all():
@@ -264,9 +262,9 @@ def round_to_fp16(network: nn.Module) -> None:
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:
-    """A copy with each batch norm that follows a convolution in a Sequential made part of it, or the network itself.
+    """Return a copy with batch norms folded into the convolutions before them in a Sequential, or the network itself.
 
-    PyTorch's exporter does this too, after which the weights are no longer those that were rounded.
+    PyTorch's exporter folds them too; after rounding, the folded weights would no longer be representable in fp16.
     """
     if not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
         return network

@@ -1,4 +1,4 @@
-"""What is no translator: how samplers, their two parts and encoders are exported, and on what they are checked."""
+"""Export of samplers, their parts and encoders: shapes of their latents, and inputs of their parity checks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 
 class MappingWrapper(nn.Module):
-    """A mapping before and after which stands nothing: z (N, D) float32 -> styles (N, L, D).
-
-    `mean` is that of the mapping, if it has one: of the model it becomes a second output, the same for every input.
-    """
+    """A mapping as it is: z (N, D) float32 -> styles (N, L, D)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -30,32 +27,29 @@ class MappingWrapper(nn.Module):
 
     @property
     def mean(self) -> Tensor | None:
-        """(D,) or (L, D)."""
-        found: Tensor | None = getattr(self.network, "mean", None)
-        return found
+        """Mean style of the mapping, (D,) or (L, D), or None; it becomes a second, constant output of the model."""
+        mean: Tensor | None = getattr(self.network, "mean", None)
+        return mean
 
     def forward(self, latents: Tensor) -> Tensor:
-        """See above."""
+        """Return the styles of latents."""
         styles: Tensor = self.network(latents)
         return styles
 
 
 def part_of(generator: Generator[Any], network: nn.Module, part: str) -> nn.Module:
-    """One of the parts of a generator, out of the whole network. Errors: HenshinError when it has no such part."""
-    found = generator.parts(network)
-    if part not in found:
-        raise HenshinError(f"generator '{generator.name}' has no part '{part}'; it has {', '.join(map(repr, found))}")
-    return found[part].eval()
+    """Return one part of a generator's network. Errors: HenshinError when it has no such part."""
+    parts = generator.parts(network)
+    if part not in parts:
+        raise HenshinError(f"generator '{generator.name}' has no part '{part}'; it has {', '.join(map(repr, parts))}")
+    return parts[part].eval()
 
 
 @torch.inference_mode()
 def latent_shape_of(generator: Generator[Any], network: nn.Module, part: str) -> tuple[int, ...]:
-    """Shape of what a part takes, without the batch: noise (D,), or styles (L, D) as the mapping gives them.
+    """Return the shape of a part's input without the batch: noise (D,), or styles (L, D); for an encoder, its output.
 
-    Of an encoder what it gives.
-
-    Errors: HenshinError when the generator does not say of how many numbers its latents are, or its mapping gives no
-    styles.
+    Errors: HenshinError when the generator has no latent_shape, or the output of its mapping is not styles.
     """
     shape = generator.latent_shape
     if not shape:
@@ -70,8 +64,8 @@ def latent_shape_of(generator: Generator[Any], network: nn.Module, part: str) ->
     return tuple(styles.shape[1:])
 
 
-def side_seen(source: TrainedNetwork) -> int:
-    """Side of the square pictures that an encoder takes. Errors: HenshinError when nothing says it."""
+def encoder_size(source: TrainedNetwork) -> int:
+    """Return the side of an encoder's square pictures. Errors: HenshinError when it is unknown."""
     side = source.generator.maximum_size or source.preferred_size
     if side is None:
         raise HenshinError(f"'{source.generator.name}' is an encoder, and nothing says of which size its pictures are")
@@ -80,16 +74,16 @@ def side_seen(source: TrainedNetwork) -> int:
 
 @torch.inference_mode()
 def check_latents(wrapped: nn.Module, name: str, side: int, shape: tuple[int, ...] | None) -> None:
-    """Compare what an encoder gives with what its generator says. Errors: HenshinError when these are two shapes."""
-    given = tuple(wrapped(torch.zeros(2, side, side, 3, dtype=torch.uint8)).shape)
-    if shape is None or len(shape) != 2 or given != (2, *shape):
+    """Check the shape of an encoder's output against its latent_shape. Errors: HenshinError when they differ."""
+    output = tuple(wrapped(torch.zeros(2, side, side, 3, dtype=torch.uint8)).shape)
+    if shape is None or len(shape) != 2 or output != (2, *shape):
         raise HenshinError(
-            f"'{name}' turns two pictures into {given}, and its latent_shape is {shape}, not (L, D) of it"
+            f"'{name}' turns two pictures into {output}, and its latent_shape is {shape}, not (L, D) of it"
         )
 
 
-def trials_of(generator: Generator[Any], network: nn.Module, part: str) -> Iterator[ParityInput]:
-    """What a part is checked on, one alone and three together: noise, and the styles that the mapping makes of it."""
+def latent_trials(generator: Generator[Any], network: nn.Module, part: str) -> Iterator[ParityInput]:
+    """Yield the inputs of a part's parity check, one alone and three together: noise, or the styles mapped from it."""
     mapping = part_of(generator, network, "mapping") if part == "synthesis" else None
     for trial in noise_trials(tuple(generator.latent_shape or ())):
         if mapping is None:

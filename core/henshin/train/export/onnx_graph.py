@@ -1,4 +1,4 @@
-"""The ONNX file of a network that stands behind uint8 pictures: traced, named, with its contract in the metadata."""
+"""ONNX file of a wrapped network: tracing, names of inputs and dimensions, the contract in the metadata."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from henshin.models import METADATA_KEY, Contract
 OPSET = 20
 INPUT, LATENTS, OUTPUT = "pictures", "latents", "pictures_out"
 STYLES, MEAN_STYLE = "styles", "mean_style"
-"""What a mapping or an encoder gives, and what a mapping may give besides: the mean style, which no input changes."""
+"""Outputs of a mapping or an encoder, and the second, constant output of a mapping."""
 
 
-def examples(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
-    """What a network is traced with: an input, which of its dimensions are free, and the input's name."""
+def example_input(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
+    """Return an input for tracing, its dynamic dimensions, and its name."""
     count = torch.export.Dim("n", min=1)
     if contract.kind == "encoder":
         side = contract.preferred_size or 0
@@ -29,7 +29,7 @@ def examples(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
     if contract.kind != "translator":
         return torch.zeros(2, *(contract.latent_shape or ())), {0: count}, LATENTS
     multiple = contract.size_multiple
-    # at least twice the multiple: where a deep network comes down to one pixel, the tracer would take that for a law
+    # at least twice the multiple: the tracer would take a size of one pixel inside a deep network for constant
     rows, columns = (8, 12) if multiple <= 16 else (2, 3)
     example = torch.zeros((2, rows * multiple, columns * multiple, 3), dtype=torch.uint8)
     height, width = torch.export.Dim("h", min=1), torch.export.Dim("w", min=1)
@@ -37,8 +37,8 @@ def examples(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
 
 
 def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) -> None:
-    """Export with a dynamic batch (and height and width), and put the contract into the metadata."""
-    example, shape, name = examples(contract)
+    """Write a network as ONNX with a dynamic batch (and height and width), and its contract in the metadata."""
+    example, shape, name = example_input(contract)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -55,27 +55,27 @@ def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) 
         )
     model = onnx.load(path)
     name_dimensions(model)
-    forget_code(model)
+    strip_metadata(model)
     if fp16:
-        halve(model)
+        store_as_fp16(model)
     mean = getattr(wrapped, "mean", None)
     if isinstance(mean, Tensor):
-        give_constant(model, MEAN_STYLE, mean.detach().cpu().float().numpy())
+        add_constant_output(model, MEAN_STYLE, mean.detach().cpu().float().numpy())
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, contract.to_json()
     onnx.save(model, path)
 
 
 def name_dimensions(model: onnx.ModelProto) -> None:
-    """Call the dynamic dimensions by what they are, not by the expressions of the tracer."""
+    """Name the dynamic dimensions n, h and w, in place of the expressions of the tracer."""
     for port in (*model.graph.input, *model.graph.output):
         for dimension, name in zip(port.type.tensor_type.shape.dim, ("n", "h", "w"), strict=False):
             if dimension.dim_param:
                 dimension.dim_param = f"{port.name}_{name}" if port.name == OUTPUT else name
 
 
-def forget_code(model: onnx.ModelProto) -> None:
-    """Take away which lines of code each node came from: it is long, and says where the exporter's files lie."""
+def strip_metadata(model: onnx.ModelProto) -> None:
+    """Remove the source lines of each node: they are long, and contain paths of the exporting machine."""
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -83,14 +83,14 @@ def forget_code(model: onnx.ModelProto) -> None:
         del value.metadata_props[:]
 
 
-def give_constant(model: onnx.ModelProto, name: str, values: np.ndarray) -> None:
-    """Add an output that is always the same, which PyTorch's exporter makes no sound graph of."""
+def add_constant_output(model: onnx.ModelProto, name: str, values: np.ndarray) -> None:
+    """Add a constant output; PyTorch's exporter makes an invalid graph of one."""
     model.graph.initializer.append(numpy_helper.from_array(values, f"{name}_values"))
     model.graph.node.append(helper.make_node("Identity", [f"{name}_values"], [name]))
     model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, values.shape))
 
 
-def halve(model: onnx.ModelProto) -> None:
+def store_as_fp16(model: onnx.ModelProto) -> None:
     """Store large fp32 weights as fp16 behind a Cast, which ONNX Runtime folds when it loads the model."""
     casts = []
     for weight in model.graph.initializer:

@@ -1,4 +1,4 @@
-"""`henshin train`: from a checked plan to a trained run, in this process or in one for each device."""
+"""Launch of a training run, in this process or in one for each device."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from henshin.train.config.run_config import RunPlan, TrainOptions, load_run
 from henshin.train.devices.fabric import make_fabric
 from henshin.train.loggers.logger import Progress
 from henshin.train.loop.run import TrainingRun
-from henshin.train.loop.stopping import handed_on
+from henshin.train.loop.stopping import forward_signals
 from henshin.train.weights import run_folder
-from henshin.train.weights.run_folder import check_recipe, earlier
+from henshin.train.weights.run_folder import check_recipe, earlier_description
 
-Show = Callable[[Progress], None]
+ShowProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingReporter:
-    """How a run is told: by lines, and by a bar where there is one; `close` when it has ended."""
+    """Output of a run: `say` prints a line, `show` updates a progress bar if there is one, `close` ends the bar."""
 
     say: Callable[[str], None]
-    show: Show | None = None
+    show: ShowProgress | None = None
     close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended."""
+    """Result of a run: its completed steps, and whether it was interrupted."""
 
     steps: int
     interrupted: bool
@@ -48,25 +48,28 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class WorkerJob:
-    """What each of several processes is told: enough to read the plan again."""
+    """Arguments of each of several processes, with which it reads the plan again.
+
+    Each process writes its error into the folder `errors`, in a file named after its rank.
+    """
 
     path: Path
     folder: Path
     options: TrainOptions
-    voice: Callable[[], TrainingReporter]
+    make_reporter: Callable[[], TrainingReporter]
     errors: Path
 
 
 def default_folder(plan: RunPlan) -> Path:
-    """Where a run goes when nobody says: `runs/NAME`, after its YAML."""
+    """Return the folder of a run without `-o`: `runs/NAME`, after its YAML."""
     return Path("runs") / plan.path.stem
 
 
 def resolve_resume_options(plan: RunPlan, folder: Path, options: TrainOptions) -> TrainOptions:
-    """Check that a run may be made in a folder, and take from the run that is there what must stay as it was.
+    """Check that a run may be started in a folder; return the options with the precision of the run to be resumed.
 
-    Errors: HenshinError when the folder holds a run and it was not said to resume, another run, or other things; when
-    there is no run to resume.
+    Errors: HenshinError when the folder holds a run and `resume` is not set, a run of another recipe, or other files;
+    when there is no run to resume.
     """
     if list_checkpoints(folder / CHECKPOINTS) and not options.resume:
         raise HenshinError(f"{folder}: holds a run already; go on with it by --resume, or choose another -o")
@@ -75,16 +78,16 @@ def resolve_resume_options(plan: RunPlan, folder: Path, options: TrainOptions) -
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).is_file():
         raise HenshinError(f"{folder}: holds other files and no run; choose another -o")
     if options.resume and not (folder / RUN_FILE).is_file():
-        raise HenshinError(f"{folder}: no run to go on from{_beside(folder)}")
+        raise HenshinError(f"{folder}: no run to go on from{_nearby_runs(folder)}")
     if options.resume:
         check_recipe(folder, plan.recipe.name)
         if options.precision == "auto":
-            options = replace(options, precision=earlier(folder).get("precision", "auto"))
+            options = replace(options, precision=earlier_description(folder).get("precision", "auto"))
     return options
 
 
-def _beside(folder: Path) -> str:
-    """The runs that lie beside a folder, for one whose name was misspelt."""
+def _nearby_runs(folder: Path) -> str:
+    """Return a hint that lists the runs next to a folder, for a misspelt name; "" without any."""
     runs = [str(file.parent) for file in folder.parent.glob(f"*/{RUN_FILE}")]
     return f"; there are: {join_names(runs)}" if runs else ""
 
@@ -95,12 +98,12 @@ def train(
     registry: Registry,
     options: TrainOptions,
     say: Callable[[str], None],
-    show: Show | None = None,
+    show: ShowProgress | None = None,
 ) -> TrainingRun:
-    """Train in this process, or go on with `options.resume`, in `folder`; return the run when it has ended.
+    """Train in this process, in `folder`, or resume with `options.resume`; return the run when it has ended.
 
-    `show` is given the progress of every step, for a bar; without it lines of progress are said.
-    Errors: HenshinError when the folder holds a run and it was not said to resume, and whatever is wrong with data.
+    `show` is called with the progress of every step, for a bar; without it `say` prints lines of progress.
+    Errors: those of `resolve_resume_options`; HenshinError for wrong data.
     """
     options = resolve_resume_options(plan, folder, options)
     return _train(
@@ -109,52 +112,52 @@ def train(
 
 
 def train_on_many(
-    plan: RunPlan, folder: Path, options: TrainOptions, voice: Callable[[], TrainingReporter]
+    plan: RunPlan, folder: Path, options: TrainOptions, make_reporter: Callable[[], TrainingReporter]
 ) -> RunResult:
     """Train on `options.devices` devices, in a process each; every one of them reads the plan again.
 
-    `voice` makes, in the first process, what the run speaks with; it must be a function that can be imported.
-    Errors: as `train`; what went wrong in a process is raised here.
+    `make_reporter` is called in the first process; it must be a function that can be imported.
+    Errors: those of `train`, in any of the processes.
     """
     options = resolve_resume_options(plan, folder, options)
-    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # what went wrong is told below
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # the error is raised below
     fabric = make_fabric(options.device, options.precision, options.devices)
-    with tempfile.TemporaryDirectory() as place, handed_on():
-        order = WorkerJob(plan.path, folder, options, voice, Path(place))
+    with tempfile.TemporaryDirectory() as place, forward_signals():
+        job = WorkerJob(plan.path, folder, options, make_reporter, Path(place))
         try:
             # as a function with its argument, for Fabric would look for tensors within a plain one
-            steps, interrupted = fabric.launch(partial(_take_part, order))
+            steps, interrupted = fabric.launch(partial(_run_worker, job))
         except (ProcessRaisedException, ProcessExitedException) as error:
-            raise _reason(Path(place), error) from error
+            raise _worker_error(Path(place), error) from error
     return RunResult(steps, interrupted)
 
 
-def _take_part(order: WorkerJob, fabric: Fabric) -> tuple[int, bool]:
-    """What each process does: (steps done, was it interrupted)."""
-    voice = order.voice() if fabric.global_rank == 0 else TrainingReporter(lambda _: None)
+def _run_worker(job: WorkerJob, fabric: Fabric) -> tuple[int, bool]:
+    """Train in one of several processes; return (completed steps, whether it was interrupted)."""
+    reporter = job.make_reporter() if fabric.global_rank == 0 else TrainingReporter(lambda _: None)
     try:
-        registry = build_registry(order.options.plugins)
-        plan = load_run(order.path, registry, order.options.overrides)
-        run = _train(fabric, plan, order.folder, registry, order.options, voice)
+        registry = build_registry(job.options.plugins)
+        plan = load_run(job.path, registry, job.options.overrides)
+        run = _train(fabric, plan, job.folder, registry, job.options, reporter)
     except HenshinError as error:
-        told = json.dumps({"missing": isinstance(error, MissingError), "text": str(error)})
-        (order.errors / str(fabric.global_rank)).write_text(told)
+        problem = json.dumps({"missing": isinstance(error, MissingError), "text": str(error)})
+        (job.errors / str(fabric.global_rank)).write_text(problem)
         raise
     finally:
-        voice.close()
+        reporter.close()
     return run.steps, run.interrupted
 
 
-def _reason(place: Path, error: Exception) -> Exception:
-    """The first process that gave a reason which a user can act on; else what PyTorch has to say."""
+def _worker_error(place: Path, error: Exception) -> Exception:
+    """Return the error of the first process that wrote one for the user; else that of PyTorch."""
     for file in sorted(place.iterdir()):
-        reason: dict[str, Any] = json.loads(file.read_text())
-        return (MissingError if reason["missing"] else HenshinError)(reason["text"])
+        problem: dict[str, Any] = json.loads(file.read_text())
+        return (MissingError if problem["missing"] else HenshinError)(problem["text"])
     return error
 
 
 def _train(
-    fabric: Fabric, plan: RunPlan, folder: Path, registry: Registry, options: TrainOptions, voice: TrainingReporter
+    fabric: Fabric, plan: RunPlan, folder: Path, registry: Registry, options: TrainOptions, reporter: TrainingReporter
 ) -> TrainingRun:
     if fabric.global_rank == 0:
         run_folder.begin(folder, plan.description, plan.path.parent)
@@ -166,25 +169,25 @@ def _train(
         registry,
         options,
         fabric,
-        voice.say,
-        voice.show,
+        reporter.say,
+        reporter.show,
     )
     try:
-        with run.ending.interruptible(child=fabric.world_size > 1):
+        with run.stop_condition.interruptible(child=fabric.world_size > 1):
             plan.recipe.train(run)
             run.finish()
     finally:
-        run.watch.close()
-    run.say(_told(run, folder))
+        run.logger.close()
+    run.say(_closing_line(run, folder))
     return run
 
 
-def _told(run: TrainingRun, folder: Path) -> str:
-    """How a run ended, and what to do next: go on with it where its plan is not done, else make a model of it."""
-    why = run.ending.why(run.steps)
-    if not why:
+def _closing_line(run: TrainingRun, folder: Path) -> str:
+    """Return the last line of a run: its end, and the command that resumes it, or exports it when its plan is done."""
+    end = run.stop_condition.reason(run.steps)
+    if not end:
         return f"done: {run.steps} steps; " + (f"henshin export {folder} --name NAME" if run.publishes else str(folder))
-    of = "" if run.ending.plan is None else f" of {run.ending.plan}"
+    of = "" if run.stop_condition.planned_steps is None else f" of {run.stop_condition.planned_steps}"
     stopped = "interrupted" if run.interrupted else "stopped"
-    reason = "" if run.interrupted else f" ({why})"
+    reason = "" if run.interrupted else f" ({end})"
     return f"{stopped} at step {run.steps}{of}{reason}; go on with --resume -o {folder}"

@@ -1,4 +1,4 @@
-"""One training run: what a recipe is given. It reads: prepare, track, `while run.step():` draw, learn, log."""
+"""A training run, as a recipe sees it: prepare, track, then `while run.step():` load, learn, log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from henshin.train.devices.distributed import ProcessGroup
 from henshin.train.devices.fabric import describe_device, precision_of, set_backend_flags
 from henshin.train.loggers.image_grid import Row
 from henshin.train.loggers.logger import Progress, RunLogger
-from henshin.train.loop.seed import random_state, seed_rank, seeded, set_random_state
+from henshin.train.loop.seed import random_state, seed_generators, seed_rank, set_random_state
 from henshin.train.loop.stopping import StopCondition
 from henshin.train.networks import make_generator
 from henshin.train.networks.generators import with_normalised_io
@@ -37,11 +37,11 @@ __all__ = ["PublishedNetwork", "TrainOptions", "TrainingRun"]
 
 
 class TrainingRun:
-    """What a recipe is given as its `Run`.
+    """The `Run` of a recipe.
 
-    `folder` is the run's own; `base` the folder of its YAML, to which paths of data are relative; `rng` the run's
-    numpy generator, saved and restored with everything else. Of several processes each has its own `rng`; only the
-    first one writes and speaks.
+    `folder` is the folder of the run; `base` the folder of its YAML, to which paths of data are relative; `rng` the
+    run's numpy generator, whose state is in every checkpoint. Each of several processes has its own `rng`; only the
+    first process writes files and prints.
     """
 
     def __init__(
@@ -61,39 +61,39 @@ class TrainingRun:
         self.steps = 0
         self.epoch: int | None = None
         self.device = fabric.device
-        self.others = ProcessGroup(fabric)
-        self.rng = seeded(seed, self.others.rank)
-        self.ending = StopCondition(options.max_steps, options.max_time)
-        self.watch = RunLogger(folder, self.others, say, show, options.log_every)
-        self.say = self.watch.say
+        self.processes = ProcessGroup(fabric)
+        self.rng = seed_generators(seed, self.processes.rank)
+        self.stop_condition = StopCondition(options.max_steps, options.max_time)
+        self.logger = RunLogger(folder, self.processes, say, show, options.log_every)
+        self.say = self.logger.say
         set_backend_flags(fabric)
         self.compiler = select_compiler(fabric, options.compile, options.compiler)
-        self._changed: dict[str, Any] = {}
+        self._changes: dict[str, Any] = {}
         self._built: list[tuple[nn.Module, PublishedNetwork]] = []
         self._tracked: dict[str, Any] = {}
-        self._settings = OptimizerSettings()
+        self._optimizer_settings = OptimizerSettings()
         self._published: dict[str, PublishedNetwork] = {}
-        self._aside: dict[str, Any] | None = None
-        self._saved_at = 0.0
+        self._random_state: dict[str, Any] | None = None
+        self._save_time = 0.0
         self._in_step = self._last = self._saved = False
 
     @property
     def interrupted(self) -> bool:
-        """Was the run asked to stop?"""
-        return self.ending.interrupted
+        """Whether Ctrl-C or SIGTERM has stopped the run."""
+        return self.stop_condition.interrupted
 
     def folders(self, value: str | Sequence[str]) -> list[Path]:
-        """The folders that a data option names. Errors: HenshinError."""
+        """Return the folders that a data option names, relative to the run's YAML. Errors: HenshinError."""
         return resolve_folders(value, self.base)
 
     def place(self, value: str) -> Path:
-        """The path of a file or folder that an option names."""
+        """Return the path of a file or folder that an option names, relative to the run's YAML."""
         return self.base / Path(value).expanduser()
 
     def generator(self, choice: NetworkChoice | str, options: Mapping[str, Any] | None = None) -> nn.Module:
         """Build the network of a generator plugin, chosen by a run's option or by name and options.
 
-        It takes and gives RGB in [-1, 1], whatever range and order of channels the generator declares.
+        Its input and output are RGB in [-1, 1], whatever value range and channel order the generator declares.
         Errors: HenshinError for an unknown name or a wrong option.
         """
         if isinstance(choice, str):
@@ -104,14 +104,15 @@ class TrainingRun:
         return network
 
     def prepare(self, *things: Any, compiled: bool | None = None) -> Any:
-        """Put networks on the device and under the precision of the run, and optimisers beside them.
+        """Return networks and optimisers prepared for the device and precision of the run.
 
-        Where the run compiles, it compiles the networks of generators, or all (True) or none (False) of these.
+        A run that compiles compiles the networks that ``generator`` built; with ``compiled=True`` all of these, with
+        False none.
         """
-        ready = [self._prepared(thing, compiled) for thing in things]
+        ready = [self._prepare(thing, compiled) for thing in things]
         return ready[0] if len(ready) == 1 else tuple(ready)
 
-    def _prepared(self, thing: Any, compiled: bool | None) -> Any:
+    def _prepare(self, thing: Any, compiled: bool | None) -> Any:
         if not isinstance(thing, nn.Module):
             return self.fabric.setup_optimizers(thing)
         if compiled is None:
@@ -119,7 +120,7 @@ class TrainingRun:
         return prepare(self.fabric, thing, self.compiler if compiled else None)
 
     def backward(self, loss: Tensor) -> None:
-        """Gradients of a loss, as the precision wants them computed."""
+        """Compute the gradients of a loss, scaled where the precision needs it."""
         try:
             self.fabric.backward(loss)
         except RuntimeError as error:
@@ -128,19 +129,19 @@ class TrainingRun:
     def publish(
         self, choice: NetworkChoice, state: str, prefix: str = "", size: int | None = None, part: str = ""
     ) -> None:
-        """Say what `henshin export` shall take: of the tracked `state`, the tensors that begin with `prefix`.
+        """Name the weights for `henshin export`: of the tracked `state`, the tensors that begin with `prefix`.
 
-        `size` is the side of the training pictures, which becomes the model's preferred size. A run that does not
-        say publishes the one network that it had built by `generator` and tracks.
+        `size` is the side of the training pictures, which becomes the model's preferred size. A run without this call
+        publishes the one network that it built by `generator` and tracks.
         """
         self._published[part] = PublishedNetwork(choice.use, choice.options, state, prefix, size)
 
     def until(self, steps: int, epoch: int | None = None) -> None:
-        """Say how many steps the run has in all, and an epoch; without it, only the command line's limits end it."""
-        self.ending.plan, self.epoch = steps, epoch
+        """Set the steps of the run, and of an epoch; without it, only the command line's limits end the run."""
+        self.stop_condition.planned_steps, self.epoch = steps, epoch
 
     def track(self, **state: Any) -> None:
-        """Name everything a checkpoint holds; continue from the last one if asked to.
+        """Name everything that a checkpoint holds; with `--resume`, load the last one.
 
         Errors: HenshinError when the last checkpoint does not fit this run.
         """
@@ -151,34 +152,37 @@ class TrainingRun:
                     "checkpoint can hold it; track networks, optimisers, pools, averages"
                 )
         self._tracked = state
-        self._settings.record(state)
-        seed_rank(self.seed, self.others.rank)
-        found = list_checkpoints(self.checkpoints)
-        if self.options.resume and found:
-            self._restore(found[-1])
+        self._optimizer_settings.record(state)
+        seed_rank(self.seed, self.processes.rank)
+        checkpoints = list_checkpoints(self.checkpoints)
+        if self.options.resume and checkpoints:
+            self._restore(checkpoints[-1])
         elif self.options.resume:
             self.say(f"{self.folder}: there is no checkpoint to go on from; starts anew")
-        if not (self.options.resume and found):
-            self.watch.resume(0, {})  # a run that was killed before its first checkpoint may have left a log
+        if not (self.options.resume and checkpoints):
+            self.logger.resume(0, {})  # a run that was killed before its first checkpoint may have left a log
         if not self._published:
-            self._publish_what_was_built()
-        if self.others.rank == 0:
-            sitting = RunSession(
-                self.steps, self.options.overrides, precision_of(self.fabric), self.others.world_size, self._changed
+            self._publish_built_network()
+        if self.processes.rank == 0:
+            session = RunSession(
+                self.steps, self.options.overrides, precision_of(self.fabric), self.processes.world_size, self._changes
             )
-            run_folder.write(self.folder, self.description, self.base, self._published, sitting)
+            run_folder.write(self.folder, self.description, self.base, self._published, session)
         self.say(describe_device(self.fabric, self.compiler is not None))
 
-    def _publish_what_was_built(self) -> None:
+    def _publish_built_network(self) -> None:
         tracked = {id(getattr(thing, "module", thing)): name for name, thing in self._tracked.items()}
-        found = [(tracked[id(network)], what) for network, what in self._built if id(network) in tracked]
-        if len(found) == 1:
-            name, what = found[0]
-            self._published[""] = replace(what, state=name)
+        published = [
+            replace(description, state=tracked[id(network)])
+            for network, description in self._built
+            if id(network) in tracked
+        ]
+        if len(published) == 1:
+            self._published[""] = published[0]
 
     @property
     def publishes(self) -> bool:
-        """Is there a model that `henshin export` would make of this run, as far as it has said?"""
+        """Whether the run has named a network for `henshin export`."""
         return bool(self._published)
 
     @property
@@ -187,132 +191,134 @@ class TrainingRun:
         return self.folder / CHECKPOINTS
 
     def step(self) -> bool:
-        """Begin the next step; saves when due. False, with everything saved: stop now.
+        """Begin the next step, after a checkpoint when one is due. Return False, with everything saved, at the end.
 
-        Errors: HenshinError when nothing is tracked, for then nothing that is learned would be kept.
+        Errors: HenshinError when nothing is tracked, because then no checkpoint would hold what is learned.
         """
         if not self._tracked:
             raise HenshinError("the recipe tracks nothing: it must call run.track(...) before its first run.step()")
-        if self.ending.started is None:
-            self.ending.started = self._saved_at = time.monotonic()
-            self.watch.begin(self.steps)
+        if self.stop_condition.started is None:
+            self.stop_condition.started = self._save_time = time.monotonic()
+            self.logger.begin(self.steps)
         else:
-            self._step_done()
-        over = self._last or self.ending.over(self.steps)
-        due = time.monotonic() - self._saved_at >= self.options.save_every
-        over, due, last = self.others.any(over, due, self.ending.last(self.steps))
-        self.ending.agreed(last and not over, self.steps)
+            self._end_step()
+        over = self._last or self.stop_condition.is_over(self.steps)
+        due = time.monotonic() - self._save_time >= self.options.save_every
+        over, due, last = self.processes.any(over, due, self.stop_condition.is_last(self.steps))
+        self.stop_condition.note_last(last and not over, self.steps)
         if over or due:
             self.save()
-            self._saved_at = time.monotonic()
+            self._save_time = time.monotonic()
         self._in_step, self._last = not over, last
         return self._in_step
 
-    def _step_done(self) -> None:
+    def _end_step(self) -> None:
         self.steps += 1
         self._saved = False
-        if self._aside is not None:
-            set_random_state(self._aside, self.rng, self.device)
-            self._aside = None
-        self.watch.step(self.steps, self.ending.total, self.epoch)
+        if self._random_state is not None:
+            set_random_state(self._random_state, self.rng, self.device)
+            self._random_state = None
+        self.logger.step(self.steps, self.stop_condition.total, self.epoch)
 
     def finish(self) -> None:
-        """Count and save the last step of a recipe that left its loop by itself, and draw the curves."""
+        """Count and save the last step of a recipe that left its loop by itself, and write the curves."""
         if self._in_step and self._tracked:
-            self._step_done()
+            self._end_step()
             self.save()
             self._in_step = False
-        self.watch.end(self.steps, self.ending.total, self.epoch)
+        self.logger.end(self.steps, self.stop_condition.total, self.epoch)
 
     def every(self, steps: int) -> bool:
-        """Is this one of every `steps` steps? For sheets and other looks, not for what the networks learn from.
+        """Return whether this is one of every `steps` steps. For sample grids and measurements, not for learning.
 
-        Sheets are also due in the last step of the plan or of this sitting. What such a look draws at random is taken
-        back, for a run that goes on must not differ from one without a break.
+        Sheets are also due in the last step of the plan or of this session. The random state is restored after such an
+        extra sheet: a run that is resumed must not differ from an uninterrupted one.
         """
         if self.steps % steps == 0:
             return True
-        chosen = self.description.get("config", {}).get("sheet_every") or self.epoch
-        if not self._last or steps != chosen:
+        sheet_every = self.description.get("config", {}).get("sheet_every") or self.epoch
+        if not self._last or steps != sheet_every:
             return False
-        self._aside = self._aside or random_state(self.rng, self.device)
+        self._random_state = self._random_state or random_state(self.rng, self.device)
         return True
 
     def log(self, step: int, **scalars: Tensor | float) -> None:
-        """Note the values of a step; every `log_every` steps their means are written down and told."""
-        if self.watch.add(step, scalars, self.device):
-            self.watch.write_line(step + 1, self.ending.total, self.epoch)
+        """Record the values of a step; every `log_every` steps their means are written and printed."""
+        if self.logger.add(step, scalars, self.device):
+            self.logger.write_line(step + 1, self.stop_condition.total, self.epoch)
 
     def sheet(self, name: str, rows: Sequence[Row], names: Sequence[str] = ()) -> None:
-        """Write a sample sheet, `samples/NAME.png`: a row for each (N, 3, H, W) in [-1, 1] or list of pictures.
+        """Write a grid of samples, `samples/NAME.png`: a row for each (N, 3, H, W) in [-1, 1] or list of pictures.
 
-        `names` say what the rows are: ("photo", "drawing", "back").
+        `names` are those of the rows: ("photo", "drawing", "back").
         """
-        self.watch.write_sheet(self.steps, name, rows, names)
+        self.logger.write_sheet(self.steps, name, rows, names)
 
     def save(self) -> None:
-        """Write a checkpoint of all that is tracked. Errors: HenshinError, with nothing written, when a loss is NaN."""
-        if self._saved:  # nothing was learned since
+        """Write a checkpoint of all that is tracked. Errors: HenshinError, with nothing written, for a NaN loss."""
+        if self._saved:  # no step has ended since
             return
-        self.watch.finite_means(self.steps)
-        first = self.others.rank == 0
+        self.logger.finite_means(self.steps)
+        first = self.processes.rank == 0
         if first:
             checkpoint.begin(self.checkpoints, self.steps)
-        self.others.wait()
-        side = checkpoint.side(self.checkpoints, self.steps)
+        self.processes.wait()
+        part = checkpoint.unfinished(self.checkpoints, self.steps)
         tracked = {name: thing for name, thing in self._tracked.items() if first or not _shared(thing)}
         state: dict[str, Any] = {name: thing.state_dict() for name, thing in tracked.items()}
         random = random_state(self.rng, self.device)
         state["run"] = {
             "steps": self.steps,
             "random": random,
-            "noted": self.watch.metrics.sums(),
-            "settings": self._settings.initial,
+            "noted": self.logger.metrics.sums(),
+            "settings": self._optimizer_settings.initial,
         }
-        checkpoint.write(side, state, self.others.rank)
-        self.others.wait()
+        checkpoint.write(part, state, self.processes.rank)
+        self.processes.wait()
         if first:
             checkpoint.end(self.checkpoints, self.steps)
         self._saved = not self._in_step
 
     def _restore(self, path: Path) -> None:
         state = checkpoint.load(path)
-        before = run_folder.earlier(self.folder).get("config", {})
-        self._changed = {name: [was, now] for name, was, now in run_folder.changes(before, self.description["config"])}
-        changed = run_folder.told(self._changed)
-        own = self.others.rank < checkpoint.ranks(path)
-        if self.others.rank and own:
-            state |= checkpoint.load(path, self.others.rank)
+        before = run_folder.earlier_description(self.folder).get("config", {})
+        self._changes = {name: [was, now] for name, was, now in run_folder.changes(before, self.description["config"])}
+        changes = run_folder.format_changes(self._changes)
+        own = self.processes.rank < checkpoint.process_count(path)
+        if self.processes.rank and own:
+            state |= checkpoint.load(path, self.processes.rank)
         try:
             for name, thing in self._tracked.items():
                 thing.load_state_dict(state[name])
         except (KeyError, RuntimeError, ValueError) as error:
-            why = f"{mismatch(error)}; changed since: {changed}" if changed else mismatch(error)
-            raise HenshinError(f"{path}: does not fit this run ({why})") from error
-        self._settings.apply_changes(self._tracked, state["run"].get("settings", {}))
+            reason = f"{mismatch(error)}; changed since: {changes}" if changes else mismatch(error)
+            raise HenshinError(f"{path}: does not fit this run ({reason})") from error
+        self._optimizer_settings.apply_changes(self._tracked, state["run"].get("settings", {}))
         self.steps = state["run"]["steps"]
         if own:
             set_random_state(state["run"]["random"], self.rng, self.device)
-        else:  # one process more than before
-            self.rng.bit_generator.state = seeded(self.seed + self.steps, self.others.rank).bit_generator.state
-            seed_rank(self.seed + self.steps, self.others.rank)
+        else:  # the checkpoint has no state of this process
+            self.rng.bit_generator.state = seed_generators(
+                self.seed + self.steps, self.processes.rank
+            ).bit_generator.state
+            seed_rank(self.seed + self.steps, self.processes.rank)
         self._saved = True
-        self.watch.resume(self.steps, state["run"].get("noted", {}) if own else {})
+        self.logger.resume(self.steps, state["run"].get("noted", {}) if own else {})
         self.say(f"resumed at step {self.steps}")
-        if changed:
-            self.say(f"changed since: {changed}")
+        if changes:
+            self.say(f"changed since: {changes}")
 
 
 def _shared(thing: Any) -> bool:
-    """Is this the same in every process? Networks and optimisers are; pools of pictures are not."""
+    """Return whether this is the same in every process: networks and optimisers are, pools of pictures are not."""
     return isinstance(thing, nn.Module | torch.optim.Optimizer)
 
 
 def mismatch(error: Exception) -> str:
-    """The first thing in which a checkpoint and a run differ: PyTorch lists them below a headline."""
+    """Return the first difference between a checkpoint and a run, which PyTorch lists below a headline."""
     if isinstance(error, KeyError):
         return f"it holds no {error}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = lines[1] if len(lines) > 1 else flatten(error)
-    sizes = re.match(r"size mismatch for (\S+): .*?\[([\d, ]*)\].*?\[([\d, ]*)\]", told)
-    return f"'{sizes[1]}' is ({sizes[2]}) there and ({sizes[3]}) here" if sizes else told
+    first = lines[1] if len(lines) > 1 else flatten(error)
+    sizes = re.match(r"size mismatch for (\S+): .*?\[([\d, ]*)\].*?\[([\d, ]*)\]", first)
+    return f"'{sizes[1]}' is ({sizes[2]}) there and ({sizes[3]}) here" if sizes else first

@@ -1,4 +1,4 @@
-"""Every source of randomness of a run, as something that a checkpoint can hold."""
+"""Random generators of a run: seeds, and states for checkpoints."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 _CPU = torch.device("cpu")
 
 
-def seeded(seed: int, rank: int = 0) -> np.random.Generator:
+def seed_generators(seed: int, rank: int = 0) -> np.random.Generator:
     """Seed Python's and PyTorch's generators, and return a numpy generator for the run itself.
 
-    Of several processes each draws other numbers from the returned generator; PyTorch's are the same in all of them,
-    so that the same networks are built, until `part` is called.
+    Each of several processes draws other numbers from the returned generator. PyTorch's generator is the same in all
+    of them, so that they build the same networks, until `seed_rank` is called.
     """
     random.seed(seed)
     torch.manual_seed(seed)
@@ -23,7 +23,7 @@ def seeded(seed: int, rank: int = 0) -> np.random.Generator:
 
 
 def seed_rank(seed: int, rank: int) -> None:
-    """From here on each of several processes draws its own noise. The first one goes on as it would alone."""
+    """Seed Python's and PyTorch's generators of every process but the first differently, for noise of its own."""
     if rank:
         own = int(np.random.SeedSequence([seed, rank]).generate_state(1, np.uint64)[0] >> 1)
         random.seed(own)
@@ -31,26 +31,26 @@ def seed_rank(seed: int, rank: int) -> None:
 
 
 def random_state(rng: np.random.Generator, device: torch.device = _CPU) -> dict[str, Any]:
-    """The state of every source of randomness of a process that computes on `device`."""
+    """Return the states of all random generators of a process that computes on `device`."""
     version, numbers, gauss = random.getstate()
     state: dict[str, Any] = {
         "python": [version, list(numbers), gauss],
         "torch": torch.get_rng_state(),
         "numpy": rng.bit_generator.state,
     }
-    if device.type == "cuda":  # of this GPU alone: asking the others would take memory on each of them
+    if device.type == "cuda":  # of this GPU alone: reading the others would allocate memory on each of them
         state["cuda"] = torch.cuda.get_rng_state(device)
     return state
 
 
 def set_random_state(state: dict[str, Any], rng: np.random.Generator, device: torch.device = _CPU) -> None:
-    """The inverse of `random_state`; a state that was saved on a CPU leaves the GPU's as it is, and the other way."""
+    """Restore the result of `random_state`. A state saved on a CPU leaves that of the GPU as it is, and vice versa."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     torch.set_rng_state(state["torch"])
     rng.bit_generator.state = state["numpy"]
     cuda = state.get("cuda")
     if device.type == "cuda" and cuda is not None:
-        if isinstance(cuda, list):  # as runs before several devices saved it: one for each GPU of the machine
+        if isinstance(cuda, list):  # the format of older checkpoints: one state for each GPU of the machine
             cuda = cuda[min(device.index or 0, len(cuda) - 1)]
         torch.cuda.set_rng_state(cuda, device)

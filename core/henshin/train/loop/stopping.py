@@ -1,4 +1,4 @@
-"""When a run ends: its plan, the limits of the command line, and Ctrl-C."""
+"""Stop condition of a run: the steps of its recipe, the limits of the command line, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,61 +10,66 @@ from contextlib import contextmanager
 
 
 class StopCondition:
-    """Knows whether a run may go on, and whether the step that begins is its last.
+    """Decides whether a run goes on, and whether the step that begins is its last.
 
-    `plan` is how many steps the recipe wants, `most` how many the command line allows, `limit` the seconds.
+    `max_steps` and `max_time` (in seconds) are the limits of the command line, `planned_steps` the recipe's steps;
+    None is no limit. `started` is the time of the first step by `time.monotonic`.
     """
 
-    def __init__(self, most: int | None, limit: float | None) -> None:
-        self.most, self.limit = most, limit
-        self.plan: int | None = None
-        self.interrupted = self.timed = False
+    def __init__(self, max_steps: int | None, max_time: float | None) -> None:
+        self.max_steps, self.max_time = max_steps, max_time
+        self.planned_steps: int | None = None
+        self.interrupted = self.out_of_time = False
         self.started: float | None = None
-        self._before = 0.0
+        self._step_began = 0.0
 
     @property
     def total(self) -> int | None:
-        """Steps of the whole run, if it has an end."""
-        return min((steps for steps in (self.plan, self.most) if steps is not None), default=None)
+        """Steps of the whole run; None without an end."""
+        return min((steps for steps in (self.planned_steps, self.max_steps) if steps is not None), default=None)
 
-    def over(self, steps: int) -> bool:
-        """Must a run with so many steps behind it stop now? When its time is up it has one more step, its last."""
+    def is_over(self, steps: int) -> bool:
+        """Return whether a run with so many completed steps must stop now. Time limits allow one more, last step."""
         return self.interrupted or (self.total is not None and steps >= self.total)
 
-    def last(self, steps: int) -> bool:
-        """Will the step that begins now be the last, as far as one can tell?
+    def is_last(self, steps: int) -> bool:
+        """Return whether the step that begins now, after so many completed ones, is probably the last.
 
-        A run with a limit of time is in its last step when the time left is less than the step before took.
+        A run with a time limit is in its last step when the time left is shorter than the previous step. To be called
+        once a step, which it measures.
         """
         now = time.monotonic()
-        took, self._before = (now - self._before if self._before else 0.0), now
-        return (self.total is not None and steps + 1 >= self.total) or self._out_of_time(took)
+        duration, self._step_began = (now - self._step_began if self._step_began else 0.0), now
+        return (self.total is not None and steps + 1 >= self.total) or self._time_ends_within(duration)
 
-    def _out_of_time(self, ahead: float) -> bool:
-        if self.limit is None or self.started is None:
+    def _time_ends_within(self, seconds: float) -> bool:
+        if self.max_time is None or self.started is None:
             return False
-        return time.monotonic() + ahead - self.started >= self.limit
+        return time.monotonic() + seconds - self.started >= self.max_time
 
-    def agreed(self, last: bool, steps: int) -> None:
-        """Of all processes together: is the step that begins the last? If not by the count of steps, then by time."""
-        self.timed = self.timed or (last and (self.total is None or steps + 1 < self.total))
+    def note_last(self, last: bool, steps: int) -> None:
+        """Note whether the step that begins is the last of all processes: if not by the count of steps, then by time.
 
-    def why(self, steps: int) -> str:
-        """What ended a run with so many steps behind it, before its plan was done; "" when it is done."""
-        if self.plan is not None and steps >= self.plan:
+        `steps` is the number of completed steps.
+        """
+        self.out_of_time = self.out_of_time or (last and (self.total is None or steps + 1 < self.total))
+
+    def reason(self, steps: int) -> str:
+        """Return what ended a run after so many steps, before its plan was done; "" when it is done."""
+        if self.planned_steps is not None and steps >= self.planned_steps:
             return ""
         if self.interrupted:
             return "interrupted"
-        if self.most is not None and steps >= self.most:
+        if self.max_steps is not None and steps >= self.max_steps:
             return "--max-steps"
-        return "--max-time" if self.timed else ""
+        return "--max-time" if self.out_of_time else ""
 
     @contextmanager
     def interruptible(self, child: bool = False) -> Iterator[None]:
-        """Within: a first Ctrl-C (or SIGTERM) ends the run after its step, with everything saved.
+        """Let a first Ctrl-C (or SIGTERM) end the run after its step, with everything saved, within this context.
 
-        One of several processes (`child`) obeys SIGINT only, however often it comes: from the terminal and from
-        the process that started it, which keeps count; SIGTERM ends it at once.
+        One of several processes (`child`) obeys SIGINT only, and every time: it comes from the terminal and from the
+        parent process, which counts. SIGTERM ends a child at once.
         """
 
         def stop(*_: object) -> None:
@@ -72,35 +77,38 @@ class StopCondition:
             if not child:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        wanted = (signal.SIGINT,) if child else (signal.SIGINT, signal.SIGTERM)
-        with _handled(stop, *wanted):
+        numbers = (signal.SIGINT,) if child else (signal.SIGINT, signal.SIGTERM)
+        with _signal_handler(stop, *numbers):
             yield
 
 
 @contextmanager
-def handed_on() -> Iterator[None]:
-    """Within: the first Ctrl-C or SIGTERM is handed on to the processes of a run; a second one ends them at once."""
+def forward_signals() -> Iterator[None]:
+    """Send the first Ctrl-C or SIGTERM to the child processes as SIGINT, and end them by the second, in this context.
+
+    Errors: KeyboardInterrupt at the second.
+    """
     import multiprocessing
 
-    asked = False
+    repeated = False
 
     def stop(*_: object) -> None:
-        nonlocal asked
-        number = signal.SIGTERM if asked else signal.SIGINT
+        nonlocal repeated
+        number = signal.SIGTERM if repeated else signal.SIGINT
         for process in multiprocessing.active_children():
             if process.pid is not None:
                 os.kill(process.pid, number)
-        if asked:
+        if repeated:
             raise KeyboardInterrupt
-        asked = True
+        repeated = True
 
-    with _handled(stop, signal.SIGINT, signal.SIGTERM):
+    with _signal_handler(stop, signal.SIGINT, signal.SIGTERM):
         yield
 
 
 @contextmanager
-def _handled(handle: Callable[..., None], *numbers: signal.Signals) -> Iterator[None]:
-    """Within: these signals are handled by ``handle``."""
+def _signal_handler(handle: Callable[..., None], *numbers: signal.Signals) -> Iterator[None]:
+    """Handle these signals by ``handle`` within this context."""
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from henshin.train.weights.loading import load_initial_weights, load_trained_network
-from henshin.train.weights.state_dict import canonicalize_state_dict, fill, fitted, layers_of, state_dict_mismatch
+from henshin.train.weights.state_dict import (
+    canonicalize_state_dict,
+    load_tensors,
+    match_tensors,
+    rename_layers,
+    state_dict_mismatch,
+)
 
 __all__ = [
     "canonicalize_state_dict",
-    "fill",
-    "fitted",
-    "layers_of",
     "load_initial_weights",
+    "load_tensors",
     "load_trained_network",
+    "match_tensors",
+    "rename_layers",
     "state_dict_mismatch",
 ]

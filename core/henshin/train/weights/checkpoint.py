@@ -1,4 +1,4 @@
-"""Checkpoints: tensors in safetensors, everything else in JSON, never pickle; each is whole or not there at all."""
+"""Checkpoints: tensors in safetensors, everything else in JSON, without pickle; written atomically."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from henshin.files import flush_to_disk, part_path, put_in_place, sweep
 from henshin.models.trained_weights import list_checkpoints
 
 TENSORS = "state.safetensors"
-REST = "state.json"
+VALUES = "state.json"
 
 
 def pack(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """Turn nested state into what JSON can hold; tensors go into `tensors` under their path.
+    """Return nested state as a value for JSON; its tensors are added to `tensors` under their paths.
 
-    Dictionaries become lists of pairs, for the states of optimisers have integers as keys. The order in which a
-    tensor lies in memory is kept where it is not the usual one: sums come out the same after a break only then.
+    Dictionaries become lists of pairs, because the states of optimisers have integers as keys. A memory layout that is
+    not the usual one is saved too: only with it do sums have the same rounding after a resume.
+    Errors: TypeError for a value of any other type.
     """
     if isinstance(value, torch.Tensor):
         order = _order(value)
@@ -42,7 +43,7 @@ def pack(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def unpack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
-    """The inverse of `pack`."""
+    """Return the nested state that `pack` was called with, from its result and the tensors by their paths."""
     if not isinstance(value, dict):
         return value
     kind, content = next(iter(value.items()))
@@ -56,7 +57,7 @@ def unpack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def _order(tensor: torch.Tensor) -> list[int]:
-    """The dimensions of a tensor from the slowest to the fastest in memory; as they are, where it has gaps."""
+    """Return the dimensions from the largest stride to the smallest; in their own order for memory with gaps."""
     strides = list(tensor.stride())
     order = sorted(range(tensor.dim()), key=lambda i: (-strides[i], i))
     if tensor.is_contiguous() or not tensor.permute(order).is_contiguous():
@@ -69,24 +70,24 @@ def _inverse(order: list[int]) -> list[int]:
 
 
 def save(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
-    """Write a checkpoint to the side, rename it into place, then drop all but the newest `keep`."""
+    """Write a checkpoint atomically, then remove all but the newest `keep`; return its folder."""
     write(begin(folder, step), state)
     return end(folder, step, keep)
 
 
 def begin(folder: Path, step: int) -> Path:
-    """Make the folder beside the checkpoints in which a new one is written."""
-    sweep(folder, idle=0)  # of runs that were killed while they wrote
-    new = side(folder, step)
+    """Make and return the folder in which a new checkpoint is written, next to the others."""
+    sweep(folder, idle=0)  # those of runs that were killed while they wrote
+    new = unfinished(folder, step)
     new.mkdir(parents=True)
     return new
 
 
 def write(folder: Path, state: dict[str, Any], rank: int = 0) -> None:
-    """Write the state of one process; those beside the first add `rankN.*` with what is theirs alone."""
+    """Write the state of one process; all but the first write `rankN.*`, with the state that only they have."""
     tensors: dict[str, torch.Tensor] = {}
     rest = pack(state, "state", tensors)
-    names = _names(rank)
+    names = _file_names(rank)
     save_file(tensors, folder / names[0])
     (folder / names[1]).write_text(json.dumps(rest))
     for name in names:
@@ -94,9 +95,9 @@ def write(folder: Path, state: dict[str, Any], rank: int = 0) -> None:
 
 
 def end(folder: Path, step: int, keep: int = 2) -> Path:
-    """Rename what was written into place, then drop all but the newest `keep`."""
+    """Rename an unfinished checkpoint into place, then remove all but the newest `keep`; return its folder."""
     target = folder / f"{step:09d}"
-    put_in_place(side(folder, step), target)
+    put_in_place(unfinished(folder, step), target)
     flush_to_disk(folder)
     for old in list_checkpoints(folder)[:-keep]:
         shutil.rmtree(old)
@@ -104,8 +105,8 @@ def end(folder: Path, step: int, keep: int = 2) -> Path:
 
 
 def load(checkpoint: Path, rank: int = 0) -> Any:
-    """Read one checkpoint, or what one of several processes added to it. Errors: HenshinError when it is not whole."""
-    names = _names(rank)
+    """Return the state of one process from a checkpoint. Errors: HenshinError when it is incomplete or damaged."""
+    names = _file_names(rank)
     try:
         tensors = load_file(checkpoint / names[0])
         return unpack(json.loads((checkpoint / names[1]).read_text()), tensors)
@@ -113,15 +114,15 @@ def load(checkpoint: Path, rank: int = 0) -> Any:
         raise HenshinError(f"{checkpoint}: not a whole checkpoint ({error})") from error
 
 
-def ranks(checkpoint: Path) -> int:
-    """How many processes wrote a checkpoint."""
+def process_count(checkpoint: Path) -> int:
+    """Return the number of processes that wrote a checkpoint."""
     return 1 + len(list(checkpoint.glob("rank*.json")))
 
 
-def _names(rank: int) -> tuple[str, str]:
-    return (f"rank{rank}.safetensors", f"rank{rank}.json") if rank else (TENSORS, REST)
+def _file_names(rank: int) -> tuple[str, str]:
+    return (f"rank{rank}.safetensors", f"rank{rank}.json") if rank else (TENSORS, VALUES)
 
 
-def side(folder: Path, step: int) -> Path:
-    """Return where a new checkpoint is written, by every process of a run."""
+def unfinished(folder: Path, step: int) -> Path:
+    """Return the folder in which every process of a run writes a new checkpoint."""
     return part_path(folder, f"{step:09d}")

@@ -1,4 +1,4 @@
-"""From a file of published weights to a network of ours: the names and shapes of its tensors tell which."""
+"""Import of published weights: the generator and its options are recognised by the tensors' names and shapes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from henshin.train.weights.state_dict import load_network
 from henshin.train.weights.trained_network import UNSTATED, TrainedNetwork
 from henshin.train.weights.weight_files import (
     StateDictGroup,
-    check_whole,
-    contract_of,
-    parts,
+    check_hash,
+    read_contract,
     read_groups,
     read_safetensors,
-    told,
+    split_by_prefix,
+    summarize_tensors,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the command line says: a generator and options in place of what was recognised, one network of several,
-    and what the model shall say of itself."""
+    """Options of an import: a generator and its options in place of the recognised ones, the key of one network of
+    several, and the statements of the model's contract."""
 
     generator: str | None = None
     options: Mapping[str, Any] | None = None
@@ -45,7 +45,7 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Match:
-    """A network that a generator knows: where in the file it was, the options, the tensors under our names."""
+    """A network that a generator recognised: its key in the file, its options, its tensors by our names."""
 
     key: str
     generator: str
@@ -53,31 +53,31 @@ class Match:
     tensors: dict[str, Tensor]
 
 
-def from_published(path: Path, registry: GeneratorRegistry, wanted: ImportOptions) -> TrainedNetwork:
-    """The network of published weights, ready to be exported. Errors: HenshinError, with what was found."""
-    contract = contract_of(path)
+def from_published(path: Path, registry: GeneratorRegistry, options: ImportOptions) -> TrainedNetwork:
+    """Return the network of published weights, ready for export. Errors: HenshinError for unknown or wrong weights."""
+    contract = read_contract(path)
     groups = read_groups(path)
-    check_whole(path, contract, groups[0].tensors)
-    if contract is not None and contract.generator and wanted.generator is None:
+    check_hash(path, contract, groups[0].tensors)
+    if contract is not None and contract.generator and options.generator is None:
         match = Match("", contract.generator, contract.config, groups[0].tensors)
     else:
-        match = _match(path, groups, registry, wanted)
-    generator = make_generator(registry, match.generator, {**match.options, **(wanted.options or {})})
+        match = _match(path, groups, registry, options)
+    generator = make_generator(registry, match.generator, {**match.options, **(options.options or {})})
     where = f"{path}: {match.key}" if match.key else str(path)
-    said = contract.model_dump() if contract is not None else {}
+    stated = contract.model_dump() if contract is not None else {}
     return TrainedNetwork(
         generator,
         load_network(generator, match.tensors, where),
-        wanted.size or said.get("preferred_size"),
-        wanted.origin or said.get("origin") or _origin(path),
-        wanted.data or said.get("data") or UNSTATED,
-        wanted.licence or said.get("licence") or UNSTATED,
-        wanted.description or said.get("description") or "",
+        options.size or stated.get("preferred_size"),
+        options.origin or stated.get("origin") or _origin(path),
+        options.data or stated.get("data") or UNSTATED,
+        options.licence or stated.get("licence") or UNSTATED,
+        options.description or stated.get("description") or "",
     )
 
 
 def importable(registry: GeneratorRegistry) -> dict[str, type[Generator[Any]]]:
-    """The generators that know how their weights are published."""
+    """Return the generators that recognise published weights, by name."""
     own = Generator.recognise.__func__  # type: ignore[attr-defined]
     return {
         name: cls
@@ -86,93 +86,95 @@ def importable(registry: GeneratorRegistry) -> dict[str, type[Generator[Any]]]:
     }
 
 
-def _match(path: Path, groups: list[StateDictGroup], registry: GeneratorRegistry, wanted: ImportOptions) -> Match:
-    """The one network of the file that one generator knows, or the one that was asked for."""
-    if wanted.generator is not None:
-        registry.generator(wanted.generator)
+def _match(path: Path, groups: list[StateDictGroup], registry: GeneratorRegistry, options: ImportOptions) -> Match:
+    """Return the one network of the file that a generator recognises. Errors: HenshinError for none or several."""
+    if options.generator is not None:
+        registry.generator(options.generator)
     known = importable(registry)
-    asked = {wanted.generator: known[wanted.generator]} if wanted.generator in known else {}
-    candidates = known if wanted.generator is None else asked
-    near: list[WrongWeightsError] = []
-    chosen, found = _found(groups, candidates, wanted.key, near)
+    candidates = known if options.generator is None else {k: v for k, v in known.items() if k == options.generator}
+    near_misses: list[WrongWeightsError] = []
+    chosen, matches = _find_matches(groups, candidates, options.key, near_misses)
     if not chosen:
-        keys = [one.key for one in groups if one.key] or [one.key for group in groups for one in parts(group)]
-        raise HenshinError(f"{path}: has nothing under the key '{wanted.key}'; there are: {join_names(keys)}")
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise HenshinError(f"{path}: {_ambiguous(found)}")
-    if near:
-        raise WrongWeightsError(f"{path}: {near[0]}")
-    if wanted.generator is not None:  # under our own names, perhaps: what does not fit is then told by its name
-        return Match(chosen[0].key, wanted.generator, {}, chosen[0].tensors)
+        keys = [one.key for one in groups if one.key] or [one.key for group in groups for one in split_by_prefix(group)]
+        raise HenshinError(f"{path}: has nothing under the key '{options.key}'; there are: {join_names(keys)}")
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise HenshinError(f"{path}: {_ambiguity(matches)}")
+    if near_misses:
+        raise WrongWeightsError(f"{path}: {near_misses[0]}")
+    if options.generator is not None:  # perhaps by our own names; loading reports those that do not fit
+        return Match(chosen[0].key, options.generator, {}, chosen[0].tensors)
     layouts = f"known layouts: {join_names(known)}" if known else "no generator here knows a layout"
-    several = f" ({len(chosen)} networks in it: {join_names(group.key or '(whole)' for group in chosen)})"
+    content = summarize_tensors(chosen[0].tensors)
+    if len(chosen) > 1:
+        content += f" ({len(chosen)} networks in it: {join_names(group.key or '(whole)' for group in chosen)})"
     raise HenshinError(
-        f"{path}: no generator knows these {told(chosen[0].tensors)}{several if len(chosen) > 1 else ''}; {layouts}; "
-        "weights under our own names want --generator NAME"
+        f"{path}: no generator knows these {content}; {layouts}; weights under our own names want --generator NAME"
     )
 
 
-def _found(
+def _find_matches(
     groups: list[StateDictGroup],
     candidates: Mapping[str, type[Generator[Any]]],
     key: str | None,
-    near: list[WrongWeightsError],
+    near_misses: list[WrongWeightsError],
 ) -> tuple[list[StateDictGroup], list[Match]]:
-    """(the groups that come into question, what the generators say of them); parts are asked when no whole is known.
+    """Return (the groups with this key, their matches); groups are split by prefix where none is recognised whole.
 
-    What generators say of weights that are almost theirs is added to `near`.
+    Errors of generators about weights that are almost theirs are added to `near_misses`.
     """
-    levels = (groups, [part for group in groups for part in parts(group)])
+    levels = (groups, [part for group in groups for part in split_by_prefix(group)])
     chosen: list[StateDictGroup] = []
     for level in levels:
-        here = [group for group in level if key is None or group.key == key]
-        found = _averaged([match for group in here for match in _answers(group, candidates, near)])
-        chosen = chosen or here
-        if found:
-            return here, found
+        with_key = [group for group in level if key is None or group.key == key]
+        matches = _prefer_averages(
+            [match for group in with_key for match in _matches_of(group, candidates, near_misses)]
+        )
+        chosen = chosen or with_key
+        if matches:
+            return with_key, matches
     return chosen, []
 
 
-def _averaged(found: list[Match]) -> list[Match]:
-    """Of a network and its running average (`g` and `g_ema`) only the average, which is the one that is used."""
-    keys = {match.key for match in found}
-    return [match for match in found if f"{match.key}_ema" not in keys]
+def _prefer_averages(matches: list[Match]) -> list[Match]:
+    """Leave out networks whose running average (`g_ema` of `g`) is there too: inference uses the average."""
+    keys = {match.key for match in matches}
+    return [match for match in matches if f"{match.key}_ema" not in keys]
 
 
-def _answers(
-    group: StateDictGroup, candidates: Mapping[str, type[Generator[Any]]], near: list[WrongWeightsError]
+def _matches_of(
+    group: StateDictGroup, candidates: Mapping[str, type[Generator[Any]]], near_misses: list[WrongWeightsError]
 ) -> Iterator[Match]:
     for name, cls in candidates.items():
-        answer = None
-        if group.beside:
-            with suppress(WrongWeightsError):  # what is wrong with the network is told without what lies beside it
-                answer = _answer(name, cls, {**group.beside, **group.tensors})
+        recognised = None
+        if group.siblings:
+            with suppress(WrongWeightsError):  # errors are those of the network without its siblings
+                recognised = _recognise(name, cls, {**group.siblings, **group.tensors})
         try:
-            answer = answer or _answer(name, cls, group.tensors)
+            recognised = recognised or _recognise(name, cls, group.tensors)
         except WrongWeightsError as error:
-            near.append(error)
-        if answer is not None:
-            yield Match(group.key, name, *answer)
+            near_misses.append(error)
+        if recognised is not None:
+            yield Match(group.key, name, *recognised)
 
 
-def _answer(
+def _recognise(
     name: str, cls: type[Generator[Any]], tensors: Mapping[str, Tensor]
 ) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     try:
         return cls.recognise(tensors)
     except WrongWeightsError:
         raise
-    except Exception as error:  # a stranger's method that breaks must not look like a fault of the file
+    except Exception as error:  # an error of a plugin must not look like one of the file
         raise HenshinError(f"generator '{name}' failed to look at the weights: {one_line(error)}") from error
 
 
-def _ambiguous(found: list[Match]) -> str:
-    keys = sorted({match.key for match in found})
+def _ambiguity(matches: list[Match]) -> str:
+    keys = sorted({match.key for match in matches})
     if len(keys) > 1:
         return f"holds {len(keys)} networks that are known; choose one: --key {' or --key '.join(keys)}"
-    names = sorted(match.generator for match in found)
+    names = sorted(match.generator for match in matches)
     return f"{' and '.join(names)} both know this layout; choose one: --generator {names[0]}"
 
 
@@ -189,7 +191,7 @@ def from_weights(
     data: str,
     licence: str,
 ) -> TrainedNetwork:
-    """A generator by its name with weights from a safetensors file. Errors: HenshinError."""
+    """Return a generator by its name with weights from a safetensors file. Errors: HenshinError."""
     generator = make_generator(registry, name, options)
     return TrainedNetwork(
         generator,

@@ -1,4 +1,4 @@
-"""`henshin export`: from a run's folder, or a file of weights, to a model with a name."""
+"""The network of a run, with its weights and the statements of its contract, for export."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from henshin.train.weights.trained_network import UNSTATED, TrainedNetwork
 def from_run(
     folder: Path, registry: GeneratorRegistry, data: str = "", licence: str = "", size: int | None = None
 ) -> TrainedNetwork:
-    """The network that a run published, with the weights of its last checkpoint. Errors: HenshinError.
+    """Return the network that a run published, with the weights of its last checkpoint. Errors: HenshinError.
 
     The model's preferred size is `size`, else what the recipe published, else the side of the run's pictures.
     """
     published = published_tensors(folder)
     network, run = published.network, published.run
     generator = make_generator(registry, network.generator, network.config)
-    config = config_of(run["recipe"], registry)
-    settings = json.dumps(without_places(run["config"], config), sort_keys=True)
+    config = recipe_config(run["recipe"], registry)
+    settings = json.dumps(strip_folders(run["config"], config), sort_keys=True)
     origin = f"trained by henshin: recipe {run['recipe']}, {published.states['run']['steps']} steps; {settings}"
     return TrainedNetwork(
         generator,
         load_network(generator, published.tensors, str(folder)),
-        size or network.size or trained_size(run["config"], config or Unknown),
+        size or network.size or trained_size(run["config"], config or UnknownRecipeConfig),
         origin,
         data or UNSTATED,
         licence or UNSTATED,
@@ -45,56 +45,56 @@ def from_run(
 
 
 class AnyData(UnpairedData, SetData):
-    """The options for folders that data of any kind has."""
+    """Folder options of data of any kind."""
 
 
-class Unknown(RecipeConfig):
-    """What is taken for the options of a recipe whose plugin is gone."""
+class UnknownRecipeConfig(RecipeConfig):
+    """Options of a recipe whose plugin is not installed: those of its data."""
 
     data: AnyData = Field(description="Its pictures.")
 
 
-def config_of(recipe: str, registry: GeneratorRegistry) -> type[BaseModel] | None:
-    """The options of a recipe; None where its plugin is gone."""
+def recipe_config(recipe: str, registry: GeneratorRegistry) -> type[BaseModel] | None:
+    """Return the Config of a recipe; None where its plugin is not installed."""
     try:
-        found: type[BaseModel] = registry.recipe(recipe).Config
+        config: type[BaseModel] = registry.recipe(recipe).Config
     except HenshinError:
         return None
-    return found
+    return config
 
 
-def without_places(value: Any, config: type[BaseModel] | None) -> Any:
-    """The settings of a run, its folders and files by their last names alone: where they lay is nobody's business.
+def strip_folders(value: Any, config: type[BaseModel] | None) -> Any:
+    """Return the options of a run with only the last name of each path, because a model must not tell private folders.
 
-    Those are the options that the recipe marks as folders, files or models, and whatever is an absolute path; of a
-    recipe that is gone all texts.
+    Paths are the options that the recipe marks as folders, files or models, and all absolute paths; without the
+    recipe's `config`, all texts.
     """
     if config is None:
-        return _changed(value, lambda _, text: _last(text))
+        return _map_texts(value, lambda _, text: _last_name(text))
     marks = (FolderOption, FileOption, ModelOption, StartOption)
     places = {path for mark in marks for path, _, _ in find_option_values(config, value, mark)}
-    return _changed(value, lambda path, text: _last(text) if path in places or _absolute(text) else text)
+    return _map_texts(value, lambda path, text: _last_name(text) if path in places or _is_absolute(text) else text)
 
 
-def _changed(value: Any, change: Callable[[OptionPath, str], str], path: OptionPath = ()) -> Any:
-    """Plain values with every text changed."""
+def _map_texts(value: Any, change: Callable[[OptionPath, str], str], path: OptionPath = ()) -> Any:
+    """Return a nested value with `change(path, text)` in place of every text."""
     if isinstance(value, dict):
-        return {name: _changed(item, change, (*path, name)) for name, item in value.items()}
+        return {name: _map_texts(item, change, (*path, name)) for name, item in value.items()}
     if isinstance(value, list):
-        return [_changed(item, change, (*path, index)) for index, item in enumerate(value)]
+        return [_map_texts(item, change, (*path, index)) for index, item in enumerate(value)]
     return change(path, value) if isinstance(value, str) else value
 
 
-def _last(place: str) -> str:
+def _last_name(place: str) -> str:
     return PureWindowsPath(place).name or place
 
 
-def _absolute(text: str) -> bool:
+def _is_absolute(text: str) -> bool:
     return text.startswith("~") or PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
 
 
 def trained_size(values: Any, config: type[BaseModel]) -> int | None:
-    """Side of the pictures of a run: the `size` of the first `PictureData` among its options."""
+    """Return the side of a run's pictures: the `size` of the first `PictureData` among its options, or None."""
     for name, field in config.model_fields.items():
         inner = values.get(name)
         for model in models_in(field.annotation) if isinstance(inner, dict) else ():

@@ -1,4 +1,4 @@
-"""run.json: what a run says of itself, for those who export it, and for itself when it goes on."""
+"""Folder of a run: run.json, which describes the run for its export and for a resume, and published weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from henshin.train.weights import checkpoint
 
 @dataclass(frozen=True, slots=True)
 class PublishedNetwork:
-    """Which tensors of a checkpoint become a model, and how its network is built again."""
+    """Tensors of a checkpoint that become a model, and the generator that builds the network again.
+
+    `state` is the name that the network is tracked under; the names of its tensors begin with `prefix`.
+    """
 
     generator: str
     config: dict[str, Any]
@@ -31,9 +34,9 @@ class PublishedNetwork:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PublishedTensors:
-    """A network that a run published: how it is built, its tensors under its own names, and where they come from.
+    """Tensors of a network that a run published, by the network's own names, from the run's last checkpoint.
 
-    `run` is what run.json says, `states` all that the run's last checkpoint holds.
+    `run` is the content of run.json, `states` that of the checkpoint.
     """
 
     network: PublishedNetwork
@@ -44,7 +47,7 @@ class PublishedTensors:
 
 @dataclass(frozen=True, slots=True)
 class RunSession:
-    """One start of a run: at which step, with which `--set`, where, and what its YAML said otherwise than before."""
+    """One start of a run: its first step, `--set` values, precision, devices and changes of options since before."""
 
     step: int
     set: tuple[str, ...]
@@ -53,27 +56,27 @@ class RunSession:
     changed: Mapping[str, Any]
 
 
-def earlier(folder: Path) -> dict[str, Any]:
-    """What a run's folder says so far; {} where there is nothing that can be read."""
+def earlier_description(folder: Path) -> dict[str, Any]:
+    """Return the content of run.json; {} where there is none that can be read."""
     try:
-        found = json.loads((folder / RUN_FILE).read_text())
+        description = json.loads((folder / RUN_FILE).read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return description if isinstance(description, dict) else {}
 
 
 def check_recipe(folder: Path, recipe: str) -> None:
     """Check that the run in a folder is of this recipe. Errors: HenshinError."""
-    before = earlier(folder).get("recipe", recipe)
+    before = earlier_description(folder).get("recipe", recipe)
     if before != recipe:
         raise HenshinError(f"{folder}: is a run of recipe '{before}', not '{recipe}'; choose another -o")
 
 
 def changes(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(option, value before, value now) wherever two configurations differ; None where one lacks an option.
+    """Yield (option, value before, value now) for each difference of two configurations; None for a missing option.
 
-    An option that the earlier one lacks is new in henshin and has its default, unless it belongs to a network: of
-    those only what the YAML says is written down.
+    An option that only the present one has is new in henshin and is left out, as it has its default. Options of a
+    network are not left out: of them run.json has only those of the YAML.
     """
     if isinstance(before, dict) and isinstance(now, dict):
         new = [key for key in now if key not in before] if "use" in before else []
@@ -83,24 +86,24 @@ def changes(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, A
         yield path, before, now
 
 
-def told(changed: Mapping[str, Any]) -> str:
-    """`steps 6 -> 20, batch 2 -> 4`."""
-    return ", ".join(f"{name} {_short(before)} -> {_short(now)}" for name, (before, now) in changed.items())
+def format_changes(changed: Mapping[str, Any]) -> str:
+    """Return changes as a text: `steps 6 -> 20, batch 2 -> 4`."""
+    return ", ".join(f"{name} {_shorten(before)} -> {_shorten(now)}" for name, (before, now) in changed.items())
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 def begin(folder: Path, description: Mapping[str, Any], base: Path) -> None:
-    """Mark a folder as that of a run, before anything else is written into it. Errors: HenshinError if it cannot be."""
+    """Make the folder of a run, with a first run.json. Errors: HenshinError when it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
             sweep(place)
         if not (folder / RUN_FILE).is_file():
-            _put(folder, {**description, "base": str(base.resolve()), "publish": {}})
+            _write_run_file(folder, {**description, "base": str(base.resolve()), "publish": {}})
     except OSError as error:
         raise HenshinError(f"{folder}: cannot be written ({error.strerror or error}); choose another -o") from error
 
@@ -110,23 +113,23 @@ def write(
     description: Mapping[str, Any],
     base: Path,
     publish: Mapping[str, PublishedNetwork],
-    sitting: RunSession,
+    session: RunSession,
 ) -> None:
-    """Write run.json; what earlier sittings noted stays."""
-    sittings = [*earlier(folder).get("sittings", ()), {**asdict(sitting), "time": round(time.time(), 1)}]
-    whole = {
+    """Write run.json; the entries of earlier sessions are kept."""
+    sessions = [*earlier_description(folder).get("sittings", ()), {**asdict(session), "time": round(time.time(), 1)}]
+    content = {
         **description,
         "base": str(base.resolve()),
-        "precision": sitting.precision,
+        "precision": session.precision,
         "publish": {part: asdict(what) for part, what in publish.items()},
-        "sittings": sittings,
+        "sittings": sessions,
     }
-    _put(folder, whole)
+    _write_run_file(folder, content)
 
 
-def _put(folder: Path, whole: Mapping[str, Any]) -> None:
+def _write_run_file(folder: Path, content: Mapping[str, Any]) -> None:
     with write_atomic(folder / RUN_FILE) as part:
-        part.write_text(json.dumps(whole, indent=2) + "\n")
+        part.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def check_run(folder: Path) -> None:
@@ -135,14 +138,14 @@ def check_run(folder: Path) -> None:
         raise HenshinError(f"{folder}: is no folder of a training run (it has no {RUN_FILE})")
 
 
-def described_run(folder: Path) -> dict[str, Any]:
-    """Return what a run's run.json says. Errors: HenshinError when there is none, or it is damaged."""
+def load_description(folder: Path) -> dict[str, Any]:
+    """Return the content of run.json. Errors: HenshinError when there is none, or it is damaged."""
     check_run(folder)
     file = folder / RUN_FILE
     try:
         run = json.loads(file.read_text())
-        whole = {name: run[name] for name in ("recipe", "config", "publish", "base")}
-        return {**whole, "precision": run.get("precision", "auto")}
+        required = {name: run[name] for name in ("recipe", "config", "publish", "base")}
+        return {**required, "precision": run.get("precision", "auto")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error
 
@@ -152,7 +155,7 @@ def published_tensors(folder: Path, part: str = "") -> PublishedTensors:
 
     Errors: HenshinError when there is no such run, checkpoint or network.
     """
-    run = described_run(folder)
+    run = load_description(folder)
     last = last_checkpoint(folder)
     if part not in run["publish"]:
         raise HenshinError(f"{folder}: this run says of no network that it is the one to export (run.publish)")

@@ -1,4 +1,4 @@
-"""Weights that others published, under the names that a network of ours gives them."""
+"""State dicts: their names, their mismatch with a network, and loading them into one."""
 
 from __future__ import annotations
 
@@ -12,66 +12,68 @@ from henshin.api.generator import Generator
 from henshin.errors import HenshinError
 
 PREFIXES = ("module.", "_orig_mod.")
-"""Beginnings of names that DataParallel and torch.compile add."""
+"""Prefixes of tensor names that DataParallel and torch.compile add."""
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def strip_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors without those of `PREFIXES` with which every name begins."""
-    found = dict(tensors)
+    stripped = dict(tensors)
     while True:
-        prefix = next((p for p in PREFIXES if found and all(name.startswith(p) for name in found)), None)
+        prefix = next((p for p in PREFIXES if stripped and all(name.startswith(p) for name in stripped)), None)
         if prefix is None:
-            return found
-        found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+            return stripped
+        stripped = {name.removeprefix(prefix): tensor for name, tensor in stripped.items()}
 
 
 def canonicalize_state_dict(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors without prefixes of all names, and without the statistics of instance norms.
 
-    Old versions of PyTorch saved running means for instance norms too, which nothing reads: they are those that have
-    no weight next to them.
+    Old versions of PyTorch saved running statistics for instance norms too, which are never used. They are recognised
+    by having no weight next to them.
     """
-    found = strip_prefixes(tensors)
-    affine = {name.rpartition(".")[0] for name in found if name.endswith(".weight")}
+    stripped = strip_prefixes(tensors)
+    affine = {name.rpartition(".")[0] for name in stripped if name.endswith(".weight")}
     return {
         name: tensor
-        for name, tensor in found.items()
+        for name, tensor in stripped.items()
         if not (name.endswith(_STATISTICS) and name.rpartition(".")[0] not in affine)
     }
 
 
-def state_dict_mismatch(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], whose: str) -> str | None:
-    """Where tensors differ from those that are expected, each kind of fault with names, in one line; None if nowhere.
+def state_dict_mismatch(expected: Mapping[str, Tensor], actual: Mapping[str, Tensor], owner: str) -> str | None:
+    """Return the differences of names and shapes from the expected tensors in one line, or None.
 
-    `whose` are those that are expected: "generator 'resnet'".
+    `owner` names the owner of the expected tensors: "generator 'resnet'".
     """
-    shapes = {name: (tuple(given[name].shape), tuple(expected[name].shape)) for name in given.keys() & expected.keys()}
-    lacking, unknown = sorted(expected.keys() - given.keys()), sorted(given.keys() - expected.keys())
+    shapes = {
+        name: (tuple(actual[name].shape), tuple(expected[name].shape)) for name in actual.keys() & expected.keys()
+    }
+    lacking, unknown = sorted(expected.keys() - actual.keys()), sorted(actual.keys() - expected.keys())
     other = sorted(name for name, (theirs, ours) in shapes.items() if theirs != ours)
     faults = []
     if lacking:
-        faults.append(f"lacks tensor {_named(lacking)} for {whose}")
+        faults.append(f"lacks tensor {_quote(lacking)} for {owner}")
     if unknown:
-        faults.append(f"has an unknown tensor {_named(unknown)} for {whose}")
+        faults.append(f"has an unknown tensor {_quote(unknown)} for {owner}")
     if other:
         theirs, ours = shapes[other[0]]
-        also = f"; so with {_named(other[1:])}" if other[1:] else ""
-        faults.append(f"tensor '{other[0]}' is {theirs}, {whose} wants {ours}{also}")
+        also = f"; so with {_quote(other[1:])}" if other[1:] else ""
+        faults.append(f"tensor '{other[0]}' is {theirs}, {owner} wants {ours}{also}")
     return "; ".join(faults) or None
 
 
-def _named(names: Sequence[str], most: int = 4) -> str:
-    """'a' (and 'b', 'c', 'd' and 9 more)."""
+def _quote(names: Sequence[str], most: int = 4) -> str:
+    """Return names as a text: `'a' (and 'b', 'c', 'd' and 9 more)`."""
     if len(names) == 1:
         return f"'{names[0]}'"
-    shown = ", ".join(f"'{name}'" for name in names[1:most])
-    return f"'{names[0]}' (and {shown}{f' and {len(names) - most} more' if len(names) > most else ''})"
+    more = ", ".join(f"'{name}'" for name in names[1:most])
+    return f"'{names[0]}' (and {more}{f' and {len(names) - most} more' if len(names) > most else ''})"
 
 
-def layers_of(renamed: Mapping[str, str], tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """From the names of layers, theirs to ours, to those of the tensors that they have."""
+def rename_layers(renamed: Mapping[str, str], tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return names of tensors, theirs to ours, from names of layers (`renamed`: theirs to ours)."""
     return {
         name: f"{renamed[layer]}.{kind}"
         for name in tensors
@@ -80,10 +82,12 @@ def layers_of(renamed: Mapping[str, str], tensors: Mapping[str, Tensor]) -> dict
     }
 
 
-def fitted(tensors: Mapping[str, Tensor], names: Mapping[str, str], network: nn.Module) -> dict[str, Tensor] | None:
-    """The tensors under our names (`names`: theirs to ours) in fp32; None unless they are just those of `network`.
+def match_tensors(
+    tensors: Mapping[str, Tensor], names: Mapping[str, str], network: nn.Module
+) -> dict[str, Tensor] | None:
+    """Return the tensors by our names (`names`: theirs to ours), in the types of `network`; None if they do not fit it.
 
-    The count of batches that a batch norm has seen, which some files leave out, is taken as 0.
+    Batch norm's `num_batches_tracked`, which some files lack, is set to 0.
     """
     if names.keys() != tensors.keys():
         return None
@@ -98,12 +102,12 @@ def fitted(tensors: Mapping[str, Tensor], names: Mapping[str, str], network: nn.
 
 
 def load_network(generator: Generator[Any], tensors: Mapping[str, torch.Tensor], where: str) -> torch.nn.Module:
-    """The network of a generator with these weights.
+    """Return the network of a generator with these weights.
 
-    Errors: HenshinError that names those that do not fit, or that hold NaN or infinity, with which nothing is drawn.
+    Errors: HenshinError, beginning with `where`, that names the tensors that do not fit, or that hold NaN or infinity.
     """
     network = generator.build()
-    problem = state_dict_mismatch(network.state_dict(), tensors, f"generator '{generator.name}'") or _not_finite(
+    problem = state_dict_mismatch(network.state_dict(), tensors, f"generator '{generator.name}'") or _finite_problem(
         tensors
     )
     if problem:
@@ -112,8 +116,8 @@ def load_network(generator: Generator[Any], tensors: Mapping[str, torch.Tensor],
     return network
 
 
-def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
-    """What is wrong with weights that a diverged training left; parity would not tell, for NaN is drawn alike."""
+def _finite_problem(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    """Return the problem of weights with NaN or infinity, or None. The parity check does not detect them."""
     broken = [name for name, tensor in sorted(tensors.items()) if not bool(torch.isfinite(tensor).all())]
     if not broken:
         return None
@@ -121,9 +125,9 @@ def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
     return f"tensor '{broken[0]}' holds values that are not finite{more}"
 
 
-def fill(network: nn.Module, tensors: dict[str, Tensor], where: str, whose: str) -> None:
-    """Give a network all of its tensors. Errors: HenshinError that begins with `where` and names those that differ."""
-    problem = state_dict_mismatch(network.state_dict(), tensors, whose)
+def load_tensors(network: nn.Module, tensors: dict[str, Tensor], where: str, owner: str) -> None:
+    """Load all tensors of a network. Errors: HenshinError that begins with `where` and names those that differ."""
+    problem = state_dict_mismatch(network.state_dict(), tensors, owner)
     if problem:
         raise HenshinError(f"{where}: {problem}")
     network.load_state_dict(tensors)

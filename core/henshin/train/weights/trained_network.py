@@ -14,7 +14,7 @@ from henshin.train.weights.weight_files import hash_of_tensors
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """What is exported: the generator, its trained network, and what is to be said of them.
+    """A generator with its trained network, ready for export, and the statements of its contract.
 
     `part` is "" for the whole network, else the one of `Generator.parts` that becomes a model of its own.
     """
@@ -30,12 +30,12 @@ class TrainedNetwork:
 
 
 def hash_of(network: nn.Module) -> str:
-    """SHA-256 over the names and bytes of all tensors, in the order of their names."""
+    """Return the SHA-256 over the names and bytes of all tensors, in the order of their names."""
     return hash_of_tensors(network.state_dict())
 
 
-def weights_beside(path: Path, part: str) -> Path:
-    """Where the weights of a model's whole network lie: NAME.safetensors, also of NAME-mapping and NAME-synthesis."""
+def weights_path(path: Path, part: str) -> Path:
+    """Return the file of the whole network's weights, next to a model: NAME.safetensors, also of NAME-mapping."""
     return path.with_name(f"{path.stem.removesuffix(f'-{part}') if part else path.stem}.safetensors")
 
 

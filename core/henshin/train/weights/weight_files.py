@@ -1,6 +1,6 @@
-"""Files of weights that others published: the networks in them, each as its tensors by name, in fp32.
+"""Files of published weights, read as groups of tensors by name, in fp32.
 
-Nothing in such a file is ever run: pickles are opened for their tensors alone, and refused if they want more.
+No code of such a file is run: pickles are opened for their tensors alone, and refused if they need more.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateDictGroup:
-    """The tensors of one network: `key` says where in the file they were found ("" for the whole of it).
+    """Tensors of one network; `key` is the path of its dictionary in the file, "" for the whole file.
 
-    `beside` are those that lie in the same dictionary as the network: of StyleGAN2 the mean style.
+    `siblings` are the tensors of the dictionary around it: the mean style of StyleGAN2.
     """
 
     key: str
     tensors: Tensors
-    beside: Tensors = field(default_factory=dict)
+    siblings: Tensors = field(default_factory=dict)
 
 
 def read_groups(path: Path) -> list[StateDictGroup]:
-    """All networks of a file (.npz, .safetensors, .pth, .pt, .ckpt, ...) or of a folder of .npy files.
+    """Return all networks of a file (.npz, .safetensors, .pth, .pt, .ckpt, ...) or of a folder of .npy files.
 
     Of nested dictionaries, each that holds tensors is a group of its own. Errors: MissingError when it is not there,
-    HenshinError when it cannot be read, is of another kind, or would have to be trusted.
+    HenshinError when it cannot be read, is of another format, or could run code.
     """
     if not path.exists():
         raise MissingError(f"{path}: no such file of weights")
@@ -57,20 +57,20 @@ def read_groups(path: Path) -> list[StateDictGroup]:
     return groups
 
 
-def contract_of(path: Path) -> Contract | None:
-    """What a .safetensors file that henshin wrote (`--keep-weights`) says of itself."""
+def read_contract(path: Path) -> Contract | None:
+    """Return the contract in a .safetensors file that henshin wrote (`--keep-weights`); None without one."""
     if path.suffix.lower() != ".safetensors" or not path.is_file():
         return None
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
     except (OSError, SafetensorError):
-        return None  # reading its tensors will say why
+        return None  # reading its tensors reports the reason
     return None if text is None else Contract.from_json(text, str(path))
 
 
 def hash_of_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the names and bytes of tensors, in the order of their names."""
+    """Return the SHA-256 over the names and bytes of tensors, in the order of their names."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode())
@@ -78,8 +78,8 @@ def hash_of_tensors(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def check_whole(path: Path, contract: Contract | None, tensors: Mapping[str, Tensor]) -> None:
-    """Errors: HenshinError when a file's own contract says that its tensors were others."""
+def check_hash(path: Path, contract: Contract | None, tensors: Mapping[str, Tensor]) -> None:
+    """Check tensors against the hash in their file's own contract. Errors: HenshinError when they differ."""
     if contract is not None and contract.weights_sha256 and contract.weights_sha256 != hash_of_tensors(tensors):
         raise HenshinError(f"{path}: holds other weights than were written there: damaged, or changed; export it again")
 
@@ -110,7 +110,7 @@ def _read_folder(path: Path) -> Mapping[str, Any]:
 
 def _read_npy(path: Path) -> Tensor | None:
     try:
-        return _array(np.load(path, allow_pickle=False))
+        return _to_tensor(np.load(path, allow_pickle=False))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise HenshinError(f"{path}: cannot be read as an array ({flatten(error)})") from error
 
@@ -118,12 +118,12 @@ def _read_npy(path: Path) -> Tensor | None:
 def _read_npz(path: Path) -> Mapping[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: _array(file[name]) for name in file.files}
+            return {name: _to_tensor(file[name]) for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, TypeError) as error:
         raise HenshinError(f"{path}: cannot be read as .npz ({flatten(error)})") from error
 
 
-def _array(array: np.ndarray) -> Tensor | None:
+def _to_tensor(array: np.ndarray) -> Tensor | None:
     return torch.from_numpy(np.ascontiguousarray(array)) if array.dtype.kind in "fiub" else None
 
 
@@ -140,12 +140,12 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of PyTorch, about the age of the file
-            # the options of many training scripts lie beside their weights: plain values, and no code
+            # many training scripts save their options, plain values without code, with their weights
             with torch.serialization.safe_globals([argparse.Namespace]):
                 loaded: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files fail in many ways inside PyTorch
-        foreign = _foreign(str(error), path)
-        if foreign is None and path.suffix.lower() not in _PICKLES and not _begins_as_pickle(path):
+        foreign = _foreign_class(str(error), path)
+        if foreign is None and path.suffix.lower() not in _PICKLES and not _looks_like_pickle(path):
             raise HenshinError(
                 f"{path}: not a file of weights; .npz, .safetensors, .pth, .pt or a folder of .npy"
             ) from error
@@ -160,14 +160,14 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     raise HenshinError(f"{path}: holds a {type(loaded).__name__}, not tensors by name")
 
 
-def _foreign(said: str, path: Path) -> str | None:
-    """What a pickle wants besides tensors: as PyTorch says it, or of a pickle too new for PyTorch by its own words."""
-    named = re.search(r"(?:Unsupported (?:global|class): \w+|unsupported GLOBAL) (\S+)", said)
-    if named is not None or "Unsupported operand" not in said:
+def _foreign_class(message: str, path: Path) -> str | None:
+    """Return the class that a pickle needs besides tensors, from PyTorch's message or the pickle itself; or None."""
+    named = re.search(r"(?:Unsupported (?:global|class): \w+|unsupported GLOBAL) (\S+)", message)
+    if named is not None or "Unsupported operand" not in message:
         return named[1] if named is not None else None
     texts: list[str] = []
     try:
-        for code, value, _ in pickletools.genops(_pickled(path)):  # takes it apart and runs nothing
+        for code, value, _ in pickletools.genops(_pickle_bytes(path)):  # disassembles it without running it
             if code.name in ("GLOBAL", "STACK_GLOBAL"):
                 full = str(value).replace(" ", ".") if code.name == "GLOBAL" else ".".join(texts[-2:])
                 if not full.startswith(("torch.", "collections.")):
@@ -179,39 +179,39 @@ def _foreign(said: str, path: Path) -> str | None:
     return None
 
 
-def _pickled(path: Path) -> bytes:
-    """The pickle in a file of PyTorch, which is a ZIP archive or the pickle itself."""
+def _pickle_bytes(path: Path) -> bytes:
+    """Return the pickle of a PyTorch file, which is a ZIP archive or the pickle itself."""
     if not zipfile.is_zipfile(path):
         return path.read_bytes()
     with zipfile.ZipFile(path) as file:
         return b"".join(file.read(name) for name in file.namelist() if name.endswith("data.pkl"))
 
 
-def _begins_as_pickle(path: Path) -> bool:
-    """Does it begin as PyTorch's files do: as a ZIP archive, or as a pickle of protocol 2 or later?"""
+def _looks_like_pickle(path: Path) -> bool:
+    """Return whether a file begins as a ZIP archive, or as a pickle of protocol 2 or later."""
     try:
         with path.open("rb") as file:
             return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
-    except OSError:  # reading it has said why
+    except OSError:  # the error of reading it is already known
         return True
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, without PyTorch's advice for programmers before and after it."""
-    said = flatten(error).rpartition("WeightsUnpickler error: ")[2]
+    """Return the reason of an error, without PyTorch's advice for programmers before and after it."""
+    message = flatten(error).rpartition("WeightsUnpickler error: ")[2]
     if isinstance(error, EOFError):
         return "it is empty, or cut off"
-    if said.isdigit():  # a byte that means nothing to a pickle
+    if message.isdigit():  # a byte that is no opcode of pickle
         return "it is no pickle, or a damaged one"
-    return re.split(r"\. | Check the documentation", said)[0][:200] or type(error).__name__
+    return re.split(r"\. | Check the documentation", message)[0][:200] or type(error).__name__
 
 
-def _groups(value: Mapping[Any, Any], key: str = "", beside: Tensors | None = None) -> Iterator[StateDictGroup]:
-    """Every dictionary that holds tensors, with what training left in their names taken away."""
+def _groups(value: Mapping[Any, Any], key: str = "", siblings: Tensors | None = None) -> Iterator[StateDictGroup]:
+    """Yield every dictionary that holds tensors as a group, without the prefixes of training in their names."""
     tensors = {name: tensor for name, tensor in value.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
     plain = to_fp32(strip_prefixes(tensors))
     if plain:
-        yield StateDictGroup(key, plain, beside or {})
+        yield StateDictGroup(key, plain, siblings or {})
     for name, inner in value.items():
         if isinstance(name, str) and isinstance(inner, Mapping):
             yield from _groups(inner, f"{key}.{name}" if key else name, plain)
@@ -222,20 +222,20 @@ def to_fp32(tensors: Mapping[str, Tensor]) -> Tensors:
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
-def parts(group: StateDictGroup) -> list[StateDictGroup]:
-    """What a group holds below each first part of its names: `generator.`, `netG_A.`, ... of whole training states."""
-    below: dict[str, Tensors] = {}
+def split_by_prefix(group: StateDictGroup) -> list[StateDictGroup]:
+    """Return one group for each first part of the names: `generator.`, `netG_A.`, ... of whole training states."""
+    by_prefix: dict[str, Tensors] = {}
     for name, tensor in group.tensors.items():
         first, dot, rest = name.partition(".")
         if dot:
-            below.setdefault(first, {})[rest] = tensor
-    found = []
-    for first, tensors in below.items():
-        found.append(StateDictGroup(f"{group.key}.{first}" if group.key else first, strip_prefixes(tensors)))
-    return found
+            by_prefix.setdefault(first, {})[rest] = tensor
+    return [
+        StateDictGroup(f"{group.key}.{first}" if group.key else first, strip_prefixes(tensors))
+        for first, tensors in by_prefix.items()
+    ]
 
 
-def told(tensors: Mapping[str, Tensor], most: int = 3) -> str:
-    """The first names and shapes, for an error: `94 tensors: conv01_1.bias (64), ...`."""
-    shown = [f"{name} ({'x'.join(map(str, tensor.shape))})" for name, tensor in list(tensors.items())[:most]]
-    return f"{len(tensors)} tensors: {', '.join(shown)}{', ...' if len(tensors) > most else ''}"
+def summarize_tensors(tensors: Mapping[str, Tensor], most: int = 3) -> str:
+    """Return the first names and shapes, for an error: `94 tensors: conv01_1.bias (64), ...`."""
+    texts = [f"{name} ({'x'.join(map(str, tensor.shape))})" for name, tensor in list(tensors.items())[:most]]
+    return f"{len(tensors)} tensors: {', '.join(texts)}{', ...' if len(tensors) > most else ''}"

@@ -202,7 +202,7 @@ class Inverter:
         """Return the results of finished rows; errors for those whose loss was not finite."""
         raw = self._raw(self.synthesis, rows.styles, rows.noises)
         mse = (self._signed(raw) - rows.target).square().mean((1, 2, 3))  # in fp32, whatever the precision of the steps
-        pictures = self.sampler.shown(raw).cpu().numpy()
+        pictures = self.sampler.postprocess(raw).cpu().numpy()
         numbers = zip(rows.number.tolist(), rows.broken.tolist(), mse.tolist(), rows.best.tolist(), strict=True)
         return {
             number: PictureError("the inversion came to values that are not finite; try a lower learning_rate")

@@ -115,10 +115,10 @@ def build_networks(c: EncoderRunConfig, run: Run) -> tuple[NetworkChoice, Any, A
     """
     start = load_initial_weights(run.place(c.start), c.generator, run.registry)
     if start.choice.use != "stylegan2":
-        raise HenshinError(f"start: {start.place} is of generator '{start.choice.use}'; a stylegan2 is wanted")
+        raise HenshinError(f"start: {start.path} is of generator '{start.choice.use}'; a stylegan2 is wanted")
     whole: Any = run.generator(start.choice)
     style_based(whole, start.choice.use, c.data.size)
-    start.put(whole)
+    start.load_into(whole)
     mapping = whole.mapping.eval().requires_grad_(False).to(run.device)
     choice = NetworkChoice(use=c.encoder.use, **{**c.encoder.options, "synthesis": start.choice.options})
     network: Any = run.generator(choice).to(run.device)
