@@ -163,7 +163,7 @@ def test_wrong_options_are_told(recipe: Any, options: dict[str, Any], said: str)
 def test_a_model_that_draws_otherwise_than_the_recipe_saw_is_told(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def as_it_is(self: TrainingRun, choice: Any, options: Any = None) -> Any:
         network = make_generator(self.registry, choice.use, choice.options).build()
-        monkeypatch.setattr(self, "_publish_what_was_built", lambda: self.publish(choice, "network"))
+        monkeypatch.setattr(self, "_publish_built_network", lambda: self.publish(choice, "network"))
         return network
 
     monkeypatch.setattr(TrainingRun, "generator", as_it_is)

@@ -30,8 +30,10 @@ from henshin.train.weights.weight_files import (
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Options of an import: a generator and its options in place of the recognised ones, the key of one network of
-    several, and the statements of the model's contract."""
+    """Options of an import, and the statements of the model's contract.
+
+    `generator` and `options` are used in place of the recognised ones; `key` selects one network of several.
+    """
 
     generator: str | None = None
     options: Mapping[str, Any] | None = None
