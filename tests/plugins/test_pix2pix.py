@@ -15,7 +15,7 @@ from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
-from henshin.train.export import export  # noqa: E402
+from henshin.train.export import export, exporter  # noqa: E402
 from henshin.train.losses import discriminator_loss  # noqa: E402
 from henshin.train.networks import make_discriminator  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
@@ -77,9 +77,16 @@ def test_a_sheet_shows_held_out_sources_translations_and_targets(learned):
     assert all((names[34 * row : 34 * row + 32] < 128).any() for row in range(3)), "every row is named"
 
 
-def test_the_run_becomes_a_model_without_dropout(learned, tmp_path):
-    source = from_run(learned, build_registry())
-    contract = export(source, tmp_path / "pairs.onnx", [picture(64, 48)])
+def test_the_run_becomes_a_model_without_dropout(learned, unmade, tmp_path, monkeypatch):
+    """Its graph is that of a network which draws the same each time; that such graphs are right is tested of `unet`."""
+    traced = []
+    write = exporter.write_graph
+    monkeypatch.setattr(exporter, "write_graph", lambda *given: traced.append(given[0]) or write(*given))
+    contract = export(from_run(learned, build_registry()), tmp_path / "pairs.onnx", [])
+    shown = torch.from_numpy(picture(64, 48)[None].copy())
+    assert any(isinstance(layer, torch.nn.Dropout) for layer in traced[0].modules())
+    with torch.no_grad():
+        assert torch.equal(traced[0](shown), traced[0](shown))
     assert (contract.generator, contract.size_multiple, contract.preferred_size) == ("unet", 16, 32)
 
 

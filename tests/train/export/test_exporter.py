@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from support.train import domains, run_yaml  # noqa: E402
+from support.train import domains, last_state, run_yaml  # noqa: E402
 from torch import nn  # noqa: E402
 
 from henshin import Generator, GeneratorConfig  # noqa: E402
@@ -25,6 +25,7 @@ from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights.from_published import from_weights  # noqa: E402
 from henshin.train.weights.from_run import from_run  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
+from henshin.train.weights.weight_files import hash_of_tensors  # noqa: E402
 from henshin_plugins.cyclegan import ResNet  # noqa: E402
 from henshin_plugins.cyclegan.config import ResNetConfig  # noqa: E402
 
@@ -162,16 +163,19 @@ def test_range_and_channel_order_are_put_into_the_graph(tmp_path):
     assert not drawn[..., :2].any()
 
 
-def test_a_run_becomes_a_model_by_its_averaged_weights(tmp_path):
+def test_a_run_becomes_a_model_by_its_averaged_weights(unmade, tmp_path):
     domains(tmp_path)
     registry = build_registry()
-    plan = load_run(run_yaml(tmp_path, "cut", steps=3, scales=1), registry)
+    plan = load_run(run_yaml(tmp_path, "cut", steps=3, scales=1, ema=0.9), registry)
     train(plan, tmp_path / "run", registry, TrainOptions(device="cpu", precision="fp32"), lambda _: None)
     found = from_run(tmp_path / "run", registry, data="drawn by a test", licence="CC0")
     contract = export(found, tmp_path / "drawn.onnx", PICTURES)
     assert contract.preferred_size == 32
     assert "recipe cut, 3 steps" in contract.origin
     assert contract.data == "drawn by a test"
+    averaged = last_state(tmp_path / "run")["ema"]
+    tensors = {name.removeprefix("network."): value for name, value in averaged.items() if name != "step"}
+    assert contract.weights_sha256 == hash_of_tensors(tensors)
 
 
 def test_weights_that_do_not_fit_are_refused_by_the_first_tensor(tmp_path):

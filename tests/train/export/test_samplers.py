@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from support.onnx import traced_before  # noqa: E402
 from torch import nn  # noqa: E402
 
 from henshin import Generator, GeneratorConfig  # noqa: E402
@@ -196,6 +197,7 @@ def test_the_command_says_how_far_apart_and_lists_and_shows(made, tmp_path, monk
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HENSHIN_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(exporting, "write_graph", traced_before(lambda _: made[1]))
     save_file(made[0].network.state_dict(), "w.safetensors")
     words = ["export", "--generator", "dcgan", "--set", "size=32", "--set", "width=8", "--set", "latent=6"]
     assert main([*words, "--weights", "w.safetensors", "--name", "blots", "--description", "Blots."]) == 0

@@ -149,21 +149,22 @@ def written(path: Path, one: TrainedNetwork) -> Path:
 def place(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HENSHIN_MODELS", str(tmp_path / "models"))
-    for name, one in (("g", ONE), ("fin", OTHER)):
+    for name, one in (("g", source(1, size=8)), ("fin", source(2, "MIT", size=8))):
         written(tmp_path / f"{name}.safetensors", one)
     return tmp_path
 
 
 def test_the_command_writes_a_model_that_draws_so(place, capsys):
-    Path("mix.yaml").write_text("blocks:\n  base: g.safetensors\n  swap: {from: 3, to: 3, model: fin.safetensors}\n")
+    Path("mix.yaml").write_text("blocks:\n  base: g.safetensors\n  swap: {from: 2, to: 2, model: fin.safetensors}\n")
     assert main(["blend", "mix.yaml", "--fp16", "-o", "out"]) == 0, capsys.readouterr().err
     assert {path.name for path in Path("out").iterdir()} == {f"mix{end}" for end in (
         "-mapping.onnx", "-synthesis.onnx", ".safetensors"
     )}  # fmt: skip
     again = load_trained_network("out/mix.safetensors", build_registry(), ModelStore())
-    expected = state(blend_networks(["g", "fin"], ONE, [(Swap(model="fin", last=1), OTHER)]))
+    swap = [(Swap(model="fin", last=1), source(2, "MIT", size=8))]
+    expected = state(blend_networks(["g", "fin"], source(1, size=8), swap))
     assert all(torch.allclose(state(again)[name], value, rtol=1e-3, atol=1e-4) for name, value in expected.items())
-    assert (again.licence, again.origin.split(";")[0]) == ("CC0; MIT", "g with blocks 3 of fin")
+    assert (again.licence, again.origin.split(";")[0]) == ("CC0; MIT", "g with blocks 2 of fin")
     z = np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)
     with torch.no_grad():
         grey = ((again.network.eval()(torch.from_numpy(z)) + 1) * 127.5).clamp(0, 255).permute(0, 2, 3, 1).numpy()
