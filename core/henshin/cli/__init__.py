@@ -1,6 +1,6 @@
 """The command line: `henshin` with its commands, and `run-pipeline`, which is `henshin run`.
 
-One module for each command, loaded when that command is called: `--help` answers without loading what the work needs.
+The commands are modules of their own, loaded when one is called: `--help` answers without loading what the work needs.
 """
 
 from __future__ import annotations
