@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin.engine.preparation.fingerprint import models_of
+from henshin.engine.preparation.outputs import renamed_note
 from henshin.engine.preparation.prepare import PreparedRun, content_hash, open_run
 from henshin.engine.preparation.request import RunRequest
 from henshin.engine.report.summary import network_name
-from henshin.engine.run import renamed_note
 from henshin.engine.stages.runner import StageRunner
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
     from henshin.models import ModelStore, ResolvedModel
+
+EXAMPLES = 5
+"""Number of sources whose output names the plan holds."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,6 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """Return all fields, for JSON."""
         return asdict(self)
-
-
-EXAMPLES = 5
-"""Number of sources whose output names the plan holds."""
 
 
 def plan(request: RunRequest) -> Plan:
@@ -144,7 +143,7 @@ def _note_networks(label: str, context: Context, opened_by: dict[str, list[str]]
 
 def _stages(stages: StageRunner, base: Path, store: ModelStore, opened_by: dict[str, list[str]]) -> list[PlannedStage]:
     planned = []
-    for label, stage, crops in zip(stages.labels, stages.stages, stages.crops, strict=True):
+    for label, stage, crops in zip(stages.labels, stages.stages, stages.works_on_crops, strict=True):
         works_on = ("crops" if crops else "photos") if stage.works_on == "pictures" else stage.works_on
         models = [_model(model, crops) for model in models_of(stage, base, store)]
         model_paths = {model.path for model in models}

@@ -7,9 +7,11 @@ from time import perf_counter
 
 from henshin.engine.execution.loop import RunLoop
 from henshin.engine.preparation.input_files import Listing
+from henshin.engine.preparation.outputs import renamed_note
 from henshin.engine.preparation.prepare import PreparedRun, RecordMemory, open_run
 from henshin.engine.preparation.request import RunRequest
-from henshin.engine.report.dropped import Samples, report_dropped
+from henshin.engine.report.dropped import report_dropped
+from henshin.engine.report.dropped_samples import Samples
 from henshin.engine.report.summary import Failure, Reporter, Summary
 from henshin.engine.stages.runner import StageRunner
 
@@ -63,10 +65,3 @@ def _report_renamed(prepared: PreparedRun, report: Reporter) -> None:
         report.note(renamed_note(len(renamed)))
     for source, name in renamed.items():
         log.info("%s -> %s", source, name)
-
-
-def renamed_note(number: int) -> str:
-    """Return a note on the number of outputs with longer names than usual, with the reason."""
-    if number == 1:
-        return "1 output has a longer name, for its plain one would meet another's (-v names it)"
-    return f"{number} outputs have longer names, for their plain ones would meet others' (-v names them)"

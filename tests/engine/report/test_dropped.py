@@ -12,7 +12,7 @@ from PIL import Image
 from support.engine import Bench, Crop, DropDark, Faces, Invert, Multiply, Uncrop
 
 from henshin import Dropped, Stage, StageConfig
-from henshin.engine.report import dropped
+from henshin.engine.report import contact_sheet, dropped_samples
 from henshin.testing import check_stage
 from henshin.text import join_counts
 
@@ -117,7 +117,7 @@ def test_sheets_show_no_colours_under_what_is_transparent(bench: Bench, name: st
     assert np.flatnonzero(bluish.any(1)).size == 20, "the middle rows alone"
     rows, columns = np.flatnonzero(bluish.any(1)), np.flatnonzero(bluish.any(0))
     above = sheet[rows[0] - 20 : rows[0], columns[0] : columns[-1] + 1]
-    assert {tuple(pixel) for pixel in above.reshape(-1, 3).tolist()} == {dropped.LIGHT, dropped.DARK}
+    assert {tuple(pixel) for pixel in above.reshape(-1, 3).tolist()} == {contact_sheet.LIGHT, contact_sheet.DARK}
 
 
 def test_one_of_a_kind_is_told_in_the_singular() -> None:
@@ -197,7 +197,7 @@ def test_a_single_output_file_has_counts_and_no_sheets(bench: Bench) -> None:
 def test_the_sample_is_bounded_and_the_same_however_the_pictures_came(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dropped, "MOST_SAMPLES", 3)
+    monkeypatch.setattr(dropped_samples, "MOST_SAMPLES", 3)
     for number in range(12):
         bench.photo(f"{number:02}.png", (120 + number, 0, 0))
     bench.photo("kept.png", (0, 0, 0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,13 +13,13 @@ from henshin import images
 from henshin.api.frame import Frame
 from henshin.api.placement import check_frame
 from henshin.engine.preparation.input_files import SourceFile
-from henshin.engine.preparation.prepare import PreparedRun
+from henshin.engine.preparation.prepare import PreparedRun, content_hash
 from henshin.engine.record.manifest import RecordEntry
 from henshin.engine.report.summary import Status
 from henshin.engine.stages.job import Job
 from henshin.engine.stages.runner import StageRunner
 from henshin.errors import HenshinError, PictureError
-from henshin.files import hash_open, hash_text
+from henshin.files import hash_text
 from henshin.text import one_line
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Reader:
             job.fail("read", PictureError(error.reason))
         else:
             with file:  # opened once, so that hash and pixels are those of the same content
-                job = Job(source, _hash(file))
+                job = Job(source, content_hash(source, file))
                 finished = self._finished(source, job)
                 if finished is None:
                     self._read(job, file)
@@ -181,11 +180,3 @@ def _start_frames(stage: Stage[Any], label: str) -> Iterator[Any]:
 def _virtual_source(name: str, output: str) -> SourceFile:
     """Return the source of a frame that has no file."""
     return SourceFile(Path(name), output, name, "")
-
-
-def _hash(file: BufferedReader) -> str:
-    """Return the hash of a source's open file, or "" where it cannot be read; the error is reported when it is read."""
-    try:
-        return hash_open(file)
-    except OSError:
-        return ""

@@ -1,6 +1,6 @@
 """Streaming through threads with memory bounded in bytes: read-ahead, chunks, write-behind, for items of any type.
 
-The order is always that of the input; only the distance between the threads and the main thread depends on timing.
+The order is always that of the input; only how far threads run ahead or behind depends on timing.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ class WriteBehind(Generic[T, R]):
     def put(self, tag: T, tasks: list[tuple[int, Callable[[], R]]]) -> None:
         """Submit the writes of one source, each with its bytes; waits while too much is in flight."""
         size = sum(size for size, _ in tasks)
-        while self._waiting and (self._writes() + len(tasks) > self.count or self._bytes() + size > self.limit):
+        while self._waiting and (
+            self._write_count() + len(tasks) > self.count or self._byte_count() + size > self.limit
+        ):
             self._finish_first()
         self._waiting.append(_Batch(tag, size, [self.pool.submit(task) for _, task in tasks]))
         self.finish_ready()
@@ -142,8 +144,8 @@ class WriteBehind(Generic[T, R]):
         self._waiting.popleft()
         self.finish(first.tag, first.futures)
 
-    def _writes(self) -> int:
+    def _write_count(self) -> int:
         return sum(len(batch.futures) for batch in self._waiting)
 
-    def _bytes(self) -> int:
+    def _byte_count(self) -> int:
         return sum(batch.size for batch in self._waiting)

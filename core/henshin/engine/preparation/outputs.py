@@ -25,6 +25,8 @@ Owner = Callable[[str], str | None]
 Inherits = Callable[[str, SourceFile], bool]
 """Returns whether a source takes over the outputs of another (by its key): the same photo at a new path."""
 
+DEFAULT_FOLDER = "henshin-out"
+
 LAST_LEVEL = 4
 
 WINDOWS = os.name == "nt"
@@ -197,7 +199,11 @@ def _parent_folders(keys: Iterable[str]) -> frozenset[str]:
     return frozenset(folders)
 
 
-DEFAULT_FOLDER = "henshin-out"
+def renamed_note(number: int) -> str:
+    """Return a note on the number of outputs with longer names than usual, with the reason."""
+    if number == 1:
+        return "1 output has a longer name, for its plain one would meet another's (-v names it)"
+    return f"{number} outputs have longer names, for their plain ones would meet others' (-v names them)"
 
 
 @dataclass(frozen=True)

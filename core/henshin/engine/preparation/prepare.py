@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from henshin.engine.preparation.input_files import Listing, SourceFile, list_inp
 from henshin.engine.preparation.outputs import OutputNames, Target, path_key, resolve_target
 from henshin.engine.record.manifest import Manifest, RecordEntry
 from henshin.errors import HenshinError
-from henshin.files import hash_file, user_cache
+from henshin.files import hash_file, hash_open, user_cache
 from henshin.text import join_names
 
 if TYPE_CHECKING:
@@ -107,13 +108,16 @@ class PreparedRun:
 
     def is_input(self, relative: str) -> bool:
         """Return whether this path of the output folder is that of an input, links resolved."""
-        return _real_path(self.target.folder / relative) in self.inputs
+        return _path_in_real_folder(self.target.folder / relative) in self.inputs
 
 
-def content_hash(source: SourceFile) -> str:
-    """Return the hash of a source's file, or "" where it cannot be read; the error is reported when it is read."""
+def content_hash(source: SourceFile, file: BufferedReader | None = None) -> str:
+    """Return the hash of a source's file, or of ``file``, which is that file opened.
+
+    "" where it cannot be read; the error is reported when it is decoded.
+    """
     try:
-        return hash_file(source.path)
+        return hash_file(source.path) if file is None else hash_open(file)
     except OSError:
         return ""
 
@@ -183,7 +187,7 @@ def prepare(request: RunRequest, listing: Listing, target: Target, manifest: Man
     """
     pipeline, options = request.pipeline, request.options
     suffixes = {source.key: target.expected_suffix(source) for source in listing.sources}
-    inputs = frozenset(_real_path(source.path) for source in listing.sources)
+    inputs = frozenset(_path_in_real_folder(source.path) for source in listing.sources)
 
     def inherits(owner: str, source: SourceFile) -> bool:
         entry = manifest.last(owner)
@@ -244,7 +248,7 @@ def _conflict_message(target: Target, paths: list[str]) -> str:
     )
 
 
-def _real_path(path: Path) -> str:
+def _path_in_real_folder(path: Path) -> str:
     """Return a file's path with the links in its folders resolved, but not the file itself if it is a link."""
     return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
 

@@ -27,6 +27,11 @@ RECORD = "run.jsonl"
 
 WRITING = "writing.jsonl"
 
+OPTIONAL_FIELDS = frozenset({"dropped", "remembered"})
+"""Fields of an entry that are written only if they are not empty."""
+
+Ending = Literal["done", "skipped", "failed"]
+
 PathKey = Callable[[str], str]
 
 
@@ -204,9 +209,6 @@ class Manifest:
         return record
 
 
-Ending = Literal["done", "skipped", "failed"]
-
-
 @dataclass(frozen=True, slots=True)
 class Output:
     """One file that was written: its path below the output folder, with "/", its size in bytes, and its hash."""
@@ -267,10 +269,6 @@ def parse_entry(line: Any) -> RecordEntry | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
-
-
-OPTIONAL_FIELDS = frozenset({"dropped", "remembered"})
-"""Fields of an entry that are written only if they are not empty."""
 
 
 def map_sources(entry: RecordEntry, folder: Path, convert: Callable[[str, Path], str]) -> RecordEntry:

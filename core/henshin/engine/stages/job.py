@@ -17,6 +17,36 @@ OnDrop = Callable[[str, Drop, Picture, Picture | None], None]
 UNEXPLAINED = "left out"
 
 
+@dataclass(slots=True, eq=False)
+class Job:
+    """One source at work, with the frames that were made from it.
+
+    ``alpha`` is that of its file, ``notes`` the remarks of its reader. ``stage`` is the one at which it failed or was
+    left out. ``faces`` counts the faces that were found, None before a stage looks for them. ``size`` is the bytes of
+    its decoded picture. ``dropped`` holds the pictures that stages dropped (``instead`` is a ``frame.source`` here),
+    ``remembered`` the (name, text) pairs for the record, by stage.
+    """
+
+    source: SourceFile
+    input_hash: str
+    frames: list[Frame] = field(default_factory=list)
+    alpha: Picture | None = None
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    size: int = 1
+    faces: int | None = None
+    stage: str | None = None
+    errors: list[PictureError] = field(default_factory=list)
+    dropped: list[Drop] = field(default_factory=list)
+    remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def fail(self, stage: str, error: PictureError) -> None:
+        """Add an error; the first one sets the stage."""
+        if self.stage is None:
+            self.stage = stage
+        self.errors.append(error)
+
+
 def collect_dropped(label: str, active: Sequence[tuple[Job, Frame]], on_drop: OnDrop) -> None:
     """Remove the frames and faces that a stage dropped from their jobs, and collect what it wants remembered.
 
@@ -29,7 +59,9 @@ def collect_dropped(label: str, active: Sequence[tuple[Job, Frame]], on_drop: On
             if frame.remembered:
                 job.remembered.setdefault(label, []).extend((frame.name, text) for text in frame.remembered)
                 frame.remembered = ()
-        job.frames = [frame for frame in job.frames if frame.error is not None or _is_kept(label, job, frame, on_drop)]
+        job.frames = [
+            frame for frame in job.frames if frame.error is not None or _record_drops(label, job, frame, on_drop)
+        ]
         if not job.frames and job.stage is None:
             job.stage = label
             if len(job.dropped) == drop_count:
@@ -43,8 +75,11 @@ def collect_dropped(label: str, active: Sequence[tuple[Job, Frame]], on_drop: On
                 )
 
 
-def _is_kept(label: str, job: Job, frame: Frame, on_drop: OnDrop) -> bool:
-    """Record the drops of a frame and its faces; return whether it stays, which it does not without its last face."""
+def _record_drops(label: str, job: Job, frame: Frame, on_drop: OnDrop) -> bool:
+    """Record the drops of a frame and its faces, and remove those faces from it; return whether the frame stays.
+
+    It does not without its last face.
+    """
     if frame.dropped is not None:
         _add_drop(label, job, frame, frame.dropped, (frame.picture, frame.alpha), on_drop)
         return False
@@ -77,33 +112,3 @@ def _add_drop(
     drop = Drop(label, dropped.kind, dropped.reason, frame.name, dropped.instead)
     job.dropped.append(drop)
     on_drop(job.input_hash, drop, *picture)
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One source at work, with the frames that were made from it.
-
-    ``alpha`` is that of its file, ``notes`` the remarks of its reader. ``stage`` is the one at which it failed or was
-    left out. ``faces`` counts the faces that were found, None before a stage looks for them. ``size`` is the bytes of
-    its decoded picture. ``dropped`` holds the pictures that stages dropped (``instead`` is a ``frame.source`` here),
-    ``remembered`` the (name, text) pairs for the record, by stage.
-    """
-
-    source: SourceFile
-    input_hash: str
-    frames: list[Frame] = field(default_factory=list)
-    alpha: Picture | None = None
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    size: int = 1
-    faces: int | None = None
-    stage: str | None = None
-    errors: list[PictureError] = field(default_factory=list)
-    dropped: list[Drop] = field(default_factory=list)
-    remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-
-    def fail(self, stage: str, error: PictureError) -> None:
-        """Add an error; the first one sets the stage."""
-        if self.stage is None:
-            self.stage = stage
-        self.errors.append(error)

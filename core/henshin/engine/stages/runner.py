@@ -7,22 +7,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from henshin.api.frame import Frame
 from henshin.api.placement import Place, check_frame, frame_problem, picture_at, place_result, places, zones
-from henshin.api.stage import NOTHING, Memory
-from henshin.engine.stages.job import OnDrop, collect_dropped
+from henshin.api.stage import NOTHING, Memory, Stage
+from henshin.engine.stages.isolation import run_isolated
+from henshin.engine.stages.job import Job, OnDrop, collect_dropped
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.images.picture import Picture
 from henshin.pipeline.loading import labels
 from henshin.registry.checks import extra_of
-from henshin.text import flatten, one_line
+from henshin.text import one_line
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
-    from henshin.api.stage import Stage
-    from henshin.engine.stages.job import Job
 
 
 log = logging.getLogger("henshin")
@@ -44,7 +43,7 @@ class StageRunner:
         self.memory = memory
         self.on_drop = on_drop
         self.labels = labels([stage.name for stage in stages])
-        self.crops = zones(stages)
+        self.works_on_crops = zones(stages)
         self.seconds = dict.fromkeys(self.labels, 0.0)
         self.opening: dict[str, float] = {}
         self._opened: list[tuple[str, Stage[Any]]] = []
@@ -56,7 +55,7 @@ class StageRunner:
 
     def open(self, context: Context, after: Callable[[str], None] = lambda _: None) -> None:
         """Open the stages; ``after`` is called with the label of each. Errors: HenshinError that names the stage."""
-        for label, stage, crops in zip(self.labels, self.stages, self.crops, strict=True):
+        for label, stage, crops in zip(self.labels, self.stages, self.works_on_crops, strict=True):
             start = perf_counter()
             stage.zone = "crops" if crops else "photos"
             stage.memory = self.memory(label)
@@ -103,7 +102,7 @@ class StageRunner:
                 if stage.works_on == "frames":
                     _run_frames(stage, label, active)
                 else:
-                    _run_pictures(stage, label, [frame for _, frame in active], self.crops[position])
+                    _run_pictures(stage, label, [frame for _, frame in active], self.works_on_crops[position])
             _note_results(stage, label, active)
             collect_dropped(label, active, self.on_drop)
             between()
@@ -119,7 +118,7 @@ class StageRunner:
             for job, frame in active:
                 job.seconds += elapsed / len(active)
                 timings: object = frame.timings
-                if isinstance(timings, dict):  # else the frame is spoilt, and a copy replaced it
+                if isinstance(timings, dict):  # a stage may have overwritten it
                     timings[label] = timings.get(label, 0.0) + elapsed / len(active)
 
 
@@ -259,47 +258,3 @@ def _group_by_input(results: Any, frames: list[Frame]) -> list[list[Frame]]:
             position, result.source = 0, frames[0].source
         groups[position].append(result)
     return groups
-
-
-T = TypeVar("T")
-
-
-def reason_of(error: BaseException) -> PictureError:
-    """Return the error of a picture for an exception.
-
-    It is always a new one: the traceback of the old one holds references to all pictures at work.
-    """
-    if isinstance(error, PictureError):
-        return PictureError(error.reason)
-    # The messages of henshin's own errors need no class name before them.
-    return PictureError(flatten(error) if isinstance(error, HenshinError) else one_line(error))
-
-
-def run_isolated(
-    label: str, work: Callable[[list[T]], Sequence[Any]], items: list[T], original: Callable[[int], T]
-) -> list[Any]:
-    """Return ``work(items)``; if that fails, the results for each item alone, with a PictureError where it fails again.
-
-    ``work`` raises if its results cannot be right. ``original(i)`` returns item i as it was before the first attempt.
-    Errors: MissingError, which no picture causes, is passed on.
-    """
-    try:
-        return list(work(items))
-    except MissingError:
-        raise
-    except (Exception, SystemExit) as error:  # a stage that calls sys.exit() must not end the run
-        if len(items) == 1:
-            log.info("%s failed", label, exc_info=True)
-            return [reason_of(error)]
-        log.debug("%s failed on %d together", label, len(items), exc_info=True)
-    return [_run_alone(label, work, original(position)) for position in range(len(items))]
-
-
-def _run_alone(label: str, work: Callable[[list[T]], Sequence[Any]], item: T) -> Any:
-    try:
-        return next(iter(work([item])))
-    except MissingError:
-        raise
-    except (Exception, SystemExit) as error:
-        log.info("%s failed", label, exc_info=True)
-        return reason_of(error)
