@@ -16,6 +16,20 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
+PARTS = ".henshin-*.part"
+"""Names of what is not whole yet: hidden, and short, for a file's own name may be as long as a file system allows."""
+
+ABANDONED = 3600.0
+"""Seconds after which a part that nobody has written to is taken for that of a process that was killed."""
+
+PACKAGE = Path(__file__).resolve().parent
+
+CHECKOUT = PACKAGE.parents[1]
+
+Kind = Literal["pipelines", "exported"]
+
+FOLDER_VARIABLE = "HENSHIN_MODELS"
+
 
 def is_file(path: Path | str) -> bool:
     """Return whether the path is a file that can be seen."""
@@ -46,13 +60,6 @@ def access_problem(path: Path | str) -> str | None:
     if is_folder(path) and not os.access(path, os.R_OK | os.X_OK):
         return f"'{path}' cannot be read: {os.strerror(errno.EACCES)}"
     return None
-
-
-PARTS = ".henshin-*.part"
-"""Names of what is not whole yet: hidden, and short, for a file's own name may be as long as a file system allows."""
-
-ABANDONED = 3600.0
-"""Seconds after which a part that nobody has written to is taken for that of a process that was killed."""
 
 
 def part_path(folder: Path, mark: str = "") -> Path:
@@ -124,13 +131,6 @@ def flush_to_disk(path: Path) -> None:
         os.close(handle)
 
 
-PACKAGE = Path(__file__).resolve().parent
-
-CHECKOUT = PACKAGE.parents[1]
-
-Kind = Literal["pipelines", "exported"]
-
-
 def is_checkout(folder: Path) -> bool:
     """Return whether a folder is the top of a checkout of the project."""
     return (folder / "pyproject.toml").is_file() and (folder / "core" / "henshin" / "__init__.py").is_file()
@@ -176,9 +176,6 @@ def hash_text(text: str) -> str:
     It stands for the content of a source that is not a file: the text names all that the content depends on.
     """
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-FOLDER_VARIABLE = "HENSHIN_MODELS"
 
 
 def user_folder() -> Path:

@@ -60,6 +60,13 @@ def test_what_cannot_be_read_is_a_problem(text: str) -> None:
     assert len(problems) == 1
 
 
+def test_a_key_with_an_unpaired_surrogate_is_a_problem() -> None:
+    problems: list[Any] = []
+    parse('"\\ud800": 1', "x", problems)
+    assert len(problems) == 1
+    assert "holds an unpaired surrogate (half of an emoji or the like)" in problems[0].message
+
+
 def test_merge_keys_work_and_explicit_ones_win() -> None:
     text = "base: &b {x: 1, y: 2}\nother: &o {y: 3, z: 4}\nall:\n  <<: [*b, *o]\n  x: 9\n"
     problems: list[Any] = []

@@ -60,7 +60,8 @@ class Memory:
         return source
 
 
-NOTHING = Memory()
+NO_MEMORY = Memory()
+"""The memory of a stage that runs without a record."""
 
 
 class Stage(Generic[ConfigT]):
@@ -84,7 +85,7 @@ class Stage(Generic[ConfigT]):
     Config: ClassVar[type[StageConfig]] = StageConfig
     works_on: ClassVar[Works] = "pictures"
     zone: Zone = "photos"
-    memory: Memory = NOTHING
+    memory: Memory = NO_MEMORY
 
     @trait
     def needs(self) -> frozenset[str]:

@@ -9,12 +9,12 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
+from henshin.config.options import OptionPath
 from henshin.config.yaml_reader import Node, Position, to_python
 from henshin.errors import Problem
 from henshin.text import did_you_mean, near_or_all, one_line, quote
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
-Path = tuple[str | int, ...]
 
 
 def validate(
@@ -54,7 +54,7 @@ def option_error(path: tuple[str, ...], value: object, message: str) -> Validati
     return ValidationError.from_exception_data(path[0], [{"type": error, "loc": path, "input": value}])
 
 
-def locate(node: Node, location: Sequence[str | int]) -> tuple[Path, Position, Node]:
+def locate(node: Node, location: Sequence[str | int]) -> tuple[OptionPath, Position, Node]:
     """Follow a path of keys and indices. Return the part of the path that exists, its position and its value.
 
     Steps that do not exist are skipped: pydantic's locations also name the members of a union.
@@ -91,7 +91,7 @@ def _problem(where: str, position: Position, name: str, message: str) -> Problem
     return Problem(position.where or where, position.line, f"{name}: {message}" if name else message)
 
 
-def label(prefix: str, path: Path) -> str:
+def label(prefix: str, path: OptionPath) -> str:
     """Return the name of an option in a problem: ``stage.option``, ``data.size``, ``rows[1].x`` (counted from 1)."""
     text = prefix
     for step in path:
@@ -106,8 +106,8 @@ def _to_problems(
     error: ValidationError, config_class: type[BaseModel], node: Node, where: str, prefix: str
 ) -> list[Problem]:
     """Turn pydantic's errors into problems. The errors of all members of one union become one problem."""
-    groups: dict[Path, list[tuple[Any, Position]]] = {}
-    through_union: set[Path] = set()
+    groups: dict[OptionPath, list[tuple[Any, Position]]] = {}
+    through_union: set[OptionPath] = set()
     for detail in error.errors(include_url=False):
         path, position, _ = locate(node, detail["loc"])
         if detail["type"] == "missing":
@@ -127,7 +127,7 @@ def _to_problems(
 
 
 def _is_misspelt(
-    path: Path, groups: Mapping[Path, Sequence[tuple[Any, Position]]], config_class: type[BaseModel]
+    path: OptionPath, groups: Mapping[OptionPath, Sequence[tuple[Any, Position]]], config_class: type[BaseModel]
 ) -> bool:
     """Return whether an option is missing only because a sibling is its misspelt name, which has its own problem."""
     if {detail["type"] for detail, _ in groups[path]} != {"missing"}:
@@ -142,7 +142,7 @@ def _is_misspelt(
     )
 
 
-def _message(errors: Sequence[tuple[Any, Position]], config_class: type[BaseModel], path: Path) -> str:
+def _message(errors: Sequence[tuple[Any, Position]], config_class: type[BaseModel], path: OptionPath) -> str:
     kinds = {detail["type"] for detail, _ in errors}
     if "extra_forbidden" in kinds:
         return _no_such_option(config_class, path)
@@ -158,7 +158,7 @@ def _message(errors: Sequence[tuple[Any, Position]], config_class: type[BaseMode
     return f"{format_value(first['input'])} is not right; {' or '.join(dict.fromkeys(rights))}"
 
 
-def _no_such_option(config_class: type[BaseModel], path: Path) -> str:
+def _no_such_option(config_class: type[BaseModel], path: OptionPath) -> str:
     models = list(_models_at(config_class, path[:-1]))
     if new := _new_names(models).get(str(path[-1])):
         return f"now {new}"
@@ -172,7 +172,7 @@ def _new_names(models: Iterable[type[BaseModel]]) -> dict[str, str]:
     return {old: new for cls in classes for old, new in vars(cls).get("renamed", {}).items()}
 
 
-def _missing(config_class: type[BaseModel], path: Path) -> str:
+def _missing(config_class: type[BaseModel], path: OptionPath) -> str:
     for model in _models_at(config_class, path[:-1]):
         field = _field(model, str(path[-1]))
         if field is not None and field.description:
@@ -249,15 +249,13 @@ def _noun(kind: str) -> str:
 
 
 def _near_choice(kind: str, value: object, context: dict[str, Any]) -> str:
-    from henshin.text import did_you_mean
-
     if kind not in ("literal_error", "enum") or not isinstance(value, str):
         return ""
     choices = str(context["expected"]).replace(" or ", ", ").split(", ")
     return did_you_mean(value, [choice.strip("'") for choice in choices])
 
 
-def _may_be_null(config_class: type[BaseModel], path: Path) -> bool:
+def _may_be_null(config_class: type[BaseModel], path: OptionPath) -> bool:
     fields = [_field(model, str(path[-1])) for model in _models_at(config_class, path[:-1])] if path else []
     return any(field is not None and NoneType in get_args(field.annotation) for field in fields)
 
@@ -269,7 +267,7 @@ def _field(model: type[BaseModel], key: str) -> Any:
     return None
 
 
-def _models_at(config_class: type[BaseModel], path: Path) -> Iterator[type[BaseModel]]:
+def _models_at(config_class: type[BaseModel], path: OptionPath) -> Iterator[type[BaseModel]]:
     """Yield the pydantic models that a path of keys may lead to (indices stay within the same annotation)."""
     models = [config_class]
     for step in path:

@@ -35,7 +35,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A value with its position. ``keys`` holds the position of each key of a mapping. Nodes are not changed."""
+    """A value with its position. ``keys`` holds the position of each key of a mapping.
+
+    Nodes are not changed once built.
+    """
 
     position: Position
     value: Plain | list[Node] | dict[str, Node]
@@ -271,7 +274,10 @@ class _Builder:
         try:
             return _string(source.value)
         except ValueError:
-            self.report(position, f"the key {quote(source.value, 40)} holds half a character")
+            self.report(
+                position,
+                f"the key {quote(source.value, 40)} holds an unpaired surrogate (half of an emoji or the like)",
+            )
             return None
 
     def merge(self, into: Node, value: Node, position: Position) -> None:

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image, ImageCms
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Matrix = npt.NDArray[np.float64]
+
+
 Space = Literal["RGB", "GRAY", "CMYK"]
 
 # Relative colorimetric with black point compensation suits photographs. NOCACHE: one transform serves several threads.
@@ -20,6 +26,23 @@ _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOCACHE | ImageC
 _SPACES: dict[str, Space] = {"RGB": "RGB", "GRAY": "GRAY", "CMYK": "CMYK"}
 
 _MODES: dict[Space, str] = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+
+_D50 = np.array([0.9642, 1.0, 0.8249])
+"""White of the profile connection space, XYZ."""
+
+_D65 = (0.3127, 0.3290)
+"""White D65, xy."""
+
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+"""Bradford matrix: from XYZ to the cone responses in which whites are adapted, (3, 3)."""
+
+_SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+"""Parameters (g, a, b, c, d) of the ICC parametric curve of sRGB."""
+
+# Primaries: xy of red, green and blue.
+_REC709 = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))
+_P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
+_ADOBE = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060))
 
 
 @lru_cache(maxsize=16)
@@ -115,26 +138,6 @@ def _from_srgb(icc: bytes) -> ImageCms.ImageCmsTransform | None:
         return ImageCms.buildTransform(ImageCms.createProfile("sRGB"), target, "RGB", "RGB", _INTENT, _FLAGS)
     except ImageCms.PyCMSError:
         return None
-
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Matrix = npt.NDArray[np.float64]
-
-_D50 = np.array([0.9642, 1.0, 0.8249])
-
-_D65 = (0.3127, 0.3290)
-
-_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-
-_SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-
-_REC709 = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))
-
-_P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
-
-_ADOBE = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060))
 
 
 @cache

@@ -1,4 +1,6 @@
-"""Updates of EXIF and XMP blocks for the picture that is written.
+"""Updates of EXIF and XMP blocks for a picture that is written.
+
+Nothing here is used for reading: ``henshin.images.decoding`` applies the orientation.
 
 An EXIF block is patched in place, not parsed and rebuilt: maker notes contain offsets into the block, which stay valid
 only if no bytes move.

@@ -6,15 +6,12 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from henshin.errors import PictureError
 from henshin.files import write_atomic
 from henshin.images.formats import FORMATS, WriteOptions, decoder_format
-from henshin.images.picture import Metadata, Picture
-
-if TYPE_CHECKING:
-    from henshin.images.picture import Decoded
+from henshin.images.picture import Decoded, Metadata, Picture
 
 
 def read(path: Path) -> Decoded:

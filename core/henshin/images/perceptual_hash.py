@@ -17,9 +17,6 @@ import numpy as np
 THUMB = 16
 """Side of the thumbnails in pixels."""
 
-MAX_DISTANCE = 11
-"""Largest distance in bits of an exact search: one of the four bands of 16 bits then differs in at most two bits."""
-
 _BANDS, _BAND_BITS = 4, 16
 _AT_ONCE = 1 << 21
 _QUERIES = 4096

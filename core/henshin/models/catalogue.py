@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from henshin.errors import HenshinError
-from henshin.models.index import Weights
-from henshin.models.store import Location
+from henshin.models.index import IndexEntry, Weights
+from henshin.models.store import Location, ModelStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from henshin.models.contract import Contract
-    from henshin.models.index import IndexEntry
-    from henshin.models.store import ModelStore
 
 Source = Location | Literal["download"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from henshin.config.options import ANY_MODEL, ModelOption
 from henshin.errors import HenshinError, WrongModelError
 from henshin.models.catalogue import list_models
-from henshin.models.store import HALVES, names_of_pairs
+from henshin.models.store import HALVES, ModelStore, names_of_pairs
 from henshin.models.trained_weights import find_trained_weights, list_weight_files
 from henshin.text import join_names, with_article
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from henshin.models.contract import Contract
-    from henshin.models.store import ModelStore
 
 
 def model_problem(

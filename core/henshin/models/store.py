@@ -23,6 +23,9 @@ SUFFIX = ".onnx"
 CASCADE = ".xml"
 """Suffix of a detector that is not a network."""
 
+HALVES = ("mapping", "synthesis")
+"""Kinds of the two models of a sampler, and the ends of their names."""
+
 _SCALED = re.compile(r"(.+)-x([1-9]\d*)")
 """The name of a multi-scale model at one scale: NAME-x2."""
 
@@ -109,8 +112,16 @@ class ModelStore:
         return dict(sorted((int(match[2]), match[0]) for match in matches))
 
     def halves(self, name: str, base: Path | None = None) -> tuple[str, ...]:
-        """Return (NAME-mapping, NAME-synthesis) if ``name`` stands for both, else (); see the function ``halves``."""
-        return halves(self, name, base)
+        """Return (NAME-mapping, NAME-synthesis) for the NAME of a sampler of two models, or its path; else ().
+
+        Both must be on this machine or for download. A model that itself has the name comes first.
+        """
+        stem, suffix = (name.removesuffix(SUFFIX), SUFFIX) if is_path(name) else (name, "")
+        names = tuple(f"{stem}-{half}{suffix}" for half in HALVES)
+        if self.find_file(name, base) is not None:
+            return ()
+        known = (one in self.entries or self.find_file(one, base) is not None for one in names)
+        return names if all(known) else ()
 
     def family(self, name: str, base: Path | None = None) -> Sequence[ResolvedModel]:
         """Find all models that a name stands for: one ordinary model, every scale of a multi-scale model, or both
@@ -245,22 +256,6 @@ def _candidate_paths(name: str, base: Path | None) -> list[Path]:
     if base is None or path.is_absolute():
         return [path]
     return list(dict.fromkeys([base / path, Path.cwd() / path]))
-
-
-HALVES = ("mapping", "synthesis")
-
-
-def halves(store: ModelStore, name: str, base: Path | None = None) -> tuple[str, ...]:
-    """Return (NAME-mapping, NAME-synthesis) for the NAME of a sampler of two models, or its path; else ().
-
-    Both must be on this machine or for download. A model that itself has the name comes first.
-    """
-    stem, suffix = (name.removesuffix(SUFFIX), SUFFIX) if is_path(name) else (name, "")
-    names = tuple(f"{stem}-{half}{suffix}" for half in HALVES)
-    if store.find_file(name, base) is not None:
-        return ()
-    known = (one in store.entries or store.find_file(one, base) is not None for one in names)
-    return names if all(known) else ()
 
 
 def join_halves(name: str, mapping: ResolvedModel, synthesis: ResolvedModel) -> ResolvedModel:

@@ -30,6 +30,8 @@ from henshin.text import did_you_mean, near_or_all, one_line
 
 KINDS = {"henshin_stages": "stage", "henshin_generators": "generator", "henshin_recipes": "recipe"}
 
+_NO_PACKAGE = "the folder has no __init__.py; name a .py file in it, or give it one"
+
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
@@ -245,9 +247,6 @@ def _result_problem(kind: str, result: object, trusted: bool) -> str | None:
     if not isinstance(result, list | tuple):
         return f"returned a {type(result).__name__}; it must return a list of classes"
     return next((problem for cls in result if (problem := class_problem(kind, cls, trusted))), None)
-
-
-_NO_PACKAGE = "the folder has no __init__.py; name a .py file in it, or give it one"
 
 
 def _import_path(path: Path | str) -> tuple[ModuleType, str]:

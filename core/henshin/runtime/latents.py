@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from henshin.errors import HenshinError, PictureError
-from henshin.images.picture import picture_problem
+from henshin.images.picture import Picture, picture_problem
 from henshin.images.resizing import resample
-from henshin.runtime.session import NetworkError, OutOfMemoryError
+from henshin.runtime.session import NetworkError, OnnxSession, OutOfMemoryError
 from henshin.text import with_article
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from henshin.images.picture import Picture
     from henshin.runtime.onnx_model import OnnxModel
-    from henshin.runtime.session import OnnxSession
 
     Latents = npt.NDArray[np.float32]
 

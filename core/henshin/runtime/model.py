@@ -6,11 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError, PictureError
-from henshin.images.picture import picture_problem
+from henshin.images.picture import Picture, picture_problem
 from henshin.images.resizing import scaled_size_problem
 from henshin.runtime.onnx_model import OnnxModel
-from henshin.runtime.session import NetworkError, OnnxSession, OutOfMemoryError
-from henshin.runtime.tiling import BUDGET, default_side, round_up, smallest_side
+from henshin.runtime.session import AfterRun, NetworkError, OnnxSession, OutOfMemoryError
+from henshin.runtime.tiling import BUDGET, Window, default_side, round_up, smallest_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from henshin.images.picture import Picture
     from henshin.models import Contract
-    from henshin.runtime.session import AfterRun
     from henshin.runtime.tiled_picture import TiledPicture
-    from henshin.runtime.tiling import Window
 
     Part = tuple[TiledPicture, Window]
 

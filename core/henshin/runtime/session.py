@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from henshin.errors import HenshinError, MissingError
 from henshin.files import is_file
-from henshin.runtime.device import CPU, CUDA, HOW_TO_GET_CUDA, onnxruntime, preload_cuda_libraries
+from henshin.runtime.device import CPU, CUDA, HOW_TO_GET_CUDA, Device, onnxruntime, preload_cuda_libraries
 from henshin.text import flatten
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
-
-    from henshin.runtime.device import Device
 
 _LARGE = 1 << 20
 """Bytes of input above which a run frees its working memory: one large photo must not keep gigabytes allocated."""

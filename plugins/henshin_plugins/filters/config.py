@@ -8,6 +8,9 @@ from pydantic import Field
 
 from henshin.api.stage import StageConfig
 
+MAX_DISTANCE = 11
+"""Largest distance in bits that is fast to search: one of the four bands of 16 bits then differs in at most two."""
+
 
 class DropTinyConfig(StageConfig):
     """Options of `drop_tiny`."""
@@ -61,7 +64,10 @@ class DropDuplicatesConfig(StageConfig):
     """Options of `drop_duplicates`."""
 
     distance: int = Field(
-        10, ge=0, le=11, description="Most bits of 64 in which the perceptual hashes of near-duplicates differ."
+        10,
+        ge=0,
+        le=MAX_DISTANCE,
+        description="Most bits of 64 in which the perceptual hashes of near-duplicates differ.",
     )
     difference: float = Field(
         0.25,

@@ -16,9 +16,10 @@ from support.engine import Bench
 from support.filters import COPIES, array, compressed, save, scene, smaller
 
 from henshin.api.frame import Face, Frame
-from henshin.api.stage import NOTHING, Stage, StageConfig
-from henshin.images.perceptual_hash import MAX_DISTANCE, HashIndex
+from henshin.api.stage import NO_MEMORY, Stage, StageConfig
+from henshin.images.perceptual_hash import HashIndex
 from henshin_plugins.filters import DropDuplicates, duplicates
+from henshin_plugins.filters.config import MAX_DISTANCE
 from henshin_plugins.filters.duplicates import DuplicateIndex, read_sign, signs, written
 
 SCENES = [scene(seed) for seed in range(8)]
@@ -33,7 +34,7 @@ def frames(*pictures: Image.Image) -> list[Frame]:
 
 
 def kept_of(given_: list[Frame], at_once: int = 100, **options: Any) -> list[str]:
-    kept = DuplicateIndex(stage(**options).config, NOTHING)
+    kept = DuplicateIndex(stage(**options).config, NO_MEMORY)
     for begin in range(0, len(given_), at_once):
         kept.check(given_[begin : begin + at_once])
     return [frame.name for frame in given_ if frame.dropped is None]
@@ -105,7 +106,7 @@ def test_a_sign_survives_being_written() -> None:
 
 
 def test_many_pictures_take_little_time() -> None:
-    kept = DuplicateIndex(stage().config, NOTHING)
+    kept = DuplicateIndex(stage().config, NO_MEMORY)
     rng = np.random.default_rng(0)
     count = 100_000
     kept._hashes = rng.integers(0, 2**64, count, dtype=np.uint64)
@@ -125,7 +126,7 @@ def test_faces_of_one_photo_and_of_others_are_compared_as_crops() -> None:
         return Frame(f"{name}.png", name, array(scene(99)), faces=faces)
 
     given_ = [photo("a", SCENES[0], SCENES[1], smaller(SCENES[0])), photo("b", SCENES[1], SCENES[2])]
-    DuplicateIndex(stage().config, NOTHING).check(given_)
+    DuplicateIndex(stage().config, NO_MEMORY).check(given_)
     told = [[face.dropped and (face.dropped.reason[:17], face.dropped.instead) for face in one.faces] for one in given_]
     assert told[0][:2] == [None, None]
     assert told[0][2] == ("like a face of a:", None)  # of the same photo: nothing else to watch
@@ -144,13 +145,13 @@ def test_a_face_that_was_found_a_little_beside_its_place_in_a_copy_is_known() ->
         whole = scene(seed, 240, 240)
         moved = whole.crop((14, 8, 234, 228))
         faces = photos(whole.crop((6, 14, 226, 234)), moved, smaller(whole.crop((10, 10, 230, 230))), scene(seed + 50))
-        DuplicateIndex(stage().config, NOTHING).check(faces)
+        DuplicateIndex(stage().config, NO_MEMORY).check(faces)
         assert [one.faces[0].dropped is None for one in faces] == [True, False, False, True]
 
 
 def test_a_frame_that_is_asked_about_again_is_no_copy_of_itself() -> None:
     given_ = frames(SCENES[0], SCENES[1])
-    kept = DuplicateIndex(stage().config, NOTHING)
+    kept = DuplicateIndex(stage().config, NO_MEMORY)
     kept.check(given_)
     again = [replace(frame, dropped=None) for frame in given_]
     kept.check(again)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from henshin.api.frame import Frame
 from henshin.api.placement import Place, check_frame, frame_problem, picture_at, place_result, places, zones
-from henshin.api.stage import NOTHING, Memory, Stage
+from henshin.api.stage import NO_MEMORY, Memory, Stage
 from henshin.engine.stages.isolation import run_isolated
 from henshin.engine.stages.job import Job, OnDrop, collect_dropped
 from henshin.errors import HenshinError, MissingError, PictureError
@@ -36,7 +36,7 @@ class StageRunner:
     def __init__(
         self,
         stages: Sequence[Stage[Any]],
-        memory: Callable[[str], Memory] = lambda _: NOTHING,
+        memory: Callable[[str], Memory] = lambda _: NO_MEMORY,
         on_drop: OnDrop = lambda *_: None,
     ) -> None:
         self.stages = list(stages)
