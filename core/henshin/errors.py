@@ -62,7 +62,7 @@ class Problem:
 
 
 class PipelineError(HenshinError):
-    """All problems of a pipeline or of a run's YAML.
+    """All problems of a YAML file of henshin: a pipeline, a training run, or the options of a generator.
 
     ``exit_code`` is 3 when the only problems are missing models or packages, else 2.
     """

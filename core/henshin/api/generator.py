@@ -77,7 +77,10 @@ class Generator(Generic[NetworkConfigT]):
 
     @trait
     def maximum_size(self) -> int | None:
-        """Side of the square pictures that are all that an encoder takes; None for that of its training."""
+        """Longest side that a translator is fit for; of an encoder, the side of the square pictures it takes.
+
+        None: no limit (translator), the training size (encoder).
+        """
         return None
 
     @trait

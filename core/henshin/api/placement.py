@@ -1,4 +1,7 @@
-"""Exchange between frames and pictures stages: the pictures of a frame, results put back, checks of both."""
+"""Exchange of pictures with frames: the pictures of a frame, results put back, checks of both.
+
+The engine uses it for stages that work on pictures, and stages on frames use it to take and put back pictures.
+"""
 
 from __future__ import annotations
 

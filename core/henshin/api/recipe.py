@@ -66,7 +66,7 @@ class NetworkChoice(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _beside_options(cls, value: Any) -> Any:
+    def _check_mapping(cls, value: Any) -> Any:
         if isinstance(value, str):
             raise ValueError(f"'{value}' is not a mapping of options; write {{use: {value}}}")
         return value

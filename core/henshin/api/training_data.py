@@ -69,7 +69,7 @@ class PatchData(FolderData):
 
     @field_validator("shares")
     @classmethod
-    def _one_for_each(cls, shares: tuple[float, ...] | None, info: ValidationInfo) -> tuple[float, ...] | None:
+    def _check_share_count(cls, shares: tuple[float, ...] | None, info: ValidationInfo) -> tuple[float, ...] | None:
         pictures = info.data.get("pictures")
         count = 1 if isinstance(pictures, str) else len(pictures or ())
         if shares is not None and pictures is not None and len(shares) != count:
@@ -107,7 +107,7 @@ class Degradation(BaseModel):
 
     @field_validator("blur", "noise", "jpeg")
     @classmethod
-    def _in_order(cls, bounds: tuple[float, float]) -> tuple[float, float]:
+    def _check_order(cls, bounds: tuple[float, float]) -> tuple[float, float]:
         if bounds[0] > bounds[1]:
             raise ValueError(f"({bounds[0]:g}, {bounds[1]:g}) is no range; the lower one comes first")
         return bounds
@@ -135,7 +135,7 @@ class PictureData(FolderData):
 
     @field_validator("load")
     @classmethod
-    def _holds_the_crop(cls, load: int | None, info: ValidationInfo) -> int | None:
+    def _check_load(cls, load: int | None, info: ValidationInfo) -> int | None:
         size = info.data.get("size", 0)
         if load is not None and load < size:
             raise ValueError(f"{load} is too small; at least {size}, the size of the crop")

@@ -79,7 +79,7 @@ class PipelineFile(BaseModel):
 
     @field_validator("name")
     @classmethod
-    def _can_name_a_folder(cls, name: str | None) -> str | None:
+    def _check_name(cls, name: str | None) -> str | None:
         """Check that the name can be that of a folder: results go to ./henshin-out/NAME by default."""
         problem = None if name is None else name_problem(name)
         if problem:

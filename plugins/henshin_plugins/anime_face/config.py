@@ -59,7 +59,7 @@ class AnimeFaceDetectConfig(StageConfig):
     without_faces: Policy = Field("copy", description=POLICY)
 
     @model_validator(mode="after")
-    def _no_idle_option(self) -> Self:
+    def _check_dependent_options(self) -> Self:
         if self.maximum_faces is not None and self.faces != "all":
             raise ValueError(f"maximum_faces needs faces: all; '{self.faces}' is one face")
         return self

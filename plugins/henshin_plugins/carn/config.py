@@ -29,13 +29,13 @@ class CarnConfig(GeneratorConfig):
 
     @field_validator("scales")
     @classmethod
-    def _different(cls, scales: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_scales_differ(cls, scales: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(scales)) < len(scales):
             raise ValueError("names a scale twice")
         return scales
 
     @model_validator(mode="after")
-    def _divides(self) -> Self:
+    def _check_group_divides_width(self) -> Self:
         if self.width % self.group:
             raise ValueError(f"group must divide width (group is {self.group}, width is {self.width})")
         return self

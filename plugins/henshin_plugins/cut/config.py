@@ -96,7 +96,7 @@ class CutConfig(RecipeConfig):
         return {**super().picture_sizes(), **{("grow", str(size)): size for size in self.grow}}
 
     @model_validator(mode="after")
-    def _discriminators_fit(self) -> CutConfig:
+    def _check_picture_size(self) -> CutConfig:
         size = min((self.data.size, *self.grow))
         smallest = 3 * 2**self.discriminator_layers * 2 ** (self.scales - 1)
         if size < smallest:

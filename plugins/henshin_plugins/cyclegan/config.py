@@ -106,7 +106,7 @@ class CycleGanConfig(ScheduledConfig):
         return self.identity_weight, other
 
     @model_validator(mode="after")
-    def _discriminators_fit(self) -> CycleGanConfig:
+    def _check_picture_size(self) -> CycleGanConfig:
         smallest = 3 * 2**self.discriminator_layers
         if self.discriminator == "patch" and self.data.size < smallest:
             raise ValueError(

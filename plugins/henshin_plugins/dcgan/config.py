@@ -81,7 +81,7 @@ class DcganConfig(ScheduledConfig):
     )
 
     @model_validator(mode="after")
-    def _sizes_agree(self) -> DcganConfig:
+    def _check_sizes_agree(self) -> DcganConfig:
         if self.generator.use == "dcgan":
             size = self.generator.options.get("size", SIZE)
             if isinstance(size, int) and size != self.data.size:

@@ -29,13 +29,13 @@ class EdgePromoteConfig(StageConfig):
 
     @field_validator("kernel")
     @classmethod
-    def _odd(cls, value: int) -> int:
+    def _check_kernel_is_odd(cls, value: int) -> int:
         if value % 2 == 0:
             raise ValueError(f"must be odd, such as {value - 1} or {value + 1}")
         return value
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_limits(self) -> Self:
         if self.low > self.high:
             raise ValueError(f"low must not exceed high (low is {self.low:g}, high is {self.high:g})")
         if self.mode == "smooth" and self.amount > 1:

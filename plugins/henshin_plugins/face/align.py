@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from henshin_plugins.face.geometry import apply, box_to_unit, invert, marks_of, similarity, template
+from henshin_plugins.face.geometry import apply, box_to_unit, invert, landmarks_of, similarity, template
 from henshin_plugins.face.warp import warp
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | No
 
 def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> _Placement | None:
     by_box = config.by == "box" or (config.by == "auto" and face.landmarks is None)
-    eyes = face.box.reshape(2, 2).mean(axis=0, keepdims=True) if by_box else marks_of(face)[:2]
+    eyes = face.box.reshape(2, 2).mean(axis=0, keepdims=True) if by_box else landmarks_of(face)[:2]
     if not _any_inside(eyes, picture):
         return None  # both eyes are extrapolated beyond the border
 
@@ -81,7 +81,7 @@ class _Placement(NamedTuple):
 
 
 def _marks_to_unit(face: Face, margin: float) -> Array:
-    return similarity(marks_of(face), template(margin))
+    return similarity(landmarks_of(face), template(margin))
 
 
 def _placement(picture: Picture, unit: Array | None, size: int) -> _Placement | None:

@@ -49,13 +49,13 @@ class FaceDetectConfig(StageConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _usual_model(cls, values: Any) -> Any:
+    def _set_default_model(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("detector") == "yunet" and values.get("model") is None:
             return {**values, "model": "yunet"}
         return values
 
     @model_validator(mode="after")
-    def _no_idle_option(self) -> Self:
+    def _check_dependent_options(self) -> Self:
         if self.model is not None and self.detector != "yunet":
             raise ValueError("model needs detector: yunet")
         if self.maximum_faces is not None and self.faces != "all":
@@ -93,7 +93,7 @@ class FaceAlignConfig(StageConfig):
     without_faces: Policy = Field("copy", description=f"For photos that lost all faces to the border. {POLICY}")
 
     @model_validator(mode="after")
-    def _least_is_less(self) -> Self:
+    def _check_minimum_margin(self) -> Self:
         if self.minimum_margin is not None and self.minimum_margin > self.margin:
             raise ValueError(f"minimum_margin must not exceed margin ({self.margin:g})")
         return self

@@ -28,7 +28,7 @@ BOX_SHARE = 0.74
 selfie2anime, from which the template's eye line is."""
 
 
-def marks_of(face: Face) -> Array:
+def landmarks_of(face: Face) -> Array:
     """Return a face's landmarks (5, 2). Errors: PictureError when its detector gave none."""
     if face.landmarks is None:
         raise PictureError(

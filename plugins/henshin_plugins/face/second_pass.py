@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from henshin import Face
-from henshin_plugins.face.geometry import apply, invert, marks_of
+from henshin_plugins.face.geometry import apply, invert, landmarks_of
 from henshin_plugins.face.warp import bilinear
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _close_up(picture: Picture, face: Face) -> tuple[Picture, Array]:
 
 def _tilt(face: Face) -> float:
     """Return the clockwise angle of the line of the eyes, in degrees."""
-    marks = marks_of(face)
+    marks = landmarks_of(face)
     across, down = (marks[1] - marks[0]).tolist()
     return math.degrees(math.atan2(down, across))
 
@@ -197,7 +197,7 @@ def _mapped_face(face: Face, matrix: Array) -> Face:
     centre = apply(matrix, ((low + high) / 2)[None])[0]
     half = math.sqrt(abs(np.linalg.det(matrix[:, :2])) * float((high - low).prod())) / 2
     box = np.concatenate([centre - half, centre + half]).astype(np.float32)
-    return Face(box, face.score, apply(matrix, marks_of(face)).astype(np.float32))
+    return Face(box, face.score, apply(matrix, landmarks_of(face)).astype(np.float32))
 
 
 class Detector(Protocol):

@@ -1,4 +1,4 @@
-"""The stage `generator`: any exported translator, on crops of faces or on whole photos."""
+"""The stage `generator`: runs a translator model, any exported one, on crops of faces or on whole photos."""
 
 from __future__ import annotations
 

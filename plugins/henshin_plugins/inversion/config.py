@@ -117,13 +117,13 @@ class InversionConfig(StageConfig):
 
     @field_validator("layers")
     @classmethod
-    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_layers_differ(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
             raise ValueError("a layer is named twice")
         return value
 
     @model_validator(mode="after")
-    def _goes_with_the_encoder(self) -> Self:
+    def _check_encoder_options(self) -> Self:
         if self.encoder is None:
             if not self.steps:
                 raise ValueError("steps: 0 is the guess of an encoder alone, and there is none; give encoder, or steps")

@@ -49,7 +49,7 @@ class Pix2PixConfig(ScheduledConfig):
     )
 
     @model_validator(mode="after")
-    def _discriminator_fits(self) -> Pix2PixConfig:
+    def _check_picture_size(self) -> Pix2PixConfig:
         smallest = 3 * 2**self.discriminator_layers
         if self.discriminator == "patch" and self.data.size < smallest:
             raise ValueError(

@@ -31,7 +31,7 @@ class PostprocessConfig(StageConfig):
     sharpen_radius: float = Field(default=1.5, ge=0.3, le=30, description="Radius of the unsharp mask in pixels.")
 
     @model_validator(mode="after")
-    def _no_idle_option(self) -> Self:
+    def _check_dependent_options(self) -> Self:
         if "match_strength" in self.model_fields_set and self.match is None:
             raise ValueError("match_strength needs match")
         return self

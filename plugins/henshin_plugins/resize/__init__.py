@@ -38,7 +38,7 @@ class ResizeConfig(StageConfig):
     enlarge: bool = Field(default=True, description="Enlarge smaller pictures; false: leave them as they are.")
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _check_size_options(self) -> Self:
         by_sides = self.width is not None or self.height is not None
         if (self.size is None) != by_sides:
             raise ValueError("give either size, or width and/or height")
@@ -91,14 +91,14 @@ class CropConfig(StageConfig):
 
     @field_validator("aspect", mode="before")
     @classmethod
-    def _a_ratio(cls, value: object) -> object:
+    def _check_aspect(cls, value: object) -> object:
         # YAML reads a bare 16:9 as a number of base 60, hence the slash
         if value is not None and not (isinstance(value, str) and re.fullmatch(r"[1-9]\d{0,4}[/:][1-9]\d{0,4}", value)):
             raise ValueError("give width/height in whole numbers, such as 1/1 or 16/9")
         return value
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _check_any_option(self) -> Self:
         if self.aspect is None and self.width is None and self.height is None:
             raise ValueError("give aspect, width or height")
         return self

@@ -80,7 +80,7 @@ class SampleConfig(StageConfig):
 
     @field_validator("name")
     @classmethod
-    def _a_name(cls, value: str) -> str:
+    def _check_name(cls, value: str) -> str:
         problem = name_problem(value)
         if problem:
             raise ValueError(problem)
@@ -88,7 +88,7 @@ class SampleConfig(StageConfig):
 
     @field_validator(*_USES)
     @classmethod
-    def _has_a_say(cls, value: object, info: ValidationInfo) -> object:
+    def _check_layout_uses_option(cls, value: object, info: ValidationInfo) -> object:
         layout, uses = info.data.get("layout"), _USES[str(info.field_name)]
         if layout is not None and layout not in uses:
             raise ValueError(f"is for layout {' or '.join(uses)}, and this one is '{layout}'")

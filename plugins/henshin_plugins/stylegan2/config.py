@@ -96,7 +96,7 @@ class StyleGan2RunConfig(StyleGan2TrainingConfig):
     )
 
     @model_validator(mode="after")
-    def _sizes_agree(self) -> StyleGan2RunConfig:
+    def _check_sizes_agree(self) -> StyleGan2RunConfig:
         if self.generator.use == "stylegan2":
             size = self.generator.options.get("size", SIZE)
             if isinstance(size, int) and size != self.data.size:
@@ -135,7 +135,7 @@ class FreezeConfig(StyleGan2TrainingConfig):
     steps: int | None = Field(50_000, ge=1, le=10**9, description="Steps of training; null: by `epochs`.")
 
     @model_validator(mode="after")
-    def _blocks_are_there(self) -> FreezeConfig:
+    def _check_block_counts(self) -> FreezeConfig:
         size = self.data.size
         most = size.bit_length() - 2
         if self.blocks > most:

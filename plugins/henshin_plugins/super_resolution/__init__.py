@@ -63,7 +63,7 @@ class SuperResolutionConfig(StageConfig):
     )
 
     @model_validator(mode="after")
-    def _one_aim(self) -> Self:
+    def _check_scale_or_size(self) -> Self:
         if self.scale is not None and self.size is not None:
             raise ValueError("scale and size exclude each other")
         return self

@@ -69,7 +69,7 @@ class UGatItRecipeConfig(ScheduledConfig):
     )
 
     @model_validator(mode="after")
-    def _discriminators_fit(self) -> UGatItRecipeConfig:
+    def _check_picture_size(self) -> UGatItRecipeConfig:
         layers = max(self.discriminator_layers)
         smallest = 3 * 2 ** (layers - 2)
         if self.data.size < smallest:

@@ -28,7 +28,7 @@ def enlargement(before: int, after: int, upsample: Upsample, bias: bool) -> list
 
 
 class UNetGenerator(nn.Module):
-    """`downs` halvings to width, 2, 4, 8, 8, ... channels, as many doublings back; tanh.
+    """`downs` halvings, to 1, 2, 4, 8, 8, ... times `width` channels, and as many doublings; tanh at the end.
 
     Every upward layer but the innermost gets the output of the layer below and of the downward layer of its resolution.
     A layer is 4x4, stride 2, after LeakyReLU(0.2) in the encoder and ReLU in the decoder. Before batch norm

@@ -95,7 +95,7 @@ class EncoderRunConfig(ScheduledConfig):
     )
 
     @model_validator(mode="after")
-    def _starts_with_its_synthesis(self) -> EncoderRunConfig:
+    def _check_no_synthesis(self) -> EncoderRunConfig:
         if "synthesis" in self.encoder.options:
             message = "is not for the run to say; it is what `start` holds"
             raise option_error(("encoder", "synthesis"), self.encoder.options["synthesis"], message)
