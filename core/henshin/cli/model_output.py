@@ -79,7 +79,7 @@ def parse_generator_options(overrides: tuple[str, ...]) -> dict[str, Any]:
 def read_parity_pictures(folder: Path) -> list[Any]:
     """Return up to three pictures of a folder, for the parity check. Errors: HenshinError when there are none."""
     from henshin.engine.preparation.input_files import list_inputs
-    from henshin.train.export.parity import read_pictures
+    from henshin.train.export.parity_pictures import read_pictures
 
     found = read_pictures([source.path for source in list_inputs([folder], None).sources[:3]])
     if not found:

@@ -93,7 +93,7 @@ def export_model(options: ExportCommandOptions, registry: Registry) -> list[Writ
     Errors: HenshinError for wrong use, a taken name, or a failed parity check.
     """
     from henshin.train.export.models import check_name, default_folder
-    from henshin.train.export.parity import held_out_pictures
+    from henshin.train.export.parity_pictures import held_out_pictures
     from henshin.train.weights.from_run import from_run
 
     _check_use(options)
