@@ -94,7 +94,7 @@ def pull_weights(weights: Weights, folder: Path, force: bool) -> None:
     the names and ``force`` is not set, or the download differs from its list. Nothing is written then.
     """
     from henshin.cli.base import load_registry, print_line
-    from henshin.cli.options import require_training_packages
+    from henshin.cli.training_packages import require_training_packages
 
     paths = [folder / f"{name}.onnx" for name in weights.models]
     own = [path for path in paths if _is_made_from(path, weights)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -64,8 +64,6 @@ def _set_verbosity(ctx: click.Context, parameter: click.Parameter, value: Any) -
 
 def plugin_option(command: F) -> F:
     """Add `--plugin FILE`, handed on as ``plugin_files``."""
-    from pathlib import Path
-
     return option(
         "--plugin",
         "plugin_files",
@@ -191,15 +189,3 @@ def parse_duration(ctx: click.Context, parameter: click.Parameter, value: str | 
     if match is None or float(match[1]) <= 0:
         raise click.BadParameter(f"'{value}' is no time; say 45s, 9m or 2h", ctx, parameter)
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-_TRAINING_PACKAGES = ("torch", "onnx", "onnxscript", "safetensors", "lightning_fabric")
-
-
-def require_training_packages(*others: str, what: str = "training and export need") -> None:
-    """Check that the packages of training are installed. Errors: MissingError with the command to install them."""
-    from henshin.errors import MissingError
-
-    for package in (*_TRAINING_PACKAGES, *others):
-        if find_spec(package) is None:
-            raise MissingError(f"{what} {package}: pip install 'henshin[train]'")

@@ -16,7 +16,8 @@ from henshin.cli.model_output import (
     read_parity_pictures,
     write_model,
 )
-from henshin.cli.options import model_text_options, option, plugin_option, require_training_packages
+from henshin.cli.options import model_text_options, option, plugin_option
+from henshin.cli.training_packages import require_training_packages
 from henshin.errors import HenshinError
 from henshin.text import join_names
 

@@ -15,9 +15,9 @@ from henshin.cli.options import (
     option,
     parse_duration,
     plugin_option,
-    require_training_packages,
     verbosity_options,
 )
+from henshin.cli.training_packages import require_training_packages
 
 if TYPE_CHECKING:
     from henshin.registry import Registry
