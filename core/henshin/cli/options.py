@@ -12,7 +12,7 @@ import click
 
 from henshin.cli.base import F, GroupedCommand, Verbosity
 
-DEVICE_HEADING, OUTPUT_HEADING, MODEL_HEADING = "Where networks run", "What is said", "What the model says of itself"
+DEVICE_HEADING, OUTPUT_HEADING, MODEL_HEADING = "Device", "Output", "Model description"
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -64,13 +64,14 @@ def _set_verbosity(ctx: click.Context, parameter: click.Parameter, value: Any) -
 
 def plugin_option(command: F) -> F:
     """Add `--plugin FILE`, handed on as ``plugin_files``."""
+    what = "a .py file, a package folder, or a module's name"
     return option(
         "--plugin",
         "plugin_files",
         type=click.Path(path_type=Path),
         multiple=True,
         metavar="FILE",
-        help="A plugin that is not installed: a Python file. May be given several times.",
+        help=f"A plugin that is not installed: {what}. May be given several times.",
     )(command)
 
 

@@ -86,7 +86,7 @@ class TrainCommandOptions:
     default="2m",
     show_default=True,
     heading=_LONG,
-    help="Saves.",
+    help="Time between checkpoints.",
 )
 @option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")
 @device_option(_WHERE)
