@@ -22,7 +22,7 @@ def test_times_are_read(text: str, seconds: float) -> None:
 def test_without_the_packages_of_training_the_command_to_install_them_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("henshin.cli.options.find_spec", lambda name: None)
+    monkeypatch.setattr("henshin.cli.training_packages.find_spec", lambda name: None)
     for words in (["train", "run.yaml"], ["export", "runs/mine"]):
         assert main(words) == 3
         assert "pip install 'henshin[train]'" in capsys.readouterr().err

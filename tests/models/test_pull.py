@@ -190,7 +190,7 @@ def test_a_list_that_promises_other_scales_is_told(place, unmade, capsys):
 
 
 def test_without_torch_the_command_to_install_it_is_told(place, monkeypatch, capsys):
-    monkeypatch.setattr("henshin.cli.options.find_spec", lambda name: None if name == "torch" else name)
+    monkeypatch.setattr("henshin.cli.training_packages.find_spec", lambda name: None if name == "torch" else name)
     assert main(["models", "pull", "sharp"]) == 3
     assert capsys.readouterr().err == (
         "henshin: 'sharp' is made from weights for PyTorch by henshin import, which needs torch: "

@@ -81,6 +81,14 @@ SamplerChoice = Annotated[NetworkChoice, NetworkOption(kind="sampler", scale=Non
 """A generator that makes pictures from noise."""
 
 
+def constant_then_linear(step: int, steps: int, decay: float) -> float:
+    """Return the factor of the learning rate: 1, then linear to 0 over the last share ``decay`` (0..1) of the steps.
+
+    Zhu et al. 2017.
+    """
+    return min(1.0, (steps - step) / max(steps * decay, 1.0))
+
+
 class ScheduledConfig(RecipeConfig):
     """Length and learning rate of a recipe that goes over its pictures epoch by epoch."""
 
@@ -110,7 +118,7 @@ class ScheduledConfig(RecipeConfig):
         for epoch, factor in self.drops.items():
             if step >= epoch * self.epoch(pictures):
                 rate *= factor
-        return rate * min(1.0, (length - step) / max(length * self.decay, 1.0))
+        return rate * constant_then_linear(step, length, self.decay)
 
 
 class PluginRegistry(GeneratorRegistry, Protocol):

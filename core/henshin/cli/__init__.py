@@ -11,14 +11,14 @@ from collections.abc import Sequence
 def main(args: Sequence[str] | None = None) -> int:
     """Run `henshin ARGS` (default: those of the process). Returns the exit code."""
     from henshin.cli.app import henshin
-    from henshin.cli.base import invoke
+    from henshin.cli.invoke import invoke
 
     return invoke(henshin, "henshin", args)
 
 
 def run_pipeline(args: Sequence[str] | None = None) -> int:
     """Run `run-pipeline ARGS` (default: those of the process). Returns the exit code."""
-    from henshin.cli.base import invoke
     from henshin.cli.commands.run import run
+    from henshin.cli.invoke import invoke
 
     return invoke(run, "run-pipeline", args)

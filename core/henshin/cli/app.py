@@ -19,7 +19,9 @@ COMMANDS = {
     "evaluate": LazyCommand(
         "henshin.cli.commands.evaluate:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
     ),
-    "sheet": LazyCommand("henshin.cli.commands.sheet:sheet", "Draw pictures enlarged side by side.", _LOOK),
+    "sheet": LazyCommand(
+        "henshin.cli.commands.sheet:sheet", "Draw results of several models or pipelines side by side.", _LOOK
+    ),
     "pipelines": LazyCommand(
         "henshin.cli.commands.check:pipelines", "List the ready pipelines, or print the file of one.", _LOOK
     ),

@@ -173,6 +173,11 @@ def is_pipeline(name: str, store: ModelStore, kinds: Sequence[str] = ("translato
     raise MissingError(f"no model or pipeline named '{name}'{hint}")
 
 
+def require_model_or_pipeline(name: str, store: ModelStore, kinds: Sequence[str]) -> None:
+    """Check that a name is a model's or a pipeline's. Errors: those of ``is_pipeline``."""
+    is_pipeline(name, store, kinds)
+
+
 @contextmanager
 def track_progress(report: LineReporter, total: int) -> Iterator[Callable[[str, str | None], None]]:
     """Show the progress while the block runs; yield the function to call with each picture and its failure or None."""

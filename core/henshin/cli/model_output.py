@@ -79,7 +79,7 @@ def parse_generator_options(overrides: tuple[str, ...]) -> dict[str, Any]:
 def read_parity_pictures(folder: Path) -> list[Any]:
     """Return up to three pictures of a folder, for the parity check. Errors: HenshinError when there are none."""
     from henshin.engine.preparation.input_files import list_inputs
-    from henshin.train.export.parity import read_pictures
+    from henshin.train.export.parity_pictures import read_pictures
 
     found = read_pictures([source.path for source in list_inputs([folder], None).sources[:3]])
     if not found:
@@ -94,7 +94,7 @@ def pull_weights(weights: Weights, folder: Path, force: bool) -> None:
     the names and ``force`` is not set, or the download differs from its list. Nothing is written then.
     """
     from henshin.cli.base import load_registry, print_line
-    from henshin.cli.options import require_training_packages
+    from henshin.cli.training_packages import require_training_packages
 
     paths = [folder / f"{name}.onnx" for name in weights.models]
     own = [path for path in paths if _is_made_from(path, weights)]

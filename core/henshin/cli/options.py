@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
 
 from henshin.cli.base import F, GroupedCommand, Verbosity
 
-DEVICE_HEADING, OUTPUT_HEADING, MODEL_HEADING = "Where networks run", "What is said", "What the model says of itself"
+DEVICE_HEADING, OUTPUT_HEADING, MODEL_HEADING = "Device", "Output", "Model description"
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -64,15 +64,14 @@ def _set_verbosity(ctx: click.Context, parameter: click.Parameter, value: Any) -
 
 def plugin_option(command: F) -> F:
     """Add `--plugin FILE`, handed on as ``plugin_files``."""
-    from pathlib import Path
-
+    what = "a .py file, a package folder, or a module's name"
     return option(
         "--plugin",
         "plugin_files",
         type=click.Path(path_type=Path),
         multiple=True,
         metavar="FILE",
-        help="A plugin that is not installed: a Python file. May be given several times.",
+        help=f"A plugin that is not installed: {what}. May be given several times.",
     )(command)
 
 
@@ -191,15 +190,3 @@ def parse_duration(ctx: click.Context, parameter: click.Parameter, value: str | 
     if match is None or float(match[1]) <= 0:
         raise click.BadParameter(f"'{value}' is no time; say 45s, 9m or 2h", ctx, parameter)
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-_TRAINING_PACKAGES = ("torch", "onnx", "onnxscript", "safetensors", "lightning_fabric")
-
-
-def require_training_packages(*others: str, what: str = "training and export need") -> None:
-    """Check that the packages of training are installed. Errors: MissingError with the command to install them."""
-    from henshin.errors import MissingError
-
-    for package in (*_TRAINING_PACKAGES, *others):
-        if find_spec(package) is None:
-            raise MissingError(f"{what} {package}: pip install 'henshin[train]'")

@@ -22,14 +22,25 @@ if TYPE_CHECKING:
     from henshin.images.picture import Picture
 
 MOST_PIXELS = 100_000_000
-"""Of a whole sheet: 300 MB in memory."""
+"""Most pixels of a whole sheet: 300 MB in memory."""
+
 GAP = 8
+"""Distance between two cells, in pixels."""
+
 LINE = 20
-"""Pixels between two cells; height of a line of text in pixels."""
+"""Height of a line of text, in pixels."""
+
+INPUT = "input"
+"""Name of the column of the inputs."""
+
+TRUTH = "truth"
+"""Name of the column of the ground truths."""
+
 _FONT_SIZE = 13
+"""Size of the font, in pixels."""
+
 _MOST_COLUMN_WIDTH = 400
-"""Pixels of a heading at most, unless cells are wider; a longer one is shortened."""
-INPUT, TRUTH = "input", "truth"
+"""Largest width of a heading in pixels, unless cells are wider; a longer one is shortened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from henshin.evaluation.methods import Method
     from henshin.images.picture import Picture
 
-Ended = Callable[[str, "str | None"], None]
+OnSampleEnd = Callable[[str, str | None], None]
 """Called once for each sample, with its name and the reason why it failed (None: it did not)."""
 
 
@@ -133,7 +133,7 @@ def evaluate(
     sets: Sequence[tuple[PictureSet, Sequence[int]]],
     methods_at: Callable[[int], Sequence[Method]],
     settings: MetricSettings,
-    ended: Ended,
+    ended: OnSampleEnd,
     sheet: Sheet | None = None,
 ) -> Results:
     """Apply every method to every sample of the sets, each at its scales, and measure the results.
@@ -156,7 +156,7 @@ def _evaluate_scale(
     scale: int,
     methods: Sequence[Method],
     settings: MetricSettings,
-    ended: Ended,
+    ended: OnSampleEnd,
     sheet: Sheet | None,
     results: Results,
 ) -> None:

@@ -156,7 +156,7 @@ def _scales(store: ModelStore, name: str) -> dict[int, str]:
 
 
 class ByPipeline:
-    """A whole pipeline, run over files as by ``henshin run-pipeline``; its outputs are read back.
+    """A whole pipeline, run over files as by ``henshin run``; its outputs are read back.
 
     ``overrides`` are those of ``--set``, in which ``{scale}`` is replaced by the scale.
     """
@@ -192,7 +192,7 @@ class ByPipeline:
             raise HenshinError(f"pipeline '{self.name}' makes its own pictures, and here it is to work on others")
 
     def own_scale(self) -> int | None:
-        """Return the scale of whole pictures by the options of the stages, 1 without any; None if --set has it.
+        """Return the scale that the stages' options ask for (1: none asks); None if `--set` contains {scale}.
 
         Errors: those of ``check``.
         """

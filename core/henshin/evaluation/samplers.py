@@ -9,7 +9,7 @@ from henshin.errors import HenshinError, PictureError
 
 if TYPE_CHECKING:
     from henshin.evaluation.comparison_sheet import Sheet
-    from henshin.evaluation.evaluate import Ended
+    from henshin.evaluation.evaluate import OnSampleEnd
     from henshin.evaluation.methods import Networks
     from henshin.models import ModelStore
 
@@ -50,7 +50,13 @@ def length_and_side(store: ModelStore, names: Sequence[str]) -> tuple[int, int]:
 
 
 def draw_samplers(
-    networks: Networks, names: Sequence[str], length: int, seed: int, truncation: float, sheet: Sheet, ended: Ended
+    networks: Networks,
+    names: Sequence[str],
+    length: int,
+    seed: int,
+    truncation: float,
+    sheet: Sheet,
+    ended: OnSampleEnd,
 ) -> int:
     """Fill a sheet: row i has the pictures that all models sample from noise number i of the stage `sample`.
 

@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from henshin.api.stage import Stage
     from henshin.registry import Registry
 
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema(registry: Registry) -> dict[str, Any]:
     """Return the JSON schema of a pipeline with every registered stage, distinguished by the constant in ``use``."""
-
     whole = PipelineFile.model_json_schema()
     definitions: dict[str, Any] = {}
     for name, cls in sorted(registry.stages.items()):

@@ -1,17 +1,9 @@
-"""Learning-rate schedules, and optimiser settings across a resume."""
+"""The learning rate of optimisers, and their settings across a resume."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
-
-
-def constant_then_linear(step: int, steps: int, decay: float) -> float:
-    """Return the factor of the learning rate: 1, then linear to 0 over the last share `decay` (0..1) of the steps.
-
-    (Zhu et al. 2017.)
-    """
-    return min(1.0, (steps - step) / max(steps * decay, 1.0))
 
 
 def warmup_then_cosine(step: int, steps: int, warmup: float, decay: float) -> float:

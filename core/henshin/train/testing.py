@@ -34,7 +34,8 @@ from henshin.testing.generators import configured
 from henshin.text import flatten, one_line
 from henshin.train.config.run_config import RunPlan, TrainOptions, load_run
 from henshin.train.export import export
-from henshin.train.export.parity import noise_trials, photo_folders, picture_trials, square_trials
+from henshin.train.export.artificial_photos import photo_folders
+from henshin.train.export.parity import noise_trials, picture_trials, square_trials
 from henshin.train.loop.launch import train
 from henshin.train.loop.run import TrainingRun
 from henshin.train.weights import checkpoint

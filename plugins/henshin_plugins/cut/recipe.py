@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from henshin.api.recipe import constant_then_linear
 from henshin.errors import HenshinError
 from henshin.train.data import ImagePool, augment, open_domains, to_float
 from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss
 from henshin.train.networks import EMA, MultiScaleDiscriminator, mean_score, set_requires_grad
-from henshin.train.optim import constant_then_linear, set_learning_rate
+from henshin.train.optim import set_learning_rate
 
 if TYPE_CHECKING:
     from henshin import Run

@@ -17,7 +17,7 @@ from henshin.cli import main  # noqa: E402
 from henshin.errors import HenshinError, WrongWeightsError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
 from henshin.runtime import Model  # noqa: E402
-from henshin.train.export import export_targets, write_all  # noqa: E402
+from henshin.train.export import export_and_install, export_targets  # noqa: E402
 from henshin_plugins.carn import Carn  # noqa: E402
 from henshin_plugins.carn.config import CarnConfig  # noqa: E402
 
@@ -216,7 +216,7 @@ def test_the_authors_weights_on_set5(authors, shared_data, tmp_path):
     source = imported(authors)
     assert source.generator.config == CarnConfig()
     target = tmp_path / "carn-x2.onnx"
-    write_all({target: export_targets(source)["-x2"]}, [])
+    export_and_install({target: export_targets(source)["-x2"]}, [])
     assert measured(model(target), shared_data / "sr" / "Set5", 2) == pytest.approx(37.68, abs=0.02)
 
 

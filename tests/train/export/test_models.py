@@ -19,7 +19,7 @@ from henshin.errors import HenshinError  # noqa: E402
 from henshin.models import ModelStore  # noqa: E402
 from henshin.models.index import read_index  # noqa: E402
 from henshin.testing import picture  # noqa: E402
-from henshin.train.export import export_targets, write_all  # noqa: E402
+from henshin.train.export import export_and_install, export_targets  # noqa: E402
 from henshin.train.export import exporter as exporting  # noqa: E402
 from henshin.train.export.models import free_paths  # noqa: E402
 from henshin.train.weights.trained_network import TrainedNetwork  # noqa: E402
@@ -143,7 +143,7 @@ def test_all_of_a_family_are_written_or_none(family, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(exporting, "check_parity", failing)
         with pytest.raises(HenshinError, match="differs"):
-            write_all(sources(folder, family), [])
+            export_and_install(sources(folder, family), [])
     assert len(calls) == 2
     assert not folder.exists()
 
@@ -158,11 +158,11 @@ def test_all_of_a_family_are_written_or_none(family, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(exporting.shutil, "copyfile", full)
         with pytest.raises(HenshinError, match=r"tiny-x3\.onnx: cannot be written: No space left on device"):
-            write_all(sources(folder, family), [], weights=True)
+            export_and_install(sources(folder, family), [], weights=True)
     assert list(folder.iterdir()) == []
     (folder / "models.yaml").write_text("models: []\n")  # written so that nothing can be entered
     with pytest.raises(HenshinError, match="'tiny-x2' cannot be entered"):
-        write_all(sources(folder, family), [])
+        export_and_install(sources(folder, family), [])
     assert [path.name for path in folder.iterdir()] == ["models.yaml"]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from henshin.api.recipe import constant_then_linear  # noqa: E402
 from henshin.train.data import ImagePool, augment  # noqa: E402
 from henshin.train.data.augmentation import colour, cutout, translation  # noqa: E402
 from henshin.train.losses import (  # noqa: E402
@@ -19,7 +20,6 @@ from henshin.train.losses import (  # noqa: E402
     patch_nce_loss,
 )
 from henshin.train.networks import EMA  # noqa: E402
-from henshin.train.optim import constant_then_linear  # noqa: E402
 
 REAL, FAKE = torch.tensor([0.5, 2.0]), torch.tensor([-0.25, 1.0])
 

@@ -21,7 +21,7 @@ from henshin.errors import HenshinError, MissingError  # noqa: E402
 from henshin.models import METADATA_KEY, Contract  # noqa: E402
 from henshin.registry import Registry, build_registry  # noqa: E402
 from henshin.testing import picture  # noqa: E402
-from henshin.train.export.parity import photo_like  # noqa: E402
+from henshin.train.export.artificial_photos import photo_like  # noqa: E402
 from henshin.train.weights.from_published import ImportOptions, from_published, importable  # noqa: E402
 from henshin.train.weights.weight_files import read_groups  # noqa: E402
 from henshin_plugins.cartoongan import Cartoon  # noqa: E402

@@ -17,7 +17,7 @@ from henshin.errors import HenshinError
 from henshin.models import read_contract
 from henshin.registry import build_registry
 from henshin.train.config.run_config import load_run
-from henshin.train.export.parity import held_out_pictures
+from henshin.train.export.parity_pictures import held_out_pictures
 from henshin.train.networks import make_generator
 from henshin.train.weights import checkpoint
 from henshin.train.weights.from_run import from_run

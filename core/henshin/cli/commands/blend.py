@@ -10,7 +10,8 @@ import click
 
 from henshin.cli.base import GroupedCommand, load_registry
 from henshin.cli.model_output import NewModelOptions, print_models, write_model
-from henshin.cli.options import model_text_options, option, plugin_option, require_training_packages
+from henshin.cli.options import model_text_options, option, plugin_option
+from henshin.cli.training_packages import require_training_packages
 from henshin.errors import HenshinError
 
 if TYPE_CHECKING:

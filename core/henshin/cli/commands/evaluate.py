@@ -200,16 +200,22 @@ def _format_metrics(psnr: float | None, ssim: float | None) -> tuple[str, str]:
     default="y",
     show_default=True,
     heading=_MEASURING,
-    help="Luma, or colours.",
+    help="Compare luma (y) or all three channels (rgb).",
 )
 @option(
     "--border",
     type=click.IntRange(0, 1024),
     metavar="PIXELS",
     heading=_MEASURING,
-    help="Left out at each side; else as many as the scale, of pairs of one size none.",
+    help="Pixels left out at each side; default: the scale, or 0 at scale 1.",
 )
-@option("--sheet", type=click.Path(path_type=Path), metavar="FILE", heading=_SHEET, help="Draw one, with the truth.")
+@option(
+    "--sheet",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    heading=_SHEET,
+    help="Also draw a sheet, with the ground truth.",
+)
 @option("--rows", type=ROW_COUNT, default=5, show_default=True, heading=_SHEET, help="Pictures of each set and scale.")
 @option("--cell", type=CELL_SIDE, default=256, show_default=True, heading=_SHEET, help="Longest side of what is shown.")
 @option("--force", is_flag=True, heading=_SHEET, help="Replace a file of that name.")

@@ -16,7 +16,8 @@ from henshin.cli.model_output import (
     read_parity_pictures,
     write_model,
 )
-from henshin.cli.options import model_text_options, option, plugin_option, require_training_packages
+from henshin.cli.options import model_text_options, option, plugin_option
+from henshin.cli.training_packages import require_training_packages
 from henshin.errors import HenshinError
 from henshin.text import join_names
 
@@ -93,7 +94,7 @@ def export_model(options: ExportCommandOptions, registry: Registry) -> list[Writ
     Errors: HenshinError for wrong use, a taken name, or a failed parity check.
     """
     from henshin.train.export.models import check_name, default_folder
-    from henshin.train.export.parity import held_out_pictures
+    from henshin.train.export.parity_pictures import held_out_pictures
     from henshin.train.weights.from_run import from_run
 
     _check_use(options)

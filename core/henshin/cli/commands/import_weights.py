@@ -17,7 +17,8 @@ from henshin.cli.model_output import (
     read_parity_pictures,
     write_model,
 )
-from henshin.cli.options import MODEL_HEADING, model_text_options, option, plugin_option, require_training_packages
+from henshin.cli.options import MODEL_HEADING, model_text_options, option, plugin_option
+from henshin.cli.training_packages import require_training_packages
 
 _LAYOUT = "What the weights are, where it cannot be told"
 

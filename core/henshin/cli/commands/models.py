@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MODULE = "henshin.cli.commands.models"
 COMMANDS = {
-    "list": LazyCommand(f"{_MODULE}:list_models", "List all models, at hand or to be had.", "Commands"),
+    "list": LazyCommand(f"{_MODULE}:list_models", "List all models, installed or downloadable.", "Commands"),
     "show": LazyCommand(f"{_MODULE}:show", "Print what a model says of itself.", "Commands"),
     "verify": LazyCommand(f"{_MODULE}:verify", "Compare files with the hashes that are listed.", "Commands"),
     "pull": LazyCommand(
@@ -42,7 +42,7 @@ def models(ctx: click.Context) -> None:
 @click.command(cls=GroupedCommand)
 @option("--json", "as_json", is_flag=True, help="Print names, files, contracts and problems as JSON.")
 def list_models(as_json: bool) -> None:
-    """List all models, at hand or to be had by `henshin models pull`."""
+    """List all models, installed or downloadable with `henshin models pull`."""
     _list(as_json)
 
 

@@ -185,7 +185,7 @@ def _shorten(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-_WRITING, _EXISTING = "How results are written", "What is there already"
+_WRITING, _EXISTING = "How results are written", "Existing files"
 
 
 @click.command(cls=InputsCommand, context_settings=SETTINGS)

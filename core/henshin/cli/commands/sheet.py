@@ -13,9 +13,9 @@ from henshin.cli.base import Verbosity, print_line
 from henshin.cli.comparison import (
     ComparisonOptions,
     check_sheet_path,
-    is_pipeline,
     make_networks,
     open_comparison,
+    require_model_or_pipeline,
     save_sheet,
     track_progress,
 )
@@ -71,7 +71,7 @@ def draw_sheet(options: SheetCommandOptions, level: int) -> int:
     if samplers and not others:
         return _draw_samplers(options, level, _column_labels(names, options.labels))
     for name in others:
-        is_pipeline(name, store, ("translator", "sampler"))
+        require_model_or_pipeline(name, store, ("translator", "sampler"))
     if samplers:
         raise HenshinError(
             f"'{samplers[0]}' is a sampler, which draws from noise, and '{others[0]}' takes pictures: a sheet shows "
@@ -163,9 +163,16 @@ def _refuse_options(given: Mapping[str, bool], purpose: str) -> None:
 @click.argument("methods", nargs=-1, metavar="[MODEL|PIPELINE]...")
 @inputs_option
 @option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("sheet.png"), show_default=True, help="A picture."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("sheet.png"),
+    show_default=True,
+    help="File of the sheet.",
 )
-@option("--scale", type=SCALE, metavar="N", help="How many times larger; else as far as all go, 1 if nothing enlarges.")
+@option(
+    "--scale", type=SCALE, metavar="N", help="Enlargement; default: the largest that all support, 1 if none enlarges."
+)
 @option("--rows", type=ROW_COUNT, help="How many pictures: the first ones.  [default: 16; samplers: 8]")
 @option(
     "--cell",
@@ -180,9 +187,7 @@ def _refuse_options(given: Mapping[str, bool], purpose: str) -> None:
     help="What stands above a column; one for each, or one more, for the input.",
 )
 @option("--captions/--no-captions", default=True, help="Say the name and size of each picture.  [default: yes]")
-@option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), heading=_SAMPLERS, help="Another one, other pictures.  [default: 0]"
-)
+@option("--seed", type=click.IntRange(0, 2**63 - 1), heading=_SAMPLERS, help="Seed of the noise.  [default: 0]")
 @option(
     "--truncation",
     type=click.FloatRange(0, 1, min_open=True),

@@ -15,9 +15,9 @@ from henshin.cli.options import (
     option,
     parse_duration,
     plugin_option,
-    require_training_packages,
     verbosity_options,
 )
+from henshin.cli.training_packages import require_training_packages
 
 if TYPE_CHECKING:
     from henshin.registry import Registry
@@ -86,7 +86,7 @@ class TrainCommandOptions:
     default="2m",
     show_default=True,
     heading=_LONG,
-    help="Saves.",
+    help="Time between checkpoints.",
 )
 @option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")
 @device_option(_WHERE)

@@ -6,16 +6,6 @@ import numpy as np
 
 from henshin.images.perceptual_hash import HashIndex, perceptual_hashes, thumbnail_differences
 
-__all__ = [
-    "MAX_BITS",
-    "MAX_DIFFERENCE",
-    "MAX_RELATIVE_DIFFERENCE",
-    "find_duplicates",
-    "group_pairs",
-    "near_pairs",
-    "perceptual_hashes",
-]
-
 MAX_BITS = 7
 """Bits in which the hashes of near-duplicates may differ."""
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from henshin.train.export.exporter import export
-from henshin.train.export.models import WrittenModel, export_targets, write_all
+from henshin.train.export.models import WrittenModel, export_and_install, export_targets
 
-__all__ = ["WrittenModel", "export", "export_targets", "write_all"]
+__all__ = ["WrittenModel", "export", "export_and_install", "export_targets"]

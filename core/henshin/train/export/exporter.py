@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,10 +39,7 @@ from henshin.train.export.latent_parts import (
 )
 from henshin.train.export.onnx_graph import write_graph
 from henshin.train.export.parity import Parity, check_parity, picture_trials, square_trials
-from henshin.train.weights.trained_network import hash_of, weights_path
-
-if TYPE_CHECKING:
-    from henshin.train.weights.trained_network import TrainedNetwork
+from henshin.train.weights.trained_network import TrainedNetwork, hash_of, weights_path
 
 
 class TranslatorWrapper(nn.Module):

@@ -57,7 +57,7 @@ def export_targets(source: TrainedNetwork) -> dict[str, TrainedNetwork]:
     }
 
 
-def write_all(
+def export_and_install(
     sources: Mapping[Path, TrainedNetwork], pictures: Sequence[np.ndarray], *, fp16: bool = False, weights: bool = False
 ) -> list[WrittenModel]:
     """Export each network to its path, all or none, and add them to the index of their folder where it has one.
@@ -106,12 +106,14 @@ def write_models(
 ) -> list[WrittenModel]:
     """Export the models of a network, NAME or NAME-x2, NAME-mapping, ..., all or none, and add them to the index.
 
-    Errors: HenshinError for an invalid name, or one in use without ``force``; those of ``write_all``.
+    Errors: HenshinError for an invalid name, or one in use without ``force``; those of ``export_and_install``.
     """
     check_name(name)
     sources = export_targets(source)
     paths = free_paths(name, list(sources), folder, force)
-    return write_all(dict(zip(paths, sources.values(), strict=True)), pictures, fp16=fp16, weights=keep_weights)
+    return export_and_install(
+        dict(zip(paths, sources.values(), strict=True)), pictures, fp16=fp16, weights=keep_weights
+    )
 
 
 def free_paths(name: str, suffixes: Sequence[str], folder: Path, force: bool) -> list[Path]:

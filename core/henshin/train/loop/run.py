@@ -33,8 +33,6 @@ from henshin.train.optim import OptimizerSettings
 from henshin.train.weights import checkpoint, run_folder
 from henshin.train.weights.run_folder import PublishedNetwork, RunSession
 
-__all__ = ["PublishedNetwork", "TrainOptions", "TrainingRun"]
-
 
 class TrainingRun:
     """The `Run` of a recipe.

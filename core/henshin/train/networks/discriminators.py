@@ -180,16 +180,3 @@ def set_requires_grad(module: nn.Module, required: bool) -> None:
     """Set whether a network's weights get gradients: a discriminator's do not during the generator's step."""
     for parameter in module.parameters():
         parameter.requires_grad_(required)
-
-
-__all__ = [
-    "ImageDiscriminator",
-    "Kind",
-    "MultiScaleDiscriminator",
-    "Norm",
-    "PatchDiscriminator",
-    "initialise",
-    "make_discriminator",
-    "mean_score",
-    "set_requires_grad",
-]

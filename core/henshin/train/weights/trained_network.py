@@ -11,6 +11,9 @@ from torch import nn
 from henshin.api.generator import Generator
 from henshin.train.weights.weight_files import hash_of_tensors
 
+UNSTATED = "not stated"
+"""The data or licence of a network whose origin says nothing of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
@@ -37,6 +40,3 @@ def hash_of(network: nn.Module) -> str:
 def weights_path(path: Path, part: str) -> Path:
     """Return the file of the whole network's weights, next to a model: NAME.safetensors, also of NAME-mapping."""
     return path.with_name(f"{path.stem.removesuffix(f'-{part}') if part else path.stem}.safetensors")
-
-
-UNSTATED = "not stated"
