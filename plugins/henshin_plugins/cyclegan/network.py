@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from henshin.train.networks import ResidualBlock, initialise, reflected_convolution, resize_convolution
+from henshin.train.networks import PictureOutput, ResidualBlock, initialise, reflected_convolution, resize_convolution
 from henshin.train.weights import canonicalize_state_dict, match_tensors, rename_layers
 
 
@@ -30,11 +30,14 @@ def enlargement(before: int, after: int, upsample: Literal["transposed", "resize
 class ResNetGenerator(nn.Module):
     """7x7-width, `downs` halvings that double the width, `blocks` residual blocks, as many doublings, 7x7-3, tanh.
 
-    `encoder` ends after the residual blocks; contrastive recipes use features between its children. Convolutions have
-    biases, as in the authors' code, although instance norm cancels them.
+    `colour_skip` is the number of cells of a `PictureOutput`. `encoder` ends after the residual blocks; contrastive
+    recipes use features between its children. Convolutions have biases, as in the authors' code, although instance norm
+    cancels them.
     """
 
-    def __init__(self, width: int, blocks: int, downs: int, upsample: Literal["transposed", "resize"]) -> None:
+    def __init__(
+        self, width: int, blocks: int, downs: int, upsample: Literal["transposed", "resize"], colour_skip: int = 0
+    ) -> None:
         super().__init__()
         encoder = [nn.Sequential(*convolution(3, width, 7))]
         for i in range(downs):
@@ -51,12 +54,13 @@ class ResNetGenerator(nn.Module):
         decoder = []
         for i in reversed(range(downs)):
             decoder.append(nn.Sequential(*enlargement(width * 2 ** (i + 1), width * 2**i, upsample)))
-        self.decoder = nn.Sequential(*decoder, nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7), nn.Tanh())
+        self.decoder = nn.Sequential(*decoder, nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7))
+        self.output = PictureOutput(colour_skip)
         initialise(self)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] -> the same; H and W multiples of 2**downs."""
-        output: Tensor = self.decoder(self.encoder(pictures))
+        output: Tensor = self.output(self.decoder(self.encoder(pictures)), pictures)
         return output
 
     def features(self, pictures: Tensor, taps: tuple[int, ...]) -> list[Tensor]:
@@ -66,7 +70,7 @@ class ResNetGenerator(nn.Module):
     def trace(self, pictures: Tensor, taps: tuple[int, ...]) -> tuple[Tensor, list[Tensor]]:
         """Return the translated pictures and, from the same pass, the features at `taps`."""
         code, found = self._encoded(pictures, taps, len(self.encoder))
-        return self.decoder(code), found
+        return self.output(self.decoder(code), pictures), found
 
     def _encoded(self, pictures: Tensor, taps: tuple[int, ...], count: int) -> tuple[Tensor, list[Tensor]]:
         found = []

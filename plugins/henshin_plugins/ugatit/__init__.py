@@ -26,7 +26,7 @@ class UGatIt(Generator[UGatItConfig]):
         from henshin_plugins.ugatit.network import UGatItGenerator
 
         c = self.config
-        return UGatItGenerator(c.width, c.blocks, None if c.light else c.size, c.nested_variance)
+        return UGatItGenerator(c.width, c.blocks, None if c.light else c.size, c.nested_variance, c.colour_skip)
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:

@@ -32,6 +32,13 @@ class UGatItConfig(GeneratorConfig):
         False,
         description="Norm by the variance of variances, as in the authors' PyTorch code; for weights trained with it.",
     )
+    colour_skip: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Cells along each side into which the photo's broad colours are averaged; they are added before "
+        "the tanh, for instance norm removes them; 0: none.",
+    )
 
 
 class UGatItRecipeConfig(ScheduledConfig):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from henshin.train.networks import ResidualBlock, reflected_convolution, resize_convolution
+from henshin.train.networks import PictureOutput, ResidualBlock, reflected_convolution, resize_convolution
 
 Attended = tuple[Tensor, Tensor, Tensor]
 """The output of a network, its attention's two logits (N, 2), and the attention map (N, 1, h, w)."""
@@ -106,10 +106,18 @@ class UGatItGenerator(nn.Module):
 
     `grid_of` None is the light network: AdaLIN's scales come from the pooled features. Else it is the side of the
     training pictures, and the scales come from all features on its grid (side / 4); a picture of another size is
-    resampled to that grid for them alone. `nested`: see LayerInstanceNorm.
+    resampled to that grid for them alone. `nested`: see LayerInstanceNorm;
+    `colour_skip` is the number of cells of a `PictureOutput`.
     """
 
-    def __init__(self, width: int = 64, blocks: int = 4, grid_of: int | None = None, nested: bool = False) -> None:
+    def __init__(
+        self,
+        width: int = 64,
+        blocks: int = 4,
+        grid_of: int | None = None,
+        nested: bool = False,
+        colour_skip: int = 0,
+    ) -> None:
         super().__init__()
         wide = 4 * width
         encoder = [*convolution(3, width, 7), nn.InstanceNorm2d(width), nn.ReLU(inplace=True)]
@@ -131,7 +139,8 @@ class UGatItGenerator(nn.Module):
         for before, after in pairwise((wide, 2 * width, width)):
             decoder += resize_convolution(before, after, bias=False)
             decoder += [LayerInstanceNorm(after, 0.0, affine=True, nested=nested), nn.ReLU(inplace=True)]
-        self.decoder = nn.Sequential(*decoder, *convolution(width, 3, 7), nn.Tanh())
+        self.decoder = nn.Sequential(*decoder, *convolution(width, 3, 7))
+        self.output = PictureOutput(colour_skip)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] -> the same; H and W multiples of 4."""
@@ -148,7 +157,7 @@ class UGatItGenerator(nn.Module):
         gamma, beta = self.gamma(scales)[:, :, None, None], self.beta(scales)[:, :, None, None]
         for block in self.blocks:
             x = block(x, gamma, beta)
-        return self.decoder(x), logits, attention_map
+        return self.output(self.decoder(x), pictures), logits, attention_map
 
     @torch.no_grad()
     def clip(self) -> None:

@@ -28,7 +28,7 @@ class UNet(Generator[UNetConfig]):
         from henshin_plugins.unet.network import UNetGenerator
 
         c = self.config
-        return UNetGenerator(c.width, c.downs, c.norm, c.dropout, c.upsample)
+        return UNetGenerator(c.width, c.downs, c.norm, c.dropout, c.upsample, c.colour_skip)
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:

@@ -29,3 +29,10 @@ class UNetConfig(GeneratorConfig):
         "transposed",
         description="The paper's transposed convolution, or nearest resize + convolution (no checkerboard).",
     )
+    colour_skip: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Cells along each side into which the photo's broad colours are averaged; they are added before "
+        "the tanh, for instance norm removes them; 0: none.",
+    )

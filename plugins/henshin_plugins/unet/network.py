@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from henshin.train.networks import initialise, resize_convolution
+from henshin.train.networks import PictureOutput, initialise, resize_convolution
 from henshin.train.weights import canonicalize_state_dict, match_tensors, rename_layers
 
 Norm = Literal["instance", "batch"]
@@ -34,6 +34,7 @@ class UNetGenerator(nn.Module):
     A layer is 4x4, stride 2, after LeakyReLU(0.2) in the encoder and ReLU in the decoder. Before batch norm
     convolutions have no bias, which the norm would cancel; before instance norm they have one, as in the authors' code.
     The innermost layer has no norm: at 256 px it is 1x1, and the norm of a single value is 0.
+    `colour_skip` is the number of cells of a `PictureOutput`.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class UNetGenerator(nn.Module):
         norm: Norm = "instance",
         dropout: float = 0.0,
         upsample: Upsample = "transposed",
+        colour_skip: int = 0,
     ) -> None:
         super().__init__()
         widths = [width * min(2**i, 8) for i in range(downs)]
@@ -60,18 +62,21 @@ class UNetGenerator(nn.Module):
             if dropout and len(self.ups) < 3:
                 layer.append(nn.Dropout(dropout))
             self.ups.append(nn.Sequential(*layer))
-        self.ups.append(nn.Sequential(nn.ReLU(), *enlargement(width * 2, 3, upsample, bias=True), nn.Tanh()))
+        self.ups.append(nn.Sequential(nn.ReLU(), *enlargement(width * 2, 3, upsample, bias=True)))
+        self.output = PictureOutput(colour_skip)
         initialise(self)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] -> the same; H and W multiples of 2**downs."""
         skipped: list[Tensor] = []
+        x = pictures
         for down in self.downs:
-            pictures = down(pictures)
-            skipped.append(pictures)
-        output: Tensor = self.ups[0](skipped.pop())
+            x = down(x)
+            skipped.append(x)
+        x = self.ups[0](skipped.pop())
         for up in self.ups[1:]:
-            output = up(torch.cat([skipped.pop(), output], 1))
+            x = up(torch.cat([skipped.pop(), x], 1))
+        output: Tensor = self.output(x, pictures)
         return output
 
 

@@ -15,7 +15,7 @@ from henshin.train.networks.discriminators import (
 from henshin.train.networks.ema import EMA
 from henshin.train.networks.generators import make_generator, make_generator_of
 from henshin.train.networks.latents import fixed_noise
-from henshin.train.networks.layers import ResidualBlock, reflected_convolution, resize_convolution
+from henshin.train.networks.layers import PictureOutput, ResidualBlock, reflected_convolution, resize_convolution
 
 __all__ = [
     "EMA",
@@ -23,6 +23,7 @@ __all__ = [
     "MultiScaleDiscriminator",
     "Norm",
     "PatchDiscriminator",
+    "PictureOutput",
     "ResidualBlock",
     "fixed_noise",
     "initialise",
