@@ -79,6 +79,13 @@ class CutConfig(RecipeConfig):
     nce_identity: bool = Field(
         True, description="Apply the contrastive loss to drawings too, which should stay as they are."
     )
+    picture_nce_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1_000_000,
+        description="Weight of the contrastive loss between the photos of a batch: each place of a drawing must "
+        "resemble its own photo more than the others; needs a batch of 2 (paper: none).",
+    )
     taps: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
         (1, 2, 4, 6), min_length=1, description="Numbers of the encoder's layers whose features are compared."
     )
@@ -94,6 +101,12 @@ class CutConfig(RecipeConfig):
     def picture_sizes(self) -> dict[tuple[str | int, ...], int]:
         """Return the sides of the data and of `grow`."""
         return {**super().picture_sizes(), **{("grow", str(size)): size for size in self.grow}}
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> CutConfig:
+        if self.picture_nce_weight and self.batch < 2:
+            raise ValueError("picture_nce_weight compares the photos of a batch; raise batch to 2 at least")
+        return self
 
     @model_validator(mode="after")
     def _check_picture_size(self) -> CutConfig:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from henshin.api.recipe import constant_then_linear
 from henshin.errors import HenshinError
 from henshin.train.data import ImagePool, augment, open_domains, to_float
-from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss
+from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss, picture_nce_loss
 from henshin.train.networks import EMA, MultiScaleDiscriminator, mean_score, set_requires_grad
 from henshin.train.optim import set_learning_rate
 
@@ -106,10 +106,17 @@ def train(config: CutConfig, run: Run) -> None:
         adversarial = generator_loss(c.gan, discriminators(augment(fake, c.augment)))
         queries = generator.features(generated, c.taps)
         places = [torch.randperm(f.shape[2] * f.shape[3], device=run.device)[: c.patches] for f in queries]
-        pairs = zip(heads(queries, places), heads([k.detach() for k in keys], places), strict=True)
-        contrast = torch.stack([patch_nce_loss(query, key, c.temperature) for query, key in pairs]).mean()
+        pairs = list(zip(heads(queries, places), heads([k.detach() for k in keys], places), strict=True))
+        losses = {"adversarial": adversarial}
+        losses["contrast"] = torch.stack([patch_nce_loss(query, key, c.temperature) for query, key in pairs]).mean()
+        total = adversarial + c.nce_weight * losses["contrast"]
+        if c.picture_nce_weight:
+            of_photos = [(query[: c.batch], key[: c.batch]) for query, key in pairs]
+            by_tap = [picture_nce_loss(query, key, c.temperature) for query, key in of_photos]
+            losses["picture_contrast"] = torch.stack(by_tap).mean()
+            total = total + c.picture_nce_weight * losses["picture_contrast"]
+        losses["total"] = total
         generator_optimizer.zero_grad()
-        total = adversarial + c.nce_weight * contrast
         run.backward(total)
         generator_optimizer.step()
         ema.update(network)
@@ -117,9 +124,7 @@ def train(config: CutConfig, run: Run) -> None:
         run.log(
             run.steps,
             discriminator=d_loss,
-            adversarial=adversarial,
-            contrast=contrast,
-            total=total,
+            **losses,
             real_score=mean_score(c.gan, [real for real, _ in scores]),
             fake_score=mean_score(c.gan, [fake for _, fake in scores]),
         )

@@ -199,3 +199,14 @@ def patch_nce_loss(query: Tensor, key: Tensor, temperature: float = 0.07) -> Ten
     logits = torch.einsum("nsd,ntd->nst", query, key.detach()) / temperature
     target = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape[0], -1)
     return F.cross_entropy(logits.flatten(0, 1), target.flatten())
+
+
+def picture_nce_loss(query: Tensor, key: Tensor, temperature: float = 0.07) -> Tensor:
+    """Return the contrastive loss between the same place of the pictures of a batch.
+
+    query, key (N, S, D), normalised: S patches of each of N pictures, at the same places in all. The key of a query's
+    own picture is the positive, those of the same place of the other pictures are the negatives. The negatives of
+    `patch_nce_loss` are of one picture: there the place alone may answer, and all translations may be alike; here
+    translations that are alike cost log(N). 0 for N = 1. Gradients reach the queries alone.
+    """
+    return patch_nce_loss(query.transpose(0, 1), key.transpose(0, 1), temperature)

@@ -1,0 +1,58 @@
+"""The losses of `cut` beyond its paper's: each is logged, counts by its weight, and survives a break."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from support.train import curves, different, domains, last_state, run_yaml, trained  # noqa: E402
+
+from henshin.errors import PipelineError  # noqa: E402
+from henshin.registry import build_registry  # noqa: E402
+from henshin.train.config.run_config import load_run  # noqa: E402
+
+SMALL = {"scales": 1, "patches": 16, "taps": [1, 2]}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with two domains of pictures."""
+    folder = tmp_path_factory.mktemp("cut")
+    domains(folder)
+    return folder
+
+
+def written(place: Path, folder: Path, **options: object) -> Path:
+    """A run's YAML on the pictures of `place`."""
+    path = run_yaml(folder, "cut", **{**SMALL, **options})
+    path.write_text(path.read_text().replace("{a: a, b: b,", f"{{a: {place}/a, b: {place}/b,"))
+    return path
+
+
+def test_pictures_are_compared_by_the_weight_of_it(place, tmp_path):
+    trained(written(place, tmp_path, steps=3, batch=3, nce_identity="false", picture_nce_weight=2), tmp_path / "run")
+    log = curves(tmp_path / "run")
+    for total, adversarial, contrast, pictures in zip(
+        *(log[name] for name in ("total", "adversarial", "contrast", "picture_contrast")), strict=True
+    ):
+        assert pictures > 0
+        assert total == pytest.approx(adversarial + contrast + 2 * pictures, rel=1e-4)
+
+
+def test_one_picture_cannot_be_compared(place, tmp_path):
+    with pytest.raises(PipelineError, match="compares the photos of a batch; raise batch to 2 at least"):
+        load_run(written(place, tmp_path, batch=1, picture_nce_weight=1), build_registry())
+    load_run(written(place, tmp_path, batch=1), build_registry())
+
+
+EVERYTHING = {"batch": 3, "picture_nce_weight": 1}
+
+
+def test_a_break_changes_nothing(place, tmp_path):
+    path = written(place, tmp_path, steps=4, **EVERYTHING)
+    trained(path, tmp_path / "whole")
+    trained(path, tmp_path / "parts", max_steps=2)
+    trained(path, tmp_path / "parts", resume=True)
+    assert different(last_state(tmp_path / "whole"), last_state(tmp_path / "parts")) == []
