@@ -12,6 +12,7 @@ from support.train import curves, different, domains, last_state, run_yaml, trai
 from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
+from henshin_plugins.cut.config import CutConfig  # noqa: E402
 
 SMALL = {"scales": 1, "patches": 16, "taps": [1, 2]}
 
@@ -47,7 +48,38 @@ def test_one_picture_cannot_be_compared(place, tmp_path):
     load_run(written(place, tmp_path, batch=1), build_registry())
 
 
-EVERYTHING = {"batch": 3, "picture_nce_weight": 1}
+def test_colours_and_identity_count_by_their_weights(place, tmp_path):
+    options = {"colour_weight": 5, "colour_tolerance": 0.01, "identity_l1_weight": 2, "identity_share": 0.5}
+    trained(written(place, tmp_path, steps=3, batch=4, nce_identity="false", **options), tmp_path / "run")
+    log = curves(tmp_path / "run")
+    for total, adversarial, contrast, colour, identity in zip(
+        *(log[name] for name in ("total", "adversarial", "contrast", "colour", "identity")), strict=True
+    ):
+        assert min(colour, identity) > 0
+        assert total == pytest.approx(adversarial + contrast + 5 * colour + 2 * identity, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ({}, 4),
+        ({"nce_identity": False}, 0),
+        ({"nce_identity": False, "identity_l1_weight": 1}, 4),
+        ({"identity_share": 0.5}, 2),
+        ({"identity_share": 0.01, "identity_l1_weight": 1}, 1),
+    ],
+)
+def test_the_generator_gets_a_share_of_the_drawings_where_a_loss_needs_them(options, count):
+    given = {"generator": {"use": "resnet"}, "data": {"a": "a", "b": "b"}, **options}
+    assert CutConfig.model_validate(given).identities == count
+
+
+def test_without_its_weight_a_loss_is_neither_computed_nor_logged(place, tmp_path):
+    trained(written(place, tmp_path, steps=1), tmp_path / "run")
+    assert not {"colour", "identity", "picture_contrast"} & curves(tmp_path / "run").keys()
+
+
+EVERYTHING = {"batch": 3, "picture_nce_weight": 1, "colour_weight": 5, "identity_l1_weight": 2, "identity_share": 0.5}
 
 
 def test_a_break_changes_nothing(place, tmp_path):

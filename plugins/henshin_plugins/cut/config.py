@@ -86,6 +86,31 @@ class CutConfig(RecipeConfig):
         description="Weight of the contrastive loss between the photos of a batch: each place of a drawing must "
         "resemble its own photo more than the others; needs a batch of 2 (paper: none).",
     )
+    identity_l1_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1_000_000,
+        description="Weight of the L1 between drawings and what the generator makes of them (paper: none).",
+    )
+    identity_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of a batch's drawings that the generator gets for `nce_identity` and `identity_l1_weight`, "
+        "one at least.",
+    )
+    colour_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1_000_000,
+        description="Weight of the L1 between the means of 8x8 parts of photo and drawing (paper: none).",
+    )
+    colour_tolerance: float = Field(
+        0.06,
+        ge=0,
+        le=2,
+        description="Difference of these means, of values in [-1, 1], up to which nothing is added for it.",
+    )
     taps: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
         (1, 2, 4, 6), min_length=1, description="Numbers of the encoder's layers whose features are compared."
     )
@@ -93,6 +118,12 @@ class CutConfig(RecipeConfig):
     temperature: float = Field(0.07, gt=0, le=100, description="Temperature of the contrastive loss.")
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the exported moving average of the weights.")
     sheet_every: int = Field(500, ge=1, le=100_000_000, description="Steps between sample sheets.")
+
+    @property
+    def identities(self) -> int:
+        """Drawings of a step that the generator gets beside the photos."""
+        wanted = self.nce_identity or self.identity_l1_weight > 0
+        return max(1, round(self.batch * self.identity_share)) if wanted else 0
 
     def size_at(self, step: int) -> int:
         """Return the side of the pictures at a step: small at first, which is many times cheaper."""

@@ -16,7 +16,14 @@ from torch.nn import functional as F
 from henshin.api.recipe import constant_then_linear
 from henshin.errors import HenshinError
 from henshin.train.data import ImagePool, augment, open_domains, to_float
-from henshin.train.losses import discriminator_loss, generator_loss, patch_nce_loss, picture_nce_loss
+from henshin.train.losses import (
+    broad_colour_loss,
+    discriminator_loss,
+    generator_loss,
+    identity_loss,
+    patch_nce_loss,
+    picture_nce_loss,
+)
 from henshin.train.networks import EMA, MultiScaleDiscriminator, mean_score, set_requires_grad
 from henshin.train.optim import set_learning_rate
 
@@ -87,8 +94,8 @@ def train(config: CutConfig, run: Run) -> None:
         set_learning_rate(rate, generator_optimizer)
         set_learning_rate(rate * c.discriminator_rate, discriminator_optimizer)
 
-        # photos and, for the identity part of the loss, drawings go through the generator together
-        source = torch.cat([photo, drawing]) if c.nce_identity else photo
+        # photos and, for the identity losses, drawings go through the generator together
+        source = torch.cat([photo, drawing[: c.identities]])
         generated, keys = generator.trace(source, c.taps)
         fake = generated[: c.batch]
 
@@ -104,9 +111,10 @@ def train(config: CutConfig, run: Run) -> None:
 
         set_requires_grad(discriminators, False)
         adversarial = generator_loss(c.gan, discriminators(augment(fake, c.augment)))
-        queries = generator.features(generated, c.taps)
+        compared = len(generated) if c.nce_identity else c.batch
+        queries = generator.features(generated[:compared], c.taps)
         places = [torch.randperm(f.shape[2] * f.shape[3], device=run.device)[: c.patches] for f in queries]
-        pairs = list(zip(heads(queries, places), heads([k.detach() for k in keys], places), strict=True))
+        pairs = list(zip(heads(queries, places), heads([k[:compared].detach() for k in keys], places), strict=True))
         losses = {"adversarial": adversarial}
         losses["contrast"] = torch.stack([patch_nce_loss(query, key, c.temperature) for query, key in pairs]).mean()
         total = adversarial + c.nce_weight * losses["contrast"]
@@ -115,6 +123,12 @@ def train(config: CutConfig, run: Run) -> None:
             by_tap = [picture_nce_loss(query, key, c.temperature) for query, key in of_photos]
             losses["picture_contrast"] = torch.stack(by_tap).mean()
             total = total + c.picture_nce_weight * losses["picture_contrast"]
+        if c.identity_l1_weight:
+            losses["identity"] = identity_loss(drawing[: c.identities], generated[c.batch :])
+            total = total + c.identity_l1_weight * losses["identity"]
+        if c.colour_weight:
+            losses["colour"] = broad_colour_loss(fake, photo, tolerance=c.colour_tolerance)
+            total = total + c.colour_weight * losses["colour"]
         losses["total"] = total
         generator_optimizer.zero_grad()
         run.backward(total)

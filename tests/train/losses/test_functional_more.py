@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from henshin.train.losses import (  # noqa: E402
+    broad_colour_loss,
     colour_loss,
     content_loss,
     discriminator_loss,
@@ -106,6 +107,37 @@ def test_brightness_costs_l1_and_chroma_a_square():
     assert colour_loss(gray, lighter).item() == pytest.approx(0.1, abs=1e-4)
     tinted = gray + torch.tensor([0.114, 0.0, -0.299]).view(1, 3, 1, 1)  # as bright as gray
     assert colour_loss(gray, 2 * tinted).item() == pytest.approx(4 * colour_loss(gray, tinted).item(), rel=2e-2)
+
+
+@pytest.mark.parametrize(("height", "width", "cells", "tolerance"), [(16, 24, 8, 0.06), (8, 8, 2, 0.3), (9, 7, 1, 0.0)])
+def test_broad_colours_are_means_of_parts_beyond_a_tolerance(height, width, cells, tolerance):
+    torch.manual_seed(0)
+    drawing, photo = torch.rand(2, 2, 3, height, width) * 2 - 1
+    drawing = (drawing + torch.linspace(-0.4, 0.4, width)).requires_grad_()
+    costs = []
+    for one, other in zip(drawing.detach(), photo, strict=True):
+        for channel in range(3):
+            for y in range(cells):
+                for x in range(cells):
+                    part = (
+                        slice(y * height // cells, (y + 1) * height // cells),
+                        slice(x * width // cells, (x + 1) * width // cells),
+                    )
+                    apart = abs((one[channel][part].mean() - other[channel][part].mean()).item())
+                    costs.append(max(apart - tolerance, 0))
+    loss = broad_colour_loss(drawing, photo, cells, tolerance)
+    assert loss.item() == pytest.approx(sum(costs) / len(costs), rel=1e-4)
+    assert sum(cost > 0 for cost in costs) > 0
+    loss.backward()
+    assert drawing.grad.abs().sum() > 0
+
+
+def test_broad_colours_within_the_tolerance_and_fine_lines_are_free():
+    photo = torch.zeros(1, 3, 16, 16)
+    lines = torch.tensor([1.0, -1.0]).repeat(8).expand(1, 3, 16, 16)
+    assert broad_colour_loss(lines, photo).item() == 0
+    assert broad_colour_loss(photo + 0.05, photo, tolerance=0.06).item() == 0
+    assert broad_colour_loss(photo + 0.26, photo, tolerance=0.06).item() == pytest.approx(0.2)
 
 
 def test_total_variation():

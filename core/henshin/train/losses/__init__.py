@@ -5,6 +5,7 @@ from __future__ import annotations
 from henshin.train.losses.functional import (
     GanLoss,
     adversarial_loss,
+    broad_colour_loss,
     colour_loss,
     content_loss,
     cycle_loss,
@@ -31,6 +32,7 @@ __all__ = [
     "LandmarkNet",
     "Vgg19",
     "adversarial_loss",
+    "broad_colour_loss",
     "colour_loss",
     "content_loss",
     "cycle_loss",

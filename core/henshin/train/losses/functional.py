@@ -181,6 +181,16 @@ def colour_loss(photo: Tensor, translation: Tensor) -> Tensor:
     return F.l1_loss(yuv[:, 0], target[:, 0]) + chroma
 
 
+def broad_colour_loss(drawing: Tensor, photo: Tensor, cells: int = 8, tolerance: float = 0.0) -> Tensor:
+    """Return the L1 between the means of cells x cells parts of a drawing and of its photo, beyond a tolerance.
+
+    Both (N, 3, H, W) in [-1, 1]. A difference of one part and channel below `tolerance` costs nothing; of a larger one
+    the excess counts. It keeps hair, skin and background as light and as coloured as they are, and leaves lines free.
+    """
+    apart = F.adaptive_avg_pool2d(drawing.float(), cells) - F.adaptive_avg_pool2d(photo.float(), cells)
+    return F.relu(apart.abs() - tolerance).mean()
+
+
 def total_variation_loss(pictures: Tensor) -> Tensor:
     """Return the mean squared difference of neighbouring pixels, vertical plus horizontal (Mahendran & Vedaldi 2015).
 
