@@ -132,6 +132,21 @@ class PictureData(FolderData):
     small: Literal["enlarge", "skip", "fail"] = Field(
         "enlarge", description="Treatment of pictures whose shorter side is below `size`."
     )
+    jitter_shift: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Largest random shift of each training picture, down and across, as a share of the side; 0: none.",
+    )
+    jitter_zoom: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Logarithm of the largest random zoom: 0.07 enlarges or reduces by up to 7%; 0: none.",
+    )
+    jitter_turn: float = Field(
+        0.0, ge=0, le=3.15, description="Largest random turn, in radians: 0.07 are 4 degrees; 0: none."
+    )
 
     @field_validator("load")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from henshin.errors import HenshinError
 from henshin.train.data.cache import DecodedImages
 from henshin.train.data.duplicates import find_duplicates
 from henshin.train.data.folders import require_pairs, require_pictures
+from henshin.train.data.jitter import Jitter, jitter
 from henshin.train.data.pixel_store import MEMORY_SHARE, PixelStore, place_pixels
 from henshin.train.data.splits import Split, decode, report_files, split, too_small
 
@@ -24,6 +26,19 @@ _LARGE_SET = 20_000
 """Pictures of a set for which the search for duplicates is announced."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Draw:
+    """The random numbers of a batch: `rows` (N,), the mask of the `mirrored` (N,), and places.
+
+    `positions` (N, 2) are those of random crops, `changes` (N, 4) those of `Jitter.draw`; None of what is off.
+    """
+
+    rows: np.ndarray
+    mirrored: np.ndarray | None = None
+    positions: np.ndarray | None = None
+    changes: np.ndarray | None = None
+
+
 class ImageSet:
     """The pictures of one domain: `training`, from which batches are drawn, and `held_out`.
 
@@ -31,36 +46,42 @@ class ImageSet:
     `held_out` is uint8 (M, 3, size, size) on the device.
     """
 
-    def __init__(self, training: PixelStore, held_out: Tensor, flip: bool = True, random_crop: bool = False) -> None:
+    def __init__(
+        self,
+        training: PixelStore,
+        held_out: Tensor,
+        flip: bool = True,
+        random_crop: bool = False,
+        jitter: Jitter | None = None,
+    ) -> None:
         self.training, self.held_out = training, held_out
-        self.flip, self.random_crop = flip, random_crop
+        self.flip, self.random_crop, self.jitter = flip, random_crop, jitter or Jitter()
 
     def __len__(self) -> int:
         return len(self.training)
 
     def draw(self, count: int, rng: np.random.Generator) -> Tensor:
         """Draw `count` training pictures at random, (count, 3, size, size) in [-1, 1]."""
-        return self.take(*self.draw_indices(count, rng))
+        return self.take(self.draw_indices(count, rng))
 
-    def draw_indices(
-        self, count: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Draw all random numbers of a batch: rows (count,), mask of the mirrored (count,), crop positions (count, 2).
+    def draw_indices(self, count: int, rng: np.random.Generator) -> Draw:
+        """Draw all random numbers of a batch.
 
         They come from `rng` alone, whose state is in every checkpoint, so that a resumed run draws the same batches.
         """
         rows = rng.integers(len(self), size=count)
         mirrored = rng.random(count) < 0.5 if self.flip else None
         positions = rng.random((count, 2)) if self.random_crop else None
-        return rows, mirrored, positions
+        return Draw(rows, mirrored, positions, self.jitter.draw(count, rng) if self.jitter else None)
 
-    def take(self, rows: np.ndarray, mirrored: np.ndarray | None, positions: np.ndarray | None) -> Tensor:
+    def take(self, draw: Draw) -> Tensor:
         """Return the training pictures of `draw_indices`, (count, 3, size, size) in [-1, 1]."""
-        pictures = self.training.take(rows, positions)
-        if mirrored is not None:
-            mask = torch.from_numpy(mirrored).to(pictures.device)
+        pictures = self.training.take(draw.rows, draw.positions)
+        if draw.mirrored is not None:
+            mask = torch.from_numpy(draw.mirrored).to(pictures.device)
             pictures = torch.where(mask[:, None, None, None], pictures.flip(3), pictures)
-        return to_float(pictures)
+        pictures = to_float(pictures)
+        return pictures if draw.changes is None else jitter(pictures, draw.changes)
 
 
 class PairedImageSet:
@@ -83,9 +104,9 @@ class PairedImageSet:
         return self.a.held_out, self.b.held_out
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Draw `count` pairs at random, each (count, 3, size, size) in [-1, 1], mirrored and cropped alike."""
-        indices = self.a.draw_indices(count, rng)
-        return self.a.take(*indices), self.b.take(*indices)
+        """Draw `count` pairs at random, each (count, 3, size, size) in [-1, 1]; both of a pair are changed alike."""
+        draw = self.a.draw_indices(count, rng)
+        return self.a.take(draw), self.b.take(draw)
 
 
 def open_pictures(run: Run, folders: str | Sequence[str], data: PictureData) -> ImageSet:
@@ -191,4 +212,5 @@ def _image_set(run: Run, decoded: DecodedImages, rows: Split, data: PictureData,
         run.say(f"{option}: {len(decoded.pixels) / 2**30:.1f} GiB, {share}; drawn from the disk cache instead")
     training = PixelStore(decoded, pixels, rows.training, data.size, run.device)
     held_out = PixelStore(decoded, pixels, rows.held_out, data.size, run.device)
-    return ImageSet(training, held_out[:], data.flip, data.crop == "random")
+    changes = Jitter(data.jitter_shift, data.jitter_zoom, data.jitter_turn)
+    return ImageSet(training, held_out[:], data.flip, data.crop == "random", changes)

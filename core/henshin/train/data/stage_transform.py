@@ -54,7 +54,7 @@ def apply_stage(run: Run, pictures: ImageSet, name: str, options: Mapping[str, A
     processed = replace(source, skipped=[], pixels=pixels, starts=ends - lengths, mapped=None)
     block = place_pixels(processed, store.device)
     training = PixelStore(processed, block, np.arange(len(store)), store.size, store.device)
-    return ImageSet(training, pictures.held_out[:0], pictures.flip, pictures.random_crop)
+    return ImageSet(training, pictures.held_out[:0], pictures.flip, pictures.random_crop, pictures.jitter)
 
 
 def make_stage(run: Run, name: str, options: Mapping[str, Any]) -> Stage[Any]:
