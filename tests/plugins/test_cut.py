@@ -13,6 +13,7 @@ from henshin.errors import PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin_plugins.cut.config import CutConfig  # noqa: E402
+from henshin_plugins.cut.recipe import variety  # noqa: E402
 
 SMALL = {"scales": 1, "patches": 16, "taps": [1, 2]}
 
@@ -77,6 +78,30 @@ def test_the_generator_gets_a_share_of_the_drawings_where_a_loss_needs_them(opti
 def test_without_its_weight_a_loss_is_neither_computed_nor_logged(place, tmp_path):
     trained(written(place, tmp_path, steps=1), tmp_path / "run")
     assert not {"colour", "identity", "picture_contrast"} & curves(tmp_path / "run").keys()
+
+
+def test_variety_is_the_mean_distance_of_drawings_over_that_of_photos():
+    torch.manual_seed(0)
+    drawings, photos = torch.rand(4, 3, 64, 48) * 0.5, torch.rand(4, 3, 32, 32) * 2 - 1
+    distances = []
+    for pictures in (drawings, photos):
+        height, width = pictures.shape[2] // 16, pictures.shape[3] // 16
+        small = pictures.reshape(4, 3, 16, height, 16, width).mean((3, 5)).double()
+        pairs = [(small[i] - small[j]).square().sum().sqrt().item() for i in range(4) for j in range(i)]
+        distances.append(sum(pairs) / len(pairs))
+    assert variety(drawings, photos).item() == pytest.approx(distances[0] / distances[1], rel=1e-4)
+    assert variety(photos, photos).item() == pytest.approx(1, rel=1e-5)
+    same = drawings[:1].expand(4, -1, -1, -1)
+    assert variety(same, photos).item() == pytest.approx(0, abs=1e-5)
+    assert variety(same, same).item() == pytest.approx(0, abs=1e-4), "one photo twice in a batch"
+
+
+def test_variety_is_in_every_line_of_the_log_where_there_are_two_drawings(place, tmp_path):
+    trained(written(place, tmp_path, steps=3), tmp_path / "two")
+    assert len(curves(tmp_path / "two")["variety"]) == 3
+    assert all(0 < value < 1e3 for value in curves(tmp_path / "two")["variety"])
+    trained(written(place, tmp_path, steps=1, batch=1), tmp_path / "one")
+    assert "variety" not in curves(tmp_path / "one")
 
 
 EVERYTHING = {"batch": 3, "picture_nce_weight": 1, "colour_weight": 5, "identity_l1_weight": 2, "identity_share": 0.5}

@@ -7,6 +7,7 @@ the generator's encoder, must be nearest to those of the same patch of the photo
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -139,6 +140,7 @@ def train(config: CutConfig, run: Run) -> None:
             run.steps,
             discriminator=d_loss,
             **losses,
+            **({"variety": variety(fake, photo)} if c.batch > 1 else {}),
             real_score=mean_score(c.gan, [real for real, _ in scores]),
             fake_score=mean_score(c.gan, [fake for _, fake in scores]),
         )
@@ -147,6 +149,20 @@ def train(config: CutConfig, run: Run) -> None:
             samples = fitted(to_float(sampled[:12]), size)
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [samples, ema(samples)], names=("photo", "drawing"))
+
+
+@torch.no_grad()
+def variety(drawings: Tensor, photos: Tensor, side: int = 16) -> Tensor:
+    """Return the mean distance of two drawings of a batch, divided by that of two photos, reduced to `side` px.
+
+    Distances are Euclidean, of RGB values; N at least 2. 1: drawings differ as photos do; 0: they are all alike. Photos
+    that hardly differ count as apart by two grey levels.
+    """
+
+    def distance(pictures: Tensor) -> Tensor:
+        return torch.pdist(F.adaptive_avg_pool2d(pictures.float(), side).flatten(1)).mean()
+
+    return distance(drawings) / distance(photos).clamp_min(4 / 255 * math.sqrt(3) * side)
 
 
 def fitted(pictures: Tensor, size: int) -> Tensor:
