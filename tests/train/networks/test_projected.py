@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.train import curves, different, domains, last_state, run_yaml, trained
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from henshin.errors import HenshinError, MissingError  # noqa: E402
+from henshin.errors import HenshinError, MissingError, PipelineError  # noqa: E402
+from henshin.registry import build_registry  # noqa: E402
+from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin.train.losses import discriminator_loss  # noqa: E402
 from henshin.train.networks import (  # noqa: E402
     DiscriminatorSet,
@@ -102,8 +106,8 @@ def test_a_checkpoint_holds_the_random_mixing(projected):
 
 def test_two_sets_that_differ_are_told_apart_after_a_few_steps():
     torch.manual_seed(3)
-    smooth = nn.functional.interpolate(pictures(8, 8), 32, mode="bilinear")
-    rough = pictures(8, 32)
+    smooth = nn.functional.interpolate(pictures(4, 8), 32, mode="bilinear")
+    rough = pictures(4, 32)
     discriminator = ProjectedDiscriminator(width=16)
     discriminator.calibrate(torch.cat([smooth, rough]))
     optimizer = torch.optim.Adam(discriminator.parameters(), 1e-3, (0.5, 0.999))
@@ -156,18 +160,57 @@ def test_weights_that_are_missing_or_damaged_are_told(monkeypatch, tmp_path):
 def test_cut_trains_resumes_and_exports_with_both_discriminators(tmp_path):
     domains(tmp_path)
     network = {"use": "resnet", "width": 8, "blocks": 1, "upsample": "resize"}
-    options = {"generator": network, "data": DATA, "steps": 4, "batch": 2}
+    options = {"generator": network, "data": DATA, "steps": 2, "batch": 2}
     small = {"discriminator_width": 8, "scales": 1, "discriminator": ["patch", "projected"]}
-    check_recipe(Cut, {**options, **small}, tmp_path, steps=4)
+    check_recipe(Cut, {**options, **small}, tmp_path, steps=2)
 
 
-def test_cut_logs_the_losses_of_each_discriminator(tmp_path):
+UGATIT = "recipe: ugatit\ngenerator: {use: ugatit, width: 4, blocks: 1}\ndiscriminator_layers: [4, 3]\n"
+STYLEGAN2 = "recipe: stylegan2\ngenerator: {use: stylegan2, size: 32, width: 4, maximum_width: 8, latent: 8}\n"
+
+
+def written(folder: Path, recipe: str) -> Path:
+    """Write a run of one step with a projected discriminator beside the recipe's own."""
+    own = "plain" if recipe == "stylegan2" else "patch"
+    if recipe in ("cut", "cyclegan", "cartoongan"):
+        options = {"cut": {"scales": 1}, "cartoongan": {"initialise_steps": 0}}.get(recipe, {})
+        return run_yaml(folder, recipe, steps=1, discriminator=f"[{own}, projected]", **options)
+    path = folder / f"{recipe}.yaml"
+    data, head = ("{pictures: a, size: 32, hold_out: 1}", STYLEGAN2) if own == "plain" else (str(DATA), UGATIT)
+    width = "" if own == "plain" else "discriminator_width: 4\n"
+    path.write_text(f"{head}data: {data}\nsteps: 1\nbatch: 2\ndiscriminator: [{own}, projected]\n{width}")
+    return path
+
+
+@pytest.mark.parametrize("recipe", ["cut", "cyclegan", "cartoongan", "ugatit", "stylegan2"])
+def test_recipes_learn_by_both_and_log_the_losses_of_each(tmp_path, recipe):
     domains(tmp_path)
-    trained(run_yaml(tmp_path, "cut", steps=2, scales=1, discriminator="[patch, projected]"), tmp_path / "run")
+    trained(written(tmp_path, recipe), tmp_path / "run")
     found = curves(tmp_path / "run")
-    for key in ("discriminator", "adversarial"):
-        parts = zip(found[f"{key}_patch"], found[f"{key}_projected"], strict=True)
-        assert found[key] == pytest.approx([sum(pair) for pair in parts], rel=1e-4)
-    assert {"real_score_projected", "fake_score_patch"} <= found.keys()
-    names = {name.split(".")[0] for name in last_state(tmp_path / "run")["discriminators"]}
-    assert names == {"patch", "projected"}
+    own = "plain" if recipe == "stylegan2" else "patch"
+    totals = [name for name in ("adversarial", "discriminator", "discriminator_a", "discriminator_b") if name in found]
+    assert len(totals) >= 2
+    for key in totals if recipe != "cyclegan" else (*totals[1:], "adversarial_ab", "adversarial_ba"):
+        parts = zip(found[f"{key}_{own}"], found[f"{key}_projected"], strict=True)
+        assert found[key] == pytest.approx([sum(pair) for pair in parts], rel=1e-4), key
+    if recipe != "ugatit":
+        assert {f"real_score_{own}", "fake_score_projected"} <= found.keys()
+    tensors = [name for state in last_state(tmp_path / "run").values() for name in state]
+    assert any("mixing." in name for name in map(str, tensors)), "a checkpoint holds the random mixing"
+
+
+def test_a_projected_discriminator_alone_takes_pictures_that_patches_are_too_large_for(tmp_path):
+    domains(tmp_path)
+    path = run_yaml(tmp_path, "cyclegan", steps=1, discriminator="projected", discriminator_layers=5)
+    trained(path, tmp_path / "run")
+    assert "discriminator_a_projected" not in curves(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("[patch, patch]", "a name stands twice"), ("[patch, plan]", "'plan' is not known"), ("[]", "discriminator")],
+)
+def test_wrong_names_of_discriminators_are_told(tmp_path, value, message):
+    domains(tmp_path)
+    with pytest.raises(PipelineError, match=message):
+        load_run(run_yaml(tmp_path, "cut", scales=1, discriminator=value), build_registry())

@@ -69,6 +69,11 @@ def gan_loss_of(name: str, gan: GanLoss) -> GanLoss:
     return "hinge" if name == PROJECTED else gan
 
 
+def join_parts(*batches: ScoresByName) -> ScoresByName:
+    """Return the scores of batches that were scored one after the other as those of one batch of several parts."""
+    return {name: [part for scores in batches for part in scores[name]] for name in batches[0]}
+
+
 def discriminator_losses(gan: GanLoss, scores: ScoresByName) -> dict[str, Tensor]:
     """Return `discriminator_loss` by name; scores of a batch of two parts, real and fake pictures."""
     return {name: discriminator_loss(gan_loss_of(name, gan), real, fake) for name, (real, fake) in scores.items()}
@@ -128,6 +133,7 @@ __all__ = [
     "discriminator_losses",
     "gan_loss_of",
     "generator_losses",
+    "join_parts",
     "make_discriminators",
     "mean_scores",
     "total_loss",
