@@ -1,4 +1,4 @@
-"""Marked option types (`FileName`, `ModelName`, `FolderName`, ...), and the search for marked options.
+"""Option types (`FileName`, `ModelName`, `FolderName`, `Names`, ...), and the search for marked options.
 
 A marker in the annotation of an option (`Annotated[str, FileOption()]`) says what its text names.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 MarkerT = TypeVar("MarkerT")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+NameT = TypeVar("NameT", bound=str)
 
 OptionPath = tuple[str | int, ...]
 
@@ -129,6 +131,21 @@ FolderName = Annotated[str, FolderOption()]
 
 FolderNames = FolderName | Annotated[tuple[FolderName, ...], Field(min_length=1)]
 """One folder of pictures, or a list of them."""
+
+
+def _distinct(names: tuple[NameT, ...]) -> tuple[NameT, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands twice")
+    return names
+
+
+Names: TypeAlias = NameT | Annotated[tuple[NameT, ...], Field(min_length=1), AfterValidator(_distinct)]
+"""One name, or a list of different ones: `Names[Literal["patch", "plain"]]`. `all_names(value)` gives them all."""
+
+
+def all_names(value: NameT | tuple[NameT, ...]) -> tuple[NameT, ...]:
+    """Return the names of an option of the type `Names`."""
+    return (value,) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
+from henshin.config.options import Names, all_names
 
 
 class CartoonConfig(GeneratorConfig):
@@ -122,6 +123,11 @@ class CartoonGanConfig(ScheduledConfig):
         description="Time of the edge smoothing: of all cartoons at the start, which doubles their memory; or of each "
         "batch when it is loaded, on the training's device.",
     )
+    discriminator: Names[Literal["patch", "projected"]] = Field(
+        "patch",
+        description="Types of discriminators: patch, the paper's; projected, on features of EfficientNet-Lite0, always "
+        "with the hinge loss (Sauer et al. 2021).",
+    )
     discriminator_width: int = Field(32, ge=8, le=256, description="Channels of the discriminator's first layer.")
     discriminator_norm: Literal["instance", "spectral", "none"] = Field(
         "instance", description="Norm in the discriminator."
@@ -135,6 +141,11 @@ class CartoonGanConfig(ScheduledConfig):
     ema: float = Field(
         0.0, ge=0, lt=1, description="Decay of the exported moving average of the weights; 0: the last weights."
     )
+
+    @property
+    def discriminators(self) -> tuple[str, ...]:
+        """Names of the discriminators."""
+        return all_names(self.discriminator)
 
     @property
     def gram_layers(self) -> tuple[Layer, ...]:

@@ -7,6 +7,7 @@ attends to edges. In the initialisation phase the generator learns from the cont
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,11 +21,19 @@ from henshin.train.losses import (
     colour_loss,
     content_loss,
     edge_promoting_loss,
-    generator_loss,
     pixel_loss,
     style_loss,
 )
-from henshin.train.networks import EMA, mean_score, set_requires_grad
+from henshin.train.networks import (
+    EMA,
+    gan_loss_of,
+    generator_losses,
+    make_discriminators,
+    mean_scores,
+    set_requires_grad,
+    total_loss,
+    values_by_name,
+)
 from henshin.train.optim import set_learning_rate
 from henshin_plugins.cartoongan.edge_promotion import PromotedAsDrawn
 from henshin_plugins.cartoongan.network import CartoonDiscriminator
@@ -43,7 +52,8 @@ def train(config: CartoonGanConfig, run: Run) -> None:
 
     network = run.generator(c.generator)
     ema = EMA(network, c.ema).to(run.device)
-    discriminator, vgg = CartoonDiscriminator(c.discriminator_width, c.discriminator_norm), Vgg19(c.layers)
+    patch = partial(CartoonDiscriminator, c.discriminator_width, c.discriminator_norm)
+    discriminator, vgg = make_discriminators(c.discriminators, {"patch": patch}, (photos, cartoons)), Vgg19(c.layers)
     generator_optimizer = torch.optim.Adam(network.parameters(), c.learning_rate, (0.5, 0.999))
     discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), c.learning_rate, (0.5, 0.999))
     generator, discriminator, vgg = run.prepare(network, discriminator, vgg)
@@ -77,14 +87,17 @@ def train(config: CartoonGanConfig, run: Run) -> None:
         if adversarial:
             set_requires_grad(discriminator, True)
             batch = augment(torch.cat([cartoon, generated.detach(), blurred]), c.augment)
-            real, fake, smoothed = discriminator(batch).float().chunk(3)
-            d_loss = edge_promoting_loss(c.gan, [real], [fake], [smoothed], c.smooth_weight)
+            scores = discriminator(batch, 3)
+            d_losses = {
+                name: edge_promoting_loss(gan_loss_of(name, c.gan), real, fake, smoothed, c.smooth_weight)
+                for name, (real, fake, smoothed) in scores.items()
+            }
+            d_loss = total_loss(d_losses)
             discriminator_optimizer.zero_grad()
             run.backward(d_loss)
             discriminator_optimizer.step()
-            values = {"discriminator": d_loss}
-            for name, score in (("real_score", real), ("fake_score", fake), ("smooth_score", smoothed)):
-                values[name] = mean_score(c.gan, [score])
+            values = {"discriminator": d_loss, **values_by_name("discriminator", d_losses)}
+            values |= mean_scores(c.gan, scores, keys=("real_score", "fake_score", "smooth_score"))
 
         with torch.no_grad():
             target = features(photo)
@@ -98,7 +111,8 @@ def train(config: CartoonGanConfig, run: Run) -> None:
             total = total + c.pixel_weight * values["pixel"]
         if adversarial:
             set_requires_grad(discriminator, False)
-            values["adversarial"] = generator_loss(c.gan, [discriminator(augment(generated, c.augment)).float()])
+            g_losses = generator_losses(c.gan, discriminator(augment(generated, c.augment)))
+            values |= {"adversarial": total_loss(g_losses), **values_by_name("adversarial", g_losses)}
             total = total + values["adversarial"]
         if adversarial and c.colour_weight:
             values["colour"] = colour_loss(photo, generated.float())

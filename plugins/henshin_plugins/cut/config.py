@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from henshin import NetworkChoice, RecipeConfig, UnpairedData
 from henshin.api.recipe import NetworkOption
+from henshin.config.options import Names, all_names
 
 Side = Annotated[int, Field(ge=32, le=1024, multiple_of=4)]
 
@@ -48,8 +49,13 @@ class CutConfig(RecipeConfig):
         {}, description="`{64: 3000, 96: 8000}`: pictures are 64 px until step 3000, 96 until 8000, then of full size."
     )
     gan: Literal["lsgan", "hinge", "vanilla"] = Field("hinge", description="Adversarial loss (paper: lsgan).")
+    discriminator: Names[Literal["patch", "projected"]] = Field(
+        "patch",
+        description="Types of discriminators: patch, of overlapping patches at several scales; projected, on features "
+        "of EfficientNet-Lite0, always with the hinge loss (Sauer et al. 2021; paper: patch).",
+    )
     scales: int = Field(
-        2, ge=1, le=4, description="Discriminators, each at half the size of the one before (paper: 1)."
+        2, ge=1, le=4, description="Discriminators of patches, each at half the size of the one before (paper: 1)."
     )
     discriminator_width: int = Field(
         48, ge=8, le=512, description="Channels of a discriminator's first layer (paper: 64)."
@@ -125,6 +131,11 @@ class CutConfig(RecipeConfig):
         wanted = self.nce_identity or self.identity_l1_weight > 0
         return max(1, round(self.batch * self.identity_share)) if wanted else 0
 
+    @property
+    def discriminators(self) -> tuple[str, ...]:
+        """Names of the discriminators."""
+        return all_names(self.discriminator)
+
     def size_at(self, step: int) -> int:
         """Return the side of the pictures at a step: small at first, which is many times cheaper."""
         return min((size for size, until in self.grow.items() if step < until), default=self.data.size)
@@ -143,7 +154,7 @@ class CutConfig(RecipeConfig):
     def _check_picture_size(self) -> CutConfig:
         size = min((self.data.size, *self.grow))
         smallest = 3 * 2**self.discriminator_layers * 2 ** (self.scales - 1)
-        if size < smallest:
+        if "patch" in self.discriminators and size < smallest:
             raise ValueError(
                 f"{self.scales} discriminators of {self.discriminator_layers} strided layers need pictures of "
                 f"{smallest} px at least, not {size}; lower scales or discriminator_layers"

@@ -19,13 +19,21 @@ from henshin.errors import HenshinError
 from henshin.train.data import ImagePool, augment, open_domains, to_float
 from henshin.train.losses import (
     broad_colour_loss,
-    discriminator_loss,
-    generator_loss,
     identity_loss,
     patch_nce_loss,
     picture_nce_loss,
 )
-from henshin.train.networks import EMA, MultiScaleDiscriminator, mean_score, set_requires_grad
+from henshin.train.networks import (
+    EMA,
+    MultiScaleDiscriminator,
+    discriminator_losses,
+    generator_losses,
+    make_discriminators,
+    mean_scores,
+    set_requires_grad,
+    total_loss,
+    values_by_name,
+)
 from henshin.train.optim import set_learning_rate
 
 if TYPE_CHECKING:
@@ -62,12 +70,14 @@ def train(config: CutConfig, run: Run) -> None:
     ema = EMA(network, c.ema).to(run.device)
     with torch.no_grad():
         channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
-    heads, discriminators = (
-        Heads(channels),
-        MultiScaleDiscriminator(
+    heads = Heads(channels)
+
+    def patch() -> nn.Module:
+        return MultiScaleDiscriminator(
             c.scales, c.discriminator_width, c.discriminator_layers, c.discriminator_norm, c.discriminator_gain
-        ),
-    )
+        )
+
+    discriminators = make_discriminators(c.discriminators, {"patch": patch}, (photos, drawings))
     generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, (0.5, 0.999))
     discriminator_optimizer = torch.optim.Adam(discriminators.parameters(), c.learning_rate, (0.5, 0.999))
     generator, heads, discriminators = run.prepare(network, heads, discriminators)
@@ -104,14 +114,16 @@ def train(config: CutConfig, run: Run) -> None:
         for repeat in range(c.discriminator_repeats):
             real = fitted(drawings.draw(c.batch, run.rng), size) if repeat else drawing
             batch = augment(torch.cat([real, pool(fake.detach())]), c.augment)
-            scores = [score.chunk(2) for score in discriminators(batch)]
-            d_loss = discriminator_loss(c.gan, [real for real, _ in scores], [fake for _, fake in scores])
+            scores = discriminators(batch, 2)
+            d_losses = discriminator_losses(c.gan, scores)
+            d_loss = total_loss(d_losses)
             discriminator_optimizer.zero_grad()
             run.backward(d_loss)
             discriminator_optimizer.step()
 
         set_requires_grad(discriminators, False)
-        adversarial = generator_loss(c.gan, discriminators(augment(fake, c.augment)))
+        g_losses = generator_losses(c.gan, discriminators(augment(fake, c.augment)))
+        adversarial = total_loss(g_losses)
         compared = len(generated) if c.nce_identity else c.batch
         queries = generator.features(generated[:compared], c.taps)
         places = [torch.randperm(f.shape[2] * f.shape[3], device=run.device)[: c.patches] for f in queries]
@@ -141,8 +153,9 @@ def train(config: CutConfig, run: Run) -> None:
             discriminator=d_loss,
             **losses,
             **({"variety": variety(fake, photo)} if c.batch > 1 else {}),
-            real_score=mean_score(c.gan, [real for real, _ in scores]),
-            fake_score=mean_score(c.gan, [fake for _, fake in scores]),
+            **values_by_name("discriminator", d_losses),
+            **values_by_name("adversarial", g_losses),
+            **mean_scores(c.gan, scores),
         )
         if run.every(c.sheet_every):
             sampled = photos.held_out if len(photos.held_out) else photos.training

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
+from henshin.config.options import Names, all_names
 
 
 class ResNetConfig(GeneratorConfig):
@@ -78,10 +79,11 @@ class CycleGanConfig(ScheduledConfig):
         le=1_000_000,
         description="First steps, in which the discriminators alone learn, from an untrained generator.",
     )
-    discriminator: Literal["patch", "plain"] = Field(
+    discriminator: Names[Literal["patch", "plain", "projected"]] = Field(
         "patch",
-        description="Type of discriminators: of overlapping patches, or of whole pictures (four 3x3 layers, one "
-        "linear).",
+        description="Types of discriminators: patch, of overlapping patches; plain, of whole pictures (four 3x3 "
+        "layers, one linear); projected, on features of EfficientNet-Lite0, always with the hinge loss (Sauer et al. "
+        "2021).",
     )
     discriminator_width: int = Field(64, ge=4, le=256, description="Channels of a discriminator's first layer.")
     discriminator_layers: int = Field(
@@ -101,6 +103,11 @@ class CycleGanConfig(ScheduledConfig):
     )
 
     @property
+    def discriminators(self) -> tuple[Literal["patch", "plain", "projected"], ...]:
+        """Names of the discriminators of a domain."""
+        return all_names(self.discriminator)
+
+    @property
     def cycle_weights(self) -> tuple[float, float]:
         """Weights of a -> b -> a and of b -> a -> b."""
         other = self.cycle_weight if self.cycle_weight_b is None else self.cycle_weight_b
@@ -115,7 +122,7 @@ class CycleGanConfig(ScheduledConfig):
     @model_validator(mode="after")
     def _check_picture_size(self) -> CycleGanConfig:
         smallest = 3 * 2**self.discriminator_layers
-        if self.discriminator == "patch" and self.data.size < smallest:
+        if "patch" in self.discriminators and self.data.size < smallest:
             raise ValueError(
                 f"discriminators of {self.discriminator_layers} "
                 f"strided layers need pictures of {smallest} px at least, not "

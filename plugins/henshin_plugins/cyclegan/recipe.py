@@ -6,6 +6,7 @@ there and back must be reproduced; by the identity loss a picture of the target 
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,21 @@ from torch import Tensor, nn
 from henshin.train.data import ImagePool, ImageSet, augment, open_domains, to_float
 from henshin.train.losses import (
     cycle_loss,
-    discriminator_loss,
-    generator_loss,
     identity_loss,
     landmark_loss,
     landmark_network,
 )
-from henshin.train.networks import EMA, make_discriminator, mean_score, set_requires_grad
+from henshin.train.networks import (
+    EMA,
+    discriminator_losses,
+    generator_losses,
+    make_discriminator,
+    make_discriminators,
+    mean_scores,
+    set_requires_grad,
+    total_loss,
+    values_by_name,
+)
 from henshin.train.optim import set_learning_rate
 
 if TYPE_CHECKING:
@@ -43,9 +52,12 @@ def train(config: CycleGanConfig, run: Run) -> None:
 
     network_ab, network_ba = run.generator(c.generator), run.generator(c.generator)
     ema = EMA(network_ab, c.ema).to(run.device)
+    kinds = {
+        kind: partial(make_discriminator, kind, c.discriminator_width, c.discriminator_layers, c.discriminator_norm)
+        for kind in ("patch", "plain")
+    }
     discriminator_a, discriminator_b = (
-        make_discriminator(c.discriminator, c.discriminator_width, c.discriminator_layers, c.discriminator_norm)
-        for _ in "ab"
+        make_discriminators(c.discriminators, kinds, (domain_a, domain_b)) for _ in "ab"
     )
     together = not mixes(network_ab)
     both, betas = chain(network_ab.parameters(), network_ba.parameters()), (c.betas[0], c.betas[1])
@@ -91,8 +103,12 @@ def train(config: CycleGanConfig, run: Run) -> None:
             ask_same = any(c.identity_weights)
             fake_b, same_b = translated(a_to_b, real_a, real_b if ask_same else None, together)
             fake_a, same_a = translated(b_to_a, real_b, real_a if ask_same else None, together)
-            losses["adversarial_ab"] = generator_loss(c.gan, [discriminator_b(augment(fake_b, c.augment))])
-            losses["adversarial_ba"] = generator_loss(c.gan, [discriminator_a(augment(fake_a, c.augment))])
+            for name, discriminator, fake in (
+                ("adversarial_ab", discriminator_b, fake_b),
+                ("adversarial_ba", discriminator_a, fake_a),
+            ):
+                g_losses = generator_losses(c.gan, discriminator(augment(fake, c.augment)))
+                losses |= {name: total_loss(g_losses), **values_by_name(name, g_losses)}
             losses["adversarial"] = losses["adversarial_ab"] + losses["adversarial_ba"]
             cycle_a, cycle_b = cycle_loss(real_a, b_to_a(fake_b)), cycle_loss(real_b, a_to_b(fake_a))
             losses["cycle"] = cycle_a + cycle_b
@@ -113,24 +129,21 @@ def train(config: CycleGanConfig, run: Run) -> None:
             with torch.no_grad():
                 fake_b, fake_a = a_to_b(real_a), b_to_a(real_b)
 
-        scores_real, scores_fake = [], []
+        scores = []
         for name, discriminator, steps, real, fake, pool in (
             ("discriminator_a", discriminator_a, discriminator_a_optimizer, real_a, fake_a, pool_a),
             ("discriminator_b", discriminator_b, discriminator_b_optimizer, real_b, fake_b, pool_b),
         ):
             set_requires_grad(discriminator, True)
             fakes = pool(fake) if adversarial else fake
-            score_real, score_fake = discriminator(augment(torch.cat([real, fakes]), c.augment)).chunk(2)
-            losses[name] = discriminator_loss(c.gan, [score_real], [score_fake])
+            scores.append(discriminator(augment(torch.cat([real, fakes]), c.augment), 2))
+            d_losses = discriminator_losses(c.gan, scores[-1])
+            losses |= {name: total_loss(d_losses), **values_by_name(name, d_losses)}
             steps.zero_grad()
             run.backward(losses[name])
             steps.step()
-            scores_real.append(score_real)
-            scores_fake.append(score_fake)
 
-        run.log(
-            run.steps, **losses, real_score=mean_score(c.gan, scores_real), fake_score=mean_score(c.gan, scores_fake)
-        )
+        run.log(run.steps, **losses, **mean_scores(c.gan, *scores))
         if (adversarial or run.steps == 0) and run.every(c.sheet_every or epoch):
             run.sheet(f"{run.steps:07d}", both_ways(domain_a, domain_b, ema.network, network_ba), names=BOTH_WAYS)
 

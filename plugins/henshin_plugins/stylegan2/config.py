@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, SetData
 from henshin.api.recipe import NetworkOption
-from henshin.config.options import StartName
+from henshin.config.options import Names, StartName, all_names
 from henshin.config.validation import option_error
 
 SIZE = 256
@@ -29,6 +29,11 @@ class StyleGan2TrainingConfig(ScheduledConfig):
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's learning rate, with betas (0, 0.99).")
     decay: float = Field(
         0.0, ge=0, le=1, description="Last part of the training, over which the learning rate falls to zero."
+    )
+    discriminator: Names[Literal["plain", "projected"]] = Field(
+        "plain",
+        description="Types of discriminators: plain, the paper's, of whole pictures; projected, on features of "
+        "EfficientNet-Lite0, with the hinge loss and without R1 (Sauer et al. 2021).",
     )
     discriminator_rate: float = Field(
         1.0, gt=0, le=100, description="Ratio of the discriminator's learning rate to the generator's."
@@ -76,6 +81,11 @@ class StyleGan2TrainingConfig(ScheduledConfig):
         le=10**9,
         description="Real pictures over which the probability of augmentation could rise from 0 to 1.",
     )
+
+    @property
+    def discriminators(self) -> tuple[str, ...]:
+        """Names of the discriminators."""
+        return all_names(self.discriminator)
 
     @property
     def gamma(self) -> float:

@@ -13,8 +13,17 @@ from torch import Tensor
 
 from henshin.errors import HenshinError
 from henshin.train.data import AdaptiveAugmentation, open_pictures
-from henshin.train.losses import adversarial_loss, generator_loss, r1_penalty
-from henshin.train.networks import EMA
+from henshin.train.losses import r1_penalty
+from henshin.train.networks import (
+    EMA,
+    discriminator_losses,
+    generator_losses,
+    join_parts,
+    make_discriminators,
+    mean_scores,
+    total_loss,
+    values_by_name,
+)
 from henshin.train.optim import set_learning_rate
 from henshin.train.weights import load_initial_weights, load_tensors
 from henshin_plugins.stylegan2.discriminator import StyleGan2Discriminator, first_blocks
@@ -78,15 +87,16 @@ def train_networks(
     run: Run,
     choice: NetworkChoice,
     network: Any,
-    discriminator_network: StyleGan2Discriminator,
+    plain: StyleGan2Discriminator,
 ) -> None:
-    """Train all weights of both networks that need a gradient; the averaged generator is published."""
+    """Train all weights of the networks that need a gradient; the averaged generator is published."""
     generator_weights = [one for one in network.parameters() if one.requires_grad]
-    discriminator_weights = [one for one in discriminator_network.parameters() if one.requires_grad]
     mapping_learns = any(one.requires_grad for one in network.mapping.parameters())
     layers, latent = network.synthesis.latent_shape
     pictures = open_pictures(run, c.data.pictures, c.data)
     epoch = c.epoch(len(pictures))
+    discriminators = make_discriminators(c.discriminators, {"plain": lambda: plain}, (pictures,))
+    discriminator_weights = [one for one in discriminators.parameters() if one.requires_grad]
     run.say(f"{len(pictures)} pictures, {c.data.size} px; an epoch is {epoch} steps; R1 has weight {c.gamma:.3g}")
 
     ema = EMA(network, c.averaging).to(run.device)
@@ -96,9 +106,7 @@ def train_networks(
     generator_optimizer = torch.optim.Adam(generator_weights, c.learning_rate, (0.0, generator_beta))
     discriminator_optimizer = torch.optim.Adam(discriminator_weights, c.learning_rate, (0.0, discriminator_beta))
     # never compiled: both penalties differentiate twice
-    mapping, synthesis, discriminator = run.prepare(
-        network.mapping, network.synthesis, discriminator_network, compiled=False
-    )
+    mapping, synthesis, discriminator = run.prepare(network.mapping, network.synthesis, discriminators, compiled=False)
     generator_optimizer, discriminator_optimizer = run.prepare(generator_optimizer, discriminator_optimizer)
     path = PathLength(c.path_decay)
     adaptive = AdaptiveAugmentation(c.augment, c.augment_target, c.augment_pictures, c.augment_most, c.augment_start)
@@ -117,7 +125,7 @@ def train_networks(
     run.track(
         generator=network,
         ema=ema,
-        discriminator=discriminator_network,
+        **{"discriminator" if name == "plain" else name: one for name, one in discriminators.items()},
         generator_optimizer=generator_optimizer,
         discriminator_optimizer=discriminator_optimizer,
         path=path,
@@ -132,23 +140,25 @@ def train_networks(
         real = adaptive(pictures.draw(c.batch, run.rng))
 
         set_frozen(discriminator_weights, False)
-        real_logits, fake_logits = discriminator(real), discriminator(adaptive(fake.detach()))
-        d_loss = adversarial_loss("vanilla", [real_logits], True) + adversarial_loss("vanilla", [fake_logits], False)
+        scores = join_parts(discriminator(real), discriminator(adaptive(fake.detach())))
+        d_losses = {name: 2 * loss for name, loss in discriminator_losses("vanilla", scores).items()}
+        d_loss = total_loss(d_losses)
         discriminator_optimizer.zero_grad()
         run.backward(d_loss)
         discriminator_optimizer.step()
-        adaptive.update(real_logits)
+        adaptive.update(torch.cat([score.flatten() for score in scores[c.discriminators[0]][0]]))
 
-        if run.steps % c.r1_every == 0 and c.gamma:
+        if run.steps % c.r1_every == 0 and c.gamma and "plain" in c.discriminators:
             # in fp32, by the unprepared network, at the augmented pictures: no warp is differentiated twice
             pictures_with_grad = real.detach().requires_grad_()
-            penalties["r1"] = r1_penalty([discriminator_network(pictures_with_grad)], pictures_with_grad)
+            penalties["r1"] = r1_penalty([plain(pictures_with_grad)], pictures_with_grad)
             discriminator_optimizer.zero_grad()
             run.backward(penalties["r1"] * (c.gamma / 2 * c.r1_every))
             discriminator_optimizer.step()
 
         set_frozen(discriminator_weights, True)
-        adversarial = generator_loss("vanilla", [discriminator(adaptive(fake))])
+        g_losses = generator_losses("vanilla", discriminator(adaptive(fake)))
+        adversarial = total_loss(g_losses)
         generator_optimizer.zero_grad()
         run.backward(adversarial)
         generator_optimizer.step()
@@ -169,8 +179,9 @@ def train_networks(
             run.steps,
             discriminator=d_loss,
             adversarial=adversarial,
-            real_score=real_logits.detach().float().sigmoid().mean(),
-            fake_score=fake_logits.detach().float().sigmoid().mean(),
+            **values_by_name("discriminator", d_losses),
+            **values_by_name("adversarial", g_losses),
+            **mean_scores("vanilla", scores),
             ada_p=adaptive.probability,
             **penalties,
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
 from henshin.api.recipe import NetworkOption
+from henshin.config.options import Names, all_names
 
 
 class UGatItConfig(GeneratorConfig):
@@ -67,19 +68,32 @@ class UGatItRecipeConfig(ScheduledConfig):
         le=1_000_000,
         description="Weight of the loss by which the generators' attention learns to distinguish the domains.",
     )
+    discriminator: Names[Literal["patch", "projected"]] = Field(
+        "patch",
+        description="Types of discriminators: patch, the paper's, with attention; projected, on features of "
+        "EfficientNet-Lite0, always with the hinge loss (Sauer et al. 2021).",
+    )
     discriminator_width: int = Field(64, ge=4, le=512, description="Channels of a discriminator's first layer.")
     discriminator_layers: tuple[Annotated[int, Field(ge=3, le=8)], ...] = Field(
         (7, 5), min_length=1, description="Layers of each discriminator of a domain: the global and the local one."
+    )
+    augment: tuple[Literal["colour", "translation", "cutout"], ...] = Field(
+        (), description="Differentiable augmentation of the discriminators' pictures, for small data (paper: none)."
     )
     ema: float = Field(
         0.0, ge=0, lt=1, description="Decay of the exported moving average of the weights; 0: the last weights."
     )
 
+    @property
+    def discriminators(self) -> tuple[str, ...]:
+        """Names of the discriminators of a domain."""
+        return all_names(self.discriminator)
+
     @model_validator(mode="after")
     def _check_picture_size(self) -> UGatItRecipeConfig:
         layers = max(self.discriminator_layers)
         smallest = 3 * 2 ** (layers - 2)
-        if self.data.size < smallest:
+        if "patch" in self.discriminators and self.data.size < smallest:
             raise ValueError(
                 f"a discriminator of {layers} layers needs pictures of {smallest} px at least, not {self.data.size}; "
                 "lower discriminator_layers or raise data.size"

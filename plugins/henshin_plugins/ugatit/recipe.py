@@ -6,6 +6,7 @@ translations differ from real pictures. AdaLIN mixes instance and layer norm in 
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError
-from henshin.train.data import open_domains, to_float
-from henshin.train.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
-from henshin.train.networks import EMA, set_requires_grad
+from henshin.train.data import augment, open_domains, to_float
+from henshin.train.losses import cycle_loss, identity_loss
+from henshin.train.networks import (
+    EMA,
+    discriminator_losses,
+    generator_losses,
+    join_parts,
+    make_discriminators,
+    set_requires_grad,
+    total_loss,
+    values_by_name,
+)
 from henshin.train.optim import set_learning_rate
 from henshin_plugins.ugatit.network import Discriminators
 
@@ -48,10 +58,12 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
         raise HenshinError(f"generator '{c.generator.use}' lacks attend(); 'ugatit' has it")
     ema = EMA(network_ab, c.ema).to(run.device)
     averaged: Any = ema.network
+    patch = partial(Discriminators, c.discriminator_width, c.discriminator_layers)
     discriminators_a, discriminators_b = (
-        Discriminators(c.discriminator_width, c.discriminator_layers),
-        Discriminators(c.discriminator_width, c.discriminator_layers),
+        make_discriminators(c.discriminators, {"patch": patch}, (domain_a, domain_b)) for _ in "ab"
     )
+    # scores and attention logits of the paper's discriminators: the paper adds up their losses
+    shares = {"patch": 2 * len(c.discriminator_layers), "projected": 1}
     generators = chain(network_ab.parameters(), network_ba.parameters())
     discriminators = chain(discriminators_a.parameters(), discriminators_b.parameters())
     adam: dict[str, Any] = {"lr": c.learning_rate, "betas": (0.5, 0.999), "weight_decay": c.weight_decay}
@@ -88,9 +100,12 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
         fake_a, logits_b, _ = b_to_a.attend(real_b)
         same_b, same_logits_a, _ = a_to_b.attend(real_b)
         same_a, same_logits_b, _ = b_to_a.attend(real_a)
-        scores_b, scores_a = discriminators_b(fake_b), discriminators_a(fake_a)
-        # a mean over all scores and logits of both discriminators, times their number: the paper adds them up
-        adversarial = (generator_loss("lsgan", scores_b) + generator_loss("lsgan", scores_a)) * len(scores_a)
+        g_losses_b, g_losses_a = (
+            generator_losses("lsgan", discriminator(augment(fake, c.augment)))
+            for discriminator, fake in ((discriminators_b, fake_b), (discriminators_a, fake_a))
+        )
+        g_losses = {name: (g_losses_b[name] + g_losses_a[name]) * shares[name] for name in g_losses_b}
+        adversarial = total_loss(g_losses)
         cycle = cycle_loss(real_a, b_to_a(fake_b)) + cycle_loss(real_b, a_to_b(fake_a))
         identity = identity_loss(real_b, same_b) + identity_loss(real_a, same_a)
         attention = attention_loss(logits_a, same_logits_a) + attention_loss(logits_b, same_logits_b)
@@ -104,23 +119,28 @@ def train(config: UGatItRecipeConfig, run: Run) -> None:
 
         set_requires_grad(discriminators_a, True)
         set_requires_grad(discriminators_b, True)
-        discriminator_a, discriminator_b = (
-            discriminator_loss("lsgan", discriminator(real), discriminator(fake.detach())) * 2 * len(scores_a)
-            for discriminator, real, fake in ((discriminators_a, real_a, fake_a), (discriminators_b, real_b, fake_b))
-        )
+        d_losses: dict[str, Tensor] = {}
+        for name, discriminator, real, fake in (
+            ("discriminator_a", discriminators_a, real_a, fake_a),
+            ("discriminator_b", discriminators_b, real_b, fake_b),
+        ):
+            scores = join_parts(*(discriminator(augment(one, c.augment)) for one in (real, fake.detach())))
+            losses = discriminator_losses("lsgan", scores)
+            losses = {kind: loss * 2 * shares[kind] for kind, loss in losses.items()}
+            d_losses |= {name: total_loss(losses), **values_by_name(name, losses)}
         discriminator_optimizer.zero_grad()
-        run.backward(discriminator_a + discriminator_b)
+        run.backward(d_losses["discriminator_a"] + d_losses["discriminator_b"])
         discriminator_optimizer.step()
 
         run.log(
             run.steps,
             adversarial=adversarial,
+            **values_by_name("adversarial", g_losses),
             cycle=cycle,
             identity=identity,
             attention=attention,
             total=total,
-            discriminator_a=discriminator_a,
-            discriminator_b=discriminator_b,
+            **d_losses,
         )
         if run.every(c.sheet_every or c.epoch(pictures)):
             samples = to_float(domain_a.held_out[:8] if len(domain_a.held_out) else domain_a.training[:8])
