@@ -125,17 +125,3 @@ def _training_sample(domain: ImageSet) -> Tensor:
     """Return some training pictures of a domain, evenly spaced, in [-1, 1]."""
     every = -(-len(domain.training) // CALIBRATION_PICTURES)
     return to_float(domain.training[::every])
-
-
-__all__ = [
-    "DiscriminatorSet",
-    "ScoresByName",
-    "discriminator_losses",
-    "gan_loss_of",
-    "generator_losses",
-    "join_parts",
-    "make_discriminators",
-    "mean_scores",
-    "total_loss",
-    "values_by_name",
-]
