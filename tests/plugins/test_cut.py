@@ -43,6 +43,13 @@ def test_pictures_are_compared_by_the_weight_of_it(place, tmp_path):
         assert total == pytest.approx(adversarial + contrast + 2 * pictures, rel=1e-4)
 
 
+def test_both_optimisers_get_the_betas(place, tmp_path):
+    trained(written(place, tmp_path, steps=1, batch=2, betas=[0.0, 0.9]), tmp_path / "run")
+    state = last_state(tmp_path / "run")
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        assert [group["betas"] for group in state[name]["param_groups"]] == [(0.0, 0.9)]
+
+
 def test_one_picture_cannot_be_compared(place, tmp_path):
     with pytest.raises(PipelineError, match="compares the photos of a batch; raise batch to 2 at least"):
         load_run(written(place, tmp_path, batch=1, picture_nce_weight=1), build_registry())

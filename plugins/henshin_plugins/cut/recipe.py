@@ -78,8 +78,9 @@ def train(config: CutConfig, run: Run) -> None:
         )
 
     discriminators = make_discriminators(c.discriminators, {"patch": patch}, (photos, drawings))
-    generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, (0.5, 0.999))
-    discriminator_optimizer = torch.optim.Adam(discriminators.parameters(), c.learning_rate, (0.5, 0.999))
+    betas = (c.betas[0], c.betas[1])
+    generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, betas)
+    discriminator_optimizer = torch.optim.Adam(discriminators.parameters(), c.learning_rate, betas)
     generator, heads, discriminators = run.prepare(network, heads, discriminators)
     generator.mark_forward_method("trace")
     generator.mark_forward_method("features")

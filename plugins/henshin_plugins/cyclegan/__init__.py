@@ -30,7 +30,7 @@ class ResNet(Generator[ResNetConfig]):
         from henshin_plugins.cyclegan.network import ResNetGenerator
 
         c = self.config
-        return ResNetGenerator(c.width, c.blocks, c.downs, c.upsample, c.colour_skip)
+        return ResNetGenerator(c.width, c.blocks, c.downs, c.upsample, c.colour_skip, c.strided_padding)
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:

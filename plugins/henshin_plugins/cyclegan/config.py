@@ -21,6 +21,11 @@ class ResNetConfig(GeneratorConfig):
         "transposed",
         description="The paper's transposed convolution, or nearest resize + convolution (no checkerboard).",
     )
+    strided_padding: Literal["zeros", "reflect"] = Field(
+        "zeros",
+        description="Padding of the strided convolutions: the paper's zeros, or reflection, by which the network knows "
+        "less of a feature's place in the picture.",
+    )
     colour_skip: int = Field(
         0,
         ge=0,

@@ -36,7 +36,13 @@ class ResNetGenerator(nn.Module):
     """
 
     def __init__(
-        self, width: int, blocks: int, downs: int, upsample: Literal["transposed", "resize"], colour_skip: int = 0
+        self,
+        width: int,
+        blocks: int,
+        downs: int,
+        upsample: Literal["transposed", "resize"],
+        colour_skip: int = 0,
+        strided_padding: Literal["zeros", "reflect"] = "zeros",
     ) -> None:
         super().__init__()
         encoder = [nn.Sequential(*convolution(3, width, 7))]
@@ -44,7 +50,7 @@ class ResNetGenerator(nn.Module):
             before = width * 2**i
             encoder.append(
                 nn.Sequential(
-                    nn.Conv2d(before, before * 2, 3, 2, 1),
+                    nn.Conv2d(before, before * 2, 3, 2, 1, padding_mode=strided_padding),
                     nn.InstanceNorm2d(before * 2),
                     nn.ReLU(inplace=True),
                 )

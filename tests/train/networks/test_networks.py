@@ -269,7 +269,19 @@ def test_spectral_norm_bounds_every_convolution():
             assert torch.linalg.matrix_norm(module.weight.flatten(1), 2).item() == pytest.approx(1.0, abs=0.05)
 
 
-@pytest.mark.parametrize("upsample", ["transposed", "resize"])
-def test_the_plugin_keeps_the_contract_of_a_generator(upsample):
-    check_generator(ResNet, {"width": 8, "blocks": 1, "upsample": upsample})
+@pytest.mark.parametrize(("upsample", "padding"), [("transposed", "zeros"), ("resize", "zeros"), ("resize", "reflect")])
+def test_the_plugin_keeps_the_contract_of_a_generator(upsample, padding):
+    check_generator(ResNet, {"width": 8, "blocks": 1, "upsample": upsample, "strided_padding": padding})
     assert ResNet(ResNetConfig(downs=3)).size_multiple == 8
+
+
+@pytest.mark.parametrize(("padding", "flat"), [("zeros", False), ("reflect", True)])
+def test_reflected_strided_convolutions_keep_a_flat_picture_flat(padding, flat):
+    network = ResNetGenerator(8, 1, 2, "resize", strided_padding=padding)
+    strided = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2)]
+    assert len(strided) == 2
+    for layer in strided:
+        found = layer(torch.full((1, layer.in_channels, 12, 16), 0.7))
+        assert found.shape[2:] == (6, 8)
+        spread = found - found[:, :, 3:4, 4:5]
+        assert (float(spread.detach().abs().max()) < 1e-5) == flat
