@@ -75,7 +75,7 @@ class TrainOptions:
     """Options of the command line for a run.
 
     `device`: "auto", "cpu", "cuda" or "cuda:N"; `devices`: their number. `precision`: "auto" (bf16 where the processor
-    computes it natively), "bf16" or "fp32". `compile`: None compiles on GPUs where Triton is installed; `compiler` is
+    is faster at it), "bf16" or "fp32". `compile`: None compiles on GPUs where Triton is installed; `compiler` is
     the backend of torch.compile. `max_time` and `save_every` are in seconds. `overrides` are the `--set` values and
     `plugins` the files of plugins that are not installed, with which further processes read the plan again.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import cache
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from henshin.errors import HenshinError, MissingError
 from henshin.runtime import parse_device
 from henshin.train.devices.distributed import GradientAveragingStrategy
+from henshin.train.devices.memory import keep_freed_memory
 
 
 class Bf16(MixedPrecision):
@@ -23,7 +26,7 @@ def make_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     """Return Fabric for a device ("auto", "cpu", "cuda", "cuda:N"), a precision ("auto", "bf16", "fp32") and a count.
 
     Device "auto" is the first GPU, or the first `devices` GPUs, and the CPU where there is none. Precision "auto" is
-    bf16 where the processor computes it natively. Several devices of the CPU are processes.
+    bf16 where the processor is faster at it. Several devices of the CPU are processes.
     Errors: HenshinError for an unknown device; MissingError when there are too few GPUs.
     """
     kind, index = parse_device(device)
@@ -35,7 +38,7 @@ def make_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
         raise MissingError(f"{request}: PyTorch sees {count or 'no'} GPU here; use --device cpu, or auto")
     on_gpu = count > 0 and kind != "cpu"
     if precision == "auto":
-        precision = "bf16" if has_native_bf16(on_gpu) else "fp32"
+        precision = "bf16" if is_fast_at_bf16(on_gpu) else "fp32"
     indices: Any = devices if not on_gpu else list(range(index, index + devices))
     accelerator = "cuda" if on_gpu else "cpu"
     options: dict[str, Any] = {"precision": "32-true"}
@@ -47,12 +50,13 @@ def make_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
 
 
 def set_backend_flags(fabric: Fabric) -> None:
-    """Set PyTorch's process-wide flags for a run on a GPU; nothing on the CPU.
+    """Set process-wide flags for a run: PyTorch's on a GPU, on the CPU those of the C library's memory.
 
     TensorFloat-32 (10 bits of mantissa) is enabled only for bf16 runs (7 bits): fp32 stays fp32. cuDNN's benchmark
     mode is enabled because the pictures of a run have few sizes.
     """
     if fabric.device.type != "cuda":
+        keep_freed_memory()
         return
     allowed = "tf32" if precision_of(fabric) == "bf16" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = allowed
@@ -74,8 +78,36 @@ def describe_device(fabric: Fabric, compiled: bool = False) -> str:
     return f"trains on {count}{name}, in {precision_of(fabric)}{', compiled' if compiled else ''}"
 
 
-def has_native_bf16(on_gpu: bool) -> bool:
-    """Return whether the first GPU, or the CPU, computes bf16 in hardware."""
+def is_fast_at_bf16(on_gpu: bool) -> bool:
+    """Return whether the first GPU, or the CPU, computes bf16 in hardware and faster than fp32."""
     if on_gpu:  # GPUs older than Ampere emulate bf16, at a fraction of the speed of fp32
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and bf16_cost_on_cpu() < WORTHWHILE_COST
+
+
+WORTHWHILE_COST = 0.9
+"""Time of bf16 on the CPU, divided by that of fp32, below which "auto" chooses it. Processors with AVX512-BF16 took 0.4
+to 0.6 (AMD Zen 4) and 1.6 (an Intel Xeon without AMX): having the instruction says nothing about its speed."""
+
+
+@cache
+def bf16_cost_on_cpu() -> float:
+    """Return the time of a convolution and its gradients in bf16, divided by that in fp32: the best of a few runs each.
+
+    One thread is timed by its own clock, so that other work on the machine counts little; it takes 0.2 s.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        convolution, pictures = torch.nn.Conv2d(128, 128, 3, padding=1), torch.zeros(8, 128, 16, 16)
+        best = {True: float("inf"), False: float("inf")}
+        for _ in range(5):
+            for bf16 in best:
+                start = time.thread_time()
+                with torch.autocast("cpu", torch.bfloat16, enabled=bf16), torch.enable_grad():
+                    result = convolution(pictures)
+                result.float().sum().backward()
+                best[bf16] = min(best[bf16], time.thread_time() - start)
+        return best[True] / best[False]
+    finally:
+        torch.set_num_threads(threads)

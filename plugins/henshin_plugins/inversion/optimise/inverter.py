@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from henshin.errors import HenshinError, PictureError
-from henshin.train.devices.fabric import has_native_bf16
+from henshin.train.devices.fabric import is_fast_at_bf16
 from henshin.train.export.exporter import SamplerWrapper
 from henshin.train.losses import Vgg19, feature_energy, perceptual_distance
 from henshin.train.optim import set_learning_rate, warmup_then_cosine
@@ -283,7 +283,7 @@ class Inverter:
 
     def _in_bf16(self) -> bool:
         precision = self.config.precision
-        return precision == "bf16" or (precision == "auto" and has_native_bf16(self.device.type == "cuda"))
+        return precision == "bf16" or (precision == "auto" and is_fast_at_bf16(self.device.type == "cuda"))
 
     def _report(self, how_far: str, found: Sequence[Inverted | PictureError], seconds: float) -> None:
         whole = [one for one in found if isinstance(one, Inverted)]
