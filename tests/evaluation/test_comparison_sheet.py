@@ -120,3 +120,39 @@ def test_names_of_any_alphabet_are_written(bench: Path) -> None:
     save(bench / "faces" / "変身-Übung.png", drawn(20, 20, 1))
     assert main(["sheet", "-i", "faces", "-o", "s.webp", "--cell", "80", "--scale", "4"]) == 0
     assert Image.open("s.webp").format == "WEBP"
+
+
+def test_means_of_two_folders_stand_side_by_side_and_half_by_half(
+    bench: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(3):
+        save(bench / "left" / f"{i}.png", np.full((40, 60, 3), 100 + 30 * i, np.uint8))
+        save(bench / "right" / f"{i}.png", np.full((50, 50, 3), 20 + 10 * i, np.uint8))
+    words = ["sheet", "--mean", "left", "--mean", "right", "-o", "m.png", "--cell", "40", "--no-captions"]
+    assert main(words) == 0
+    assert "left, right, left | right" in capsys.readouterr().err
+    page = np.asarray(Image.open("m.png"))
+    wide = (page.shape[1] - GAP) // 3 - GAP
+    for column, (first, second) in enumerate([(130, 130), (30, 30), (130, 30)]):
+        shown = at(page, column, wide, 40, 40, LINE)
+        lines = [40 * part // 10 for part in range(1, 10)]
+        plain = np.delete(shown, lines, axis=0)
+        assert (plain[:, :20] == first).all()
+        assert (plain[:, 20:] == second).all()
+        assert (shown[lines][:, :20] < first * 0.7).all(), "a line at every tenth"
+
+
+def test_means_say_what_cannot_be_read_and_what_does_not_go_with_them(
+    bench: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(bench / "faces" / "good.png", drawn(20, 20, 1))
+    (bench / "faces" / "bad.png").write_bytes(b"no picture")
+    assert main(["sheet", "--mean", "faces", "-o", "m.png"]) == 1
+    assert "bad.png" in capsys.readouterr().err
+    assert Path("m.png").exists()
+    assert main(["sheet", "--mean", "faces", "-i", "faces", "-o", "n.png"]) == 2
+    assert "-i is for pictures side by side" in capsys.readouterr().err
+    (bench / "worse").mkdir()
+    (bench / "worse" / "bad.png").write_bytes(b"no picture")
+    assert main(["sheet", "--mean", "worse", "-o", "o.png"]) != 0
+    assert "none of the pictures of 'worse' can be read" in capsys.readouterr().err

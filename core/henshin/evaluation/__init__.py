@@ -4,6 +4,7 @@
 - ``Resampler``, ``Identity``, ``ByModel``, ``ByPipeline``: methods, which turn an input into a result.
 - ``evaluate(sets, methods_at, settings, ended, sheet) -> Results``: the scores of all methods, and the failures.
 - ``Sheet``: a comparison sheet, with inputs and results side by side.
+- ``mean_of``, ``halves``, ``ruled``: mean pictures of sets, with lines to compare them by.
 - ``samplers_among``, ``length_and_side``, ``draw_samplers``: a sheet of pictures sampled from the same noise.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 from henshin.evaluation.comparison_sheet import INPUT, Sheet
 from henshin.evaluation.datasets import EvaluationSample, PictureSet, paired_set, plain_set, reduced_set
 from henshin.evaluation.evaluate import EvaluationFailure, MetricSettings, Results, Row, Score, evaluate
+from henshin.evaluation.mean_pictures import MeanPicture, default_name, halves, mean_of, ruled
 from henshin.evaluation.methods import ByModel, ByPipeline, Identity, Method, Networks, Resampler, baselines
 from henshin.evaluation.samplers import draw_samplers, length_and_side, samplers_among
 
@@ -22,6 +24,7 @@ __all__ = [
     "EvaluationFailure",
     "EvaluationSample",
     "Identity",
+    "MeanPicture",
     "Method",
     "MetricSettings",
     "Networks",
@@ -32,11 +35,15 @@ __all__ = [
     "Score",
     "Sheet",
     "baselines",
+    "default_name",
     "draw_samplers",
     "evaluate",
+    "halves",
     "length_and_side",
+    "mean_of",
     "paired_set",
     "plain_set",
     "reduced_set",
+    "ruled",
     "samplers_among",
 ]

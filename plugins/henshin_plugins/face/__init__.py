@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from henshin import Frame, Stage, StageConfig, hookimpl
 from henshin.api.face_selection import none_left
 from henshin_plugins.face.config import FaceAlignConfig, FaceDetectConfig, PasteBackConfig
+from henshin_plugins.face.drawn import MatchProportions, VaryFaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -170,4 +171,4 @@ class SplitFaces(Stage[StageConfig]):
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
     """Return the stages of this plugin."""
-    return [FaceDetect, FaceAlign, PasteBack, SplitFaces]
+    return [FaceDetect, FaceAlign, MatchProportions, VaryFaces, PasteBack, SplitFaces]

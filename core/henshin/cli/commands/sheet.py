@@ -48,6 +48,7 @@ class SheetCommandOptions(ComparisonOptions):
     """The options of `henshin sheet`; samplers take ``seed`` and ``truncation``, and no ``inputs`` and ``scale``."""
 
     inputs: tuple[str, ...]
+    means: tuple[str, ...]
     output: Path
     scale: int | None
     rows: int | None
@@ -65,6 +66,8 @@ def draw_sheet(options: SheetCommandOptions, level: int) -> int:
     from henshin.models import ModelStore
 
     check_sheet_path(options.output, options.force)
+    if options.means:
+        return _draw_means(options, level)
     store, names = ModelStore(), list(dict.fromkeys(options.methods))
     samplers = samplers_among(store, names)
     others = [name for name in names if name not in samplers]
@@ -140,6 +143,34 @@ def _draw_samplers(options: SheetCommandOptions, level: int, labels: dict[str, s
     return code
 
 
+def _draw_means(options: SheetCommandOptions, level: int) -> int:
+    """Draw the mean picture of each folder, and of two the halves side by side; 1 if a picture failed."""
+    from henshin.cli.progress import make_reporter
+    from henshin.evaluation import Sheet, default_name, halves, mean_of, plain_set, ruled
+
+    given = {"MODEL|PIPELINE": bool(options.methods), "-i": bool(options.inputs), "--scale": options.scale is not None}
+    _refuse_options(given, "pictures side by side, and --mean draws the mean of folders")
+    sets = [plain_set([path], default_name(path)) for path in options.means]
+    names = list(_column_labels([str(number) for number in range(len(sets))], options.labels).values())
+    headings = names if options.labels else [one.name for one in sets]
+    side, columns = options.cell or CELL, [str(number) for number in range(len(sets))]
+    extra = ["halves"] if len(sets) == 2 else []
+    labels = {**dict(zip(columns, headings, strict=True)), **dict.fromkeys(extra, "left | right")}
+    sheet = Sheet([*columns, *extra], 1, side, source=False, whole=True, headings=labels, captions=options.captions)
+    sheet.check(1)
+    reporter = make_reporter(level)
+    total = sum(len(one.members) + len(one.unfit) for one in sets)
+    with log_to(reporter.print_line, level), track_progress(reporter, total) as finish:
+        means = [mean_of(one, side, finish) for one in sets]
+    strip = sheet.add_strip()
+    for column, mean in zip(columns, means, strict=True):
+        strip.add(column, ruled(mean.values), format_count(mean.count, "picture"))
+    for column in extra:
+        strip.add(column, ruled(halves(means)), " ")
+    save_sheet(sheet, options.output, level)
+    return int(any(mean.failures for mean in means))
+
+
 def _column_labels(names: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
     """Return the label above each column: the given one, else the name, of a file without folder and suffix."""
     if labels:
@@ -162,6 +193,13 @@ def _refuse_options(given: Mapping[str, bool], purpose: str) -> None:
 @click.command(cls=InputsCommand, context_settings=SETTINGS)
 @click.argument("methods", nargs=-1, metavar="[MODEL|PIPELINE]...")
 @inputs_option
+@option(
+    "--mean",
+    "means",
+    multiple=True,
+    metavar="FOLDER",
+    help="Draw the mean of a folder's pictures, ruled by tenths, instead; of two folders also their halves together.",
+)
 @option(
     "-o",
     "--output",
@@ -211,6 +249,7 @@ def sheet(ctx: click.Context, /, **given: Any) -> int:
     \b
     Examples: henshin sheet selfie2anime cartoons.yaml -i faces/ -o faces.png
               henshin sheet carn-m -i faces/ --scale 4 -o enlarged.png
+              henshin sheet --mean photos/ --mean drawings/ -o means.png
               henshin sheet faces faces-fin1 faces-fin2 --truncation 0.7 --label g --label "k = 1" --label "k = 2"
     """
     return draw_sheet(SheetCommandOptions(**given), ctx.ensure_object(Verbosity).level)
