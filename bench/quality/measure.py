@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Picture
+    from quality.features import FeatureNetwork
     from quality.portraits import Workshop
 
     Array: TypeAlias = npt.NDArray[np.float64]
@@ -51,7 +52,7 @@ class Measured:
 
 @dataclass
 class Meter:
-    """Measures pictures, each list once: what was computed is kept in the cache.
+    """Measures pictures; what was measured before comes from the cache.
 
     `cascade` None leaves the drawn faces out; `yunet` None means MTCNN.
     """
@@ -60,12 +61,9 @@ class Meter:
     cache: Cache
     cascade: str | None
     yunet: str | None = None
-    letters: Sequence[str] = field(default_factory=lambda: [network.letter for network in NETWORKS])
 
     def measure(self, pictures: Sequence[Picture]) -> Measured:
         """Return all that is measured. Errors: MissingError for a package or a file of weights that is not there."""
-        networks = [network for network in NETWORKS if network.letter in self.letters]
-        margin = self.workshop.margin
         kind = cache_kind(self.workshop, "face_detect", self.yunet)
         marks = self.cache.get(kind, pictures, lambda new: landmarks(self.workshop, new, self.yunet))
         cascade, drawn = self.cascade, None
@@ -74,9 +72,9 @@ class Meter:
             drawn = self.cache.get(kind, pictures, lambda new: drawn_faces(self.workshop, new, cascade))
         return Measured(
             pictures,
-            {one.letter: self.cache.get(one.kind, pictures, one.features) for one in networks},
+            {one.letter: self.cache.get(one.kind, pictures, one.features) for one in NETWORKS},
             self.cache.get(CACHE_KIND, pictures, region_colours),
-            landmark_distances(marks, margin),
+            landmark_distances(marks, self.workshop.margin),
             drawn,
         )
 
@@ -89,8 +87,7 @@ def figures(photos: Measured, drawn: Measured, drawings: Measured, rows: Rows) -
     values: dict[str, Any] = {"n": len(rows)}
     if len(rows) >= LEAST_FOR_KID:
         for network in NETWORKS:
-            if network.letter in drawn.features:
-                values[network.letter] = _ratio(network.letter, network.scale, photos, drawn, drawings, rows)
+            values[network.letter] = _ratio(network, photos, drawn, drawings, rows)
     alike = kept([photos.pictures[i] for i in rows], [drawn.pictures[i] for i in rows])
     values["kept"] = float(alike.mean())
     for region, change in colour_changes(photos.colours[rows], drawn.colours[rows]).items():
@@ -104,11 +101,11 @@ def figures(photos: Measured, drawn: Measured, drawings: Measured, rows: Rows) -
 
 
 def _ratio(
-    letter: str, scale: Any, photos: Measured, drawn: Measured, drawings: Measured, rows: Rows
+    network: FeatureNetwork, photos: Measured, drawn: Measured, drawings: Measured, rows: Rows
 ) -> dict[str, Any]:
-    by = scale(drawings.features[letter])
-    of_photos, of_drawn = photos.features[letter][rows] / by, drawn.features[letter][rows] / by
-    of_drawings = drawings.features[letter] / by
+    letter, scale = network.letter, network.scale(drawings.features[network.letter])
+    of_photos, of_drawn = photos.features[letter][rows] / scale, drawn.features[letter][rows] / scale
+    of_drawings = drawings.features[letter] / scale
     found = ratio(of_photos, of_drawn, of_drawings)
     low, high = found.interval
     values = {"value": found.value, "low": low, "high": high, "variety": variety(of_drawn, of_drawings)}

@@ -22,9 +22,10 @@ HEADINGS = (
     ("", 16), ("N", 5), ("R [90 %]", 18), ("V [90 %]", 18), ("VARIETY R/V", 13), ("KEPT", 6), ("SKIN (L, C)", 20),
     ("LIGHTER", 9), ("HAIR (L, C)", 20), ("LANDMARKS", 13), ("DRAWN FACE", 10),
 )  # fmt: skip
-"""Columns of the table and their widths; MISSING stands for what is not measured."""
+"""Columns of the table and their widths."""
 
 MISSING = "-"
+"""What stands for a figure that was not measured."""
 
 
 def trained_by(contract: Contract) -> frozenset[str]:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from quality.colour import CHEEKS, colour_changes, kept, region_colours, region_masks
 
+pytest.importorskip("kornia")
+
 RED, WHITE = (53.24, 80.09, 67.20), (100.0, 0.0, 0.0)
 """CIELAB of sRGB's red and white under D65 (Lindbloom's tables, as every colour library has them)."""
 

@@ -14,11 +14,13 @@ from quality import features, measure, report
 from quality.command import main, trainings, unique
 from quality.features import NETWORKS, Cache, FeatureNetwork
 from quality.kid import kid
-from support import onnx as onnx_models
 from support.paths import ROOT
 
 from henshin.errors import MissingError
 from henshin.models import Contract
+
+pytest.importorskip("torch")
+from support import onnx as onnx_models
 
 
 def stub(letter: str, network: str) -> FeatureNetwork:
