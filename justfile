@@ -41,6 +41,10 @@ bench-train *ARGS:
 bench-enlarge *ARGS:
     python bench/enlarge.py {{ARGS}}
 
+# how good drawn portraits are, see bench/README.md
+bench-quality *ARGS:
+    python bench/quality/run.py {{ARGS}}
+
 # write docs/stages.md anew from the registry
 docs:
     henshin plugins --markdown > docs/stages.md

@@ -21,7 +21,13 @@ from henshin.train.networks import (  # noqa: E402
     efficientnet_lite,
     set_requires_grad,
 )
-from henshin.train.networks.efficientnet_lite import CHANNELS, TAPS, EfficientNetLite0, weights_file  # noqa: E402
+from henshin.train.networks.efficientnet_lite import (  # noqa: E402
+    CHANNELS,
+    TAPS,
+    EfficientNetLite0,
+    PooledEfficientNetLite0,
+    weights_file,
+)
 from henshin.train.testing import check_recipe  # noqa: E402
 from henshin_plugins.cut import Cut  # noqa: E402
 
@@ -56,6 +62,20 @@ def test_features_equal_those_of_the_package(size, capsys):
     for i, features in zip(TAPS, ours, strict=True):
         assert torch.allclose(features, found[i], atol=1e-4), i
     assert capsys.readouterr().out == ""
+
+
+def test_pooled_features_equal_those_of_the_package(capsys):
+    theirs = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet.from_pretrained(
+        "efficientnet-lite0", weights_path=str(weights_file())
+    )
+    capsys.readouterr()
+    theirs.eval()
+    with torch.no_grad():
+        wanted = theirs.extract_features(pictures(size=96)).mean((2, 3))
+        ours = PooledEfficientNetLite0().pooled(pictures(size=96))
+    assert ours.shape == (2, 1280)
+    assert wanted.std() > 0.05
+    assert torch.allclose(ours, wanted, atol=1e-4)
 
 
 def test_features_have_the_papers_channels_and_sizes_rounded_up():

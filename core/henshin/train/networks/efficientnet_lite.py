@@ -107,6 +107,24 @@ class EfficientNetLite0(nn.Module):
         return features
 
 
+class PooledEfficientNetLite0(EfficientNetLite0):
+    """EfficientNet-Lite0 up to its pooling: one vector for each picture, to compare sets of pictures by.
+
+    It adds the 1x1 convolution of the package's `extract_features`. Errors: those of `EfficientNetLite0`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        try:
+            self.head = _folded(_load_tensors(), "_conv_head", "_bn1")
+        except KeyError as error:
+            raise HenshinError(f"{PACKAGE}: its weights are not stored as henshin knows them ({error})") from error
+
+    def pooled(self, pictures: Tensor) -> Tensor:
+        """Return (N, 1280), at least 0, of pictures (N, 3, H, W), RGB in [-1, 1]."""
+        return F.relu6(self.head(self(pictures)[-1])).mean((2, 3))
+
+
 def weights_file() -> Path:
     """Return the path of the weights in the installed package. Errors: MissingError."""
     try:
