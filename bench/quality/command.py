@@ -144,7 +144,7 @@ def scopes_of(samples: Sequence[Sample], by_group: groups.Groups) -> dict[str, R
     if len(sets) > 1:
         scopes |= {name: np.flatnonzero([sample.set == name for sample in samples]) for name in sets}
     for group, stems in by_group.items():
-        scopes[group] = np.flatnonzero([sample.file.stem in stems for sample in samples])
+        scopes[group] = np.flatnonzero([groups.is_member(sample.file.stem, stems) for sample in samples])
     return scopes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,9 +12,22 @@ from henshin import HenshinError
 FILE = Path(__file__).with_name("groups.yaml")
 
 Groups = dict[str, frozenset[str]]
-"""Stems by the name of the group."""
+"""Stems, or their MD5, by the name of the group."""
+
+DIGITS = 12
+"""Hexadecimal digits of an MD5 that stand for a stem."""
 
 _FORM = TypeAdapter(dict[str, dict[str, list[str]]])
+
+
+def is_member(stem: str, group: frozenset[str]) -> bool:
+    """Return whether a group names a file's stem, or the MD5 of it."""
+    return stem in group or hashed(stem) in group
+
+
+def hashed(stem: str) -> str:
+    """Return the first digits of a stem's MD5."""
+    return hashlib.md5(stem.encode(), usedforsecurity=False).hexdigest()[:DIGITS]
 
 
 def load_groups(path: Path = FILE) -> Groups:

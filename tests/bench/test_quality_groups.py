@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from quality.groups import load_groups, load_sets
+from quality.groups import hashed, is_member, load_groups, load_sets
 from quality.hold_out import main, pictures_of, split
 
 from henshin import HenshinError
@@ -40,9 +40,16 @@ def test_sets_know_their_names_of_files(shared_data: Path) -> None:
     there = {name: pictures_of(shared_data / place) for name, place in places.items()}
     there["faces-lfw"] = split(there["faces-lfw"], 100)[0]
     stems = {name: {file.stem for file in files} for name, files in there.items()}
+    stems["faces-lfw"] = {hashed(stem) for stem in stems["faces-lfw"]}
     for group, sets in load_sets().items():
         for name, named in sets.items():
             assert set(named) <= stems[name], (group, name)
+
+
+def test_a_stem_is_named_by_itself_or_by_its_hash() -> None:
+    group = frozenset({"one", hashed("two")})
+    assert [stem for stem in ("one", "two", "three") if is_member(stem, group)] == ["one", "two"]
+    assert hashed("two") == "b8a9f715dbb6"
 
 
 @pytest.mark.parametrize(
