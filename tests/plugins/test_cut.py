@@ -9,11 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 from support.train import curves, different, domains, last_state, run_yaml, trained  # noqa: E402
 
-from henshin.errors import PipelineError  # noqa: E402
+from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
 from henshin_plugins.cut.config import CutConfig  # noqa: E402
 from henshin_plugins.cut.recipe import variety  # noqa: E402
+from henshin_plugins.cyclegan.network import ResNetGenerator  # noqa: E402
 
 SMALL = {"scales": 1, "patches": 16, "taps": [1, 2]}
 
@@ -120,3 +121,108 @@ def test_a_break_changes_nothing(place, tmp_path):
     trained(path, tmp_path / "parts", max_steps=2)
     trained(path, tmp_path / "parts", resume=True)
     assert different(last_state(tmp_path / "whole"), last_state(tmp_path / "parts")) == []
+
+
+WIDE, NARROW = (
+    {"width": 8, "blocks": 1, "downs": 1, "upsample": "resize"},
+    {"width": 4, "blocks": 1, "downs": 2, "upsample": "resize"},
+)
+
+
+def begun(place: Path, folder: Path, generator: dict[str, object], size: int, **options: object) -> Path:
+    """A run's YAML with a generator and size of its own."""
+    path = written(place, folder, **options)
+    words = ", ".join(f"{name}: {value}" for name, value in generator.items())
+    text = path.read_text().replace("{use: resnet, width: 8, blocks: 1, upsample: resize}", f"{{use: resnet, {words}}}")
+    path.write_text(text.replace("size: 32", f"size: {size}"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def small_run(place, tmp_path_factory) -> Path:
+    """A finished run of the smaller network, two scales of discriminators."""
+    folder = tmp_path_factory.mktemp("small")
+    trained(begun(place, folder, WIDE, 32, steps=2, scales=2, discriminator_layers=1, taps=[1]), folder / "run")
+    return folder / "run"
+
+
+def test_a_run_begins_with_the_average_the_heads_and_the_discriminators_of_another(place, tmp_path, small_run):
+    path = begun(place, tmp_path, WIDE, 32, steps=1, scales=2, discriminator_layers=1, taps=[1], start=str(small_run),
+                 learning_rate="1e-12", ema=0)  # fmt: skip
+    said = trained(path, tmp_path / "run")
+    before, after = last_state(small_run), last_state(tmp_path / "run")
+    assert not [line for line in said if "new ones learn" in line]
+    for name, tensor in before["ema"].items():
+        if name.startswith("network."):
+            assert torch.allclose(after["generator"][name.removeprefix("network.")], tensor, atol=1e-6)
+    for part in ("heads", "discriminators"):
+        weights = [name for name in before[part] if name.endswith(("weight", "bias", "original"))]
+        assert weights
+        assert all(torch.allclose(after[part][name], before[part][name], atol=1e-6) for name in weights)
+
+
+def test_weights_of_another_network_are_refused_by_name(place, tmp_path, small_run):
+    other = {"width": 8, "blocks": 2, "downs": 1, "upsample": "resize"}
+    with pytest.raises(HenshinError, match="resnet"):
+        trained(begun(place, tmp_path, other, 32, steps=1, start=str(small_run)), tmp_path / "run")
+    with pytest.raises(PipelineError, match="nowhere"):
+        load_run(begun(place, tmp_path, WIDE, 32, start="nowhere"), build_registry())
+
+
+def test_a_grown_network_learns_its_outer_layers_alone_and_then_all(place, tmp_path, small_run):
+    options = {"scales": 2, "discriminator_layers": 1, "taps": [2], "start": str(small_run), "growth_steps": 60}
+    said = trained(begun(place, tmp_path, NARROW, 64, steps=61, **options), tmp_path / "run", max_steps=60)
+    assert not [line for line in said if "new ones learn" in line]
+    growth = curves(tmp_path / "run")["growth"]
+    assert len(growth) == 60
+    assert sum(growth[-10:]) < 0.8 * sum(growth[:10])
+    inner = {name.removeprefix("network."): value for name, value in last_state(small_run)["ema"].items()}
+    grown = last_state(tmp_path / "run")["generator"]
+    parts = {name: name.split(".", 2) for name in inner if name.startswith("encoder.")}
+    compared = [
+        (f"encoder.{int(number) + 1}.{rest}", name) for name, (_, number, rest) in parts.items() if number != "0"
+    ]
+    assert compared
+    assert all(torch.equal(grown[mine], inner[theirs]) for mine, theirs in compared)
+    trained(tmp_path / "cut.yaml", tmp_path / "run", resume=True)
+    after = last_state(tmp_path / "run")["generator"]
+    assert any(not torch.equal(after[mine], inner[theirs]) for mine, theirs in compared)
+
+
+def test_a_break_in_the_growth_changes_nothing(place, tmp_path, small_run):
+    options = {"scales": 2, "discriminator_layers": 1, "taps": [2], "start": str(small_run), "growth_steps": 3}
+    path = begun(place, tmp_path, NARROW, 64, steps=5, pretrain=1, **options)
+    trained(path, tmp_path / "whole")
+    trained(path, tmp_path / "parts", max_steps=2)
+    trained(path, tmp_path / "parts", resume=True)
+    assert different(last_state(tmp_path / "whole"), last_state(tmp_path / "parts")) == []
+
+
+def test_before_the_game_the_discriminators_learn_alone(place, tmp_path, small_run):
+    path = begun(place, tmp_path, WIDE, 32, steps=3, pretrain=2, start=str(small_run), taps=[1])
+    said = trained(path, tmp_path / "run", max_steps=2)
+    assert [line for line in said if "discriminators that fit: new ones learn" in line]
+    for name, tensor in last_state(small_run)["ema"].items():
+        if name.startswith("network."):
+            assert torch.equal(last_state(tmp_path / "run")["generator"][name.removeprefix("network.")], tensor)
+    assert "adversarial" not in curves(tmp_path / "run")
+    trained(path, tmp_path / "run", resume=True)
+    assert len(curves(tmp_path / "run")["adversarial"]) == 1
+
+
+def test_layers_are_shared_only_with_a_network_of_one_halving_less():
+    larger = ResNetGenerator(4, 1, 2, "resize")
+    smaller = ResNetGenerator(8, 1, 1, "resize")
+    shared = larger.inner_layers(smaller.state_dict())
+    assert shared is not None
+    assert {*shared} < {*larger.state_dict()}
+    code = torch.rand(1, 8, 16, 16)
+    with torch.no_grad():
+        larger.load_state_dict({**larger.state_dict(), **shared})
+        assert torch.equal(larger.encoder[2:](code), smaller.encoder[1:](code))
+    for other in (
+        ResNetGenerator(8, 2, 1, "resize"),
+        ResNetGenerator(6, 1, 1, "resize"),
+        ResNetGenerator(4, 1, 2, "resize"),
+    ):
+        assert larger.inner_layers(other.state_dict()) is None

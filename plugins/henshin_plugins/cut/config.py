@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from henshin import NetworkChoice, RecipeConfig, UnpairedData
 from henshin.api.recipe import NetworkOption
-from henshin.config.options import Names, all_names
+from henshin.config.options import Names, StartName, all_names
 
 Side = Annotated[int, Field(ge=32, le=1024, multiple_of=4)]
 
@@ -33,6 +33,24 @@ class CutConfig(RecipeConfig):
         description="A translator with `features` and `trace`, as `resnet` has them."
     )
     data: UnpairedData = Field(description="The two sets of pictures, and their size.")
+    start: StartName | None = Field(
+        None,
+        description="Initial weights: a run's folder, with its discriminators, or a model's .safetensors. A `resnet` "
+        "with one halving more, and half the width, grows out of that of `start`, which learned half the size.",
+    )
+    growth_steps: int = Field(
+        80,
+        ge=0,
+        le=100_000,
+        description="First steps of a grown network, in which its new layers alone learn to draw like the smaller one.",
+    )
+    pretrain: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="First steps, or those after the growth, in which the discriminators alone learn: for a start "
+        "that brings none.",
+    )
     steps: int = Field(20_000, ge=1, le=100_000_000, description="Steps of training.")
     batch: int = Field(4, ge=1, le=1024, description="Pictures of each domain in a step (paper: 1).")
     learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's learning rate for the generator.")

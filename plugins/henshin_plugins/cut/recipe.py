@@ -35,9 +35,11 @@ from henshin.train.networks import (
     values_by_name,
 )
 from henshin.train.optim import set_learning_rate
+from henshin_plugins.cut.beginning import begin
 
 if TYPE_CHECKING:
     from henshin import Run
+    from henshin.train.data import ImageSet
     from henshin_plugins.cut.config import CutConfig
 
 
@@ -67,7 +69,6 @@ def train(config: CutConfig, run: Run) -> None:
         raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
     photos, drawings = open_domains(run, c.data)
 
-    ema = EMA(network, c.ema).to(run.device)
     with torch.no_grad():
         channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
     heads = Heads(channels)
@@ -78,9 +79,11 @@ def train(config: CutConfig, run: Run) -> None:
         )
 
     discriminators = make_discriminators(c.discriminators, {"patch": patch}, (photos, drawings))
+    growth = begin(run, c.start, network, heads, discriminators) if c.start else None
     betas = (c.betas[0], c.betas[1])
     generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, betas)
     discriminator_optimizer = torch.optim.Adam(discriminators.parameters(), c.learning_rate, betas)
+    ema = EMA(network, c.ema).to(run.device)
     generator, heads, discriminators = run.prepare(network, heads, discriminators)
     generator.mark_forward_method("trace")
     generator.mark_forward_method("features")
@@ -98,10 +101,15 @@ def train(config: CutConfig, run: Run) -> None:
         generator_optimizer=generator_optimizer,
         discriminator_optimizer=discriminator_optimizer,
         pool=pool,
+        **({"growth_optimizer": growth.optimizer} if growth else {}),
     )
+
+    if growth and not growth.learn(run, c.growth_steps, generator, ema, lambda: draw(c, run, photos, drawings)):
+        return
+    grown = c.growth_steps if growth else 0
     while run.step():
         size = c.size_at(run.steps)
-        photo, drawing = (fitted(domain.draw(c.batch, run.rng), size) for domain in (photos, drawings))
+        photo, drawing = draw(c, run, photos, drawings)
         rate = c.learning_rate * constant_then_linear(run.steps, c.steps, c.decay)
         set_learning_rate(rate, generator_optimizer)
         set_learning_rate(rate * c.discriminator_rate, discriminator_optimizer)
@@ -122,6 +130,9 @@ def train(config: CutConfig, run: Run) -> None:
             run.backward(d_loss)
             discriminator_optimizer.step()
 
+        if run.steps < grown + c.pretrain:
+            run.log(run.steps, discriminator=d_loss, **mean_scores(c.gan, scores))
+            continue
         set_requires_grad(discriminators, False)
         g_losses = generator_losses(c.gan, discriminators(augment(fake, c.augment)))
         adversarial = total_loss(g_losses)
@@ -159,10 +170,20 @@ def train(config: CutConfig, run: Run) -> None:
             **mean_scores(c.gan, scores),
         )
         if run.every(c.sheet_every):
-            sampled = photos.held_out if len(photos.held_out) else photos.training
-            samples = fitted(to_float(sampled[:12]), size)
+            samples = fitted(shown(photos), size)
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [samples, ema(samples)], names=("photo", "drawing"))
+
+
+def draw(config: CutConfig, run: Run, *domains: ImageSet) -> list[Tensor]:
+    """Return a batch of each domain at the size of this step."""
+    size = config.size_at(run.steps)
+    return [fitted(domain.draw(config.batch, run.rng), size) for domain in domains]
+
+
+def shown(photos: ImageSet) -> Tensor:
+    """Return the photos of the sample sheets: the first held-out ones, else the first of the training."""
+    return to_float((photos.held_out if len(photos.held_out) else photos.training)[:12])
 
 
 @torch.no_grad()

@@ -78,6 +78,27 @@ class ResNetGenerator(nn.Module):
         code, found = self._encoded(pictures, taps, len(self.encoder))
         return self.output(self.decoder(code), pictures), found
 
+    def inner_layers(self, smaller: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+        """Return the weights of the layers that this network shares with one of a halving less and twice the width.
+
+        `smaller` is that one's state: all its layers but the first and the last, by their names here. None if it is
+        another network's.
+        """
+        own, found = self.state_dict(), {}
+        doublings = sum(isinstance(layer, nn.Sequential) for layer in self.decoder) - 1
+        for name, tensor in smaller.items():
+            part, _, rest = name.partition(".")
+            number, _, rest = rest.partition(".")
+            if part == "encoder" and int(number) >= 1:
+                found[f"encoder.{int(number) + 1}.{rest}"] = tensor
+            elif part == "decoder" and int(number) < doublings:
+                found[name] = tensor
+        outer = {name for name in own if name.startswith(("encoder.0.", "encoder.1."))}
+        outer |= {name for name in own if name.startswith("decoder.") and int(name.split(".")[1]) >= doublings}
+        if not found or {*found} != {*own} - outer or any(own[name].shape != found[name].shape for name in found):
+            return None
+        return found
+
     def _encoded(self, pictures: Tensor, taps: tuple[int, ...], count: int) -> tuple[Tensor, list[Tensor]]:
         found = []
         for i, child in enumerate(self.encoder[:count]):

@@ -1,0 +1,119 @@
+"""The beginning of a run from trained weights, and the growth of a network by one halving.
+
+A network is bound to the size of the pictures that it learned from. To learn twice that size it gets another halving
+and doubling around its layers, which first learn to draw what the smaller network draws, enlarged (after Karras et al.,
+"Progressive growing of GANs", ICLR 2018, who blend the new layers in instead).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from henshin.errors import HenshinError
+from henshin.train.networks import MultiScaleDiscriminator
+from henshin.train.weights import load_initial_weights, load_tensors, state_dict_mismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from henshin import Run
+    from henshin.train.networks import EMA, DiscriminatorSet
+    from henshin.train.weights.loading import InitialWeights
+
+PICTURE_WEIGHT = 5.0
+"""Weight of the L1 between pictures, relative to the mean squared error of the features below."""
+
+GROWTH_RATE, GROWTH_BETAS = 2e-3, (0.9, 0.99)
+"""Adam's settings for the new layers."""
+
+
+@dataclass
+class Growth:
+    """A smaller network that a larger one learns to draw like, and the optimiser of the larger one's new layers."""
+
+    smaller: Any
+    optimizer: torch.optim.Optimizer
+
+    def learn(self, run: Run, steps: int, generator: Any, ema: EMA, draw: Callable[[], list[Tensor]]) -> bool:
+        """Let the new layers learn until step `steps` of the run; return False when the run ends before.
+
+        `generator` is the larger network, prepared, `ema` its average, `draw` gives batches of pictures.
+        """
+        for _ in range(steps - run.steps):
+            if not run.step():
+                return False
+            loss = self.loss(generator, torch.cat(draw()))
+            self.optimizer.zero_grad()
+            run.backward(loss)
+            self.optimizer.step()
+            ema.update(generator)
+            run.log(run.steps, growth=loss)
+        return True
+
+    def loss(self, larger: Any, pictures: Tensor) -> Tensor:
+        """Return how far `larger` is from the smaller network on pictures (N, 3, H, W), in features and in pixels."""
+        reduced = F.avg_pool2d(pictures, 2)
+        with torch.no_grad():
+            features = self.smaller.features(reduced, (0,))[0]
+            drawn = F.interpolate(self.smaller(reduced), scale_factor=2, mode="bicubic").clamp(-1, 1)
+        found = larger.features(pictures, (1,))[0].float()
+        return F.mse_loss(found, features) + PICTURE_WEIGHT * F.l1_loss(larger(pictures).float(), drawn)
+
+
+def begin(
+    run: Run, start: str, network: nn.Module, heads: nn.Module, discriminators: DiscriminatorSet
+) -> Growth | None:
+    """Load the weights that `start` names; return the growth if the network has a halving more than that of `start`.
+
+    Heads and discriminators of a run are loaded where they fit, else they stay new, which is said.
+    Errors: HenshinError when there are no weights, or they are those of another network.
+    """
+    weights = load_initial_weights(run.place(start), None, run.registry)
+    growth = None
+    if state_dict_mismatch(network.state_dict(), weights.tensors, ""):
+        growth = _grown(run, weights, network)
+    else:
+        weights.load_into(network)
+    for name, module in (("heads", heads), ("discriminators", discriminators)):
+        if not _loaded(module, weights.states.get(name)):
+            run.say(f"{start} brings no {name} that fit: new ones learn")
+    if growth is not None:
+        for one in discriminators.values():
+            if isinstance(one, MultiScaleDiscriminator):
+                _shift_scales(one)
+    return growth
+
+
+def _grown(run: Run, weights: InitialWeights, network: Any) -> Growth:
+    inner = network.inner_layers(weights.tensors) if hasattr(network, "inner_layers") else None
+    if inner is None:
+        weights.load_into(network)  # raises the error that names what differs
+        raise HenshinError(f"{weights.path}: its network does not grow into this one")
+    network.load_state_dict({**network.state_dict(), **inner})
+    smaller: Any = run.generator(weights.choice)
+    load_tensors(smaller, weights.tensors, str(weights.path), f"generator '{weights.choice.use}'")
+    smaller.eval().requires_grad_(False).to(run.device)
+    outer = [parameter for name, parameter in network.named_parameters() if name not in inner]
+    return Growth(smaller, torch.optim.Adam(outer, GROWTH_RATE, GROWTH_BETAS))
+
+
+def _loaded(module: nn.Module, state: dict[str, Tensor] | None) -> bool:
+    if state is None:
+        return False
+    try:
+        module.load_state_dict(state)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _shift_scales(discriminator: MultiScaleDiscriminator) -> None:
+    """Give each scale but the finest the weights of the one before: it sees the size that that one has learned."""
+    scales = list(discriminator.discriminators)
+    for i in range(len(scales) - 1, 0, -1):
+        scales[i].load_state_dict(scales[i - 1].state_dict())
