@@ -45,7 +45,7 @@ def selfies(portrait: Image.Image, tmp_path_factory: pytest.TempPathFactory) -> 
     framed(ImageOps.mirror(portrait)).save(folder / "c-framed.png")
     portrait.filter(ImageFilter.GaussianBlur(5)).save(folder / "d-blurred.png")
     portrait.resize((100, 100)).save(folder / "e-tiny.png")
-    portrait.crop((70, 85, 240, 240)).resize((400, 365)).save(folder / "f-close.png")
+    portrait.crop((100, 85, 200, 240)).resize((400, 620)).save(folder / "f-close.png")
     with Image.open(ROOT / "examples" / "coffee.jpg") as photo:
         photo.convert("RGB").resize((150, 100)).save(folder / "g-coffee.png")
     return folder

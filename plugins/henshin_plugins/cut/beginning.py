@@ -89,6 +89,11 @@ def begin(
     return growth
 
 
+def tracked(growth: Growth | None) -> dict[str, torch.optim.Optimizer]:
+    """Return what a checkpoint holds of a growth."""
+    return {} if growth is None else {"growth_optimizer": growth.optimizer}
+
+
 def _grown(run: Run, weights: InitialWeights, network: Any) -> Growth:
     inner = network.inner_layers(weights.tensors) if hasattr(network, "inner_layers") else None
     if inner is None:

@@ -156,6 +156,11 @@ class CutConfig(RecipeConfig):
         return max(1, round(self.batch * self.identity_share)) if wanted else 0
 
     @property
+    def compared(self) -> int:
+        """Pictures of a step that count in the contrastive losses: the photos, and drawings by `nce_identity`."""
+        return self.batch + (self.identities if self.nce_identity else 0)
+
+    @property
     def discriminators(self) -> tuple[str, ...]:
         """Names of the discriminators."""
         return all_names(self.discriminator)

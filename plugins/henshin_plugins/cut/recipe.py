@@ -35,7 +35,7 @@ from henshin.train.networks import (
     values_by_name,
 )
 from henshin.train.optim import set_learning_rate
-from henshin_plugins.cut.beginning import begin
+from henshin_plugins.cut.beginning import begin, tracked
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -101,12 +101,12 @@ def train(config: CutConfig, run: Run) -> None:
         generator_optimizer=generator_optimizer,
         discriminator_optimizer=discriminator_optimizer,
         pool=pool,
-        **({"growth_optimizer": growth.optimizer} if growth else {}),
+        **tracked(growth),
     )
 
     if growth and not growth.learn(run, c.growth_steps, generator, ema, lambda: draw(c, run, photos, drawings)):
         return
-    grown = c.growth_steps if growth else 0
+    alone = c.growth_steps * bool(growth) + c.pretrain
     while run.step():
         size = c.size_at(run.steps)
         photo, drawing = draw(c, run, photos, drawings)
@@ -130,16 +130,15 @@ def train(config: CutConfig, run: Run) -> None:
             run.backward(d_loss)
             discriminator_optimizer.step()
 
-        if run.steps < grown + c.pretrain:
+        if run.steps < alone:
             run.log(run.steps, discriminator=d_loss, **mean_scores(c.gan, scores))
             continue
         set_requires_grad(discriminators, False)
         g_losses = generator_losses(c.gan, discriminators(augment(fake, c.augment)))
         adversarial = total_loss(g_losses)
-        compared = len(generated) if c.nce_identity else c.batch
-        queries = generator.features(generated[:compared], c.taps)
+        queries = generator.features(generated[: c.compared], c.taps)
         places = [torch.randperm(f.shape[2] * f.shape[3], device=run.device)[: c.patches] for f in queries]
-        pairs = list(zip(heads(queries, places), heads([k[:compared].detach() for k in keys], places), strict=True))
+        pairs = list(zip(heads(queries, places), heads([k[: c.compared].detach() for k in keys], places), strict=True))
         losses = {"adversarial": adversarial}
         losses["contrast"] = torch.stack([patch_nce_loss(query, key, c.temperature) for query, key in pairs]).mean()
         total = adversarial + c.nce_weight * losses["contrast"]
