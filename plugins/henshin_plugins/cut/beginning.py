@@ -66,13 +66,15 @@ class Growth:
 
 
 def begin(
-    run: Run, start: str, network: nn.Module, heads: nn.Module, discriminators: DiscriminatorSet
+    run: Run, start: str | None, network: nn.Module, heads: nn.Module, discriminators: DiscriminatorSet
 ) -> Growth | None:
     """Load the weights that `start` names; return the growth if the network has a halving more than that of `start`.
 
-    Heads and discriminators of a run are loaded where they fit, else they stay new, which is said.
+    None without a start. Heads and discriminators of a run are loaded where they fit, else they stay new, which is said.
     Errors: HenshinError when there are no weights, or they are those of another network.
     """
+    if start is None:
+        return None
     weights = load_initial_weights(run.place(start), None, run.registry)
     growth = None
     if state_dict_mismatch(network.state_dict(), weights.tensors, ""):

@@ -79,7 +79,7 @@ def train(config: CutConfig, run: Run) -> None:
         )
 
     discriminators = make_discriminators(c.discriminators, {"patch": patch}, (photos, drawings))
-    growth = begin(run, c.start, network, heads, discriminators) if c.start else None
+    growth = begin(run, c.start, network, heads, discriminators)
     betas = (c.betas[0], c.betas[1])
     generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, betas)
     discriminator_optimizer = torch.optim.Adam(discriminators.parameters(), c.learning_rate, betas)
