@@ -70,7 +70,8 @@ def begin(
 ) -> Growth | None:
     """Load the weights that `start` names; return the growth if the network has a halving more than that of `start`.
 
-    None without a start. Heads and discriminators of a run are loaded where they fit, else they stay new, which is said.
+    None without a start. Heads and discriminators of a run are loaded where they fit, else they stay new, which is
+    said.
     Errors: HenshinError when there are no weights, or they are those of another network.
     """
     if start is None:

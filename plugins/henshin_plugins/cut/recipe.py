@@ -8,6 +8,7 @@ the generator's encoder, must be nearest to those of the same patch of the photo
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -72,13 +73,7 @@ def train(config: CutConfig, run: Run) -> None:
     with torch.no_grad():
         channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
     heads = Heads(channels)
-
-    def patch() -> nn.Module:
-        return MultiScaleDiscriminator(
-            c.scales, c.discriminator_width, c.discriminator_layers, c.discriminator_norm, c.discriminator_gain
-        )
-
-    discriminators = make_discriminators(c.discriminators, {"patch": patch}, (photos, drawings))
+    discriminators = make_discriminators(c.discriminators, {"patch": partial(patch, c)}, (photos, drawings))
     growth = begin(run, c.start, network, heads, discriminators)
     betas = (c.betas[0], c.betas[1])
     generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, betas)
@@ -172,6 +167,14 @@ def train(config: CutConfig, run: Run) -> None:
             samples = fitted(shown(photos), size)
             with torch.no_grad():
                 run.sheet(f"{run.steps:07d}", [samples, ema(samples)], names=("photo", "drawing"))
+
+
+def patch(config: CutConfig) -> nn.Module:
+    """Return the discriminators of patches at all scales."""
+    c = config
+    return MultiScaleDiscriminator(
+        c.scales, c.discriminator_width, c.discriminator_layers, c.discriminator_norm, c.discriminator_gain
+    )
 
 
 def draw(config: CutConfig, run: Run, *domains: ImageSet) -> list[Tensor]:
