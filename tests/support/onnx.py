@@ -177,12 +177,11 @@ def foreign_float(path: Path, shape: Sequence[int | str] = ("n", 3, "h", "w")) -
 
 def traced_before(find: Callable[[Contract], Path]) -> Callable[..., None]:
     """What stands in for the exporter's `write_graph`, which is slow: the graph is that of the model that is found."""
-    from henshin.train.export.onnx_graph import store_as_fp16
+    from henshin.train.export.storage import Storage, store_weights
 
-    def write_graph(_: object, path: Path, contract: Contract, fp16: bool) -> None:
+    def write_graph(_: object, path: Path, contract: Contract, storage: Storage) -> None:
         model = onnx.load(find(contract))
-        if fp16:
-            store_as_fp16(model)
+        store_weights(model, storage)
         (entry,) = model.metadata_props
         entry.value = contract.to_json()
         onnx.save(model, path)

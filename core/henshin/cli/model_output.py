@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from henshin.models import Weights
     from henshin.train.export import WrittenModel
+    from henshin.train.export.storage import Storage
     from henshin.train.weights.trained_network import TrainedNetwork
 
 
@@ -24,7 +25,7 @@ class NewModelOptions:
     name: str | None
     output: Path | None
     force: bool
-    fp16: bool
+    storage: Storage
     keep_weights: bool
     description: str
     data: str
@@ -42,7 +43,7 @@ def write_model(
     from henshin.train.export.models import write_models
 
     place, shown = options.output or folder, list(pictures)
-    form = {"force": options.force, "fp16": options.fp16, "keep_weights": options.keep_weights}
+    form = {"force": options.force, "storage": options.storage, "keep_weights": options.keep_weights}
     return write_models(source, name, place, shown, **form)
 
 
@@ -126,7 +127,7 @@ def pull_weights(weights: Weights, folder: Path, force: bool) -> None:
         gives = [weights.name + suffix for suffix in export_targets(source)]
         if sorted(gives) != sorted(weights.models):
             raise HenshinError(f"{weights.name}: {weights.url} gives {', '.join(gives)}, not what its list says")
-        written = write_models(source, weights.name, folder, [], force=True, fp16=False, keep_weights=False)
+        written = write_models(source, weights.name, folder, [], force=True, storage="fp32", keep_weights=False)
     print_models(written, f"imported ({describe_network(source)})")
 
 

@@ -117,6 +117,18 @@ def stage_overrides_option(text: str) -> Callable[[F], F]:
     return option("--set", "overrides", multiple=True, metavar="STAGE.OPTION=VALUE", help=text)
 
 
+def storage_options(command: F) -> F:
+    """Add `--fp16` and `--int8`, handed on as ``storage``; the last one counts, "fp32" is without."""
+    less = option(
+        "--int8", "storage", flag_value="int8", help="Store them in a quarter of the space, each to within 0.4 %."
+    )
+    half = option(
+        "--fp16", "storage", flag_value="fp16", default="fp32",
+        help="Store the weights in half the space; the arithmetic stays fp32.",
+    )  # fmt: skip
+    return half(less(command))
+
+
 def model_text_options(otherwise: str = "") -> Callable[[F], F]:
     """Add `--description`, `--data` and `--licence`; ``otherwise`` ends the help texts of the last two."""
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+import onnx  # noqa: E402
+from onnx import numpy_helper  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 from support.train import domains, last_state, run_yaml  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -62,7 +66,7 @@ def test_an_exported_network_draws_what_pytorch_draws_at_any_size_and_batch(tiny
     made, path, _ = tiny
     if fp16:
         made, path = source(upsample), tmp_path / "half.onnx"
-        export(made, path, PICTURES, fp16=True)
+        export(made, path, PICTURES, storage="fp16")
     for height, width in ((64, 64), (36, 100)):
         batch = np.stack([picture(width, height, seed) for seed in range(3)])
         with torch.no_grad():
@@ -93,10 +97,46 @@ def test_the_model_says_what_it_is(tiny, tmp_path, monkeypatch):
 def test_fp16_halves_the_file_and_keeps_the_arithmetic(tiny, tmp_path):
     _, path, _ = tiny
     before = model(path).translate([PICTURES[0]])[0]
-    export(source(), tmp_path / "half.onnx", PICTURES, fp16=True)
+    export(source(), tmp_path / "half.onnx", PICTURES, storage="fp16")
     after = model(tmp_path / "half.onnx").translate([PICTURES[0]])[0]
     assert (tmp_path / "half.onnx").stat().st_size < 0.75 * path.stat().st_size
     assert np.abs(before.astype(int) - after).max() <= 3
+
+
+@pytest.mark.parametrize("upsample", ["resize", "transposed"])
+def test_int8_quarters_the_file_and_keeps_the_arithmetic(tmp_path, upsample):
+    made = source(upsample, width=16)
+    export(made, tmp_path / "whole.onnx", PICTURES)
+    report: list[Any] = []
+    contract = export(made, tmp_path / "small.onnx", PICTURES, storage="int8", weights=True, report=report.append)
+    before, after = (model(tmp_path / f"{name}.onnx").translate([PICTURES[0]])[0] for name in ("whole", "small"))
+    sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("whole", "small")]
+    assert sizes[1] < 0.4 * sizes[0]
+    assert 0 < np.abs(before.astype(int) - after).mean() < 1.5, "rounded, and hardly to be seen"
+    kept = load_file(tmp_path / "small.safetensors")
+    for name, tensor in made.network.state_dict().items():
+        assert torch.equal(kept[name], tensor), "the weights beside the model are not rounded"
+    assert contract.weights_sha256 == read_contract(tmp_path / "whole.onnx").weights_sha256
+
+
+def test_weights_in_int8_are_widened_when_the_model_is_loaded(tmp_path):
+    """Each large weight is int8 in the file, with a scale for each output channel, and comes out as it was rounded."""
+    made = source("resize", width=16)
+    export(made, tmp_path / "small.onnx", PICTURES, storage="int8")
+    graph = onnx.load(tmp_path / "small.onnx").graph
+    stored = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    integers = {name.removesuffix("_int8"): values for name, values in stored.items() if name.endswith("_int8")}
+    weights = {name: one for name, one in made.network.named_parameters() if one.ndim > 1 and one.numel() >= 1024}
+    assert len(integers) == len(weights)
+    for values in integers.values():
+        assert values.dtype == np.int8
+        assert np.abs(values.astype(int)).reshape(len(values), -1).max(axis=1).min() == 127
+    found = [stored[f"{name}_scale"] * values for name, values in integers.items()]
+    for weight in weights.values():
+        own = weight.detach().numpy()
+        alike = [one for one in found if one.shape == own.shape]
+        limit = np.abs(own).reshape(len(own), -1).max(axis=1) / 127 * 0.501
+        assert any((np.abs(one - own).reshape(len(own), -1).max(axis=1) <= limit + 1e-8).all() for one in alike)
 
 
 def test_a_weight_beyond_fp16_is_named(tmp_path):
@@ -104,7 +144,7 @@ def test_a_weight_beyond_fp16_is_named(tmp_path):
     with torch.no_grad():
         next(made.network.parameters())[0, 0, 0, 0] = 1e6
     with pytest.raises(HenshinError, match=r"'encoder\.0\.1\.weight' does not fit into fp16"):
-        export(made, tmp_path / "half.onnx", PICTURES, fp16=True)
+        export(made, tmp_path / "half.onnx", PICTURES, storage="fp16")
 
 
 class Wandering(nn.Module):

@@ -92,7 +92,7 @@ def test_the_model_says_that_it_draws_from_noise(made):
 def test_half_the_space_with_batch_norm_made_part_of_the_convolutions(made, tmp_path):
     one = source()
     told: list[Parity] = []
-    export(one, tmp_path / "half.onnx", [], fp16=True, weights=True, report=told.append)
+    export(one, tmp_path / "half.onnx", [], storage="fp16", weights=True, report=told.append)
     assert (tmp_path / "half.onnx").stat().st_size < 0.7 * made[1].stat().st_size
     assert told[0].worst <= 1
     latents = np.random.default_rng(9).standard_normal((4, 6), np.float32)

@@ -10,7 +10,7 @@ import click
 
 from henshin.cli.base import GroupedCommand, load_registry
 from henshin.cli.model_output import NewModelOptions, print_models, write_model
-from henshin.cli.options import model_text_options, option, plugin_option
+from henshin.cli.options import model_text_options, option, plugin_option, storage_options
 from henshin.cli.training_packages import require_training_packages
 from henshin.errors import HenshinError
 
@@ -42,7 +42,7 @@ class BlendCommandOptions(NewModelOptions):
 @option("--name", help="Name of the model; else that of the file.")
 @option("-o", "--output", type=click.Path(path_type=Path), help="Folder; else ./exported in a checkout, or the user's.")
 @option("--force", is_flag=True, help="Replace a model of the same name.")
-@option("--fp16", is_flag=True, help="Store the weights in half the space; the arithmetic stays fp32.")
+@storage_options
 @option("--keep-weights", is_flag=True, help="Also write NAME.safetensors; of networks of two parts it always is.")
 @option("--from", "first", type=click.IntRange(min=1), help="The first block of OTHER.", heading=_BLOCKS)
 @option("--to", type=click.IntRange(min=1), help="The last block of OTHER; else the last there is.", heading=_BLOCKS)

@@ -16,7 +16,7 @@ from henshin.cli.model_output import (
     read_parity_pictures,
     write_model,
 )
-from henshin.cli.options import model_text_options, option, plugin_option
+from henshin.cli.options import model_text_options, option, plugin_option, storage_options
 from henshin.cli.training_packages import require_training_packages
 from henshin.errors import HenshinError
 from henshin.text import join_names
@@ -70,7 +70,7 @@ class ExportCommandOptions(NewModelOptions):
     metavar="FOLDER",
     help="Photos for the parity check; else the run's own, or some that are made for it. A sampler wants none.",
 )
-@option("--fp16", is_flag=True, help="Store the weights in half the space; the arithmetic stays fp32.")
+@storage_options
 @option("--keep-weights", is_flag=True, help="Also write NAME.safetensors, for stages that need gradients.")
 @model_text_options()
 @plugin_option

@@ -17,7 +17,7 @@ from henshin.cli.model_output import (
     read_parity_pictures,
     write_model,
 )
-from henshin.cli.options import MODEL_HEADING, model_text_options, option, plugin_option
+from henshin.cli.options import MODEL_HEADING, model_text_options, option, plugin_option, storage_options
 from henshin.cli.training_packages import require_training_packages
 
 _LAYOUT = "What the weights are, where it cannot be told"
@@ -41,7 +41,7 @@ class ImportCommandOptions(NewModelOptions):
 @option("--name", help="Name of the model; else that of the file.")
 @option("-o", "--output", type=click.Path(path_type=Path), help="Folder to put it in; else the user's folder.")
 @option("--force", is_flag=True, help="Replace a model of the same name.")
-@option("--fp16", is_flag=True, help="Store the weights in half the space; the arithmetic stays fp32.")
+@storage_options
 @option("--keep-weights", is_flag=True, help="Also write NAME.safetensors, for stages that need gradients.")
 @option(
     "--pictures",

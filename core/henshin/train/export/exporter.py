@@ -39,6 +39,7 @@ from henshin.train.export.latent_parts import (
 )
 from henshin.train.export.onnx_graph import write_graph
 from henshin.train.export.parity import Parity, check_parity, picture_trials, square_trials
+from henshin.train.export.storage import Storage, round_weights
 from henshin.train.weights.trained_network import TrainedNetwork, hash_of, weights_path
 
 
@@ -87,20 +88,20 @@ def export(
     path: Path,
     pictures: Sequence[np.ndarray],
     *,
-    fp16: bool = False,
+    storage: Storage = "fp32",
     weights: bool = False,
     report: Callable[[Parity], None] | None = None,
 ) -> Contract:
     """Export to `path` (with `weights` also to a `.safetensors` next to it) a model whose output equals PyTorch's.
 
     Translators are checked on `pictures`, (H, W, 3) uint8, at two sizes and two batch sizes, encoders on squares of
-    them; samplers on noise. `fp16` stores the weights in half the space; the arithmetic stays fp32, and parity is
-    that of the rounded weights. `report` is called with the parity.
+    them; samplers on noise. `storage` is that of the weights in the file; the arithmetic stays fp32, and
+    parity is that of the rounded weights. `report` is called with the parity.
     Errors: HenshinError, with nothing written, when a value differs by more than one grey level, or a latent's by
     more than `parity.STYLES`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        model = export_checked(source, path.stem, Path(folder) / "model.onnx", pictures, fp16)
+        model = export_checked(source, path.stem, Path(folder) / "model.onnx", pictures, storage)
         install({path: model}, weights)
     if report is not None:
         report(model.parity)
@@ -122,15 +123,16 @@ class CheckedModel:
 
 
 def export_checked(
-    source: TrainedNetwork, name: str, file: Path, pictures: Sequence[np.ndarray], fp16: bool = False
+    source: TrainedNetwork, name: str, file: Path, pictures: Sequence[np.ndarray], storage: Storage = "fp32"
 ) -> CheckedModel:
     """Export a model of this name to a temporary file, and check it. Errors: those of `export`."""
     generator, part = source.generator, source.part
     network = source.network.eval().cpu().float()
     exported = network
-    if fp16:
+    if storage != "fp32":
         exported = fold_batch_norm(network)
-        round_to_fp16(exported)
+        exported = copy.deepcopy(exported) if storage == "int8" else exported
+        round_weights(exported, storage)
     wrapped = wrap_part(generator, exported, part)
     shape = None if generator.kind == "translator" else latent_shape_of(generator, exported, part)
     size = None
@@ -140,7 +142,7 @@ def export_checked(
     elif shape is not None and part != "mapping":
         size = sampled_size(wrapped, generator.name, shape)
     contract = describe(source, name, network, size, shape)
-    write_graph(wrapped, file, contract, fp16)
+    write_graph(wrapped, file, contract, storage)
     if generator.kind == "encoder":
         trials = square_trials(pictures, size or 0)
     elif shape is None:
@@ -148,7 +150,7 @@ def export_checked(
     else:
         trials = latent_trials(generator, exported, part)
     whole = describe(replace(source, part=""), weights_path(file.with_stem(name), part).stem, network, size)
-    return CheckedModel(file, contract, check_parity(wrapped, file, list(trials), fp16), network, whole)
+    return CheckedModel(file, contract, check_parity(wrapped, file, list(trials), storage), network, whole)
 
 
 def wrap_part(generator: Generator[Any], network: nn.Module, part: str) -> nn.Module:
@@ -248,20 +250,10 @@ def describe(
     )
 
 
-@torch.no_grad()
-def round_to_fp16(network: nn.Module) -> None:
-    """Round every weight to fp16, in place. Errors: HenshinError for a weight beyond its range."""
-    for name, parameter in network.named_parameters():
-        half = parameter.half()
-        if not torch.isfinite(half).all():
-            raise HenshinError(f"weight '{name}' does not fit into fp16; export without --fp16")
-        parameter.copy_(half.float())
-
-
 def fold_batch_norm(network: nn.Module) -> nn.Module:
     """Return a copy with batch norms folded into the convolutions before them in a Sequential, or the network itself.
 
-    PyTorch's exporter folds them too; after rounding, the folded weights would no longer be representable in fp16.
+    PyTorch's exporter folds them too; after rounding, the folded weights would no longer be representable.
     """
     if not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
         return network

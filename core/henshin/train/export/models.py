@@ -16,6 +16,7 @@ from henshin.models import INDEX_NAME, Contract, IndexEntry, add_to_index
 from henshin.text import join_names, name_problem
 from henshin.train.export.exporter import CheckedModel, export_checked, install
 from henshin.train.export.parity import Parity
+from henshin.train.export.storage import Storage
 from henshin.train.networks import make_generator_of
 from henshin.train.weights.state_dict import load_network
 from henshin.train.weights.trained_network import TrainedNetwork
@@ -58,7 +59,11 @@ def export_targets(source: TrainedNetwork) -> dict[str, TrainedNetwork]:
 
 
 def export_and_install(
-    sources: Mapping[Path, TrainedNetwork], pictures: Sequence[np.ndarray], *, fp16: bool = False, weights: bool = False
+    sources: Mapping[Path, TrainedNetwork],
+    pictures: Sequence[np.ndarray],
+    *,
+    storage: Storage = "fp32",
+    weights: bool = False,
 ) -> list[WrittenModel]:
     """Export each network to its path, all or none, and add them to the index of their folder where it has one.
 
@@ -66,7 +71,7 @@ def export_and_install(
     """
     with tempfile.TemporaryDirectory() as folder:
         models = {
-            path: export_checked(source, path.stem, Path(folder) / f"{number}.onnx", pictures, fp16)
+            path: export_checked(source, path.stem, Path(folder) / f"{number}.onnx", pictures, storage)
             for number, (path, source) in enumerate(sources.items())
         }
         install(models, weights, lambda: _add_to_indexes(models))
@@ -102,7 +107,14 @@ def check_name(name: str | None) -> None:
 
 
 def write_models(
-    source: TrainedNetwork, name: str, folder: Path, pictures: list[Any], *, force: bool, fp16: bool, keep_weights: bool
+    source: TrainedNetwork,
+    name: str,
+    folder: Path,
+    pictures: list[Any],
+    *,
+    force: bool,
+    storage: Storage,
+    keep_weights: bool,
 ) -> list[WrittenModel]:
     """Export the models of a network, NAME or NAME-x2, NAME-mapping, ..., all or none, and add them to the index.
 
@@ -112,7 +124,7 @@ def write_models(
     sources = export_targets(source)
     paths = free_paths(name, list(sources), folder, force)
     return export_and_install(
-        dict(zip(paths, sources.values(), strict=True)), pictures, fp16=fp16, weights=keep_weights
+        dict(zip(paths, sources.values(), strict=True)), pictures, storage=storage, weights=keep_weights
     )
 
 

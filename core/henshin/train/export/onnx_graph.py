@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from henshin.models import METADATA_KEY, Contract
+from henshin.train.export.storage import Storage, store_weights
 
 OPSET = 20
 INPUT, LATENTS, OUTPUT = "pictures", "latents", "pictures_out"
@@ -36,7 +37,7 @@ def example_input(contract: Contract) -> tuple[Tensor, dict[int, Any], str]:
     return example, {0: count, 1: multiple * height, 2: multiple * width}, INPUT
 
 
-def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) -> None:
+def write_graph(wrapped: nn.Module, path: Path, contract: Contract, storage: Storage) -> None:
     """Write a network as ONNX with a dynamic batch (and height and width), and its contract in the metadata."""
     example, shape, name = example_input(contract)
     with warnings.catch_warnings():
@@ -56,8 +57,7 @@ def write_graph(wrapped: nn.Module, path: Path, contract: Contract, fp16: bool) 
     model = onnx.load(path)
     name_dimensions(model)
     strip_metadata(model)
-    if fp16:
-        store_as_fp16(model)
+    store_weights(model, storage)
     mean = getattr(wrapped, "mean", None)
     if isinstance(mean, Tensor):
         add_constant_output(model, MEAN_STYLE, mean.detach().cpu().float().numpy())
@@ -88,17 +88,3 @@ def add_constant_output(model: onnx.ModelProto, name: str, values: np.ndarray) -
     model.graph.initializer.append(numpy_helper.from_array(values, f"{name}_values"))
     model.graph.node.append(helper.make_node("Identity", [f"{name}_values"], [name]))
     model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, values.shape))
-
-
-def store_as_fp16(model: onnx.ModelProto) -> None:
-    """Store large fp32 weights as fp16 behind a Cast, which ONNX Runtime folds when it loads the model."""
-    casts = []
-    for weight in model.graph.initializer:
-        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 64:
-            continue
-        name = weight.name
-        half = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), f"{name}_fp16")
-        weight.CopyFrom(half)
-        casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
-    for node in reversed(casts):
-        model.graph.node.insert(0, node)

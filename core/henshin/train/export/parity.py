@@ -15,6 +15,7 @@ from henshin.errors import HenshinError
 from henshin.runtime import Device, OnnxSession
 from henshin.runtime.latents import numbered_noise
 from henshin.train.export.parity_pictures import resample, usable_pictures
+from henshin.train.export.storage import Storage
 
 STYLES, STYLES_FP16 = 1e-4, 5e-3
 """Allowed difference of a mapping's or encoder's values, relative to the largest; with weights in fp16 the exporter
@@ -51,8 +52,8 @@ class ParityInput:
 
 
 @torch.inference_mode()
-def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[ParityInput], fp16: bool = False) -> Parity:
-    """Compare ONNX Runtime with PyTorch on every trial; `fp16` is whether the file stores its weights in fp16.
+def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[ParityInput], storage: Storage = "fp32") -> Parity:
+    """Compare ONNX Runtime with PyTorch on every trial; `storage` is that of the weights in the file.
 
     Errors: HenshinError when a value differs by more than one grey level (styles by more than `STYLES` of the
     largest), or without trials.
@@ -62,7 +63,7 @@ def check_parity(wrapped: nn.Module, path: Path, trials: Sequence[ParityInput], 
     network = OnnxSession(path, Device("cpu"))
     (port,), result = network.inputs, network.outputs[0]
     if result.type == "tensor(float)":
-        return Parity(0, 0.0, _styles_parity(wrapped, network, trials, STYLES_FP16 if fp16 else STYLES))
+        return Parity(0, 0.0, _styles_parity(wrapped, network, trials, STYLES if storage == "fp32" else STYLES_FP16))
     worst, total, count = 0, 0.0, 0
     for trial in trials:
         expected = wrapped(torch.from_numpy(trial.batch)).numpy()
