@@ -42,9 +42,15 @@ def write_model(
     """
     from henshin.train.export.models import write_models
 
-    place, shown = options.output or folder, list(pictures)
-    form = {"force": options.force, "storage": options.storage, "keep_weights": options.keep_weights}
-    return write_models(source, name, place, shown, **form)
+    return write_models(
+        source,
+        name,
+        options.output or folder,
+        list(pictures),
+        force=options.force,
+        storage=options.storage,
+        keep_weights=options.keep_weights,
+    )
 
 
 def print_models(written: Sequence[WrittenModel], done: str) -> None:

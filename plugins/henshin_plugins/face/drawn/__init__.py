@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin.api.context import Context
-    from henshin.api.frame import Face, Frame
+    from henshin.api.frame import Frame
     from henshin.images.picture import Picture
 
 
@@ -39,7 +39,7 @@ class MatchProportions(Stage[MatchProportionsConfig]):
         """Read the mean face."""
         from henshin_plugins.face.drawn import registration
 
-        self.matched = registration.matched
+        self.matched, self.misfit = registration.matched, registration.Misfit
         self.mean = registration.MeanFace.read()
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
@@ -49,17 +49,14 @@ class MatchProportions(Stage[MatchProportionsConfig]):
     def _one(self, frame: Frame) -> Frame:
         if not any(face.crop is not None for face in frame.faces):
             return frame
-        faces: list[Face] = []
-        best = -1.0
-        for face in frame.faces:
-            new, match = self.matched(frame.picture, face, self.mean, self.config)
-            best = max(best, match)
-            if new is not None:
-                faces.append(new)
+        results = [
+            self.matched(frame.picture, face, self.mean, self.config) for face in frame.faces if face.crop is not None
+        ]
+        faces = [result for result in results if not isinstance(result, self.misfit)]
         if faces:
             return replace(frame, faces=faces)
-        reason = f"its match with the mean drawn face is {best:.2f}, at least {self.config.minimum_match:g} wanted"
-        return none_left(replace(frame, faces=[]), self.config.without_faces, "unlike", reason)
+        best = next(result for result in results if isinstance(result, self.misfit))
+        return none_left(replace(frame, faces=[]), self.config.without_faces, best.kind, best.reason)
 
 
 class VaryFaces(Stage[VaryFacesConfig]):

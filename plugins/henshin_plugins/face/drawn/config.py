@@ -28,6 +28,12 @@ class MatchProportionsConfig(StageConfig):
         description="Least correlation of a registered face with the mean one; below it the face is dropped. "
         "Frontal drawn faces reach 0.7 to 0.95.",
     )
+    maximum_outside: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="Drop a face whose new crop lies beyond the picture by more than this share; null: keep all.",
+    )
     without_faces: Policy = Field("copy", description=f"For pictures all of whose faces were dropped. {POLICY}")
 
 

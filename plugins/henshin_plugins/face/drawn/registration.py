@@ -82,25 +82,34 @@ class _State:
     energy: float
 
 
-def matched(picture: Picture, face: Face, mean: MeanFace, config: MatchProportionsConfig) -> tuple[Face | None, float]:
-    """Register a face's crop; return the face, cut out anew, and its match in [-1, 1].
+class Misfit(NamedTuple):
+    """A face that is dropped: the kind of its fault, and the reason with its figure."""
 
-    None in place of the face if it has no crop or matches too little.
-    """
+    kind: str
+    reason: str
+
+
+def matched(picture: Picture, face: Face, mean: MeanFace, config: MatchProportionsConfig) -> Face | Misfit:
+    """Register a face's crop, and return the face cut out anew, or the reason why it is dropped."""
     if face.crop is None or face.matrix is None:
-        return None, -1.0
+        raise ValueError("match_proportions needs a crop")
     parameters, match = register(face.crop, mean)
     if match < config.minimum_match:
-        return None, match
+        wanted = f"at least {config.minimum_match:g} wanted"
+        return Misfit("unlike", f"its match with the mean drawn face is {match:.2f}, {wanted}")
     unit = _composed(_to_human(parameters, config.stretch), face.matrix.astype(np.float64) / len(face.crop))
     own = math.floor(1 / math.sqrt(abs(np.linalg.det(unit[:, :2]))) + 1e-3)
     side = max(LEAST_SIDE, min(len(face.crop), own))  # a stretched face covers fewer pixels: nothing is enlarged
     matrix = (unit * side).astype(np.float32)
     exact = matrix.astype(np.float64)  # the crop is made with the same rounded numbers that paste_back will use
-    crop = warp(picture, exact, side, side)
     mask = inside(exact, side, picture.shape[1], picture.shape[0])
+    outside, most = 1 - np.count_nonzero(mask) / mask.size, config.maximum_outside
+    if most is not None and outside > most:
+        reason = f"{100 * outside:.1f} % of the crop lie outside, at most {100 * most:g} % wanted"
+        return Misfit("beyond the border", reason)
+    crop = warp(picture, exact, side, side)
     crop.flags.writeable = mask.flags.writeable = False
-    return replace(face, matrix=matrix, crop=crop, mask=mask), match
+    return replace(face, matrix=matrix, crop=crop, mask=mask)
 
 
 def register(crop: Picture, mean: MeanFace) -> tuple[Array, float]:

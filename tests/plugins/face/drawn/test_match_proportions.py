@@ -108,6 +108,16 @@ def test_what_is_no_frontal_face_is_dropped_with_its_figure(tmp_path, rng):
     assert kept.crop is not None
 
 
+def test_faces_beyond_the_border_are_dropped_where_a_limit_says_so(tmp_path):
+    pixels = drawn_face(256)[:, 75:].copy()
+    face = boxed((128 - 75, 128), 256)
+    [kept] = matched(tmp_path, pixels, face).faces
+    assert (kept.mask == 0).any()
+    result = matched(tmp_path, pixels, face, maximum_outside=0.05, without_faces="skip")
+    assert result.dropped.kind == "beyond the border"
+    assert result.dropped.reason.endswith("% of the crop lie outside, at most 5 % wanted")
+
+
 def test_one_bad_face_does_not_take_the_good_one_along(tmp_path, rng):
     page = np.concatenate([drawn_face(), smooth(rng, 256, 256)], axis=1)
     pair = frame(page, [boxed((128, 128), 256), boxed((384, 128), 256)])
