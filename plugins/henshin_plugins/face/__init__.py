@@ -76,7 +76,7 @@ class FaceAlign(Stage[FaceAlignConfig]):
         from henshin_plugins.face import align
 
         self.align = align.align
-        self.least_outside = align.least_outside
+        self.reason = align.reason
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
         """Return the frames with a crop, its mask and its matrix in each face."""
@@ -88,16 +88,8 @@ class FaceAlign(Stage[FaceAlignConfig]):
         faces = self.align(frame.picture, frame.faces, self.config)
         if faces:
             return replace(frame, faces=faces, latents={})
-        reason = self._outside(frame)
+        reason = self.reason(frame.picture, frame.faces, self.config)
         return none_left(replace(frame, faces=[]), self.config.without_faces, "beyond the border", reason)
-
-    def _outside(self, frame: Frame) -> str:
-        share = self.least_outside(frame.picture, frame.faces, self.config)
-        most = self.config.maximum_outside
-        if share is None or most is None:
-            return "both eyes lie outside"
-        what = "crop" if len(frame.faces) == 1 else "best crop"
-        return f"{100 * share:.1f} % of the {what} lie outside, at most {100 * most:g} % wanted"
 
 
 class PasteBack(Stage[PasteBackConfig]):

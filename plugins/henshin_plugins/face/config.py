@@ -87,8 +87,16 @@ class FaceAlignConfig(StageConfig):
         None,
         ge=0.0,
         le=1.0,
-        description="Drop a face whose crop lies beyond the photo by more than this share: about 0.2 where hair or "
-        "chin are cut off, 0.45 where half the face is. A face with both eyes beyond it is always dropped.",
+        description="Drop a face whose crop, hair and surroundings included, lies beyond the photo by more than this "
+        "share; close-ups have up to 0.6. For training sets: 0.1. A face with both eyes beyond it is always dropped.",
+    )
+    minimum_visible: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="Drop a face of which the photo shows less than this share. Only the face itself counts, from brow "
+        "to chin, so that close-ups stay, and what is missing around them is mirrored: 0.7 leaves out faces of which "
+        "half lies beyond the border.",
     )
     without_faces: Policy = Field("copy", description=f"For photos that lost all faces to the border. {POLICY}")
 
