@@ -156,7 +156,8 @@ def _any_inside(points: npt.NDArray[np.floating[Any]], picture: Picture) -> bool
 
 
 def _within(points: npt.NDArray[np.floating[Any]], width: int, height: int) -> npt.NDArray[np.bool_]:
-    return np.logical_and.reduce((points >= 0) & (points < (width, height)), axis=-1)
+    within: npt.NDArray[np.bool_] = np.logical_and.reduce((points >= 0) & (points < (width, height)), axis=-1)
+    return within
 
 
 def inside(matrix: Array, side: int, width: int, height: int) -> Picture:

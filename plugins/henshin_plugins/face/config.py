@@ -42,8 +42,8 @@ class FaceDetectConfig(StageConfig):
     second_pass: Literal["never", "tilted", "turned"] = Field(
         "turned",
         description="Check tilted and doubtful faces again in an upright close-up, and drop those that are no face "
-        "there. If none is left, search for large faces in the padded photo, also rotated by 35 degrees. 'turned': "
-        "all this also at 90 and 180 degrees, so that no crop is upside down.",
+        "there. If none is left, search for large faces in the padded photo, also rotated by 35 degrees, and last in "
+        "the equalised, mirrored photo. 'turned': all this also at 90 and 180 degrees, so that no crop is upside down.",
     )
     without_faces: Policy = Field("copy", description=POLICY)
 
