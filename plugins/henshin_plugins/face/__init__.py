@@ -103,7 +103,7 @@ class PasteBack(Stage[PasteBackConfig]):
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Import the code that warps and blends."""
-        from henshin_plugins.face import paste
+        from henshin_plugins.face.pasting import paste
 
         self.paste = paste.paste
 

@@ -110,16 +110,23 @@ class FaceAlignConfig(StageConfig):
 class PasteBackConfig(StageConfig):
     """Options of `paste_back`."""
 
+    area: Literal["crop", "face", "head"] = Field(
+        "crop",
+        description="The pasted area. 'crop': the crop without the corners that roundness cuts off; 'face': an ellipse "
+        "from the fringe to the chin, so that the outline of the hair is the photo's; 'head': an ellipse that holds "
+        "the drawn hair as well.",
+    )
     feather: float = Field(
         0.12, ge=0.0, le=0.5, description="Width of the soft border, as a share of the crop's side; 0 = a hard edge."
     )
     roundness: float = Field(
-        0.5, ge=0.0, le=1.0, description="Shape of the pasted area: 0 = the square crop, 1 = a circle within it."
+        0.5, ge=0.0, le=1.0, description="Shape of the area 'crop': 0 = the square, 1 = a circle within it."
     )
-    colour_match: Literal["none", "mean", "mean_std", "surroundings"] = Field(
+    colour_match: Literal["none", "mean", "mean_std", "surroundings", "border"] = Field(
         "none",
         description="Give a crop the mean colour ('mean'), or also the contrast ('mean_std'), of the photo there; "
         "'surroundings': make it no lighter than the photo there, and blend its low-frequency colours into the "
-        "photo's towards the border, so that nothing glows.",
+        "photo's towards the border, so that nothing glows; 'border': only that blending, and only near the border of "
+        "the area, for drawings in the photo's own colours.",
     )
     strength: float = Field(1.0, ge=0.0, le=1.0, description="1 = the crop covers the photo, 0.5 = half of each.")
