@@ -130,3 +130,8 @@ class PasteBackConfig(StageConfig):
         "the area, for drawings in the photo's own colours.",
     )
     strength: float = Field(1.0, ge=0.0, le=1.0, description="1 = the crop covers the photo, 0.5 = half of each.")
+    surroundings: Literal["keep", "soften"] = Field(
+        "keep",
+        description="'soften': smooth the photo around the faces between its edges, and make its colours a fifth more "
+        "saturated, so that it looks painted as well. A photo in which nothing is pasted stays as it is.",
+    )

@@ -1,7 +1,7 @@
 """Pasting of crops into their photo.
 
-Only pixels in the faces' boxes are touched. Where crops overlap, each pixel belongs to the nearest face, in units of
-that face, with a soft seam; the order of the faces does not matter.
+Only pixels in the faces' boxes are touched, unless the photo around them is softened first. Where crops overlap, each
+pixel belongs to the nearest face, in units of that face, with a soft seam; the order of the faces does not matter.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from henshin_plugins.face.geometry import bounds, invert
 from henshin_plugins.face.pasting.area import depth
 from henshin_plugins.face.pasting.colour_transfer import Change, cell_places, colour_change, fit_border, fit_in
+from henshin_plugins.face.pasting.soften import softened
 from henshin_plugins.face.warp import bilinear, warp
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def paste(picture: Picture, faces: Sequence[Face], config: PasteBackConfig) -> P
     if not patches or config.strength == 0:
         return picture
     patches.sort(key=lambda patch: tuple(patch.matrix.ravel()))  # so that rounding does not depend on the order
-    result = picture.copy()
+    result = softened(picture) if config.surroundings == "soften" else picture.copy()
     for group in _groups(patches):
         x0, y0, x1, y1 = _enclosing_box(group)
         step = max(1, STRIP // (x1 - x0))
