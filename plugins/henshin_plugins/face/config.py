@@ -1,4 +1,4 @@
-"""Options of the stages `face_detect`, `face_align` and `paste_back`."""
+"""Options of the stages `face_detect`, `face_align`, `drop_misfits` and `paste_back`."""
 
 from __future__ import annotations
 
@@ -134,4 +134,21 @@ class PasteBackConfig(StageConfig):
         "keep",
         description="'soften': smooth the photo around the faces between its edges, and make its colours a fifth more "
         "saturated, so that it looks painted as well. A photo in which nothing is pasted stays as it is.",
+    )
+
+
+class DropMisfitsConfig(StageConfig):
+    """Options of `drop_misfits`."""
+
+    minimum_fit: float = Field(
+        0.75,
+        ge=0.0,
+        le=1.0,
+        description="Least fit of a drawn face. 0.75 finds four of five failed ones and 4 % of the good ones, 0.5 the "
+        "worst half of the failed ones and hardly a good one.",
+    )
+    without_faces: Literal["copy", "skip"] = Field(
+        "copy",
+        description="Treatment of a photo none of whose faces fits: 'copy' writes it as it is; 'skip' leaves it out, "
+        "which is for split_faces.",
     )
