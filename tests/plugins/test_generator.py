@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
+from PIL import Image
 from pydantic import ValidationError
 from support import onnx as tiny
 from support.paths import ROOT
@@ -16,6 +18,7 @@ from support.stages import opened
 
 from henshin import HenshinError, MissingError, PictureError
 from henshin_plugins.generator import GeneratorStage
+from henshin_plugins.generator.grey import is_grey
 
 
 @pytest.fixture
@@ -97,6 +100,49 @@ def test_a_failing_picture_stays_in_its_place(folder: Path) -> None:
     results = opened(GeneratorStage, folder, model="picky", strength=0.5).run([gray(40, 40), gray(40, 40, 255)])
     assert (results[0] == 60).all()
     assert isinstance(results[1], PictureError)
+
+
+def toned(rng: np.random.Generator, spread: int, share: float = 1.0) -> Any:
+    """Grey noise of 100 x 100 pixels, of which a share has channels that lie so far apart."""
+    picture = np.repeat(rng.integers(0, 256 - spread, (100, 100, 1), dtype=np.uint8), 3, axis=2)
+    picture.reshape(-1, 3)[: round(share * 10_000), 2] += np.uint8(spread)
+    return picture
+
+
+def test_grey_photos_stay_grey(folder: Path, rng: np.random.Generator) -> None:
+    photos = [toned(rng, 0), toned(rng, 13), toned(rng, 200, 0.009), toned(rng, 18), toned(rng, 200, 0.02)]
+    stage = opened(GeneratorStage, folder, model="free")
+    results = stage.run(photos)
+    assert [bool((one == one[..., :1]).all()) for one in results] == [True, True, True, False, False]
+    assert np.array_equal(results[0], 255 - photos[0])
+    assert np.abs(results[1] - (255 - photos[1] @ [0.299, 0.587, 0.114])[..., None]).max() <= 1
+    assert all(np.array_equal(result, stage.run([photo])[0]) for photo, result in zip(photos, results, strict=True))
+    (coloured,) = opened(GeneratorStage, folder, model="free", keep_grey=False).run(photos[1:2])
+    assert np.array_equal(coloured, 255 - photos[1])
+
+
+def test_a_grey_photo_is_grey_at_any_strength_and_scale(folder: Path, rng: np.random.Generator) -> None:
+    (result,) = opened(GeneratorStage, folder, model="double", strength=0.5).run([toned(rng, 0)])
+    assert result.shape == (200, 200, 3)
+    assert (result == result[..., :1]).all()
+
+
+@pytest.mark.parametrize("quality", [30, 75, 95])
+def test_a_photo_counts_as_grey_after_any_compression(quality: int) -> None:
+    colour = Image.open(ROOT / "examples" / "astronaut.jpg").convert("RGB")
+    for image, grey in ((colour.convert("L").convert("RGB"), True), (colour, False)):
+        packed = io.BytesIO()
+        image.save(packed, "JPEG", quality=quality)
+        assert is_grey(np.asarray(Image.open(packed))) == grey
+
+
+def test_photos_of_people_are_told_apart(shared_data: Path) -> None:
+    """By eye: the black-and-white ones among all testA selfies, some slightly toned."""
+    files = sorted((shared_data / "selfie2anime" / "testA").iterdir())
+    found = {
+        path.stem.removeprefix("female_") for path in files if is_grey(np.asarray(Image.open(path).convert("RGB")))
+    }
+    assert found == {"13455", "21246", "30084", "33071", "8304", "9620"}
 
 
 def test_what_is_refused(folder: Path) -> None:

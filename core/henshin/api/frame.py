@@ -35,7 +35,7 @@ class Face:
     ``box`` is (4,) x0 y0 x1 y1; ``landmarks`` (5, 2): eyes, nose, mouth corners, image-left first, or None where the
     detector finds none; ``matrix`` (2, 3) maps a point of the photo to the crop; ``mask`` (H, W) uint8 is 255 where
     the crop shows the photo and 0 where it was extrapolated beyond the border. ``dropped`` takes this face out of
-    its frame; a frame whose last face is dropped is left out.
+    its frame; a frame whose last face is dropped is left out, unless ``bypass`` is set.
     """
 
     box: Floats

@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from henshin import Frame, Stage, StageConfig, hookimpl
+from henshin import Dropped, Frame, Stage, StageConfig, hookimpl
 from henshin.api.face_selection import none_left
-from henshin_plugins.face.config import FaceAlignConfig, FaceDetectConfig, PasteBackConfig
+from henshin_plugins.face.config import DropMisfitsConfig, FaceAlignConfig, FaceDetectConfig, PasteBackConfig
 from henshin_plugins.face.drawn import MatchProportions, VaryFaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from henshin import Context
+    from henshin import Context, Face
 
 
 class FaceDetect(Stage[FaceDetectConfig]):
@@ -76,7 +76,7 @@ class FaceAlign(Stage[FaceAlignConfig]):
         from henshin_plugins.face import align
 
         self.align = align.align
-        self.least_outside = align.least_outside
+        self.reason = align.reason
 
     def run(self, items: Sequence[Frame]) -> list[Frame]:
         """Return the frames with a crop, its mask and its matrix in each face."""
@@ -88,16 +88,45 @@ class FaceAlign(Stage[FaceAlignConfig]):
         faces = self.align(frame.picture, frame.faces, self.config)
         if faces:
             return replace(frame, faces=faces, latents={})
-        reason = self._outside(frame)
+        reason = self.reason(frame.picture, frame.faces, self.config)
         return none_left(replace(frame, faces=[]), self.config.without_faces, "beyond the border", reason)
 
-    def _outside(self, frame: Frame) -> str:
-        share = self.least_outside(frame.picture, frame.faces, self.config)
-        most = self.config.maximum_outside
-        if share is None or most is None:
-            return "both eyes lie outside"
-        what = "crop" if len(frame.faces) == 1 else "best crop"
-        return f"{100 * share:.1f} % of the {what} lie outside, at most {100 * most:g} % wanted"
+
+class DropMisfits(Stage[DropMisfitsConfig]):
+    """Leave faces as they are in the photo if their drawings failed: dark clots in the skin, or no proper eyes.
+
+    Put it behind the generator, before `paste_back` (the photo keeps the face) or `split_faces` (no portrait is
+    written). The fit, 0 to 1, is measured in drawings of crops at margin 1 of the alignment by landmarks. What was
+    dropped is counted in the summary, and shown on a sheet.
+    """
+
+    name = "drop_misfits"
+    Config = DropMisfitsConfig
+    works_on = "frames"
+    needs = frozenset({"crops"})
+
+    def open(self, context: Context) -> None:  # noqa: ARG002
+        """Import the code that measures."""
+        from henshin_plugins.face import fit
+
+        self.fit = fit.fit
+
+    def run(self, items: Sequence[Frame]) -> list[Frame]:
+        """Return the frames with failed faces dropped. One with no other is treated as `without_faces` says."""
+        return [self._one(frame) for frame in items]
+
+    def _one(self, frame: Frame) -> Frame:
+        faces = [self._checked(face) for face in frame.faces]
+        left = any(face.dropped is None for face in faces)
+        return replace(frame, faces=faces, bypass=bool(faces) and not left and self.config.without_faces == "copy")
+
+    def _checked(self, face: Face) -> Face:
+        if face.crop is None:
+            return face
+        value, least = self.fit(face.crop), self.config.minimum_fit
+        if value >= least:
+            return face
+        return replace(face, dropped=Dropped("misfits", f"fit {value:.2f}, at least {least:g} wanted"))
 
 
 class PasteBack(Stage[PasteBackConfig]):
@@ -111,7 +140,7 @@ class PasteBack(Stage[PasteBackConfig]):
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Import the code that warps and blends."""
-        from henshin_plugins.face import paste
+        from henshin_plugins.face.pasting import paste
 
         self.paste = paste.paste
 
@@ -171,4 +200,4 @@ class SplitFaces(Stage[StageConfig]):
 @hookimpl
 def henshin_stages() -> list[type[Stage[Any]]]:
     """Return the stages of this plugin."""
-    return [FaceDetect, FaceAlign, MatchProportions, VaryFaces, PasteBack, SplitFaces]
+    return [FaceDetect, FaceAlign, MatchProportions, VaryFaces, DropMisfits, PasteBack, SplitFaces]

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from henshin_plugins.face.geometry import apply, box_to_unit, invert, landmarks_of, similarity, template
+from henshin_plugins.face.geometry import (
+    BOX_AREA,
+    FACE_AREA,
+    apply,
+    box_to_unit,
+    invert,
+    landmarks_of,
+    similarity,
+    template,
+)
 from henshin_plugins.face.warp import warp
 
 if TYPE_CHECKING:
@@ -26,6 +35,8 @@ if TYPE_CHECKING:
 
 LEAST_SIDE = 16
 """Least side of a crop; only smaller faces are enlarged, because no network works on smaller crops."""
+SAMPLES = 40
+"""Points along each axis of a face at which it is tested whether they lie in the photo."""
 
 
 def align(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> list[Face]:
@@ -37,15 +48,27 @@ def align(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> l
     return [face for face in results if face is not None]
 
 
-def least_outside(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> float | None:
-    """Return the least share of a crop beyond the photo; None if no face has an eye inside it."""
-    placements = (_place(picture, face, config) for face in faces)
-    return min((one.outside for one in placements if one is not None), default=None)
+def reason(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> str:
+    """Return why none of `faces` was kept, with the figure of the best one."""
+    placements = [one for face in faces if (one := _place(picture, face, config)) is not None]
+    if not placements:
+        return "both eyes lie outside"
+    best = "" if len(faces) == 1 else "best "
+    outside = min(one.outside for one in placements)
+    most = config.maximum_outside
+    if most is not None and outside > most:
+        return f"{100 * outside:.1f} % of the {best}crop lie outside, at most {100 * most:g} % wanted"
+    visible = max(one.visible for one in placements)
+    return (
+        f"{100 * visible:.1f} % of the {best}face lie in the photo, at least {100 * config.minimum_visible:g} % wanted"
+    )
 
 
 def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | None:
     placement = _place(picture, face, config)
-    if placement is None or (config.maximum_outside is not None and placement.outside > config.maximum_outside):
+    if placement is None or placement.visible < config.minimum_visible:
+        return None
+    if config.maximum_outside is not None and placement.outside > config.maximum_outside:
         return None
     matrix, mask, side = placement.matrix, placement.mask, len(placement.mask)
     crop = warp(picture, matrix.astype(np.float64), side, side)
@@ -61,7 +84,7 @@ def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> _Placement 
 
     def place(margin: float) -> _Placement | None:
         unit = box_to_unit(face.box.astype(np.float64), margin) if by_box else _marks_to_unit(face, margin)
-        return _placement(picture, unit, config.size)
+        return _placement(picture, unit, config.size, face_points(margin, by_box=by_box))
 
     placement = place(config.margin)
     if placement is None:
@@ -73,18 +96,29 @@ def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> _Placement 
 
 
 class _Placement(NamedTuple):
-    """The place of a crop: its matrix (2, 3), its mask (S, S), and its share beyond the photo."""
+    """The place of a crop: its matrix (2, 3), its mask (S, S), its share beyond the photo, and the face's within it."""
 
     matrix: Floats
     mask: Picture
     outside: float
+    visible: float
 
 
 def _marks_to_unit(face: Face, margin: float) -> Array:
     return similarity(landmarks_of(face), template(margin))
 
 
-def _placement(picture: Picture, unit: Array | None, size: int) -> _Placement | None:
+def face_points(margin: float, *, by_box: bool) -> Array:
+    """Return (N, 2) points, spread evenly over the face in the unit square of a crop with this margin."""
+    middle, radii = BOX_AREA if by_box else FACE_AREA
+    steps = (np.arange(SAMPLES) + 0.5) / SAMPLES * 2 - 1
+    points = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    points = points[np.hypot(*points.T) <= 1]
+    placed: Array = (points * radii + middle - 0.5) / margin + 0.5
+    return placed
+
+
+def _placement(picture: Picture, unit: Array | None, size: int, face: Array) -> _Placement | None:
     if unit is None:
         return None
     scale = math.sqrt(abs(np.linalg.det(unit[:, :2])))
@@ -93,7 +127,8 @@ def _placement(picture: Picture, unit: Array | None, size: int) -> _Placement | 
     side = min(size, max(LEAST_SIDE, math.floor(1 / scale + 1e-3)))  # landmarks are float32
     matrix = (unit * side).astype(np.float32)  # the crop is made with the same rounded numbers that paste_back will use
     mask = inside(matrix.astype(np.float64), side, picture.shape[1], picture.shape[0])
-    return _Placement(matrix, mask, 1 - np.count_nonzero(mask) / mask.size)
+    visible = float(_within(apply(invert(unit), face), picture.shape[1], picture.shape[0]).mean())
+    return _Placement(matrix, mask, 1 - np.count_nonzero(mask) / mask.size, visible)
 
 
 def _reduced_margin(
@@ -117,13 +152,16 @@ def _reduced_margin(
 
 
 def _any_inside(points: npt.NDArray[np.floating[Any]], picture: Picture) -> bool:
-    height, width = picture.shape[:2]
-    return bool(((points >= 0) & (points < (width, height))).all(axis=-1).any())
+    return bool(_within(points, picture.shape[1], picture.shape[0]).any())
+
+
+def _within(points: npt.NDArray[np.floating[Any]], width: int, height: int) -> npt.NDArray[np.bool_]:
+    within: npt.NDArray[np.bool_] = np.logical_and.reduce((points >= 0) & (points < (width, height)), axis=-1)
+    return within
 
 
 def inside(matrix: Array, side: int, width: int, height: int) -> Picture:
     """Return (side, side) uint8: 255 where a crop's pixel has its centre in the photo, 0 beyond its border."""
     row, column = np.indices((side, side)) + 0.5
     points = apply(invert(matrix), np.stack([column, row], axis=-1))
-    within = ((points >= 0) & (points < (width, height))).all(axis=-1)
-    return np.where(within, np.uint8(255), np.uint8(0))
+    return np.where(_within(points, width, height), np.uint8(255), np.uint8(0))

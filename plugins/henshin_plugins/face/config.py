@@ -1,4 +1,4 @@
-"""Options of the stages `face_detect`, `face_align` and `paste_back`."""
+"""Options of the stages `face_detect`, `face_align`, `drop_misfits` and `paste_back`."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class FaceDetectConfig(StageConfig):
     second_pass: Literal["never", "tilted", "turned"] = Field(
         "turned",
         description="Check tilted and doubtful faces again in an upright close-up, and drop those that are no face "
-        "there. If none is left, search for large faces in the padded photo, also rotated by 35 degrees. 'turned': "
-        "all this also at 90 and 180 degrees, so that no crop is upside down.",
+        "there. If none is left, search for large faces in the padded photo, also rotated by 35 degrees, and last in "
+        "the equalised, mirrored photo. 'turned': all this also at 90 and 180 degrees, so that no crop is upside down.",
     )
     without_faces: Policy = Field("copy", description=POLICY)
 
@@ -87,8 +87,16 @@ class FaceAlignConfig(StageConfig):
         None,
         ge=0.0,
         le=1.0,
-        description="Drop a face whose crop lies beyond the photo by more than this share: about 0.2 where hair or "
-        "chin are cut off, 0.45 where half the face is. A face with both eyes beyond it is always dropped.",
+        description="Drop a face whose crop, hair and surroundings included, lies beyond the photo by more than this "
+        "share; close-ups have up to 0.6. For training sets: 0.1. A face with both eyes beyond it is always dropped.",
+    )
+    minimum_visible: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="Drop a face of which the photo shows less than this share. Only the face itself counts, from brow "
+        "to chin, so that close-ups stay, and what is missing around them is mirrored: 0.7 leaves out faces of which "
+        "half lies beyond the border.",
     )
     without_faces: Policy = Field("copy", description=f"For photos that lost all faces to the border. {POLICY}")
 
@@ -102,16 +110,45 @@ class FaceAlignConfig(StageConfig):
 class PasteBackConfig(StageConfig):
     """Options of `paste_back`."""
 
+    area: Literal["crop", "face", "head"] = Field(
+        "crop",
+        description="The pasted area. 'crop': the crop without the corners that roundness cuts off; 'face': an ellipse "
+        "from the fringe to the chin, so that the outline of the hair is the photo's; 'head': an ellipse that holds "
+        "the drawn hair as well.",
+    )
     feather: float = Field(
         0.12, ge=0.0, le=0.5, description="Width of the soft border, as a share of the crop's side; 0 = a hard edge."
     )
     roundness: float = Field(
-        0.5, ge=0.0, le=1.0, description="Shape of the pasted area: 0 = the square crop, 1 = a circle within it."
+        0.5, ge=0.0, le=1.0, description="Shape of the area 'crop': 0 = the square, 1 = a circle within it."
     )
-    colour_match: Literal["none", "mean", "mean_std", "surroundings"] = Field(
+    colour_match: Literal["none", "mean", "mean_std", "surroundings", "border"] = Field(
         "none",
         description="Give a crop the mean colour ('mean'), or also the contrast ('mean_std'), of the photo there; "
         "'surroundings': make it no lighter than the photo there, and blend its low-frequency colours into the "
-        "photo's towards the border, so that nothing glows.",
+        "photo's towards the border, so that nothing glows; 'border': only that blending, and only near the border of "
+        "the area, for drawings in the photo's own colours.",
     )
     strength: float = Field(1.0, ge=0.0, le=1.0, description="1 = the crop covers the photo, 0.5 = half of each.")
+    surroundings: Literal["keep", "soften"] = Field(
+        "keep",
+        description="'soften': smooth the photo around the faces between its edges, and make its colours a fifth more "
+        "saturated, so that it looks painted as well. A photo in which nothing is pasted stays as it is.",
+    )
+
+
+class DropMisfitsConfig(StageConfig):
+    """Options of `drop_misfits`."""
+
+    minimum_fit: float = Field(
+        0.75,
+        ge=0.0,
+        le=1.0,
+        description="Least fit of a drawn face. 0.75 finds four of five failed ones and 4 % of the good ones, 0.5 the "
+        "worst half of the failed ones and hardly a good one.",
+    )
+    without_faces: Literal["copy", "skip"] = Field(
+        "copy",
+        description="Treatment of a photo none of whose faces fits: 'copy' writes it as it is; 'skip' leaves it out, "
+        "which is for split_faces.",
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from henshin.api.face_selection import chosen, is_seen, side
 from henshin_plugins.face.geometry import nms
-from henshin_plugins.face.second_pass import ANGLES, QUARTERS, SCORES, confirmed, second_pass
+from henshin_plugins.face.second_pass import ANGLES, QUARTERS, SCORES, confirmed, equalised_pass, second_pass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,9 @@ class FaceDetector:
             if not faces:
                 again = second_pass(self.detector, picture, ANGLES[self.config.second_pass], size, self.scores)
                 faces = self._confirmed(picture, again, size)
+            if not faces:
+                quarters = QUARTERS[self.config.second_pass]
+                faces = self._once(equalised_pass(self.detector, picture, quarters, size, self.scores), size)
         most = self.config.maximum_faces
         return chosen((face for face in faces if is_seen(face, alpha)), self.config.faces, most, picture)
 
@@ -60,7 +63,11 @@ class FaceDetector:
         """Return the faces that an upright close-up confirms, each once."""
         quarters = QUARTERS[self.config.second_pass]
         checked = [confirmed(self.detector, picture, face, quarters, self.scores) for face in faces]
-        seen = [face for face in checked if face is not None and side(face) >= size]
+        return self._once([face for face in checked if face is not None], size)
+
+    def _once(self, faces: Sequence[Face], size: int) -> list[Face]:
+        """Return each of the faces once, without those below `size`."""
+        seen = [face for face in faces if side(face) >= size]
         boxes = np.array([[*face.box, face.score] for face in seen], np.float64).reshape(-1, 5)
         return [seen[index] for index in nms(boxes, DOUBLE)]
 

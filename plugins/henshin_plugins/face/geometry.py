@@ -27,6 +27,13 @@ BOX_SHARE = 0.74
 """Side of a box as a share of a crop's, at margin 1: measured with `anime_face_detect` in the anime faces of trainB in
 selfie2anime, from which the template's eye line is."""
 
+FACE_AREA = ((0.5, 0.597), (0.275, 0.268))
+"""Middle and radii of the face, brow to chin and ear to ear, in the unit square of a crop at margin 1: measured in
+selfies (width .55, chin at .865)."""
+
+BOX_AREA = ((0.5, 0.5), (BOX_SHARE / 2, BOX_SHARE / 2))
+"""The same for crops by the box: the ellipse within it."""
+
 
 def landmarks_of(face: Face) -> Array:
     """Return a face's landmarks (5, 2). Errors: PictureError when its detector gave none."""

@@ -8,6 +8,8 @@ Some detections are no faces, or not upright: landmarks of eyes on an upside-dow
 up to 0.998. So each face below a sure score is detected again in a close-up, upright by its landmarks and rotated by
 multiples of 90 degrees. If no face is found there, it is dropped; if the score of a rotated one is much higher, it is
 replaced by that one.
+
+Over-exposed faces, and faces whose foreheads lie beyond the border, are found in the equalised, mirrored photo.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from henshin import Face
 from henshin_plugins.face.geometry import apply, invert, landmarks_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin import Picture
+    from henshin.images.picture import Floats
     from henshin_plugins.face.geometry import Array
 
 
@@ -74,7 +77,7 @@ def second_pass(detector: Detector, picture: Picture, angles: Sequence[float], s
     """
     small = _reduced(picture)
     height, width = small.shape[:2]
-    least = max(12, round(SHARE_OF_SIDE * min(height, width)), math.ceil(size * width / picture.shape[1]))
+    least = _least_side(picture, small, size)
     to_small = np.array([[width / picture.shape[1], 0.0, 0.0], [0.0, height / picture.shape[0], 0.0]])
     side = round(PADDING * max(height, width))
     best: list[Face] = []
@@ -87,6 +90,32 @@ def second_pass(detector: Detector, picture: Picture, angles: Sequence[float], s
         if best_score(best) >= scores.sure:
             break
     return best
+
+
+def equalised_pass(
+    detector: Detector, picture: Picture, quarters: Sequence[int], size: int, scores: Scores
+) -> list[Face]:
+    """Return the large faces that are found in the equalised photo, mirrored beyond its border, and confirmed there."""
+    small = _reduced(picture)
+    (height, width), factor = small.shape[:2], np.array([picture.shape[1], picture.shape[0]]) / small.shape[1::-1]
+    pad = round((PADDING - 1) / 2 * max(height, width))
+    even = np.asarray(ImageOps.equalize(Image.fromarray(small)))
+    canvas = np.pad(even, ((pad, pad), (pad, pad), (0, 0)), mode="symmetric")
+    found = detector.find([canvas], [_least_side(picture, small, size)], scores.again)[0]
+    central = [face for face in found if _within((face.box[:2] + face.box[2:]) / 2 - pad, width, height)]
+    seen = [face for one in central if (face := confirmed(detector, canvas, one, quarters, scores)) is not None]
+    back = np.column_stack([np.diag(factor), -pad * factor])
+    return [_mapped_face(face, back) for face in seen]
+
+
+def _within(point: Floats, width: int, height: int) -> bool:
+    return bool(0 <= point[0] < width and 0 <= point[1] < height)
+
+
+def _least_side(picture: Picture, small: Picture, size: int) -> int:
+    """Return the least side of a face in the reduced photo, if it is `size` in the photo."""
+    shorter: int = min(small.shape[:2])
+    return max(12, round(SHARE_OF_SIDE * shorter), math.ceil(size * int(small.shape[1]) / int(picture.shape[1])))
 
 
 def confirmed(detector: Detector, picture: Picture, face: Face, quarters: Sequence[int], scores: Scores) -> Face | None:

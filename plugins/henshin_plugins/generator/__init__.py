@@ -28,6 +28,11 @@ class GeneratorStageConfig(StageConfig):
     strength: float = Field(
         default=1.0, gt=0, le=1, description="Share of the model's output in the result; the rest is the input."
     )
+    keep_grey: bool = Field(
+        default=True,
+        description="Give a grey picture a grey result. Grey means that red, green and blue differ by at most 15 in "
+        "99 % of the pixels, as in files of black-and-white photos.",
+    )
 
 
 class GeneratorStage(Stage[GeneratorStageConfig]):
@@ -53,6 +58,8 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
         """Translate pictures (H, W, 3) uint8 of any sizes, in one call so that the model can form its batches."""
         inputs = [self._sized(picture) for picture in items]
         outputs = self.model.translate(inputs)
+        if self.config.keep_grey:
+            outputs = [self._as_grey(before, after) for before, after in zip(inputs, outputs, strict=True)]
         if self.config.strength == 1:
             return outputs
         return [self._mixed(before, after) for before, after in zip(inputs, outputs, strict=True)]
@@ -71,6 +78,11 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
         if size == "auto":
             return self.model.contract.preferred_size if self.zone == "crops" else None
         return None if size == "keep" else size
+
+    def _as_grey(self, before: Picture, after: Picture | PictureError) -> Picture | PictureError:
+        from henshin_plugins.generator.grey import is_grey, without_colour
+
+        return without_colour(after) if not isinstance(after, PictureError) and is_grey(before) else after
 
     def _mixed(self, before: Picture, after: Picture | PictureError) -> Picture | PictureError:
         if isinstance(after, PictureError):

@@ -216,3 +216,43 @@ def test_the_ready_pipelines_leave_half_faces_alone(name: str, rng: np.random.Ge
     photo = smooth(rng, 200, 200)
     chin_cut, half = placed((100, 170), 80), placed((2, 100), 80)
     assert [face.box.tolist() for face in align(photo, [chin_cut, half], config)] == [chin_cut.box.tolist()]
+    close_up = placed((100, 80), 310)
+    (kept,) = align(photo, [close_up], config)
+    assert kept.mask is not None
+    assert (kept.mask == 0).mean() > 0.5
+    assert shown(kept, 310) == pytest.approx(1, abs=1e-3), "a generator draws faces of the size it was trained on"
+
+
+@pytest.mark.parametrize("degrees", [0, 25])
+@pytest.mark.parametrize("margin", [1.0, 2.0])
+def test_the_share_of_a_face_is_that_of_its_ellipse(degrees: float, margin: float) -> None:
+    """Against a count of the pixels of an ellipse drawn into a large canvas."""
+    side, photo = 200.0, np.zeros((400, 400, 3), np.uint8)
+    for centre in ((200, 200), (20, 200), (60, 330), (200, 370)):
+        face = placed(centre, side, degrees)
+        x, y = np.meshgrid(np.arange(-300, 700) + 0.5, np.arange(-300, 700) + 0.5)
+        turn = np.radians(degrees)
+        right, down = ((x - centre[0]) / side, (y - centre[1]) / side)
+        right, down = right * np.cos(turn) + down * np.sin(turn), down * np.cos(turn) - right * np.sin(turn)
+        ellipse = np.hypot(right / 0.275, (down - 0.097) / 0.268) <= 1
+        share = (ellipse & (x > 0) & (x < 400) & (y > 0) & (y < 400)).sum() / ellipse.sum()
+        below, above = (FaceAlignConfig(margin=margin, minimum_visible=min(1, share + by)) for by in (-0.01, 0.01))
+        assert len(align(photo, [face], below)) == 1
+        assert len(align(photo, [face], above)) == (share > 0.999)
+
+
+def test_a_face_that_is_not_visible_is_told_with_its_share(rng: np.random.Generator, tmp_path: Path) -> None:
+    photo, half = smooth(rng, 200, 200), placed((0, 100), 100)
+    stage = opened(FaceAlign, tmp_path, minimum_visible=0.7, without_faces="skip")
+    (left_out,) = stage.run([frame(photo, [half])])
+    assert left_out.dropped.kind == "beyond the border"
+    assert left_out.dropped.reason == "50.0 % of the face lie in the photo, at least 70 % wanted"
+    (both,) = stage.run([frame(photo, [half, placed((4, 100), 100)])])
+    assert re.fullmatch(r"5\d\.\d % of the best face lie .*", both.dropped.reason)
+
+
+def test_a_face_by_its_box_is_what_the_box_holds(rng: np.random.Generator) -> None:
+    photo = smooth(rng, 200, 200)
+    face = Face(np.array([-30, 50, 70, 150], np.float32), 1.0)
+    assert align(photo, [face], FaceAlignConfig(minimum_visible=0.73))
+    assert not align(photo, [face], FaceAlignConfig(minimum_visible=0.77)), "a disc lacks 25 % at 0.3 of its width"

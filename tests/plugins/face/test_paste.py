@@ -17,7 +17,7 @@ from henshin_plugins.face import PasteBack, SplitFaces
 from henshin_plugins.face.align import align
 from henshin_plugins.face.config import FaceAlignConfig, PasteBackConfig
 from henshin_plugins.face.geometry import apply
-from henshin_plugins.face.paste import paste
+from henshin_plugins.face.pasting.paste import paste
 
 
 def painted(photo: Any, face: Face, colour: Any, size: int = 256) -> Face:
@@ -127,7 +127,7 @@ def test_large_groups_are_blended_in_strips(rng: np.random.Generator, monkeypatc
     photo = smooth(rng, 200, 300)
     faces = [painted(photo, placed((100 + 60 * i, 100), 90, 10 * i), (255, 60 * i, 0)) for i in range(3)]
     whole = paste(photo, faces, PasteBackConfig(colour_match="mean"))
-    monkeypatch.setattr("henshin_plugins.face.paste.STRIP", 1000)
+    monkeypatch.setattr("henshin_plugins.face.pasting.paste.STRIP", 1000)
     assert np.array_equal(paste(photo, faces, PasteBackConfig(colour_match="mean")), whole)
 
 

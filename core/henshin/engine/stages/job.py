@@ -78,7 +78,7 @@ def collect_dropped(label: str, active: Sequence[tuple[Job, Frame]], on_drop: On
 def _record_drops(label: str, job: Job, frame: Frame, on_drop: OnDrop) -> bool:
     """Record the drops of a frame and its faces, and remove those faces from it; return whether the frame stays.
 
-    It does not without its last face.
+    It does not without its last face, unless it bypasses the later stages.
     """
     if frame.dropped is not None:
         _add_drop(label, job, frame, frame.dropped, (frame.picture, frame.alpha), on_drop)
@@ -90,7 +90,7 @@ def _record_drops(label: str, job: Job, frame: Frame, on_drop: OnDrop) -> bool:
         if face.dropped is not None:
             _add_drop(label, job, frame, face.dropped, _face_picture(frame, face), on_drop)
     frame.keep(kept)
-    return bool(kept)
+    return bool(kept) or frame.bypass
 
 
 def _face_picture(frame: Frame, face: Face) -> tuple[Picture, Picture | None]:

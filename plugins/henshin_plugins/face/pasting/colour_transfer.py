@@ -7,13 +7,14 @@ that the whole change is one affine map of RGB.
 `fit_in` varies over the crop: generators draw light skin on light backgrounds, which glows in a dark photo and leaves
 a halo around the head before a dark or coloured background. The background may differ to the left and to the right of
 a head, so no single shift suffices. The crop's highlights are reduced to the photo's, and its low-frequency colours
-blend into the photo's towards the border; its lines stay.
+blend into the photo's towards the border; its lines stay. `fit_border` is for drawings in the photo's own colours: only
+what lies near the border of the pasted area is blended, so that skin goes on in skin.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -44,6 +45,8 @@ OWN, RIM = 0.18, 0.40
 beyond the second it has the photo's."""
 IN_THE_MIDDLE = 0.35
 """Share of the photo's low-frequency colours in the middle, so that the skin tone remains visible."""
+INWARD = 0.26
+"""Depth, in sides of a crop, from which `fit_border` leaves a crop's colours as they are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,30 +88,60 @@ def fit_in(crop: Picture, photo: Picture, matrix: Array, mask: Picture | None) -
 
     `matrix` (2, 3) maps the photo to the crop; `mask` (H, W) is 0 beyond the photo.
     """
+    cells = _cells(crop, photo, matrix, mask)
+    distance: Pixels = np.hypot(*cell_places())
+    factor = _highlight_factor(cells.crop, cells.photo, (cells.visible > 0.5) & (distance < 0.5))
+    share = IN_THE_MIDDLE + (1 - IN_THE_MIDDLE) * _smooth((distance - np.float32(OWN)) / np.float32(RIM - OWN))
+    return _changed(crop, factor, _low_frequencies(cells.photo - factor * cells.crop, cells.visible) * share[..., None])
+
+
+def fit_border(crop: Picture, photo: Picture, matrix: Array, mask: Picture | None, depth: Pixels) -> Picture:
+    """Return `crop` (H, W, 3) with the photo's low-frequency colours at the border of its area, else its own.
+
+    `depth` (CELLS, CELLS) is the distance of each cell to that border, in sides of the crop.
+    """
+    cells = _cells(crop, photo, matrix, mask)
+    share = _smooth(1 - depth / INWARD)
+    return _changed(crop, 1.0, _low_frequencies(cells.photo - cells.crop, cells.visible) * share[..., None])
+
+
+class _Cells(NamedTuple):
+    """A crop and the photo there, (CELLS, CELLS, 3) each, and (CELLS, CELLS) the share of the photo in each cell."""
+
+    crop: Pixels
+    photo: Pixels
+    visible: Pixels
+
+
+def _cells(crop: Picture, photo: Picture, matrix: Array, mask: Picture | None) -> _Cells:
     height, width = crop.shape[:2]
     photo_cells = warp(photo, matrix * [[CELLS / width], [CELLS / height]], CELLS, CELLS).astype(np.float32)
     crop_cells = np.asarray(Image.fromarray(crop).resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
     full_mask = np.full((height, width), 255, np.uint8) if mask is None else mask
     visible = np.asarray(Image.fromarray(full_mask).resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
-    visible = visible / np.float32(255)
-    distance = _distance()
-    factor = _highlight_factor(crop_cells, photo_cells, (visible > 0.5) & (distance < 0.5))
-    ramp = np.clip((distance - OWN) / (RIM - OWN), 0, 1)
-    share = IN_THE_MIDDLE + (1 - IN_THE_MIDDLE) * ramp * ramp * (3 - 2 * ramp)
-    change = _low_frequencies(photo_cells - factor * crop_cells, visible) * share[..., None]
+    return _Cells(crop_cells, photo_cells, visible / np.float32(255))
+
+
+def _changed(crop: Picture, factor: float, change: Pixels) -> Picture:
+    """Return `crop` times `factor`, plus `change` (CELLS, CELLS, 3) interpolated to its size."""
     result = np.empty_like(crop)
     for channel in range(3):
-        offset = Image.fromarray(change[..., channel]).resize((width, height), Image.Resampling.BICUBIC)
+        offset = Image.fromarray(change[..., channel]).resize(crop.shape[1::-1], Image.Resampling.BICUBIC)
         values = crop[..., channel] * factor + np.asarray(offset)
         result[..., channel] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return result
 
 
-def _distance() -> Pixels:
-    """Return the distance of each cell from the middle, in sides of the crop."""
+def _smooth(ramp: Pixels) -> Pixels:
+    ramp = np.clip(ramp, 0, 1)
+    smooth: Pixels = ramp * ramp * (3 - 2 * ramp)
+    return smooth
+
+
+def cell_places() -> tuple[Pixels, Pixels]:
+    """Return how far each cell lies to the right of and below the middle, in sides of the crop."""
     middle = (np.arange(CELLS, dtype=np.float32) + 0.5) / CELLS - 0.5
-    distance: Pixels = np.hypot(middle[:, None], middle)
-    return distance
+    return np.tile(middle, (CELLS, 1)), np.tile(middle[:, None], (1, CELLS))
 
 
 def _highlight_factor(crop_cells: Pixels, photo: Pixels, where: npt.NDArray[np.bool_]) -> float:

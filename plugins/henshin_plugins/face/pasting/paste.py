@@ -1,7 +1,7 @@
 """Pasting of crops into their photo.
 
-Only pixels in the faces' boxes are touched. Where crops overlap, each pixel belongs to the nearest face, in units of
-that face, with a soft seam; the order of the faces does not matter.
+Only pixels in the faces' boxes are touched, unless the photo around them is softened first. Where crops overlap, each
+pixel belongs to the nearest face, in units of that face, with a soft seam; the order of the faces does not matter.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from henshin_plugins.face.colour_transfer import Change, colour_change, fit_in
 from henshin_plugins.face.geometry import bounds, invert
+from henshin_plugins.face.pasting.area import depth
+from henshin_plugins.face.pasting.colour_transfer import Change, cell_places, colour_change, fit_border, fit_in
+from henshin_plugins.face.pasting.soften import softened
 from henshin_plugins.face.warp import bilinear, warp
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from henshin_plugins.face.config import PasteBackConfig
     from henshin_plugins.face.geometry import Array
     from henshin_plugins.face.integral_image import Pixels
+    from henshin_plugins.face.pasting.area import Area
 
 Box: TypeAlias = tuple[int, int, int, int]
 
@@ -38,7 +41,7 @@ def paste(picture: Picture, faces: Sequence[Face], config: PasteBackConfig) -> P
     if not patches or config.strength == 0:
         return picture
     patches.sort(key=lambda patch: tuple(patch.matrix.ravel()))  # so that rounding does not depend on the order
-    result = picture.copy()
+    result = softened(picture) if config.surroundings == "soften" else picture.copy()
     for group in _groups(patches):
         x0, y0, x1, y1 = _enclosing_box(group)
         step = max(1, STRIP // (x1 - x0))
@@ -56,6 +59,7 @@ class _Patch:
     pixels: Picture
     valid: Picture | None
     matrix: Array
+    area: Area
     feather: float
     roundness: float
     change: Change | None = None
@@ -65,19 +69,15 @@ class _Patch:
         x0, y0, x1, y1 = box
         x, y = (np.arange(low, high, dtype=np.float32) + 0.5 for low, high in ((x0, x1), (y0, y1)))
         m = self.matrix.astype(np.float32)
-        across = np.abs(m[0, 0] * x + (m[0, 1] * y + m[0, 2])[:, None])
-        down = np.abs(m[1, 0] * x + (m[1, 1] * y + m[1, 2])[:, None])
+        across = m[0, 0] * x + (m[0, 1] * y + m[0, 2])[:, None]
+        down = m[1, 0] * x + (m[1, 1] * y + m[1, 2])[:, None]
         nearness = np.exp((across**2 + down**2) / np.float32(-(SEAM**2)))
-        # signed distance to the border of a square with rounded corners, whose half side is 0.5
-        radius = 0.5 * self.roundness
-        beyond = np.hypot(np.maximum(across - (0.5 - radius), 0), np.maximum(down - (0.5 - radius), 0))
-        depth = radius - beyond - np.minimum(np.maximum(across, down) - (0.5 - radius), 0)
-        return self._soft(depth) * self._validity(box), nearness
+        return self._soft(depth(self.area, across, down, self.roundness)) * self._validity(box), nearness
 
-    def _soft(self, depth: Pixels) -> Pixels:
+    def _soft(self, distance: Pixels) -> Pixels:
         if self.feather == 0:
-            return (depth > 0).astype(np.float32)
-        ramp = np.clip(depth / np.float32(self.feather), 0, 1)
+            return (distance > 0).astype(np.float32)
+        ramp = np.clip(distance / np.float32(self.feather), 0, 1)
         smooth: Pixels = ramp * ramp * (3 - 2 * ramp)
         return smooth
 
@@ -111,10 +111,13 @@ def _patch(picture: Picture, face: Face, config: PasteBackConfig) -> _Patch | No
     crop = face.crop
     if config.colour_match == "surroundings":
         crop = fit_in(crop, picture, to_crop, face.mask)
+    if config.colour_match == "border":
+        inward = depth(config.area, *cell_places(), config.roundness)
+        crop = fit_border(crop, picture, to_crop, face.mask, inward)
     pixels = warp(crop, here, right - left, bottom - top)
     valid = _valid(face.mask, here, right - left, bottom - top)
     middle = np.array([[1 / width], [1 / height]]) * to_crop - [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]]
-    patch = _Patch(box, pixels, valid, middle, config.feather, config.roundness)
+    patch = _Patch(box, pixels, valid, middle, config.area, config.feather, config.roundness)
     if config.colour_match in ("mean", "mean_std"):
         patch.change = colour_change(
             pixels, picture[top:bottom, left:right], patch.cover(box)[0], contrast=config.colour_match == "mean_std"
