@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PIPELINE = "selfie2anime-portrait"
 
-LARGEST = "face_detect.faces=largest"
+ALWAYS = ("face_detect.faces=largest", "split_faces.trim=false")
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Workshop:
     def _load(self, pipeline: str, overrides: list[str]) -> Pipeline:
         from henshin.pipeline import load
 
-        return load(pipeline, self.registry, self.store, [LARGEST, *overrides])
+        return load(pipeline, self.registry, self.store, [*ALWAYS, *overrides])
 
     def _run(self, pipeline: Pipeline, files: Sequence[Path], output: Path) -> Portraits:
         """Run a pipeline; the record of its folder spares what an earlier run did."""

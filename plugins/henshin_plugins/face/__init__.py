@@ -9,15 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from henshin import Dropped, Frame, Stage, StageConfig, hookimpl
+from henshin import Dropped, Frame, Stage, hookimpl
 from henshin.api.face_selection import none_left
-from henshin_plugins.face.config import DropMisfitsConfig, FaceAlignConfig, FaceDetectConfig, PasteBackConfig
+from henshin_plugins.face.config import (
+    DropMisfitsConfig,
+    FaceAlignConfig,
+    FaceDetectConfig,
+    PasteBackConfig,
+    SplitFacesConfig,
+)
 from henshin_plugins.face.drawn import MatchProportions, VaryFaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from henshin import Context, Face
+    from henshin import Context, Face, Picture
 
 
 class FaceDetect(Stage[FaceDetectConfig]):
@@ -155,13 +161,14 @@ class PasteBack(Stage[PasteBackConfig]):
         return replace(frame, picture=self.paste(frame.picture, frame.faces, self.config), faces=faces, latents={})
 
 
-class SplitFaces(Stage[StageConfig]):
+class SplitFaces(Stage[SplitFacesConfig]):
     """Write every crop as a separate picture, by default PNG: NAME-1, NAME-2, ... from left to right.
 
     Each keeps its latents.
     """
 
     name = "split_faces"
+    Config = SplitFacesConfig
     works_on = "frames"
     renames = True
     needs = frozenset({"crops"})
@@ -172,7 +179,7 @@ class SplitFaces(Stage[StageConfig]):
         return [part for frame in items for part in self._parts(frame)]
 
     def _parts(self, frame: Frame) -> list[Frame]:
-        crops = [face.crop for face in frame.faces if face.crop is not None]
+        crops = [self._shown(face, face.crop) for face in frame.faces if face.crop is not None]
         if not crops:
             return [frame]
         return [
@@ -195,6 +202,17 @@ class SplitFaces(Stage[StageConfig]):
             )
             for number, crop in enumerate(crops, 1)
         ]
+
+    def _shown(self, face: Face, crop: Picture) -> Picture:
+        """Return the crop, or its part that shows the photo."""
+        if not self.config.trim or face.mask is None or face.mask.all():
+            return crop
+        from henshin_plugins.face.trim import shown_square
+
+        top, left, side = shown_square(face.mask)
+        part = crop[top : top + side, left : left + side].copy()
+        part.flags.writeable = False
+        return part
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Options of the stages `face_detect`, `face_align`, `drop_misfits` and `paste_back`."""
+"""Options of the stages `face_detect`, `face_align`, `drop_misfits`, `paste_back` and `split_faces`."""
 
 from __future__ import annotations
 
@@ -151,4 +151,14 @@ class DropMisfitsConfig(StageConfig):
         "copy",
         description="Treatment of a photo none of whose faces fits: 'copy' writes it as it is; 'skip' leaves it out, "
         "which is for split_faces.",
+    )
+
+
+class SplitFacesConfig(StageConfig):
+    """Options of `split_faces`."""
+
+    trim: bool = Field(
+        False,
+        description="Cut a crop that reaches beyond the photo to the largest square that shows the photo, at least 0.6 "
+        "of its side: no mirrored faces around a close-up. For crops of `face_align` at margin 1.",
     )

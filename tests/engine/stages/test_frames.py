@@ -78,7 +78,7 @@ def test_the_parts_of_split_faces_have_notes_of_their_own() -> None:
     frame = job().frames[0]
     point = np.zeros((5, 2), np.float32)
     frame.faces = [Face(np.zeros(4, np.float32), 1.0, point, crop=crop) for _ in range(2)]
-    one, other = SplitFaces(StageConfig()).run([frame])
+    one, other = SplitFaces(SplitFaces.Config()).run([frame])
     one.metadata.notes.append("mine")
     assert other.metadata.notes == frame.metadata.notes == ["first of 2"]
 

@@ -99,7 +99,7 @@ def test_a_frame_keeps_rows_in_the_order_of_its_faces() -> None:
 
 
 def test_each_split_face_takes_its_own_row() -> None:
-    parts = SplitFaces(StageConfig()).run([crowd(5, None, 7, 9), Number(StageConfig()).run([crowd()])[0]])
+    parts = SplitFaces(SplitFaces.Config()).run([crowd(5, None, 7, 9), Number(StageConfig()).run([crowd()])[0]])
     assert [part.name for part in parts] == ["p-1", "p-2", "p-3", "p"]
     for part, value in zip(parts[:3], (5, 7, 9), strict=True):
         assert part.latents.keys() == {"one", "two"}
