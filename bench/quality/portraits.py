@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from henshin import HenshinError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PIPELINE = "selfie2anime-portrait"
 
-ALWAYS = ("face_detect.faces=largest", "split_faces.trim=false")
+LARGEST = "face_detect.faces=largest"
 
 
 @dataclass
@@ -60,26 +60,35 @@ class Workshop:
 
     def crops(self, files: Sequence[Path], name: str) -> Portraits:
         """Return the crops of the largest faces, as the pipeline gives them to its generator. Errors: HenshinError."""
+        return self._run(self._load(self._pipeline("photos"), []), files, self.folder / "photos" / name)
+
+    def drawn(self, files: Sequence[Path], model: str, name: str, title: str) -> Portraits:
+        """Return what the pipeline makes of the largest faces with this model. Errors: HenshinError, MissingError."""
+        pipeline = self._load(self._pipeline("drawn"), [f"generator.model={json.dumps(model)}"])
+        return self._run(pipeline, files, self.folder / "drawn" / title / name)
+
+    def _pipeline(self, what: Literal["photos", "drawn"]) -> str:
+        """Write the pipeline that is measured: what the ready one does before its generator, and for drawings that too.
+
+        What follows it there (enlarging, cutting) is for people's eyes, and would be measured as the network's work.
+        """
         import yaml
 
         from henshin.pipeline import find
 
         recipe = yaml.safe_load(find(PIPELINE).read_text(encoding="utf-8"))
-        recipe["stages"] = [stage for stage in recipe["stages"] if stage["use"] != "generator"]
-        path = self.folder / ".cache" / "photos.yaml"
+        uses = [stage["use"] for stage in recipe["stages"]]
+        end = uses.index("generator") + (what == "drawn")
+        recipe["stages"] = [*recipe["stages"][:end], {"use": "split_faces"}]
+        path = self.folder / ".cache" / f"{what}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-        return self._run(self._load(str(path), []), files, self.folder / "photos" / name)
-
-    def drawn(self, files: Sequence[Path], model: str, name: str, title: str) -> Portraits:
-        """Return what the pipeline makes of the largest faces with this model. Errors: HenshinError, MissingError."""
-        pipeline = self._load(PIPELINE, [f"generator.model={json.dumps(model)}"])
-        return self._run(pipeline, files, self.folder / "drawn" / title / name)
+        return str(path)
 
     def _load(self, pipeline: str, overrides: list[str]) -> Pipeline:
         from henshin.pipeline import load
 
-        return load(pipeline, self.registry, self.store, [*ALWAYS, *overrides])
+        return load(pipeline, self.registry, self.store, [LARGEST, *overrides])
 
     def _run(self, pipeline: Pipeline, files: Sequence[Path], output: Path) -> Portraits:
         """Run a pipeline; the record of its folder spares what an earlier run did."""
