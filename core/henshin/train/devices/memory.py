@@ -14,8 +14,8 @@ _LARGE = 2**31 - 1
 def keep_freed_memory() -> bool:
     """Make the C library keep freed memory for the next step; return whether it is one that can.
 
-    glibc takes large tensors from the system and gives them back at once, and each new page costs a fault: a fifth of
-    the time of a step of a small network. The process then holds the most memory that it ever needed until it ends.
+    glibc takes large tensors from the system and gives them back at once, and each new page costs a fault. The
+    process then holds the most memory that it ever needed until it ends.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
