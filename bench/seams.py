@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -19,6 +20,7 @@ from run import ROOT, SUFFIXES
 
 from henshin import Face, Frame, Stage
 from henshin.api.context import Context
+from henshin.errors import HenshinError, PictureError
 from henshin.images.io import read
 from henshin.models import ModelStore
 from henshin.registry import build_registry
@@ -41,7 +43,14 @@ def main() -> None:
     options = parse()
     from henshin_plugins.face.config import PasteBackConfig
 
-    faces = list(drawn_faces(options.pictures, options.model))
+    if not options.pictures.is_dir():
+        sys.exit(f"{options.pictures}: is no folder")
+    try:
+        faces = list(drawn_faces(options.pictures, options.model))
+    except HenshinError as error:
+        sys.exit(str(error))
+    if not faces:
+        sys.exit(f"{options.pictures}: holds no picture with a face")
     print(f"{len(faces)} faces; gradients across the border over those of the photo there, and steps in grey levels")
     print(
         "| area | colour_match | gradient, median (90 %) | step, median (90 %) | step at the skin |\n"
@@ -60,9 +69,25 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, default=ROOT / "examples", help="photos with faces")
     parser.add_argument("--model", default="selfie2anime", help="who draws them (default: %(default)s)")
-    parser.add_argument("--feather", type=float, default=0.12, help="as in paste_back (default: %(default)s)")
-    parser.add_argument("--roundness", type=float, default=1.0, help="of the area 'crop' (default: %(default)s)")
+    feather, roundness = share_up_to(0.5), share_up_to(1)
+    parser.add_argument("--feather", type=feather, default=0.12, help="as in paste_back (default: %(default)s)")
+    parser.add_argument("--roundness", type=roundness, default=1.0, help="of the area 'crop' (default: %(default)s)")
     return parser.parse_args()
+
+
+def share_up_to(most: float) -> Callable[[str], float]:
+    """Return the reader of an option from 0 to `most`. Its errors: ArgumentTypeError."""
+
+    def read_share(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= most:
+            raise argparse.ArgumentTypeError(f"'{text}': must be a number from 0 to {most:g}")
+        return value
+
+    return read_share
 
 
 def drawn_faces(folder: Path, model: str) -> Iterator[tuple[Any, Face]]:
@@ -82,7 +107,10 @@ def drawn_faces(folder: Path, model: str) -> Iterator[tuple[Any, Face]]:
     detect, align = opened("face_detect", "photos"), opened("face_align", "photos", minimum_visible=0.7)
     generator = opened("generator", "crops", model=model)
     for path in sorted(one for one in folder.rglob("*") if one.suffix.lower() in SUFFIXES):
-        picture = read(path).picture
+        try:
+            picture = read(path).picture
+        except PictureError as error:
+            raise HenshinError(f"{path}: {error}") from error
         (frame,) = align.run(detect.run([Frame(str(path), path.stem, picture)]))
         for face, crop in zip(frame.faces, generator.run([face.crop for face in frame.faces]), strict=True):
             factor = np.float32(crop.shape[0] / face.crop.shape[0])

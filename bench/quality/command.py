@@ -41,13 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(prog="bench/quality/run.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="bench/quality/run.py",
+        description="Measure the portraits that models draw of photos, and compare the models. bench/README.md, "
+        '"Quality", says what each figure is.',
+    )
     add = parser.add_argument
     add("--model", action="append", required=True, help="name or .onnx of a translator; several are compared")
     add("--photos", action="append", type=Path, required=True, help="folder of photos: a set; several are several")
     add("--drawings", type=Path, required=True, help="folder of held-out drawings, prepared like the training set")
     add("-o", "--output", type=Path, required=True, help="folder for figures.json, sheets, portraits and the cache")
-    add("--hold-out", type=int, metavar="N", help="of each folder only the N names with the smallest MD5")
+    add("--hold-out", type=positive, metavar="N", help="of each folder only the N names with the smallest MD5")
     add(
         "--trained-with",
         action="append",
@@ -58,8 +62,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--yunet", metavar="FILE", help=f"landmarks by YuNet, its name or .onnx (default: {faces.YUNET}, else MTCNN)")
     add("--cascade", metavar="FILE", help=f"cascade of drawn faces, its name or .xml (default: {faces.CASCADE})")
     add("--device", default="cpu", help="cpu, cuda or cuda:N for the models (default: %(default)s)")
-    add("--threads", type=int, help="threads of PyTorch (default: its own choice)")
+    add("--threads", type=positive, help="threads of PyTorch (default: its own choice)")
     return parser.parse_args(arguments)
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 on. Errors: ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}': must be a whole number, at least 1")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,8 @@ class Sample:
 
 def measure_models(options: argparse.Namespace) -> None:
     """Do all that the command line asks for. Errors: HenshinError."""
+    if options.output.exists() and not options.output.is_dir():
+        raise HenshinError(f"-o {options.output}: is a file; must be a folder, or a new name")
     import torch
 
     from henshin.models import ModelStore
@@ -190,8 +203,13 @@ def absolute(model: str) -> str:
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """Return the names, those that came before with a number."""
-    return [name if name not in names[:i] else f"{name}-{names[:i].count(name) + 1}" for i, name in enumerate(names)]
+    """Return the names, those that came before with the least number from 2 on that gives a new one."""
+    found: list[str] = []
+    for i, name in enumerate(names):
+        numbered = (f"{name}-{number}" for number in range(2, len(names) + 2))
+        free = (one for one in numbered if one not in found and one not in names)
+        found.append(next(free) if name in names[:i] else name)
+    return found
 
 
 def read_picture(file: Path) -> Picture:

@@ -34,6 +34,8 @@ def main() -> None:
     for place, _ in wanted:
         if place.exists():
             sys.exit(f"{place}: is there already; give a new name")
+    if options.rest and options.rest.resolve() == options.dest.resolve():
+        sys.exit(f"{options.rest}: is for the held-out pictures; --rest must be another name")
     for place, chosen in wanted:
         (write_list if options.list else write_links)(place, chosen)
         print(f"{place}: {len(chosen)} of {len(files)}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Rows: TypeAlias = npt.NDArray[np.intp]
 
 LEAST_FOR_KID = 20
-"""Photos below which a group has no KID and no variety: they would say nothing."""
+"""Photos, or drawings, below which a line has no KID and no variety: they would say nothing."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def figures(photos: Measured, drawn: Measured, drawings: Measured, rows: Rows) -
     Of a ratio there are value, low, high and, under the key "resamples", its bootstrap values (K,).
     """
     values: dict[str, Any] = {"n": len(rows)}
-    if len(rows) >= LEAST_FOR_KID:
+    if min(len(rows), len(drawings.pictures)) >= LEAST_FOR_KID:
         for network in NETWORKS:
             values[network.letter] = _ratio(network, photos, drawn, drawings, rows)
     alike = kept([photos.pictures[i] for i in rows], [drawn.pictures[i] for i in rows])

@@ -101,7 +101,7 @@ def verdict(figures: Mapping[str, Figures], trained: Mapping[str, frozenset[str]
     if all(letter in of[ALL] for of in figures.values()):
         yield from _ranking(figures, letter)
     else:
-        yield f"{letter}: too few photos"
+        yield f"{letter}: too few photos or drawings"
     for region in ("skin", "hair"):
         yield from _best(figures, f"{region} kept best", _distance(region), 1)
     if all("drawn_face_found" in of[ALL] for of in figures.values()):

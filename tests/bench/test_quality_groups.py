@@ -113,4 +113,6 @@ def test_the_helper_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "train").mkdir()
     with pytest.raises(SystemExit, match="train: is there already"):
         call(place, tmp_path / "test", "--rest", tmp_path / "train", "--count", 5)
+    with pytest.raises(SystemExit, match="--rest must be another name"):
+        call(place, tmp_path / "test", "--rest", tmp_path / "train" / ".." / "test", "--count", 5)
     assert not (tmp_path / "test").exists()

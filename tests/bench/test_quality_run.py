@@ -167,6 +167,31 @@ def test_what_is_missing_is_said_in_one_line(world: Path, more: list[str], wante
     assert "\n" not in str(said.value)
 
 
+def test_the_output_must_be_a_folder(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(SystemExit, match="is a file; must be a folder"):
+        main([*words(world), "-o", str(tmp_path / "out")])
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("option", ["--hold-out=0", "--hold-out=-2", "--threads=0", "--threads=x"])
+def test_counts_are_whole_numbers_from_1_on(world: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(words(world, option))
+    assert "must be a whole number, at least 1" in capsys.readouterr().err
+
+
+def test_few_drawings_give_no_kid(
+    world: Path, stubbed: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "drawings").mkdir()
+    (tmp_path / "drawings" / "0.png").write_bytes((world / "drawings" / "0.png").read_bytes())
+    main([*words(world), f"--drawings={tmp_path / 'drawings'}"])
+    found = json.loads((world / "out" / "figures.json").read_text())
+    assert "V" not in found["models"]["soft"]["all"]
+    assert "V: too few photos or drawings" in capsys.readouterr().out
+
+
 def test_packages_of_the_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from henshin.train.losses import perceptual
 
@@ -253,3 +278,4 @@ def test_what_trained_a_model_can_be_said() -> None:
 
 def test_names_of_models_are_told_apart() -> None:
     assert unique(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
+    assert unique(["a", "a", "a-2"]) == ["a", "a-3", "a-2"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from seams import covered, seam, view_of
+from seams import covered, main, seam, view_of
 from support.face import placed, smooth
 
 from henshin import Face
@@ -51,3 +53,36 @@ def test_the_cover_is_that_of_the_area(faces: tuple[Any, Face, Face]) -> None:
     assert cover[middle, middle] == 1
     across = (cover[middle] > 0.5).mean() * 1.2
     assert across == pytest.approx(2 * (0.36 - 0.06), abs=0.02), "radius of the ellipse less half the feather"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["--pictures", "none"], "none: is no folder"),
+        (["--pictures", "."], ".: holds no picture with a face"),
+        (["--pictures", ".", "--model", "selfie2anme"], "selfie2anime"),
+        (["--pictures", "broken"], "bad.png: "),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    words: list[str], wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken").mkdir()
+    if "broken" in words:
+        (tmp_path / "broken" / "bad.png").write_bytes(b"no picture")
+    monkeypatch.setattr(sys, "argv", ["seams.py", *words])
+    with pytest.raises(SystemExit) as said:
+        main()
+    assert wanted in str(said.value)
+    assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize("words", [["--feather", "0.6"], ["--roundness", "x"]])
+def test_shares_out_of_range_are_refused(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["seams.py", *words])
+    with pytest.raises(SystemExit):
+        main()
+    assert "must be a number from 0 to" in capsys.readouterr().err
