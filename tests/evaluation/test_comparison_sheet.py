@@ -148,10 +148,15 @@ def test_means_say_what_cannot_be_read_and_what_does_not_go_with_them(
     save(bench / "faces" / "good.png", drawn(20, 20, 1))
     (bench / "faces" / "bad.png").write_bytes(b"no picture")
     assert main(["sheet", "--mean", "faces", "-o", "m.png"]) == 1
-    assert "bad.png" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "bad.png" in told.err
+    assert "m.png: 1 mean picture: faces" in told.err
     assert Path("m.png").exists()
     assert main(["sheet", "--mean", "faces", "-i", "faces", "-o", "n.png"]) == 2
     assert "-i is for pictures side by side" in capsys.readouterr().err
+    for option in ("--rows=3", "--seed=4", "--truncation=0.5", "--set=resize.width=3"):
+        assert main(["sheet", "--mean", "faces", option, "-o", "n.png"]) == 2
+        assert f"{option.partition('=')[0]} is for " in capsys.readouterr().err
     (bench / "worse").mkdir()
     (bench / "worse" / "bad.png").write_bytes(b"no picture")
     assert main(["sheet", "--mean", "worse", "-o", "o.png"]) != 0

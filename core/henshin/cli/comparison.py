@@ -207,10 +207,10 @@ def check_sheet_path(path: Path, force: bool) -> None:
         raise HenshinError(f"{path}: a file of this name is there already; give another name, or --force")
 
 
-def save_sheet(sheet: Sheet, path: Path, level: int) -> None:
-    """Write a sheet and print its file's name. Errors: HenshinError."""
+def save_sheet(sheet: Sheet, path: Path, level: int, holds: str = "") -> None:
+    """Write a sheet and print its file's name and what it `holds`: else how many pictures. Errors: HenshinError."""
     if not sheet.strips:
         raise HenshinError("no picture could be drawn, so that there is no sheet")
     sheet.save(path)
     if level >= 0:
-        print_line(f"{path}: {format_count(len(sheet.strips), 'picture')}: {', '.join(sheet.headings)}")
+        print_line(f"{path}: {holds or format_count(len(sheet.strips), 'picture')}: {', '.join(sheet.headings)}")

@@ -148,8 +148,16 @@ def _draw_means(options: SheetCommandOptions, level: int) -> int:
     from henshin.cli.progress import make_reporter
     from henshin.evaluation import Sheet, default_name, halves, mean_of, plain_set, ruled
 
-    given = {"MODEL|PIPELINE": bool(options.methods), "-i": bool(options.inputs), "--scale": options.scale is not None}
+    given = {
+        "MODEL|PIPELINE": bool(options.methods),
+        "-i": bool(options.inputs),
+        "--scale": options.scale is not None,
+        "--rows": options.rows is not None,
+        "--set": bool(options.overrides),
+    }
     _refuse_options(given, "pictures side by side, and --mean draws the mean of folders")
+    given = {"--seed": options.seed is not None, "--truncation": options.truncation is not None}
+    _refuse_options(given, "samplers, and --mean draws the mean of folders")
     sets = [plain_set([path], default_name(path)) for path in options.means]
     names = list(_column_labels([str(number) for number in range(len(sets))], options.labels).values())
     headings = names if options.labels else [one.name for one in sets]
@@ -167,7 +175,7 @@ def _draw_means(options: SheetCommandOptions, level: int) -> int:
         strip.add(column, ruled(mean.values), format_count(mean.count, "picture"))
     for column in extra:
         strip.add(column, ruled(halves(means)), " ")
-    save_sheet(sheet, options.output, level)
+    save_sheet(sheet, options.output, level, format_count(len(means), "mean picture"))
     return int(any(mean.failures for mean in means))
 
 
