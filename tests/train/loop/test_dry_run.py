@@ -67,6 +67,14 @@ def test_a_dry_run_says_from_where_a_run_would_go_on(place: Path, capsys: pytest
     assert everything(place) == before
 
 
+def test_a_dry_run_says_why_a_setup_failed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_yaml(place, "cut", patches=16, scales=1, taps=[99])
+    assert main(["train", "cut.yaml", "--dry-run", "--device", "cpu", "--precision", "fp32"]) == 0
+    told = capsys.readouterr().out.partition("networks:")[2]
+    assert "generator: resnet, " in told
+    assert "others unknown: the setup failed on pictures of noise: taps: generator 'resnet' has no layer 99" in told
+
+
 def test_a_dry_run_finds_what_would_end_the_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = run_yaml(place, "cyclegan")
     path.write_text(path.read_text().replace("b: b", "b: none"))

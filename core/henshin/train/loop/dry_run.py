@@ -85,12 +85,15 @@ def dry_run_report(plan: RunPlan, folder: Path, registry: Registry, options: Tra
     options = resolve_resume_options(plan, folder, options)
     fabric = make_fabric(options.device, options.precision, options.devices)
     data = list(summarize_folders(plan))
-    dry_run = run_setup(plan, registry)
+    setup = run_setup(plan, registry)
+    dry_run = setup if isinstance(setup, DryRun) else None
     yield f"recipe: {plan.recipe.name}"
     text = yaml.safe_dump(plan.recipe.config.model_dump(mode="json"), sort_keys=False, default_flow_style=False)
     yield from (f"  {line}" for line in text.splitlines())
     yield "networks:"
     yield from (f"  {line}" for line in _network_lines(plan, registry, dry_run))
+    if isinstance(setup, str):
+        yield f"  others unknown: the setup failed on pictures of noise: {setup}"
     yield from _data_lines(data)
     yield _length_line(plan, data, dry_run, options)
     device = f"{fabric.device.type}" + (f", {options.devices} processes" if options.devices > 1 else "")
@@ -119,8 +122,8 @@ def summarize_folders(plan: RunPlan) -> Iterator[FolderSummary]:
         yield FolderSummary(f"data.{option}", folders, training, held_out, side)
 
 
-def run_setup(plan: RunPlan, registry: Registry) -> DryRun | None:
-    """Call a recipe up to its `track` with a few pictures of noise; return None where that fails."""
+def run_setup(plan: RunPlan, registry: Registry) -> DryRun | str:
+    """Call a recipe up to its `track` with a few pictures of noise; return why that failed where it does."""
     config = plan.recipe.config
     data = getattr(config, "data", None)
     if isinstance(data, FolderData):
@@ -136,9 +139,12 @@ def run_setup(plan: RunPlan, registry: Registry) -> DryRun | None:
                 type(plan.recipe)(config).train(dry_run)
         except SetupDoneError:
             return dry_run
-        except Exception:  # a recipe that needs more of its pictures: its other networks stay unknown
-            return None
-    return None
+        # it may be the pictures' fault, of which a recipe may need more: so this is told, and ends nothing
+        except HenshinError as error:
+            return str(error)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}".partition("\n")[0]
+    return "it tracks nothing"
 
 
 @contextmanager
