@@ -12,8 +12,10 @@ from support.train import curves, different, domains, last_state, run_yaml, trai
 from henshin.errors import HenshinError, PipelineError  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
 from henshin.train.config.run_config import load_run  # noqa: E402
+from henshin.train.networks import DiscriminatorSet, MultiScaleDiscriminator, make_generator  # noqa: E402
+from henshin_plugins.cut.beginning import begin  # noqa: E402
 from henshin_plugins.cut.config import CutConfig  # noqa: E402
-from henshin_plugins.cut.recipe import variety  # noqa: E402
+from henshin_plugins.cut.recipe import Heads, variety  # noqa: E402
 from henshin_plugins.cyclegan.network import ResNetGenerator  # noqa: E402
 
 SMALL = {"scales": 1, "patches": 16, "taps": [1, 2]}
@@ -49,6 +51,12 @@ def test_both_optimisers_get_the_betas(place, tmp_path):
     state = last_state(tmp_path / "run")
     for name in ("generator_optimizer", "discriminator_optimizer"):
         assert [group["betas"] for group in state[name]["param_groups"]] == [(0.0, 0.9)]
+
+
+def test_a_tap_beyond_the_encoder_is_refused_with_the_last_there_is(place, tmp_path):
+    with pytest.raises(HenshinError, match="taps: generator 'resnet' has no layer 7; its last is 3"):
+        trained(written(place, tmp_path, steps=1, taps=[1, 7]), tmp_path / "run")
+    trained(written(place, tmp_path, steps=1, taps=[3, 0, 3]), tmp_path / "other")
 
 
 def test_one_picture_cannot_be_compared(place, tmp_path):
@@ -163,7 +171,7 @@ def test_a_run_begins_with_the_average_the_heads_and_the_discriminators_of_anoth
 
 def test_weights_of_another_network_are_refused_by_name(place, tmp_path, small_run):
     other = {"width": 8, "blocks": 2, "downs": 1, "upsample": "resize"}
-    with pytest.raises(HenshinError, match="resnet"):
+    with pytest.raises(HenshinError, match=r"resnet {.*blocks: 1.*} is not the generator here, and does not grow"):
         trained(begun(place, tmp_path, other, 32, steps=1, start=str(small_run)), tmp_path / "run")
     with pytest.raises(PipelineError, match="nowhere"):
         load_run(begun(place, tmp_path, WIDE, 32, start="nowhere"), build_registry())
@@ -201,13 +209,61 @@ def test_a_break_in_the_growth_changes_nothing(place, tmp_path, small_run):
 def test_before_the_game_the_discriminators_learn_alone(place, tmp_path, small_run):
     path = begun(place, tmp_path, WIDE, 32, steps=3, pretrain=2, start=str(small_run), taps=[1])
     said = trained(path, tmp_path / "run", max_steps=2)
-    assert [line for line in said if "discriminators that fit: new ones learn" in line]
+    assert [line for line in said if "brings no discriminators (patch) that fit: new ones learn" in line]
     for name, tensor in last_state(small_run)["ema"].items():
         if name.startswith("network."):
             assert torch.equal(last_state(tmp_path / "run")["generator"][name.removeprefix("network.")], tensor)
     assert "adversarial" not in curves(tmp_path / "run")
     trained(path, tmp_path / "run", resume=True)
     assert len(curves(tmp_path / "run")["adversarial"]) == 1
+
+
+def test_discriminators_that_fit_are_loaded_whole_and_others_not_at_all(place, tmp_path, small_run):
+    run = Said()
+    network, heads = ResNetGenerator(8, 1, 1, "resize"), Heads([16])
+    old, other = patches(2), patches(2, width=16)
+    untouched = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    assert begin(run, str(small_run), network, heads, DiscriminatorSet({"projected": other, "patch": old})) is None
+    assert run.lines == [f"{small_run} brings no discriminators (projected) that fit: new ones learn"]
+    before = last_state(small_run)["discriminators"]
+    assert all(torch.equal(tensor, before[f"patch.{name}"]) for name, tensor in old.state_dict().items())
+    run = Said()
+    begin(run, str(small_run), network, heads, DiscriminatorSet({"patch": other}))
+    assert run.lines == [f"{small_run} brings no discriminators (patch) that fit: new ones learn"]
+    assert all(torch.equal(tensor, untouched[name]) for name, tensor in other.state_dict().items())
+
+
+def test_the_optimiser_of_a_growth_is_prepared_for_several_processes(place, tmp_path, small_run):
+    run = Said()
+    growth = begin(run, str(small_run), ResNetGenerator(4, 1, 2, "resize"), Heads([16]), DiscriminatorSet({}))
+    assert growth is not None
+    assert run.prepared == [growth.optimizer]
+
+
+class Said:
+    """What the beginning of a run needs of it; it keeps what is said and prepared."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.registry, self.lines, self.prepared = build_registry(), [], []
+
+    def place(self, name):
+        return Path(name)
+
+    def say(self, line):
+        self.lines.append(line)
+
+    def generator(self, choice):
+        return make_generator(self.registry, choice.use, choice.options).build()
+
+    def prepare(self, thing):
+        self.prepared.append(thing)
+        return thing
+
+
+def patches(scales, width=8):
+    return MultiScaleDiscriminator(scales, width, 1, "spectral", 10.0)
 
 
 def test_layers_are_shared_only_with_a_network_of_one_halving_less():

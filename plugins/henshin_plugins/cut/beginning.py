@@ -19,7 +19,7 @@ from henshin.train.networks import MultiScaleDiscriminator
 from henshin.train.weights import load_initial_weights, load_tensors, state_dict_mismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from henshin import Run
     from henshin.train.networks import EMA, DiscriminatorSet
@@ -70,8 +70,8 @@ def begin(
 ) -> Growth | None:
     """Load the weights that `start` names; return the growth if the network has a halving more than that of `start`.
 
-    None without a start. Heads and discriminators of a run are loaded where they fit, else they stay new, which is
-    said.
+    None without a start. Heads, and each discriminator, of a run are loaded if they fit, else they stay new, which is
+    said. In a growth each scale of the patch discriminator but the finest gets the weights of the one before.
     Errors: HenshinError when there are no weights, or they are those of another network.
     """
     if start is None:
@@ -82,12 +82,16 @@ def begin(
         growth = _grown(run, weights, network)
     else:
         weights.load_into(network)
-    for name, module in (("heads", heads), ("discriminators", discriminators)):
-        if not _loaded(module, weights.states.get(name)):
-            run.say(f"{start} brings no {name} that fit: new ones learn")
+    if not _loaded(heads, weights.states.get("heads", {})):
+        run.say(f"{start} brings no heads that fit: new ones learn")
+    states = discriminators.by_name(weights.states.get("discriminators", {}))
+    new = [name for name, one in discriminators.items() if not _loaded(one, states[name])]
+    if new:
+        run.say(f"{start} brings no discriminators ({', '.join(new)}) that fit: new ones learn")
     if growth is not None:
-        for one in discriminators.values():
-            if isinstance(one, MultiScaleDiscriminator):
+        growth.optimizer = run.prepare(growth.optimizer)
+        for name, one in discriminators.items():
+            if isinstance(one, MultiScaleDiscriminator) and name not in new:
                 _shift_scales(one)
     return growth
 
@@ -98,10 +102,15 @@ def tracked(growth: Growth | None) -> dict[str, torch.optim.Optimizer]:
 
 
 def _grown(run: Run, weights: InitialWeights, network: Any) -> Growth:
-    inner = network.inner_layers(weights.tensors) if hasattr(network, "inner_layers") else None
-    if inner is None:
+    if not hasattr(network, "inner_layers"):
         weights.load_into(network)  # raises the error that names what differs
-        raise HenshinError(f"{weights.path}: its network does not grow into this one")
+    inner = network.inner_layers(weights.tensors)
+    if inner is None:
+        options = ", ".join(f"{name}: {value}" for name, value in weights.choice.options.items())
+        raise HenshinError(
+            f"{weights.path}: {weights.choice.use} {{{options}}} is not the generator here, and does not grow into it; "
+            "it must be the same, or have one of `downs` less, twice the `width`, and all else the same"
+        )
     network.load_state_dict({**network.state_dict(), **inner})
     smaller: Any = run.generator(weights.choice)
     load_tensors(smaller, weights.tensors, str(weights.path), f"generator '{weights.choice.use}'")
@@ -110,13 +119,11 @@ def _grown(run: Run, weights: InitialWeights, network: Any) -> Growth:
     return Growth(smaller, torch.optim.Adam(outer, GROWTH_RATE, GROWTH_BETAS))
 
 
-def _loaded(module: nn.Module, state: dict[str, Tensor] | None) -> bool:
-    if state is None:
+def _loaded(module: nn.Module, state: Mapping[str, Tensor]) -> bool:
+    """Load all of a state, or nothing where it does not fit; return whether it does."""
+    if state_dict_mismatch(module.state_dict(), dict(state), ""):
         return False
-    try:
-        module.load_state_dict(state)
-    except RuntimeError:
-        return False
+    module.load_state_dict(state)
     return True
 
 

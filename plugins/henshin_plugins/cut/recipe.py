@@ -70,9 +70,7 @@ def train(config: CutConfig, run: Run) -> None:
         raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
     photos, drawings = open_domains(run, c.data)
 
-    with torch.no_grad():
-        channels = [f.shape[1] for f in features(torch.zeros(1, 3, 64, 64), c.taps)]
-    heads = Heads(channels)
+    heads = Heads(tapped_channels(c, features))
     discriminators = make_discriminators(c.discriminators, {"patch": partial(patch, c)}, (photos, drawings))
     growth = begin(run, c.start, network, heads, discriminators)
     betas = (c.betas[0], c.betas[1])
@@ -175,6 +173,17 @@ def patch(config: CutConfig) -> nn.Module:
     return MultiScaleDiscriminator(
         c.scales, c.discriminator_width, c.discriminator_layers, c.discriminator_norm, c.discriminator_gain
     )
+
+
+@torch.no_grad()
+def tapped_channels(config: CutConfig, features: Any) -> list[int]:
+    """Return the channels of each layer in `taps`. Errors: HenshinError for one that the generator lacks."""
+    last = max(config.taps)
+    found = features(torch.zeros(1, 3, 64, 64), tuple(range(last + 1)))
+    if len(found) <= last:
+        use, there = config.generator.use, len(found) - 1
+        raise HenshinError(f"taps: generator '{use}' has no layer {last}; its last is {there}")
+    return [found[tap].shape[1] for tap in sorted({*config.taps})]
 
 
 def draw(config: CutConfig, run: Run, *domains: ImageSet) -> list[Tensor]:

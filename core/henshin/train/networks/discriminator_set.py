@@ -42,9 +42,23 @@ class DiscriminatorSet(nn.ModuleDict):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load the state of these discriminators, or of the first alone. Errors: RuntimeError if it does not fit."""
-        if not any(key.partition(".")[0] in self for key in state_dict):
+        if self._is_of_one(state_dict):
             state_dict = {f"{next(iter(self))}.{key}": value for key, value in state_dict.items()}
         return super().load_state_dict(state_dict, strict, assign)
+
+    def by_name(self, state_dict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the state of each of these discriminators in that of another set; {} for one that it lacks."""
+        if self._is_of_one(state_dict):
+            return {name: dict(state_dict) if name == next(iter(self)) else {} for name in self}
+        parts = {name: f"{name}." for name in self}
+        return {
+            name: {key.removeprefix(part): value for key, value in state_dict.items() if key.startswith(part)}
+            for name, part in parts.items()
+        }
+
+    def _is_of_one(self, state_dict: Mapping[str, Any]) -> bool:
+        """Return whether a state is that of a single discriminator: its keys begin with no name."""
+        return not any(key.partition(".")[0] in self for key in state_dict)
 
 
 def make_discriminators(
