@@ -58,7 +58,7 @@ def reason(picture: Picture, faces: Sequence[Face], config: FaceAlignConfig) -> 
     most = config.maximum_outside
     if most is not None and outside > most:
         return f"{100 * outside:.1f} % of the {best}crop lie outside, at most {100 * most:g} % wanted"
-    visible = max(one.visible for one in placements)
+    visible = max(one.visible for one in placements if most is None or one.outside <= most)
     return (
         f"{100 * visible:.1f} % of the {best}face lie in the photo, at least {100 * config.minimum_visible:g} % wanted"
     )

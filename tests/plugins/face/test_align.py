@@ -249,6 +249,10 @@ def test_a_face_that_is_not_visible_is_told_with_its_share(rng: np.random.Genera
     assert left_out.dropped.reason == "50.0 % of the face lie in the photo, at least 70 % wanted"
     (both,) = stage.run([frame(photo, [half, placed((4, 100), 100)])])
     assert re.fullmatch(r"5\d\.\d % of the best face lie .*", both.dropped.reason)
+    # a close-up that is visible enough, and left out for its crop, is not the one that the reason is about
+    stage = opened(FaceAlign, tmp_path, minimum_visible=0.7, maximum_outside=0.55, without_faces="skip")
+    (mixed,) = stage.run([frame(photo, [half, placed((100, 100), 400)])])
+    assert mixed.dropped.reason == "50.0 % of the best face lie in the photo, at least 70 % wanted"
 
 
 def test_a_face_by_its_box_is_what_the_box_holds(rng: np.random.Generator) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from henshin.api.face_selection import none_left
 from henshin.api.stage import Stage
+from henshin.errors import PictureError
 from henshin_plugins.face.drawn.config import MatchProportionsConfig, VaryFacesConfig
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class MatchProportions(Stage[MatchProportionsConfig]):
     Config = MatchProportionsConfig
     works_on = "frames"
     needs = frozenset({"crops"})
+    ends = frozenset({"latents"})  # those of the crops before are not valid for the new ones
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Read the mean face."""
@@ -54,7 +56,7 @@ class MatchProportions(Stage[MatchProportionsConfig]):
         ]
         faces = [result for result in results if not isinstance(result, self.misfit)]
         if faces:
-            return replace(frame, faces=faces)
+            return replace(frame, faces=faces, latents={})
         best = next(result for result in results if isinstance(result, self.misfit))
         return none_left(replace(frame, faces=[]), self.config.without_faces, best.kind, best.reason)
 
@@ -64,7 +66,8 @@ class VaryFaces(Stage[VaryFacesConfig]):
 
     Drawings show mostly pale young women. A discriminator that sees no others takes dark skin, glasses and beards
     for faults, which the generator then removes. Tones are drawn from those of photographed people. For crops of
-    `match_proportions` with its default stretch; a face without plain skin on its cheeks stays as it is.
+    `match_proportions` with its default stretch; a face without plain skin on its cheeks stays as it is. Grey drawings
+    stay grey.
     """
 
     name = "vary_faces"
@@ -76,6 +79,12 @@ class VaryFaces(Stage[VaryFacesConfig]):
 
         self.varied = variation.varied
 
-    def run(self, items: Sequence[Picture]) -> list[Picture]:
-        """Return each crop (S, S, 3), varied or as it is, whatever the others are."""
-        return [self.varied(crop, self.config) for crop in items]
+    def run(self, items: Sequence[Picture]) -> list[Picture | PictureError]:
+        """Return each crop (S, S, 3), varied or as it is, whatever the others are; an error for what is not square."""
+        return [self._one(crop) for crop in items]
+
+    def _one(self, crop: Picture) -> Picture | PictureError:
+        height, width = crop.shape[:2]
+        if height != width:
+            return PictureError(f"it has {width} x {height} pixels; must be square, as match_proportions gives crops")
+        return self.varied(crop, self.config)

@@ -6,6 +6,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from henshin_plugins.face.drawn.accessories import with_beard, with_glasses
 from henshin_plugins.face.drawn.skin import draw_tone, find_skin, toned
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
     from henshin_plugins.face.drawn.config import VaryFacesConfig
 
 
+GREY_SPREAD, GREY_SHARE = 15, 0.99
+"""A drawing is grey if the channels of this share of its pixels differ by no more: compression leaves some colour."""
+
+
 def varied(crop: Picture, config: VaryFacesConfig) -> Picture:
-    """Return the crop (S, S, 3) with the variations that chance gives it, or the crop itself."""
+    """Return the crop (S, S, 3) with the variations that chance gives it, or the crop itself; of a grey one grey."""
     rng = np.random.default_rng([config.seed, zlib.crc32(crop.tobytes())])
     tone, beard, glasses = (rng.random() < share for share in (config.skin, config.beard, config.glasses))
     skin = find_skin(crop) if tone or beard or glasses else None
@@ -25,4 +30,9 @@ def varied(crop: Picture, config: VaryFacesConfig) -> Picture:
     result = toned(crop, skin, draw_tone(rng)) if tone else crop
     if beard:
         result = with_beard(result, skin.mask, rng)
-    return with_glasses(result, rng) if glasses else result
+    result = with_glasses(result, rng) if glasses else result
+    return np.asarray(Image.fromarray(result).convert("L").convert("RGB")) if _is_grey(crop) else result
+
+
+def _is_grey(crop: Picture) -> bool:
+    return bool((np.ptp(crop, axis=2) <= GREY_SPREAD).mean() >= GREY_SHARE)

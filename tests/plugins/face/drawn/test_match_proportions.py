@@ -140,3 +140,11 @@ def test_order_and_company_do_not_matter(tmp_path):
     alone = [opened(MatchProportions, tmp_path).run([replace(one)])[0] for one in reversed(aligned)]
     for one, other in zip(together, reversed(alone), strict=True):
         assert np.array_equal(one.faces[0].crop, other.faces[0].crop)
+
+
+def test_latents_of_the_crops_before_end(tmp_path):
+    [aligned] = opened(FaceAlign, tmp_path, size=256).run([frame(drawn_face(), [boxed((128, 128), 256)])])
+    aligned.latents = {"latent": np.zeros((1, 4))}
+    [result] = opened(MatchProportions, tmp_path).run([aligned])
+    assert result.faces
+    assert result.latents == {}

@@ -10,6 +10,7 @@ from support.drawn import UNIT_EYES, drawn_face
 from support.face import smooth
 from support.stages import opened
 
+from henshin import PictureError
 from henshin_plugins.face.drawn import VaryFaces
 from henshin_plugins.face.drawn.skin import draw_tone, find_skin, from_lab, from_linear, to_lab, to_linear, toned
 
@@ -117,3 +118,29 @@ def test_without_shares_nothing_changes(tmp_path):
     pixels = crop()
     stage: Any = opened(VaryFaces, tmp_path, skin=0, beard=0, glasses=0)
     assert stage.run([pixels])[0] is pixels
+
+
+def test_grey_drawings_stay_grey_and_are_varied(tmp_path):
+    before = np.repeat(crop().mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    stage: Any = opened(VaryFaces, tmp_path, skin=1, beard=1, glasses=1)
+    [after] = stage.run([before])
+    assert (np.ptp(after, axis=2) == 0).all()
+    assert (after != before).any()
+    [coloured] = stage.run([crop()])
+    assert np.ptp(coloured, axis=2).max() > 30
+
+
+def test_what_is_not_square_is_an_error_of_that_picture_alone(tmp_path):
+    stage: Any = opened(VaryFaces, tmp_path, skin=1)
+    square, wide = crop(96), np.full((40, 80, 3), (250, 226, 205), np.uint8)
+    first, second = stage.run([wide, square])
+    assert isinstance(first, PictureError)
+    assert "80 x 40 pixels; must be square" in str(first)
+    assert second.shape == square.shape
+
+
+@pytest.mark.parametrize("side", [16, 17])
+def test_the_smallest_crops_are_varied(tmp_path, side):
+    stage: Any = opened(VaryFaces, tmp_path, skin=1, beard=1, glasses=1)
+    [after] = stage.run([crop(side)])
+    assert after.shape == (side, side, 3)
