@@ -176,7 +176,8 @@ def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
     words = {"boolean": "true, false", "string": "text", "object": "table"}
     text: str = words.get(field.get("type", ""), field.get("type", "anything"))
     if text == "array":
-        text = f"list of {_type(field.get('items', {}), shared)}"
+        items = field.get("prefixItems") or [field.get("items", {})]  # a fixed number of items has a type for each
+        text = f"list of {' or '.join(dict.fromkeys(_type(one, shared) for one in items))}"
     if text == "table" and isinstance(field.get("additionalProperties"), dict):
         text = f"table of {_type(field['additionalProperties'], shared)}"
     return f"{text}{_bounds(field)}"
