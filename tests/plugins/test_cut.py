@@ -53,10 +53,21 @@ def test_both_optimisers_get_the_betas(place, tmp_path):
         assert [group["betas"] for group in state[name]["param_groups"]] == [(0.0, 0.9)]
 
 
-def test_a_tap_beyond_the_encoder_is_refused_with_the_last_there_is(place, tmp_path):
-    with pytest.raises(HenshinError, match="taps: generator 'resnet' has no layer 7; its last is 3"):
-        trained(written(place, tmp_path, steps=1, taps=[1, 7]), tmp_path / "run")
-    trained(written(place, tmp_path, steps=1, taps=[3, 0, 3]), tmp_path / "other")
+def test_taps_beyond_the_encoder_are_told_and_refused_where_no_other_is_left(place, tmp_path):
+    wanted = "taps: generator 'resnet' has no layer 7, 9; its last is 3"
+    with pytest.raises(HenshinError, match=wanted):
+        trained(written(place, tmp_path, steps=1, taps=[9, 7]), tmp_path / "run")
+    said = trained(written(place, tmp_path, steps=1, taps=[9, 1, 7]), tmp_path / "some")
+    assert f"{wanted}, and only the others are compared" in said
+    said = trained(written(place, tmp_path, steps=1, taps=[3, 0, 3]), tmp_path / "all")
+    assert not [line for line in said if line.startswith("taps:")]
+
+
+@pytest.mark.parametrize(("betas", "wanted"), [([1, 0.9], "1 is too large"), ([0.5], "betas"), ([0.5, 0.9, 0.9], "2")])
+def test_wrong_betas_are_refused_once(place, tmp_path, betas, wanted):
+    with pytest.raises(PipelineError, match=wanted) as said:
+        load_run(written(place, tmp_path, betas=betas), build_registry())
+    assert len(said.value.problems) == 1
 
 
 def test_one_picture_cannot_be_compared(place, tmp_path):

@@ -13,6 +13,8 @@ from henshin.config.options import Names, StartName, all_names
 
 Side = Annotated[int, Field(ge=32, le=1024, multiple_of=4)]
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
 Step = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
@@ -54,11 +56,8 @@ class CutConfig(RecipeConfig):
     steps: int = Field(20_000, ge=1, le=100_000_000, description="Steps of training.")
     batch: int = Field(4, ge=1, le=1024, description="Pictures of each domain in a step (paper: 1).")
     learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's learning rate for the generator.")
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
-        (0.5, 0.999),
-        min_length=2,
-        max_length=2,
-        description="Adam's betas; (0, 0.99) suits the projected discriminator.",
+    betas: tuple[Beta, Beta] = Field(
+        (0.5, 0.999), description="Adam's betas; (0, 0.99) suits the projected discriminator."
     )
     decay: float = Field(
         0.4, ge=0, le=1, description="Last part of the steps, over which the learning rate falls to zero."

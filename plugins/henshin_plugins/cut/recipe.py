@@ -70,12 +70,11 @@ def train(config: CutConfig, run: Run) -> None:
         raise HenshinError(f"generator '{c.generator.use}' lacks trace() and features(); 'resnet' has them")
     photos, drawings = open_domains(run, c.data)
 
-    heads = Heads(tapped_channels(c, features))
+    heads = Heads(tapped_channels(c, features, run))
     discriminators = make_discriminators(c.discriminators, {"patch": partial(patch, c)}, (photos, drawings))
     growth = begin(run, c.start, network, heads, discriminators)
-    betas = (c.betas[0], c.betas[1])
-    generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, betas)
-    discriminator_optimizer = torch.optim.Adam(discriminators.parameters(), c.learning_rate, betas)
+    generator_optimizer = torch.optim.Adam([*network.parameters(), *heads.parameters()], c.learning_rate, c.betas)
+    discriminator_optimizer = torch.optim.Adam(discriminators.parameters(), c.learning_rate, c.betas)
     ema = EMA(network, c.ema).to(run.device)
     generator, heads, discriminators = run.prepare(network, heads, discriminators)
     generator.mark_forward_method("trace")
@@ -176,14 +175,18 @@ def patch(config: CutConfig) -> nn.Module:
 
 
 @torch.no_grad()
-def tapped_channels(config: CutConfig, features: Any) -> list[int]:
-    """Return the channels of each layer in `taps`. Errors: HenshinError for one that the generator lacks."""
-    last = max(config.taps)
-    found = features(torch.zeros(1, 3, 64, 64), tuple(range(last + 1)))
-    if len(found) <= last:
-        use, there = config.generator.use, len(found) - 1
-        raise HenshinError(f"taps: generator '{use}' has no layer {last}; its last is {there}")
-    return [found[tap].shape[1] for tap in sorted({*config.taps})]
+def tapped_channels(config: CutConfig, features: Any, run: Run) -> list[int]:
+    """Return the channels of each layer in `taps`; those that the generator lacks are told. Errors: it lacks all."""
+    found = features(torch.zeros(1, 3, 64, 64), tuple(range(max(config.taps) + 1)))
+    lacking = [str(tap) for tap in sorted({*config.taps}) if tap >= len(found)]
+    problem = (
+        f"taps: generator '{config.generator.use}' has no layer {', '.join(lacking)}; its last is {len(found) - 1}"
+    )
+    if len(lacking) == len({*config.taps}):
+        raise HenshinError(problem)
+    if lacking:
+        run.say(f"{problem}, and only the others are compared")
+    return [found[tap].shape[1] for tap in sorted({*config.taps}) if tap < len(found)]
 
 
 def draw(config: CutConfig, run: Run, *domains: ImageSet) -> list[Tensor]:
