@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from henshin import Run
+    from henshin.api.generator import Reach
 
 
 class ResNet(Generator[ResNetConfig]):
-    """CycleGAN's residual generator; instance norm, reflection padding, tanh."""
+    """CycleGAN's residual generator; instance norm or none, reflection padding, tanh."""
 
     name = "resnet"
     Config = ResNetConfig
@@ -25,12 +26,20 @@ class ResNet(Generator[ResNetConfig]):
         """Two to the number of halvings."""
         return int(2**self.config.downs)
 
+    @property
+    def reach(self) -> Reach:
+        """That of the convolutions; "global" with instance norm or a colour skip, which see the whole picture."""
+        c = self.config
+        return "global" if c.norm == "instance" or c.colour_skip else c.reach
+
     def build(self) -> nn.Module:
-        """Build the network with weights from N(0, 0.02)."""
+        """Build the network with weights from N(0, 0.02); without norm, by He et al. 2015."""
         from henshin_plugins.cyclegan.network import ResNetGenerator
 
         c = self.config
-        return ResNetGenerator(c.width, c.blocks, c.downs, c.upsample, c.colour_skip, c.strided_padding)
+        return ResNetGenerator(
+            c.width, c.blocks, c.downs, c.upsample, c.colour_skip, c.strided_padding, c.norm, c.photo_skip
+        )
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:

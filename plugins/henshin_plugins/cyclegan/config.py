@@ -33,6 +33,43 @@ class ResNetConfig(GeneratorConfig):
         description="Cells along each side into which the photo's broad colours are averaged; they are added before "
         "the tanh, for instance norm removes them; 0: none.",
     )
+    photo_skip: bool = Field(
+        False,
+        description="Add the photo itself before the tanh, so that the network starts from it and learns what to "
+        "change; in place of `colour_skip`.",
+    )
+    norm: Literal["instance", "none"] = Field(
+        "instance",
+        description="Norm after convolutions: the paper's, or none. Without norm, and without `colour_skip`, a pixel "
+        "depends on a neighbourhood alone: large photos are drawn in tiles without seams, and the network sees "
+        "colours and contrast.",
+    )
+
+    @property
+    def reach(self) -> int:
+        """Pixels of the input that an output pixel depends on, to each side, by the convolutions alone.
+
+        The interval of pixels is followed from the output back to the input, for each place in the coarsest grid.
+        """
+        farthest = 0
+        for place in range(2**self.downs):
+            low, high = place - 3, place + 3  # the last 7x7
+            for _ in range(self.downs):
+                if self.upsample == "resize":
+                    low, high = (low - 1) // 2, (high + 1) // 2
+                else:
+                    low, high = low // 2, (high + 1) // 2
+            low, high = low - 2 * self.blocks, high + 2 * self.blocks
+            for _ in range(self.downs):
+                low, high = 2 * low - 1, 2 * high + 1
+            farthest = max(farthest, place - low + 3, high + 3 - place)  # the first 7x7
+        return farthest
+
+    @model_validator(mode="after")
+    def _check_skips(self) -> ResNetConfig:
+        if self.photo_skip and self.colour_skip:
+            raise ValueError("photo_skip brings all colours of the photo: set colour_skip to 0")
+        return self
 
 
 class CycleGanConfig(ScheduledConfig):

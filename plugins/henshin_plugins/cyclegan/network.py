@@ -6,33 +6,46 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from henshin.train.networks import PictureOutput, ResidualBlock, initialise, reflected_convolution, resize_convolution
 from henshin.train.weights import canonicalize_state_dict, match_tensors, rename_layers
 
+Norm = Literal["instance", "none"]
 
-def convolution(before: int, after: int, kernel: int) -> list[nn.Module]:
-    """Return a reflected convolution that keeps the size, instance norm and ReLU."""
-    return [*reflected_convolution(before, after, kernel), nn.InstanceNorm2d(after), nn.ReLU(inplace=True)]
+SMALL = 0.1
+"""Factor on the initial weights of the last convolution, and of the last one of each residual block, without norm."""
 
 
-def enlargement(before: int, after: int, upsample: Literal["transposed", "resize"]) -> list[nn.Module]:
+def normalisation(norm: Norm, channels: int) -> nn.Module:
+    """Return instance norm without parameters, or nothing in its place."""
+    return nn.InstanceNorm2d(channels) if norm == "instance" else nn.Identity()
+
+
+def convolution(before: int, after: int, kernel: int, norm: Norm) -> list[nn.Module]:
+    """Return a reflected convolution that keeps the size, the norm and ReLU."""
+    return [*reflected_convolution(before, after, kernel), normalisation(norm, after), nn.ReLU(inplace=True)]
+
+
+def enlargement(before: int, after: int, upsample: Literal["transposed", "resize"], norm: Norm) -> list[nn.Module]:
     """Return layers that double the size: the paper's transposed convolution, or a resize and a convolution."""
     layers = (
         resize_convolution(before, after)
         if upsample == "resize"
         else [nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1)]
     )
-    return [*layers, nn.InstanceNorm2d(after), nn.ReLU(inplace=True)]
+    return [*layers, normalisation(norm, after), nn.ReLU(inplace=True)]
 
 
 class ResNetGenerator(nn.Module):
     """7x7-width, `downs` halvings that double the width, `blocks` residual blocks, as many doublings, 7x7-3, tanh.
 
-    `colour_skip` is the number of cells of a `PictureOutput`. `encoder` ends after the residual blocks; contrastive
-    recipes use features between its children. Convolutions have biases, as in the authors' code, although instance norm
-    cancels them.
+    `colour_skip` is the number of cells of a `PictureOutput`, `photo_skip` its `photo`. `encoder` ends after the
+    residual blocks; contrastive recipes use features between its children. Convolutions have biases, as in the authors'
+    code, although instance norm cancels them. Without norm the weights start as He et al. (ICCV 2015) say, and the
+    residual blocks near the identity (after Zhang et al., "Fixup initialization", ICLR 2019), so that the signal keeps
+    its size through any depth.
     """
 
     def __init__(
@@ -43,26 +56,30 @@ class ResNetGenerator(nn.Module):
         upsample: Literal["transposed", "resize"],
         colour_skip: int = 0,
         strided_padding: Literal["zeros", "reflect"] = "zeros",
+        norm: Norm = "instance",
+        photo_skip: bool = False,
     ) -> None:
         super().__init__()
-        encoder = [nn.Sequential(*convolution(3, width, 7))]
+        encoder = [nn.Sequential(*convolution(3, width, 7, norm))]
         for i in range(downs):
             before = width * 2**i
             encoder.append(
                 nn.Sequential(
                     nn.Conv2d(before, before * 2, 3, 2, 1, padding_mode=strided_padding),
-                    nn.InstanceNorm2d(before * 2),
+                    normalisation(norm, before * 2),
                     nn.ReLU(inplace=True),
                 )
             )
         widest = width * 2**downs
-        self.encoder = nn.Sequential(*encoder, *(ResidualBlock(widest) for _ in range(blocks)))
+        self.encoder = nn.Sequential(*encoder, *(ResidualBlock(widest, normed=norm != "none") for _ in range(blocks)))
         decoder = []
         for i in reversed(range(downs)):
-            decoder.append(nn.Sequential(*enlargement(width * 2 ** (i + 1), width * 2**i, upsample)))
+            decoder.append(nn.Sequential(*enlargement(width * 2 ** (i + 1), width * 2**i, upsample, norm)))
         self.decoder = nn.Sequential(*decoder, nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7))
-        self.output = PictureOutput(colour_skip)
+        self.output = PictureOutput(colour_skip, photo_skip)
         initialise(self)
+        if norm == "none":
+            self._start_without_norm()
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] -> the same; H and W multiples of 2**downs."""
@@ -98,6 +115,17 @@ class ResNetGenerator(nn.Module):
         if not found or {*found} != {*own} - outer or any(own[name].shape != found[name].shape for name in found):
             return None
         return found
+
+    def _start_without_norm(self) -> None:
+        for layer in self.modules():
+            if isinstance(layer, nn.ConvTranspose2d):  # an output pixel sees a quarter of the kernel on average
+                nn.init.normal_(layer.weight, 0, (2 / (layer.in_channels * 9 / 4)) ** 0.5)
+            elif isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        last = [block.body[5] for block in self.encoder if isinstance(block, ResidualBlock)]
+        with torch.no_grad():
+            for layer in (*last, self.decoder[-1]):
+                layer.weight.mul_(SMALL)
 
     def _encoded(self, pictures: Tensor, taps: tuple[int, ...], count: int) -> tuple[Tensor, list[Tensor]]:
         found = []

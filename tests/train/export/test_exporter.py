@@ -87,7 +87,8 @@ def test_the_model_says_what_it_is(tiny, tmp_path, monkeypatch):
         2,
         "global",
     )
-    assert contract.config == {**OPTIONS, "upsample": "resize", "strided_padding": "zeros", "colour_skip": 0}
+    defaults = {"strided_padding": "zeros", "colour_skip": 0, "photo_skip": False, "norm": "instance"}
+    assert contract.config == {**OPTIONS, "upsample": "resize", **defaults}
     assert (contract.preferred_size, contract.data, contract.licence) == (64, "no data", "Apache-2.0")
     again = from_weights("resnet", contract.config, path.with_suffix(".safetensors"), build_registry(), 64, "", "")
     monkeypatch.setattr(exporter, "write_graph", lambda _, side, *__: shutil.copyfile(path, side))

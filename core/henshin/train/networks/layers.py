@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 COLOUR_SCALE = 0.9
-"""Factor on the broad colours of a `PictureOutput`: atanh is infinite at 1."""
+"""Factor on the colours that a `PictureOutput` passes on: atanh is infinite at 1."""
 
 
 def reflected_convolution(before: int, after: int, kernel: int, stride: int = 1, bias: bool = True) -> list[nn.Module]:
@@ -23,16 +23,20 @@ def resize_convolution(before: int, after: int, bias: bool = True) -> list[nn.Mo
 
 
 class ResidualBlock(nn.Module):
-    """x + F(x), F two reflected 3x3 convolutions with instance norm, a ReLU between them (Johnson et al. 2016)."""
+    """x + F(x), F two reflected 3x3 convolutions with instance norm, a ReLU between them (Johnson et al. 2016).
 
-    def __init__(self, width: int, bias: bool = True) -> None:
+    Unless `normed`, there is no norm.
+    """
+
+    def __init__(self, width: int, bias: bool = True, normed: bool = True) -> None:
         super().__init__()
+        norm = nn.InstanceNorm2d if normed else nn.Identity
         self.body = nn.Sequential(
             *reflected_convolution(width, width, 3, bias=bias),
-            nn.InstanceNorm2d(width),
+            norm(width),
             nn.ReLU(inplace=True),
             *reflected_convolution(width, width, 3, bias=bias),
-            nn.InstanceNorm2d(width),
+            norm(width),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,22 +46,23 @@ class ResidualBlock(nn.Module):
 
 
 class PictureOutput(nn.Module):
-    """The output of a generator: tanh(z), or with `cells` > 0 tanh(z + atanh(0.9 c)), c the broad colours of the input.
+    """The output of a generator: tanh(z), or with a skip connection tanh(z + atanh(0.9 c)). It has no parameters.
 
-    Instance norm after the first convolution removes the mean and the contrast of the whole picture, so that such a
-    network cannot know them; this skip connection passes them on. c is the input averaged over cells x cells equal
-    parts and enlarged bilinearly. It has no parameters.
+    With `cells` > 0 c is the input averaged over cells x cells equal parts and enlarged bilinearly, its broad colours:
+    instance norm after the first convolution removes the mean and the contrast of the whole picture, so that such a
+    network cannot know them. With `photo` c is the input itself, and the network learns what to change in it.
     """
 
-    def __init__(self, cells: int = 0) -> None:
+    def __init__(self, cells: int = 0, photo: bool = False) -> None:
         super().__init__()
-        self.cells = cells
+        self.cells, self.photo = cells, photo
 
     def forward(self, z: Tensor, pictures: Tensor) -> Tensor:
         """z (N, 3, H, W) and the input in [-1, 1], of the same shape -> pictures in [-1, 1]; the skip is in fp32."""
-        if not self.cells:
+        if not self.cells and not self.photo:
             return torch.tanh(z)
-        scaled = (broad_colours(pictures, self.cells) * COLOUR_SCALE).clamp(-COLOUR_SCALE, COLOUR_SCALE)
+        colours = pictures.float() if self.photo else broad_colours(pictures, self.cells)
+        scaled = (colours * COLOUR_SCALE).clamp(-COLOUR_SCALE, COLOUR_SCALE)
         return torch.tanh(z.float() + torch.atanh(scaled)).to(pictures.dtype)
 
 
