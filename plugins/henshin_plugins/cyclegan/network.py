@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from henshin.train.networks import PictureOutput, ResidualBlock, initialise, reflected_convolution, resize_convolution
@@ -117,15 +116,12 @@ class ResNetGenerator(nn.Module):
         return found
 
     def _start_without_norm(self) -> None:
+        small = {self.decoder[-1], *(block.body[5] for block in self.encoder if isinstance(block, ResidualBlock))}
         for layer in self.modules():
-            if isinstance(layer, nn.ConvTranspose2d):  # an output pixel sees a quarter of the kernel on average
-                nn.init.normal_(layer.weight, 0, (2 / (layer.in_channels * 9 / 4)) ** 0.5)
-            elif isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        last = [block.body[5] for block in self.encoder if isinstance(block, ResidualBlock)]
-        with torch.no_grad():
-            for layer in (*last, self.decoder[-1]):
-                layer.weight.mul_(SMALL)
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                shared = 4 if isinstance(layer, nn.ConvTranspose2d) else 1  # output pixels of a 2x2 share the kernel
+                inputs = layer.in_channels * layer.kernel_size[0] ** 2 / shared
+                nn.init.normal_(layer.weight, 0, (2 / inputs) ** 0.5 * (SMALL if layer in small else 1))
 
     def _encoded(self, pictures: Tensor, taps: tuple[int, ...], count: int) -> tuple[Tensor, list[Tensor]]:
         found = []
