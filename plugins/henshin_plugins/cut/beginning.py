@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from henshin.errors import HenshinError
 from henshin.train.networks import MultiScaleDiscriminator
-from henshin.train.weights import load_initial_weights, load_tensors, state_dict_mismatch
+from henshin.train.weights import load_if_fitting, load_initial_weights, load_tensors, state_dict_mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def begin(
     else:
         weights.load_into(network)
     for name, module in (("heads", heads), ("discriminators", discriminators)):
-        if not _loaded(module, weights.states.get(name)):
+        if not load_if_fitting(module, weights.states.get(name)):
             run.say(f"{start} brings no {name} that fit: new ones learn")
     if growth is not None:
         for one in discriminators.values():
@@ -108,16 +108,6 @@ def _grown(run: Run, weights: InitialWeights, network: Any) -> Growth:
     smaller.eval().requires_grad_(False).to(run.device)
     outer = [parameter for name, parameter in network.named_parameters() if name not in inner]
     return Growth(smaller, torch.optim.Adam(outer, GROWTH_RATE, GROWTH_BETAS))
-
-
-def _loaded(module: nn.Module, state: dict[str, Tensor] | None) -> bool:
-    if state is None:
-        return False
-    try:
-        module.load_state_dict(state)
-    except RuntimeError:
-        return False
-    return True
 
 
 def _shift_scales(discriminator: MultiScaleDiscriminator) -> None:
