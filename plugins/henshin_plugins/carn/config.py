@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from henshin import Degradation, GeneratorConfig, NetworkChoice, PatchData, RecipeConfig
 from henshin.api.recipe import NetworkOption
-from henshin.config.options import OptionPath
+from henshin.config.options import OptionPath, StartName
 
 if TYPE_CHECKING:
     from typing import Self
@@ -49,6 +49,9 @@ class SuperResolutionRecipeConfig(RecipeConfig):
     generator: Annotated[NetworkChoice, NetworkOption(scale="larger")] = Field(
         NetworkChoice.model_validate({"use": "carn"}),
         description="The super-resolution network, of one scale or several.",
+    )
+    start: StartName | None = Field(
+        None, description="Initial weights of the same network: a run's folder, or a .safetensors file."
     )
     data: PatchData = Field(description="The training pictures, and the patches cut from them.")
     degradation: Degradation | None = Field(

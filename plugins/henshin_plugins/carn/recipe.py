@@ -16,6 +16,7 @@ from henshin.train.networks import EMA
 from henshin.train.optim import set_learning_rate
 from henshin.train.super_resolution.patches import open_patches
 from henshin.train.super_resolution.validation import ValidationSet, scales_of
+from henshin.train.weights import load_initial_weights
 
 if TYPE_CHECKING:
     from henshin import Run
@@ -28,7 +29,10 @@ def train(config: SuperResolutionRecipeConfig, run: Run) -> None:
     scales = scales_of(run.registry, c.generator)
     patches = open_patches(run, c.data, tuple(scales))
 
-    network = run.generator(c.generator).to(memory_format=torch.channels_last)  # a third faster, on CPUs too
+    network = run.generator(c.generator)
+    if c.start is not None:
+        load_initial_weights(run.place(c.start), c.generator, run.registry).load_into(network)
+    network = network.to(memory_format=torch.channels_last)  # a third faster, on CPUs too
     ema = EMA(network, c.ema).to(run.device)
     steps = torch.optim.Adam(network.parameters(), c.learning_rate)
     generator = run.prepare(network)

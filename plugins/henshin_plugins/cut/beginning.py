@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from henshin.errors import HenshinError
 from henshin.train.networks import MultiScaleDiscriminator
-from henshin.train.weights import load_initial_weights, load_tensors, state_dict_mismatch
+from henshin.train.weights import load_if_fitting, load_initial_weights, load_tensors, state_dict_mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,10 +82,10 @@ def begin(
         growth = _grown(run, weights, network)
     else:
         weights.load_into(network)
-    if not _loaded(heads, weights.states.get("heads", {})):
+    if not load_if_fitting(heads, weights.states.get("heads")):
         run.say(f"{start} brings no heads that fit: new ones learn")
     states = discriminators.by_name(weights.states.get("discriminators", {}))
-    new = [name for name, one in discriminators.items() if not _loaded(one, states[name])]
+    new = [name for name, one in discriminators.items() if not load_if_fitting(one, states[name])]
     if new:
         run.say(f"{start} brings no discriminators ({', '.join(new)}) that fit: new ones learn")
     if growth is not None:
@@ -117,14 +117,6 @@ def _grown(run: Run, weights: InitialWeights, network: Any) -> Growth:
     smaller.eval().requires_grad_(False).to(run.device)
     outer = [parameter for name, parameter in network.named_parameters() if name not in inner]
     return Growth(smaller, torch.optim.Adam(outer, GROWTH_RATE, GROWTH_BETAS))
-
-
-def _loaded(module: nn.Module, state: Mapping[str, Tensor]) -> bool:
-    """Load all of a state, or nothing where it does not fit; return whether it does."""
-    if state_dict_mismatch(module.state_dict(), dict(state), ""):
-        return False
-    module.load_state_dict(state)
-    return True
 
 
 def _shift_scales(discriminator: MultiScaleDiscriminator) -> None:

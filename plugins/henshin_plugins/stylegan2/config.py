@@ -99,10 +99,15 @@ class StyleGan2TrainingConfig(ScheduledConfig):
 
 
 class StyleGan2RunConfig(StyleGan2TrainingConfig):
-    """Options of `stylegan2`, a training from scratch."""
+    """Options of `stylegan2`, a training of all weights."""
 
     generator: StyleChoice = Field(
         NetworkChoice(use="stylegan2"), description="A sampler with a mapping and a synthesis."
+    )
+    start: StartName | None = Field(
+        None,
+        description="Initial weights: a run's folder, with its discriminators, or a model's .safetensors, of the same "
+        "generator.",
     )
 
     @model_validator(mode="after")

