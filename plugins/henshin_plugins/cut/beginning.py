@@ -19,7 +19,7 @@ from henshin.train.networks import MultiScaleDiscriminator
 from henshin.train.weights import load_if_fitting, load_initial_weights, load_tensors, state_dict_mismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from henshin import Run
     from henshin.train.networks import EMA, DiscriminatorSet
