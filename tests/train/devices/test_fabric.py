@@ -31,14 +31,17 @@ def test_the_cost_is_a_ratio_and_leaves_the_threads_alone():
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is on Linux")
 def test_freed_memory_is_used_again_instead_of_being_faulted_in():
-    """Page faults of 20 rounds of a large tensor, in a process of its own: the settings hold until its end."""
+    """Page faults of 20 rounds of a large tensor, in a process of its own: the settings hold until its end.
+
+    The heap first grows for some rounds, how many depends on where the process was loaded.
+    """
     code = (
         "import resource, sys, torch\n"
         "from henshin.train.devices.memory import keep_freed_memory\n"
         "if sys.argv[1] == 'keep' and not keep_freed_memory(): sys.exit(3)\n"
         "def rounds(n):\n"
         "    for _ in range(n): torch.ones(16 * 2**20)\n"
-        "rounds(2); before = resource.getrusage(0).ru_minflt; rounds(20)\n"
+        "rounds(40); before = resource.getrusage(0).ru_minflt; rounds(20)\n"
         "print(resource.getrusage(0).ru_minflt - before)\n"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
