@@ -82,7 +82,7 @@ def tune(config: FreezeConfig, run: Run) -> None:
         raise HenshinError(
             f"discriminator_frozen: {start.path} brings no discriminator; name the folder of its run as start"
         )
-    else:
+    elif "plain" in c.discriminators:
         run.say(f"{start.path} brings no discriminator: a new one learns, all of it")
     default = 0 if discriminator_state is None else 2
     frozen_blocks = default if c.discriminator_frozen is None else c.discriminator_frozen

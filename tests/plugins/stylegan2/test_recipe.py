@@ -257,3 +257,7 @@ def test_the_projected_discriminator_is_taken_over_too(place: Path) -> None:
     assert heads
     old, new = before["projected"], after["projected"]
     assert all(torch.allclose(new[name], old[name], atol=1e-6) for name in heads)
+
+    begun(place, "alone", discriminator="projected", start="first")
+    path = run_yaml(place, "stylegan2-freeze", "a", start="alone", discriminator="projected", steps=1, blocks=1)
+    assert not [line for line in trained(path, place / "tuned") if "a new one learns" in line]
