@@ -17,8 +17,8 @@ from support.paths import ROOT
 from support.stages import opened
 
 from henshin import HenshinError, MissingError, PictureError
+from henshin.images.grey import is_grey
 from henshin_plugins.generator import GeneratorStage
-from henshin_plugins.generator.grey import is_grey
 
 
 @pytest.fixture

@@ -70,21 +70,26 @@ def _aligned(picture: Picture, face: Face, config: FaceAlignConfig) -> Face | No
         return None
     if config.maximum_outside is not None and placement.outside > config.maximum_outside:
         return None
+    return cut_out(picture, face, placement)
+
+
+def cut_out(picture: Picture, face: Face, placement: Placement) -> Face:
+    """Return the face with the crop of a placement, its matrix and its mask."""
     matrix, mask, side = placement.matrix, placement.mask, len(placement.mask)
     crop = warp(picture, matrix.astype(np.float64), side, side)
     crop.flags.writeable = mask.flags.writeable = False
     return replace(face, matrix=matrix, crop=crop, mask=mask)
 
 
-def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> _Placement | None:
+def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> Placement | None:
     by_box = config.by == "box" or (config.by == "auto" and face.landmarks is None)
     eyes = face.box.reshape(2, 2).mean(axis=0, keepdims=True) if by_box else landmarks_of(face)[:2]
     if not _any_inside(eyes, picture):
         return None  # both eyes are extrapolated beyond the border
 
-    def place(margin: float) -> _Placement | None:
+    def place(margin: float) -> Placement | None:
         unit = box_to_unit(face.box.astype(np.float64), margin) if by_box else _marks_to_unit(face, margin)
-        return _placement(picture, unit, config.size, face_points(margin, by_box=by_box))
+        return placement_at(picture, unit, config.size, face_points(margin, by_box=by_box))
 
     placement = place(config.margin)
     if placement is None:
@@ -95,7 +100,7 @@ def _place(picture: Picture, face: Face, config: FaceAlignConfig) -> _Placement 
     return placement
 
 
-class _Placement(NamedTuple):
+class Placement(NamedTuple):
     """The place of a crop: its matrix (2, 3), its mask (S, S), its share beyond the photo, and the face's within it."""
 
     matrix: Floats
@@ -118,7 +123,11 @@ def face_points(margin: float, *, by_box: bool) -> Array:
     return placed
 
 
-def _placement(picture: Picture, unit: Array | None, size: int, face: Array) -> _Placement | None:
+def placement_at(picture: Picture, unit: Array | None, size: int, face: Array) -> Placement | None:
+    """Return the place of a crop of at most `size` pixels a side, none of them enlarged; None if there is no face.
+
+    `unit` (2, 3) maps the photo to the unit square of the crop; `face` are the points of the face there.
+    """
     if unit is None:
         return None
     scale = math.sqrt(abs(np.linalg.det(unit[:, :2])))
@@ -128,12 +137,12 @@ def _placement(picture: Picture, unit: Array | None, size: int, face: Array) -> 
     matrix = (unit * side).astype(np.float32)  # the crop is made with the same rounded numbers that paste_back will use
     mask = inside(matrix.astype(np.float64), side, picture.shape[1], picture.shape[0])
     visible = float(_within(apply(invert(unit), face), picture.shape[1], picture.shape[0]).mean())
-    return _Placement(matrix, mask, 1 - np.count_nonzero(mask) / mask.size, visible)
+    return Placement(matrix, mask, 1 - np.count_nonzero(mask) / mask.size, visible)
 
 
 def _reduced_margin(
-    place: Callable[[float], _Placement | None], least: float, most: float, allowed: float
-) -> _Placement | None:
+    place: Callable[[float], Placement | None], least: float, most: float, allowed: float
+) -> Placement | None:
     """Return the place of the largest margin in ``least``..``most`` with at most ``allowed`` beyond the photo.
 
     If there is none, that of ``least``; None if the face cannot be placed.

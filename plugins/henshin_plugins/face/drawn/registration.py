@@ -6,16 +6,15 @@ dark and pale drawings register alike. Blur decreases in three levels, from coar
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from henshin_plugins.face.align import LEAST_SIDE, inside
-from henshin_plugins.face.warp import warp
+from henshin_plugins.face.align import cut_out, face_points, placement_at
+from henshin_plugins.face.geometry import composed
 
 if TYPE_CHECKING:
     from henshin import Face, Picture
@@ -97,19 +96,16 @@ def matched(picture: Picture, face: Face, mean: MeanFace, config: MatchProportio
     if match < config.minimum_match:
         wanted = f"at least {config.minimum_match:g} wanted"
         return Misfit("unlike", f"its match with the mean drawn face is {match:.2f}, {wanted}")
-    unit = _composed(_to_human(parameters, config.stretch), face.matrix.astype(np.float64) / len(face.crop))
-    own = math.floor(1 / math.sqrt(abs(np.linalg.det(unit[:, :2]))) + 1e-3)
-    side = max(LEAST_SIDE, min(len(face.crop), own))  # a stretched face covers fewer pixels: nothing is enlarged
-    matrix = (unit * side).astype(np.float32)
-    exact = matrix.astype(np.float64)  # the crop is made with the same rounded numbers that paste_back will use
-    mask = inside(exact, side, picture.shape[1], picture.shape[0])
-    outside, most = 1 - np.count_nonzero(mask) / mask.size, config.maximum_outside
-    if most is not None and outside > most:
-        reason = f"{100 * outside:.1f} % of the crop lie outside, at most {100 * most:g} % wanted"
+    unit = composed(_to_human(parameters, config.stretch), face.matrix.astype(np.float64) / len(face.crop))
+    # a stretched face covers fewer pixels, so that its crop may be smaller: nothing is enlarged
+    placement = placement_at(picture, unit, len(face.crop), face_points(1.0, by_box=False))
+    if placement is None:
+        return Misfit("unlike", "its registration leaves nothing of it")
+    most = config.maximum_outside
+    if most is not None and placement.outside > most:
+        reason = f"{100 * placement.outside:.1f} % of the crop lie outside, at most {100 * most:g} % wanted"
         return Misfit("beyond the border", reason)
-    crop = warp(picture, exact, side, side)
-    crop.flags.writeable = mask.flags.writeable = False
-    return replace(face, matrix=matrix, crop=crop, mask=mask)
+    return cut_out(picture, face, placement)
 
 
 def register(crop: Picture, mean: MeanFace) -> tuple[Array, float]:
@@ -219,9 +215,3 @@ def _to_human(parameters: Array, stretch: tuple[float, float]) -> Array:
     linear = factors / scales
     offset = target + factors * (centre - (centre + shift) / scales - eyes)
     return np.column_stack([np.diag(linear), offset])
-
-
-def _composed(second: Array, first: Array) -> Array:
-    """Return the (2, 3) map of `first` followed by `second`."""
-    linear = second[:, :2] @ first[:, :2]
-    return np.column_stack([linear, second[:, :2] @ first[:, 2] + second[:, 2]])

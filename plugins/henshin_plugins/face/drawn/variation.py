@@ -6,18 +6,14 @@ import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from henshin.images.grey import is_grey, without_colour
 from henshin_plugins.face.drawn.accessories import with_beard, with_glasses
 from henshin_plugins.face.drawn.skin import draw_tone, find_skin, toned
 
 if TYPE_CHECKING:
     from henshin import Picture
     from henshin_plugins.face.drawn.config import VaryFacesConfig
-
-
-GREY_SPREAD, GREY_SHARE = 15, 0.99
-"""A drawing is grey if the channels of this share of its pixels differ by no more: compression leaves some colour."""
 
 
 def varied(crop: Picture, config: VaryFacesConfig) -> Picture:
@@ -31,8 +27,4 @@ def varied(crop: Picture, config: VaryFacesConfig) -> Picture:
     if beard:
         result = with_beard(result, skin.mask, rng)
     result = with_glasses(result, rng) if glasses else result
-    return np.asarray(Image.fromarray(result).convert("L").convert("RGB")) if _is_grey(crop) else result
-
-
-def _is_grey(crop: Picture) -> bool:
-    return bool((np.ptp(crop, axis=2) <= GREY_SPREAD).mean() >= GREY_SHARE)
+    return without_colour(result) if is_grey(crop) else result

@@ -31,6 +31,13 @@ def depth(area: Area, across: Pixels, down: Pixels, roundness: float) -> Pixels:
     return distance
 
 
+def smoothstep(ramp: Pixels) -> Pixels:
+    """Return 0 below 0, 1 above 1, and 3 x^2 - 2 x^3 between them."""
+    ramp = np.clip(ramp, 0, 1)
+    smooth: Pixels = ramp * ramp * (3 - 2 * ramp)
+    return smooth
+
+
 def _rounded_square(across: Pixels, down: Pixels, roundness: float) -> Pixels:
     """Return the distance to the border of a square with rounded corners, whose half side is 0.5."""
     across, down, radius = np.abs(across), np.abs(down), 0.5 * roundness

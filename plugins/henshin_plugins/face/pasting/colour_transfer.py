@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from henshin_plugins.face.pasting.area import smoothstep
 from henshin_plugins.face.warp import warp
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def fit_in(crop: Picture, photo: Picture, matrix: Array, mask: Picture | None) -
     cells = _cells(crop, photo, matrix, mask)
     distance: Pixels = np.hypot(*cell_places())
     factor = _highlight_factor(cells.crop, cells.photo, (cells.visible > 0.5) & (distance < 0.5))
-    share = IN_THE_MIDDLE + (1 - IN_THE_MIDDLE) * _smooth((distance - np.float32(OWN)) / np.float32(RIM - OWN))
+    share = IN_THE_MIDDLE + (1 - IN_THE_MIDDLE) * smoothstep((distance - np.float32(OWN)) / np.float32(RIM - OWN))
     return _changed(crop, factor, _low_frequencies(cells.photo - factor * cells.crop, cells.visible) * share[..., None])
 
 
@@ -101,7 +102,7 @@ def fit_border(crop: Picture, photo: Picture, matrix: Array, mask: Picture | Non
     `depth` (CELLS, CELLS) is the distance of each cell to that border, in sides of the crop.
     """
     cells = _cells(crop, photo, matrix, mask)
-    share = _smooth(1 - depth / INWARD)
+    share = smoothstep(1 - depth / INWARD)
     return _changed(crop, 1.0, _low_frequencies(cells.photo - cells.crop, cells.visible) * share[..., None])
 
 
@@ -130,12 +131,6 @@ def _changed(crop: Picture, factor: float, change: Pixels) -> Picture:
         values = crop[..., channel] * factor + np.asarray(offset)
         result[..., channel] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return result
-
-
-def _smooth(ramp: Pixels) -> Pixels:
-    ramp = np.clip(ramp, 0, 1)
-    smooth: Pixels = ramp * ramp * (3 - 2 * ramp)
-    return smooth
 
 
 def cell_places() -> tuple[Pixels, Pixels]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from henshin_plugins.face.geometry import bounds, invert
-from henshin_plugins.face.pasting.area import depth
+from henshin_plugins.face.pasting.area import depth, smoothstep
 from henshin_plugins.face.pasting.colour_transfer import Change, cell_places, colour_change, fit_border, fit_in
 from henshin_plugins.face.pasting.soften import softened
 from henshin_plugins.face.warp import bilinear, warp
@@ -77,9 +77,7 @@ class _Patch:
     def _soft(self, distance: Pixels) -> Pixels:
         if self.feather == 0:
             return (distance > 0).astype(np.float32)
-        ramp = np.clip(distance / np.float32(self.feather), 0, 1)
-        smooth: Pixels = ramp * ramp * (3 - 2 * ramp)
-        return smooth
+        return smoothstep(distance / np.float32(self.feather))
 
     def _validity(self, box: Box) -> Pixels | float:
         return 1.0 if self.valid is None else self._part(self.valid, box).astype(np.float32) / np.float32(255)
