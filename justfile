@@ -33,6 +33,10 @@ slow *ARGS:
 bench *ARGS:
     python bench/run.py {{ARGS}}
 
+# whole runs, side by side with the scripts that one would write instead
+bench-compare *ARGS:
+    python bench/compare.py {{ARGS}}
+
 # speed of training, side by side with a plain fp32 loop
 bench-train *ARGS:
     python bench/train.py {{ARGS}}
