@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -113,13 +114,15 @@ def _marks_to_unit(face: Face, margin: float) -> Array:
     return similarity(landmarks_of(face), template(margin))
 
 
+@lru_cache(maxsize=64)
 def face_points(margin: float, *, by_box: bool) -> Array:
-    """Return (N, 2) points, spread evenly over the face in the unit square of a crop with this margin."""
+    """Return (N, 2) points, spread evenly over the face in the unit square of a crop with this margin; read-only."""
     middle, radii = BOX_AREA if by_box else FACE_AREA
     steps = (np.arange(SAMPLES) + 0.5) / SAMPLES * 2 - 1
     points = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     points = points[np.hypot(*points.T) <= 1]
     placed: Array = (points * radii + middle - 0.5) / margin + 0.5
+    placed.flags.writeable = False
     return placed
 
 
@@ -171,6 +174,10 @@ def _within(points: npt.NDArray[np.floating[Any]], width: int, height: int) -> n
 
 def inside(matrix: Array, side: int, width: int, height: int) -> Picture:
     """Return (side, side) uint8: 255 where a crop's pixel has its centre in the photo, 0 beyond its border."""
-    row, column = np.indices((side, side)) + 0.5
-    points = apply(invert(matrix), np.stack([column, row], axis=-1))
-    return np.where(_within(points, width, height), np.uint8(255), np.uint8(0))
+    to_photo, middles = invert(matrix), np.arange(side) + 0.5
+    corners = np.array([[x, y] for x in middles[[0, -1]] for y in middles[[0, -1]]])
+    if _within(apply(to_photo, corners), width, height).all():
+        return np.full((side, side), 255, np.uint8)
+    x, y = (row[0] * middles + (row[1] * middles[:, None] + row[2]) for row in to_photo)
+    shown = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return shown.view(np.uint8) * np.uint8(255)

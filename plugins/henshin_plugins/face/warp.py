@@ -1,51 +1,64 @@
 """Affine warps without aliasing, with pixel centres at .5.
 
 kornia-rs warps bilinearly in a fraction of a millisecond, rounds correctly and needs no OpenCV; alone it blurs at
-scales near 1 and aliases in strong reductions. So the source is first resized, by Pillow's Lanczos filter, to a
-resolution at which a bilinear sample is nearly exact. Measured on a 1-megapixel portrait, from reducing by 3 to
-enlarging by 4, against the exact mean over the area of each pixel (reducing) and cubic splines (enlarging): 50 dB and
-more throughout, where bilinear alone reaches 32-49 dB and OpenCV's bicubic warp 29-50 dB. Pillow's own
-`Image.transform` truncates (half a grey level darker) and its bicubic kernel is over-sharp.
+scales near 1 and aliases in strong reductions. So
+
+- where pixels are sampled, the source is first enlarged three times by a Lanczos filter: then a bilinear sample is
+  nearly exact;
+- where pixels are averaged (reductions), the mean of several bilinear samples per pixel is taken. Their spread is
+  chosen so that it and the blur of the samples themselves have, together, the variance of a pixel's area.
+
+Measured on three portraits of 1 megapixel and a photo, at angles from 0 to 20 degrees, against cubic splines and their
+exact means over the area of each pixel: 53 dB and more from the scale 0.9 to 5.5, 47 dB and more from 0.2 to 0.85,
+44 dB at 0.13 (drawings with hard lines: 53, 46 and 44 dB). Bilinear alone reaches 32-49 dB and OpenCV's bicubic warp
+29-50 dB. Pillow's own `Image.transform` truncates (half a grey level darker) and its bicubic kernel is over-sharp; its
+Lanczos filter takes three times as long as that of kornia-rs, from which it differs by 0.1 grey level (69 dB).
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from kornia_rs.imgproc import warp_affine
+from kornia_rs.imgproc import resize, warp_affine
 from PIL import Image
 
 from henshin_plugins.face.geometry import bounds, invert
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from henshin import Picture
     from henshin_plugins.face.geometry import Array
 
 NEARLY_ONE = 0.9
 """Scale above which a warp samples points, because averaging would only blur; below, it averages over areas."""
-
 FINE = 3
-"""Samples per pixel along each axis, of the source when points are sampled, else of the result. With three the pixels
-themselves are among the samples, and a shift by whole pixels is exact."""
+"""Enlargement of the source where points are sampled. With three the pixels themselves are among the samples, and a
+shift by whole pixels is exact."""
+COARSEST, FINEST = 1.6, 2.8
+"""Pixels of the source per pixel of a mean: with fewer than the first, the source is enlarged to COARSE; if there are
+twice as many as the second or more, it is reduced by whole boxes first."""
+COARSE = 2.5
+SPACING = 1.3
+"""Most pixels of the source from one sample of a mean to the next: with more, fine stripes would alias."""
+BILINEAR, BOX = 1 / 6, 1 / 12
+"""Variances of the kernels of a bilinear sample and of a box, in pixels squared."""
 
 
 def warp(picture: Picture, matrix: Array, width: int, height: int) -> Picture:
     """Return `picture` warped by `matrix` (2, 3) to (height, width, 3); reflected beyond its border."""
-    across, down = (math.hypot(*matrix[:, axis]) for axis in (0, 1))
-    reduces = min(across, down) < NEARLY_ONE
-    fine = FINE if reduces else 1
-    pad = 4 / min(across, down, 1.0)
-    source, matrix = _region(picture, matrix, width, height, pad)
-    zoom = [FINE * scale if reduces else max(FINE, scale) for scale in (across, down)]
-    source, matrix = _resize(source, matrix, *zoom)
-    warped = bilinear(source, matrix * fine, width * fine, height * fine)
-    if reduces:
-        warped = np.asarray(Image.fromarray(warped).reduce(fine))
-    return warped
+    scales = [math.hypot(*matrix[:, axis]) for axis in (0, 1)]
+    source, matrix = _region(picture, matrix, width, height, 4 / min(*scales, 1.0))
+    if min(scales) >= NEARLY_ONE:
+        source, matrix = _enlarged(source, matrix, FINE, FINE)
+        return bilinear(source, matrix, width, height)
+    boxes = [max(1, int(1 / scale / FINEST)) for scale in scales]
+    if max(boxes) > 1:
+        source = np.asarray(Image.fromarray(source).reduce((boxes[0], boxes[1])))
+        matrix = matrix * [*boxes, 1.0]
+    across, down = (COARSE * scale if scale * COARSEST > 1 else 1.0 for scale in scales)
+    source, matrix = _enlarged(source, matrix, across, down)
+    return _means(source, matrix, width, height, BILINEAR + BOX if max(boxes) > 1 else BILINEAR)
 
 
 def bilinear(picture: Picture, matrix: Array, width: int, height: int) -> Picture:
@@ -56,26 +69,63 @@ def bilinear(picture: Picture, matrix: Array, width: int, height: int) -> Pictur
     return np.asarray(warped, np.uint8)
 
 
+def _means(picture: Picture, matrix: Array, width: int, height: int, blur: float) -> Picture:
+    """Return the warp with the mean over the area of each pixel; each sample has the variance `blur` already."""
+    number = max(2, math.ceil(1 / min(math.hypot(*matrix[:, axis]) for axis in (0, 1)) / SPACING))
+    # Samples with steps of `step` have the variance step ** 2 * (number ** 2 - 1) / 12.
+    spread = np.maximum(0.0, BOX - blur * (matrix[:, :2] ** 2).sum(axis=1))
+    step = np.sqrt(spread * 12 / (number**2 - 1))
+    total = np.zeros((height, width, 3), np.uint16)
+    for down in range(number):
+        for across in range(number):
+            offset = (np.array([across, down]) - (number - 1) / 2) * step
+            total += bilinear(picture, np.column_stack([matrix[:, :2], matrix[:, 2] + offset]), width, height)
+    mean = np.multiply(total, np.float32(1 / number**2), dtype=np.float32)
+    return np.rint(mean, out=mean).astype(np.uint8)
+
+
 def _region(picture: Picture, matrix: Array, width: int, height: int, pad: float) -> tuple[Picture, Array]:
     """Return the part of `picture` that a warp needs, reflected beyond the border, and the matrix from that part."""
     x0, y0, x1, y1 = bounds(invert(matrix), width, height)
-    left, top, right, bottom = math.floor(x0 - pad), math.floor(y0 - pad), math.ceil(x1 + pad), math.ceil(y1 + pad)
-    full_height, full_width = picture.shape[:2]
-    if left >= 0 and top >= 0 and right <= full_width and bottom <= full_height:
-        part = picture[top:bottom, left:right]
-    else:
-        part = picture[_mirror(top, bottom, full_height)][:, _mirror(left, right, full_width)]
-    return part, np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ [left, top]])
+    left, top = math.floor(x0 - pad), math.floor(y0 - pad)
+    rows = _span(top, math.ceil(y1 + pad), picture.shape[0])
+    columns = _span(left, math.ceil(x1 + pad), picture.shape[1])
+    part = picture[rows.inner, columns.inner]
+    if any(rows.beyond + columns.beyond):
+        part = np.pad(part, (rows.beyond, columns.beyond, (0, 0)), mode="symmetric")[rows.part, columns.part]
+    shift = matrix[:, 2] + matrix[:, :2] @ [left, top]
+    return np.ascontiguousarray(part), np.column_stack([matrix[:, :2], shift])
 
 
-def _mirror(start: int, stop: int, length: int) -> npt.NDArray[np.int64]:
-    """Return indices start..stop, reflected as often as needed at the borders (the edge pixel comes twice)."""
+class _Span(NamedTuple):
+    """Where the pixels of a range along one axis come from.
+
+    They are those of `part`, after those of `inner` were reflected so often before and behind.
+    """
+
+    inner: slice
+    beyond: tuple[int, int]
+    part: slice
+
+
+def _span(start: int, stop: int, length: int) -> _Span:
+    """Return where start..stop come from, reflected as often as needed (the edge pixel comes twice)."""
+    if start >= 0 and stop <= length:
+        return _Span(slice(start, stop), (0, 0), slice(None))
     index = np.arange(start, stop) % (2 * length)
-    return np.where(index < length, index, 2 * length - 1 - index)
+    index = np.where(index < length, index, 2 * length - 1 - index)
+    before, behind = max(0, -start), max(0, stop - length)
+    first = 0 if before or behind > length - index.min() else int(index.min())
+    last = length if behind or before > index.max() + 1 else int(index.max()) + 1
+    begin = start - first + before
+    return _Span(slice(first, last), (before, behind), slice(begin, begin + stop - start))
 
 
-def _resize(picture: Picture, matrix: Array, across: float, down: float) -> tuple[Picture, Array]:
+def _enlarged(picture: Picture, matrix: Array, across: float, down: float) -> tuple[Picture, Array]:
+    """Return `picture` enlarged by these factors, 1 or more, and the matrix from it."""
     height, width = picture.shape[:2]
-    size = max(1, round(width * across)), max(1, round(height * down))
-    resized = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return np.asarray(resized), matrix * [width / size[0], height / size[1], 1.0]
+    wide, high = round(width * across), round(height * down)
+    if (wide, high) == (width, height):
+        return picture, matrix
+    larger = np.asarray(resize(picture, (high, wide), "lanczos"), np.uint8)
+    return larger, matrix * [width / wide, height / high, 1.0]

@@ -14,6 +14,7 @@ what lies near the border of the pasted area is blended, so that skin goes on in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -118,19 +119,19 @@ def _cells(crop: Picture, photo: Picture, matrix: Array, mask: Picture | None) -
     height, width = crop.shape[:2]
     photo_cells = warp(photo, matrix * [[CELLS / width], [CELLS / height]], CELLS, CELLS).astype(np.float32)
     crop_cells = np.asarray(Image.fromarray(crop).resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
-    full_mask = np.full((height, width), 255, np.uint8) if mask is None else mask
-    visible = np.asarray(Image.fromarray(full_mask).resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
-    return _Cells(crop_cells, photo_cells, visible / np.float32(255))
+    visible = np.ones((CELLS, CELLS), np.float32)
+    if mask is not None:
+        shown = Image.fromarray(mask).resize((CELLS, CELLS), Image.Resampling.BOX)
+        visible *= np.asarray(shown, np.float32) / np.float32(255)
+    return _Cells(crop_cells, photo_cells, visible)
 
 
 def _changed(crop: Picture, factor: float, change: Pixels) -> Picture:
     """Return `crop` times `factor`, plus `change` (CELLS, CELLS, 3) interpolated to its size."""
-    result = np.empty_like(crop)
-    for channel in range(3):
-        offset = Image.fromarray(change[..., channel]).resize(crop.shape[1::-1], Image.Resampling.BICUBIC)
-        values = crop[..., channel] * factor + np.asarray(offset)
-        result[..., channel] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    return result
+    planes = (Image.fromarray(np.ascontiguousarray(change[..., channel])) for channel in range(3))
+    values = np.stack([plane.resize(crop.shape[1::-1], Image.Resampling.BICUBIC) for plane in planes], axis=-1)
+    values += crop * np.float32(factor)
+    return np.rint(values.clip(0, 255, out=values)).astype(np.uint8)
 
 
 def cell_places() -> tuple[Pixels, Pixels]:
@@ -149,9 +150,15 @@ def _highlight_factor(crop_cells: Pixels, photo: Pixels, where: npt.NDArray[np.b
 
 def _low_frequencies(values: Pixels, visible: Pixels) -> Pixels:
     """Return (CELLS, CELLS, 3) values averaged over their surroundings, weighted by `visible`."""
-    cell = np.arange(CELLS, dtype=np.float32) / CELLS
-    kernel = np.exp(-((cell[:, None] - cell) ** 2) / (2 * BROAD**2))
-    total = np.einsum("ij,jkc,lk->ilc", kernel, values * visible[..., None], kernel, optimize=True)
-    weight = kernel @ visible @ kernel.T
-    mean: Pixels = (total / np.maximum(weight, 1e-6)[..., None]).astype(np.float32)
+    kernel = _gaussian()
+    total = np.moveaxis(kernel @ np.moveaxis(values * visible[..., None], 2, 0) @ kernel, 0, 2)
+    mean: Pixels = total / np.maximum(kernel @ visible @ kernel, 1e-6)[..., None]
     return mean
+
+
+@cache
+def _gaussian() -> Pixels:
+    """Return the symmetric (CELLS, CELLS) matrix that averages a row or column of cells, up to a factor."""
+    cell = np.arange(CELLS, dtype=np.float32) / CELLS
+    kernel: Pixels = np.exp(-((cell[:, None] - cell) ** 2) / (2 * BROAD**2))
+    return kernel
