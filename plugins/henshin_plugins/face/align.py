@@ -180,4 +180,5 @@ def inside(matrix: Array, side: int, width: int, height: int) -> Picture:
         return np.full((side, side), 255, np.uint8)
     x, y = (row[0] * middles + (row[1] * middles[:, None] + row[2]) for row in to_photo)
     shown = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return shown.view(np.uint8) * np.uint8(255)
+    mask: Picture = shown.view(np.uint8) * np.uint8(255)
+    return mask

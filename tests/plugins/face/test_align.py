@@ -90,6 +90,25 @@ def test_beyond_the_border_a_picture_is_mirrored(rng: np.random.Generator) -> No
     assert np.array_equal(single, np.broadcast_to(pixels[0, 0], (8, 8, 3)))
 
 
+@pytest.mark.parametrize("scale", [0.4, 1.0])
+@pytest.mark.parametrize("centre", [(30, 20), (-20, 3), (6, 60), (70, 90), (-90, -70)])
+def test_a_mirrored_picture_is_warped_as_one_that_was_padded(
+    centre: tuple[float, float], scale: float, rng: np.random.Generator
+) -> None:
+    pixels, side, wide = smooth(rng, 48, 64, 6), 40, 200
+    matrix = turned(scale, 11, centre, side)
+    padded = np.pad(pixels, ((wide, wide), (wide, wide), (0, 0)), mode="symmetric")
+    moved = np.column_stack([matrix[:, :2], matrix[:, 2] - matrix[:, :2] @ [wide, wide]])
+    assert np.array_equal(warp(pixels, matrix, side, side), warp(padded, moved, side, side))
+
+
+@pytest.mark.parametrize(("across", "down"), [(0.3, 1.2), (1.4, 0.5), (0.13, 0.8)])
+def test_a_warp_may_squeeze_one_axis_more_than_the_other(across: float, down: float) -> None:
+    side, pixels = 64, picture(EXAMPLES / "astronaut.jpg")
+    matrix = np.array([[across, 0.0, 32 - across * 230], [0.0, down, 32 - down * 150]])
+    assert ratio(warp(pixels, matrix, side, side), reference(pixels, matrix, side, 8)) > 41
+
+
 def test_the_similarity_is_the_one_of_an_independent_solver(rng: np.random.Generator) -> None:
     transform = pytest.importorskip("skimage.transform")
     for _ in range(20):

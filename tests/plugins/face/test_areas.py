@@ -12,6 +12,8 @@ from support.face import placed, smooth
 from henshin import Face
 from henshin_plugins.face.align import align
 from henshin_plugins.face.config import FaceAlignConfig, PasteBackConfig
+from henshin_plugins.face.geometry import apply, invert
+from henshin_plugins.face.pasting.area import depth, extent
 from henshin_plugins.face.pasting.paste import paste
 
 SIDE, CENTRE = 200, (160.0, 150.0)
@@ -50,6 +52,23 @@ def test_the_areas_hold_what_they_are_named_after(degrees: float) -> None:
     assert at(head, 0.12, 0.5, degrees) > 0.6
     assert at(head, 0.05, 0.95, degrees) == 0
     assert (face <= head + 0.01).all()
+
+
+@pytest.mark.parametrize("degrees", [0, 25, -110])
+@pytest.mark.parametrize("area", ["crop", "face", "head"])
+def test_the_extent_of_an_area_holds_it_and_little_more(area: Any, degrees: float) -> None:
+    turn, side = np.radians(degrees), 300.0
+    linear = side * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    to_photo = np.column_stack([linear, [250, 260] - linear @ [0.5, 0.5]])
+    row, column = np.indices((520, 500)) + 0.5
+    places = apply(invert(to_photo), np.stack([column, row], axis=-1)).astype(np.float32) - np.float32(0.5)
+    rows, columns = np.nonzero(depth(area, places[..., 0], places[..., 1], 0.0) > 0)
+    x0, y0, x1, y1 = extent(area, to_photo)
+    assert x0 <= columns.min() + 0.5
+    assert x1 >= columns.max() + 0.5
+    assert y0 <= rows.min() + 0.5
+    assert y1 >= rows.max() + 0.5
+    assert (x1 - x0) * (y1 - y0) < 1.03 * (np.ptp(columns) + 1) * (np.ptp(rows) + 1)
 
 
 @pytest.mark.parametrize("area", ["crop", "face", "head"])

@@ -123,6 +123,19 @@ def test_near_faces_keep_their_middles_in_any_order(rng: np.random.Generator) ->
     assert np.array_equal(result[far], alone[far])
 
 
+def test_faces_of_which_only_the_boxes_overlap_are_pasted_as_if_each_were_alone(rng: np.random.Generator) -> None:
+    photo = smooth(rng, 240, 300)
+    centres, colours = ((100.0, 80.0), (160.0, 150.0)), ((255, 0, 90), (0, 200, 30))
+    faces = [painted(photo, placed(at, 100, 40), colour) for at, colour in zip(centres, colours, strict=True)]
+    config = PasteBackConfig(area="face", strength=0.8)
+    together, alone = paste(photo, faces, config).astype(int), [paste(photo, [face], config) for face in faces]
+    changed = [(one != photo).any(axis=-1) for one in alone]
+    assert not (changed[0] & changed[1]).any()
+    assert changed[0].any(axis=1)[changed[1].any(axis=1)].any(), "their boxes share rows"
+    expected = np.where(changed[0][..., None], alone[0], alone[1])
+    assert np.abs(together - expected).max() <= 1
+
+
 def test_large_groups_are_blended_in_strips(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = smooth(rng, 200, 300)
     faces = [painted(photo, placed((100 + 60 * i, 100), 90, 10 * i), (255, 60 * i, 0)) for i in range(3)]

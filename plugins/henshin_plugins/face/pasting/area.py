@@ -58,22 +58,22 @@ def smoothstep(ramp: Pixels) -> Pixels:
 
 def _square(across: Pixels, down: Pixels) -> Pixels:
     """Return the distance to the border of a square whose half side is 0.5; too small beyond its corners."""
-    farthest = np.maximum(np.abs(across), np.abs(down))
+    farthest: Pixels = np.maximum(np.abs(across), np.abs(down))
     distance: Pixels = np.subtract(0.5, farthest, out=farthest)
     return distance
 
 
 def _rounded_square(across: Pixels, down: Pixels, roundness: float) -> Pixels:
     """Return the same of a square with rounded corners."""
-    inner = 0.5 * (1 - roundness)
+    inner = np.float32(0.5 * (1 - roundness))
     across, down = np.abs(across) - inner, np.abs(down) - inner
     inward = np.minimum(np.maximum(across, down), 0)
-    distance: Pixels = 0.5 * roundness - inward - _length(np.maximum(across, 0), np.maximum(down, 0))
+    distance: Pixels = np.float32(0.5 * roundness) - inward - _length(np.maximum(across, 0), np.maximum(down, 0))
     return distance
 
 
 def _length(across: Pixels, down: Pixels) -> Pixels:
-    """Return the lengths of vectors: twenty times as fast as `np.hypot`, for numbers that cannot overflow."""
+    """Return the lengths of vectors, as `np.hypot` does, which is slow because it guards against overflow."""
     squares = across * across
     squares += down * down
     length: Pixels = np.sqrt(squares, out=squares)

@@ -128,10 +128,12 @@ def _cells(crop: Picture, photo: Picture, matrix: Array, mask: Picture | None) -
 
 def _changed(crop: Picture, factor: float, change: Pixels) -> Picture:
     """Return `crop` times `factor`, plus `change` (CELLS, CELLS, 3) interpolated to its size."""
-    planes = (Image.fromarray(np.ascontiguousarray(change[..., channel])) for channel in range(3))
-    values = np.stack([plane.resize(crop.shape[1::-1], Image.Resampling.BICUBIC) for plane in planes], axis=-1)
-    values += crop * np.float32(factor)
-    return np.rint(values.clip(0, 255, out=values)).astype(np.uint8)
+    values = np.multiply(crop, factor, dtype=np.float32)
+    for channel in range(3):
+        plane = Image.fromarray(np.ascontiguousarray(change[..., channel]))
+        values[..., channel] += np.asarray(plane.resize(crop.shape[1::-1], Image.Resampling.BICUBIC))
+    changed: Picture = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return changed
 
 
 def cell_places() -> tuple[Pixels, Pixels]:
@@ -152,7 +154,8 @@ def _low_frequencies(values: Pixels, visible: Pixels) -> Pixels:
     """Return (CELLS, CELLS, 3) values averaged over their surroundings, weighted by `visible`."""
     kernel = _gaussian()
     total = np.moveaxis(kernel @ np.moveaxis(values * visible[..., None], 2, 0) @ kernel, 0, 2)
-    mean: Pixels = total / np.maximum(kernel @ visible @ kernel, 1e-6)[..., None]
+    weight: Pixels = np.maximum(kernel @ visible @ kernel, 1e-6)
+    mean: Pixels = total / weight[..., None]
     return mean
 
 
