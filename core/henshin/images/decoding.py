@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from henshin.errors import PictureError
-from henshin.images.colour import to_srgb
+from henshin.images.colour import is_srgb, to_srgb
 from henshin.images.containers import is_lossless_webp, pixel_checksums_match
 from henshin.images.exif import encode_text, is_adobe_rgb
+from henshin.images.jpeg import decode_jpeg
 from henshin.images.picture import MOST_PIXELS, Decoded, Metadata
 from henshin.text import flatten
 
@@ -58,7 +59,7 @@ def decode(file: BinaryIO, fmt: str) -> Decoded:
     try:
         file.seek(0)
         with Image.open(file, formats=[fmt]) as image:
-            decoded = _decode(image)
+            decoded = _decode(image, file)
             if fmt == "WEBP":
                 file.seek(0)
                 decoded.metadata.lossless = is_lossless_webp(file.read())
@@ -91,15 +92,35 @@ def _reason(error: Exception, fmt: str) -> str:
     return f"damaged {fmt} picture: {text}"
 
 
-def _decode(image: Image.Image) -> Decoded:
+def _decode(image: Image.Image, file: BinaryIO) -> Decoded:
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise PictureError(f"larger than {MOST_PIXELS // 1_000_000} megapixels: {width} x {height}")
     if width < 1 or height < 1:
         raise PictureError(f"no pixels: {width} x {height}")
+    if image.format in ("JPEG", "MPO"):
+        return _decode_jpeg(image, file)
     image.load()
-    metadata = _metadata(image)
-    turn = _TURNS.get(_orientation(image))
+    return _converted(image, _metadata(image), _TURNS.get(_orientation(image)))
+
+
+def _decode_jpeg(image: Image.Image, file: BinaryIO) -> Decoded:
+    """Decode a JPEG. Its head holds all metadata, so that Pillow need not load its pixels."""
+    metadata, turn = _metadata(image), _TURNS.get(_orientation(image))
+    pixels = decode_jpeg(file, image) if metadata.icc is None or image.mode == "RGB" else None
+    if pixels is None:
+        image.load()
+    elif turn is not None or (metadata.icc is not None and not is_srgb(metadata.icc)):
+        image = Image.fromarray(pixels)
+    else:
+        pixels.flags.writeable = False
+        metadata.size = image.size
+        return Decoded(pixels, None, metadata)
+    return _converted(image, metadata, turn)
+
+
+def _converted(image: Image.Image, metadata: Metadata, turn: Image.Transpose | None) -> Decoded:
+    """Return the picture of a loaded image: without alpha, in sRGB, upright."""
     colours, alpha, note = split_alpha(image)
     colours, metadata.icc, colour_note = to_srgb(colours, metadata.icc)
     metadata.notes += [text for text in (note, colour_note) if text]

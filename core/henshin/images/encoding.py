@@ -14,6 +14,7 @@ from henshin.images import colour
 from henshin.images.colour import from_srgb, is_srgb
 from henshin.images.exif import EXIF_PREFIX, encode_text, renew_exif, renew_xmp
 from henshin.images.formats import WriteOptions
+from henshin.images.jpeg import encode_jpeg
 from henshin.images.picture import Metadata, Picture, picture_problem
 from henshin.text import flatten
 
@@ -34,27 +35,35 @@ def encode_picture(
 ) -> bytes:
     """Return the bytes of a whole picture file; see ``henshin.images.encode``."""
     _check(picture, alpha, fmt)
-    image = Image.fromarray(picture)
-    image, icc = _convert_colour(image, metadata, fmt, options)
-    image = _apply_alpha(image, alpha, metadata, fmt)
+    picture, icc = _convert_colour(picture, metadata, fmt, options)
+    if alpha is not None and fmt not in _WITH_ALPHA:
+        picture, alpha = _laid_on_white(picture, alpha, metadata, fmt), None
     arguments = _pixel_arguments(fmt, options.quality, lossless=metadata.lossless)
     if icc is not None:
         arguments["icc_profile"] = icc
     if options.metadata == "keep":
         now_srgb = metadata.icc is not None and icc != metadata.icc
-        arguments |= _metadata_arguments(metadata, fmt, image.size, now_srgb=now_srgb)
+        size = picture.shape[1], picture.shape[0]
+        arguments |= _metadata_arguments(metadata, fmt, size, now_srgb=now_srgb)
+    try:
+        return encode_jpeg(picture, **arguments) if fmt == "JPEG" else _saved(picture, alpha, fmt, arguments)
+    except MemoryError as error:
+        raise PictureError(f"cannot be written as {fmt}: it does not fit into memory") from error
+    except Exception as error:  # encoders have no common base for their errors
+        raise PictureError(f"cannot be written as {fmt}: {flatten(error)}") from error
+
+
+def _saved(picture: Picture, alpha: Picture | None, fmt: str, arguments: dict[str, Any]) -> bytes:
     if fmt == "HEIF":
         import pillow_heif
 
         if "HEIF" not in Image.SAVE:
             pillow_heif.register_heif_opener()
+    image = Image.fromarray(picture)
+    if alpha is not None:
+        image.putalpha(Image.fromarray(alpha))
     buffer = io.BytesIO()
-    try:
-        image.save(buffer, fmt, **arguments)
-    except MemoryError as error:
-        raise PictureError(f"cannot be written as {fmt}: it does not fit into memory") from error
-    except Exception as error:  # encoders have no common base for their errors
-        raise PictureError(f"cannot be written as {fmt}: {flatten(error)}") from error
+    image.save(buffer, fmt, **arguments)
     return buffer.getvalue()
 
 
@@ -76,36 +85,31 @@ def _add_note(metadata: Metadata, note: str) -> None:
 
 
 def _convert_colour(
-    image: Image.Image, metadata: Metadata, fmt: str, options: WriteOptions
-) -> tuple[Image.Image, bytes | None]:
+    picture: Picture, metadata: Metadata, fmt: str, options: WriteOptions
+) -> tuple[Picture, bytes | None]:
     """Return the pixels to write and the profile to embed (None: sRGB without a profile)."""
     source = metadata.icc
     if source is None or (fmt not in _WITH_PROFILE and is_srgb(source)):
-        return image, None
+        return picture, None
     if is_srgb(source):
-        return image, source if options.metadata == "keep" else None
+        return picture, source if options.metadata == "keep" else None
     if options.colour == "keep":
-        back = from_srgb(image, source) if fmt in _WITH_PROFILE else None
+        back = from_srgb(Image.fromarray(picture), source) if fmt in _WITH_PROFILE else None
         if back is not None:
-            return back, source
+            return np.asarray(back), source
         reason = "its colour profile is not for RGB" if fmt in _WITH_PROFILE else f"{fmt} holds no colour profile"
         _add_note(metadata, f"written in sRGB: {reason}")
-    return image, colour.srgb() if fmt in _WITH_PROFILE and options.metadata == "keep" else None
+    return picture, colour.srgb() if fmt in _WITH_PROFILE and options.metadata == "keep" else None
 
 
-def _apply_alpha(image: Image.Image, alpha: Picture | None, metadata: Metadata, fmt: str) -> Image.Image:
-    if alpha is None:
-        return image
-    mask = Image.fromarray(alpha)
-    if fmt in _WITH_ALPHA:
-        image.putalpha(mask)
-        return image
-    if mask.getextrema() == (255, 255):
-        return image
+def _laid_on_white(picture: Picture, alpha: Picture, metadata: Metadata, fmt: str) -> Picture:
+    if alpha.min() == 255:
+        return picture
     _add_note(metadata, f"laid on white: {fmt} has no transparency")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=mask)
-    return white
+    height, width = alpha.shape
+    white = Image.new("RGB", (width, height), "white")
+    white.paste(Image.fromarray(picture), mask=Image.fromarray(alpha))
+    return np.asarray(white)
 
 
 def _pixel_arguments(fmt: str, quality: int, *, lossless: bool) -> dict[str, Any]:
