@@ -64,7 +64,10 @@ def test_a_slope_stays_the_slope_it_was(scale: float, degrees: float) -> None:
 
 
 @pytest.mark.parametrize("degrees", [0.0, 20.0])
-@pytest.mark.parametrize(("scale", "least"), [(0.3, 43), (0.6, 46), (1.0, 44), (2.5, 48)])
+@pytest.mark.parametrize(
+    ("scale", "least"),
+    [(0.13, 45), (0.2, 47), (0.3, 43), (0.45, 47), (0.54, 47), (0.6, 46), (0.7, 48), (1.0, 44), (2.5, 48), (5.0, 48)],
+)
 def test_a_warp_is_near_the_ideal_one(scale: float, degrees: float, least: float) -> None:
     side = 96
     pixels = picture(EXAMPLES / "astronaut.jpg")
