@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from henshin.images.picture import Picture
     from henshin.models import Contract
-    from henshin.runtime.session import OnnxSession, Port
+    from henshin.runtime.session import Port, Session
 
 _FLOATS = {"tensor(float16)": "float16", "tensor(double)": "float64"}
 
@@ -29,7 +29,7 @@ class OnnxModel:
     """
 
     def __init__(
-        self, contract: Contract, network: OnnxSession, batch_size: int | None = None, mapping: OnnxModel | None = None
+        self, contract: Contract, network: Session, batch_size: int | None = None, mapping: OnnxModel | None = None
     ) -> None:
         self.contract = contract
         self.network = network
@@ -61,11 +61,10 @@ class OnnxModel:
 
         Nothing is padded, tiled or split. Errors: NetworkError, OutOfMemoryError.
         """
-        gives_pictures = self.contract.kind in ("translator", "sampler", "synthesis")
         if self.contract.takes_pictures:
             array = preprocess(array, self.contract, self._input.type)
         result = self.network.run({self._input.name: array})[self._output.name]
-        return postprocess(result, self.contract) if gives_pictures else result
+        return postprocess(result, self.contract) if self.contract.gives_pictures else result
 
 
 def preprocess(pictures: Picture, contract: Contract, port_type: str) -> npt.NDArray[Any]:
@@ -93,7 +92,7 @@ def postprocess(result: npt.NDArray[Any], contract: Contract) -> npt.NDArray[Any
     return np.ascontiguousarray(pictures[..., ::-1] if contract.channel_order == "BGR" else pictures)
 
 
-def _port(network: OnnxSession, ports: list[Port], name: str | None, what: str) -> Port:
+def _port(network: Session, ports: list[Port], name: str | None, what: str) -> Port:
     if name is None:
         return ports[0]
     for port in ports:
