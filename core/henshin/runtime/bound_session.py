@@ -91,11 +91,12 @@ class BoundSession(OnnxSession):
         binding = self._session.io_binding()
         inputs = {}
         for name, array in feed.items():
-            inputs[name] = onnxruntime().OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), where, index)
+            # a copy, for on the CPU the buffer would be the caller's array
+            inputs[name] = onnxruntime().OrtValue.ortvalue_from_numpy(np.array(array, order="C"), where, index)
             binding.bind_ortvalue_input(name, inputs[name])
         for port in self.outputs:
             binding.bind_output(port.name, where, index)
-        return _Buffers(binding, inputs, [port.name for port in self.outputs])
+        return _Buffers(binding, inputs, [port.name for port in self.outputs], self.device.is_gpu)
 
 
 class _Buffers:
@@ -104,11 +105,12 @@ class _Buffers:
     ``graph`` is the number of their CUDA graph. ONNX Runtime allocates the outputs in the first run.
     """
 
-    def __init__(self, binding: Any, inputs: dict[str, Any], outputs: list[str]) -> None:
+    def __init__(self, binding: Any, inputs: dict[str, Any], outputs: list[str], on_gpu: bool) -> None:
         self.binding = binding
         self.graph = _NOT_RECORDED
         self._inputs = inputs
         self._names = outputs
+        self._on_gpu = on_gpu
         self._outputs: list[Any] = []
 
     def fill(self, feed: Feed) -> None:
@@ -124,7 +126,8 @@ class _Buffers:
             self._outputs = self.binding.get_outputs()
             for name, value in zip(self._names, self._outputs, strict=True):
                 self.binding.bind_ortvalue_output(name, value)
-        return [value.numpy() for value in self._outputs]
+        # of a buffer of the CPU, `numpy` gives a view
+        return [value.numpy() if self._on_gpu else value.numpy().copy() for value in self._outputs]
 
 
 def to_fp16(path: Path) -> bytes:

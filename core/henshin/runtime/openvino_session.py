@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from henshin.errors import HenshinError, MissingError
 from henshin.files import is_file
 from henshin.runtime.openvino_core import openvino, openvino_core
-from henshin.runtime.session import AfterRun, OutOfMemoryError, Port, error_reason, to_network_error
+from henshin.runtime.session import AfterRun, NetworkError, Port, error_reason, speaks_of_memory, to_network_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,21 +45,16 @@ class OpenVinoSession:
         if not is_file(self.path):
             raise MissingError(f"{self.path}: there is no such model file")
         self.providers = [f"OpenVINO {device.precision}"]
-        try:
-            network = _read(self.path)
-            self._compiled = openvino_core().compile_model(network, "CPU", _settings(device, threads, at_once))
-        except MissingError:
-            raise
-        except Exception as error:
-            raise HenshinError(f"{self.path}: cannot be opened as an ONNX model: {_reason(error)}") from error
-        computed = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        self._settings = _settings(device, threads, at_once)
+        network, compiled = self._compile()
+        self._compiled: _Compiled | None = compiled
+        computed = compiled.network.get_property("INFERENCE_PRECISION_HINT").to_string()
         if computed != _HINTS[device.precision]:
             raise MissingError(f"{self.path.name} was to run on {device}, but OpenVINO computes it in {computed}")
         self.inputs = [_port(node.get_friendly_name(), node) for node in network.get_parameters()]
         # a result's name is that of the file's output with a suffix; its tensor may bear other names too
         names = [node.get_friendly_name().removesuffix("/sink_port_0") for node in network.get_results()]
         self.outputs = [_port(name, node) for name, node in zip(names, network.get_results(), strict=True)]
-        self._requests: list[Any] = []
 
     @property
     def provider(self) -> str:
@@ -71,36 +66,64 @@ class OpenVinoSession:
 
         Errors: OutOfMemoryError, or NetworkError with OpenVINO's reason in one line.
         """
-        request = self._take_request()
+        absent = [port.name for port in self.inputs if port.name not in feed]
+        if absent:
+            raise NetworkError(f"{self.path.name}: no array is given for its input '{absent[0]}'")
+        compiled = self._compiled or self._compile()[1]
+        self._compiled = compiled
+        request = compiled.take_request()
         try:
-            for name, array in feed.items():
-                request.set_tensor(name, _tensor(array))
+            arrays = {name: _shareable(array) for name, array in feed.items()}  # OpenVINO only points to them
+            for name, array in arrays.items():
+                request.set_tensor(name, openvino().Tensor(array, shared_memory=True))
             request.infer()
             results = [request.get_output_tensor(index).data.copy() for index in range(len(self.outputs))]
-        except MemoryError as error:
-            raise OutOfMemoryError(f"{self.path.name}: out of memory") from error
         except Exception as error:
-            raise to_network_error(self.path.name, _reason(error)) from error
+            reason = _reason(error)
+            if speaks_of_memory(reason):
+                # the next run, of whatever size, would ask for as much again: it compiles the network anew
+                self._compiled = None
+            raise to_network_error(self.path.name, reason) from error
         large = self.memory == "auto" and sum(array.nbytes for array in feed.values()) > _LARGE
         if large or self.memory == "return":
             del request  # it holds its input and output
-            self._compiled.release_memory()
+            compiled.network.release_memory()
         else:
-            self._requests.append(request)
+            compiled.requests.append(request)
         return {port.name: result for port, result in zip(self.outputs, results, strict=True)}
 
-    def _take_request(self) -> Any:
-        """Return a request that no thread is using: one of earlier runs, or a new one."""
+    def _compile(self) -> tuple[Any, _Compiled]:
+        """Return the network as it was read, and compiled. Errors: HenshinError."""
+        core = openvino_core()
         try:
-            return self._requests.pop()  # atomic, as append is
+            network = _read(self.path)
+            return network, _Compiled(core.compile_model(network, "CPU", self._settings))
+        except Exception as error:
+            raise HenshinError(f"{self.path}: cannot be opened as an ONNX model: {_reason(error)}") from error
+
+
+class _Compiled:
+    """A compiled network with the requests of earlier runs that no thread is using."""
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self.requests: list[Any] = []
+
+    def take_request(self) -> Any:
+        """Return a request for one run."""
+        try:
+            return self.requests.pop()  # atomic, as append is
         except IndexError:
-            return self._compiled.create_infer_request()
+            return self.network.create_infer_request()
 
 
 def _read(path: Path) -> Any:
     """Read an ONNX file. Core.read_model would try the formats of other libraries too, and print their complaints."""
     frontend = openvino().frontend.FrontEndManager().load_by_framework("onnx")
-    return frontend.convert(frontend.load(str(path)))
+    network = frontend.convert(frontend.load(str(path)))
+    if not network.get_results():
+        raise ValueError("it holds no network")
+    return network
 
 
 def _settings(device: Device, threads: int | None, at_once: int) -> dict[str, Any]:
@@ -116,12 +139,12 @@ def _settings(device: Device, threads: int | None, at_once: int) -> dict[str, An
     return settings if threads is None else {**settings, "INFERENCE_NUM_THREADS": threads * at_once}
 
 
-def _tensor(array: npt.NDArray[Any]) -> Any:
-    """Return an array as OpenVINO's, without a copy where it can be shared: contiguous and writeable."""
+def _shareable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return an array whose memory OpenVINO can use: contiguous and writeable; a copy if it is not."""
     import numpy as np
 
     shared = np.ascontiguousarray(array)
-    return openvino().Tensor(shared if shared.flags.writeable else shared.copy(), shared_memory=True)
+    return shared if shared.flags.writeable else shared.copy()
 
 
 def _port(name: str, node: Any) -> Port:
@@ -136,5 +159,7 @@ def _integer(match: re.Match[str]) -> str:
 
 def _reason(error: Exception) -> str:
     """Return OpenVINO's reason in one line: the last of its lines, which the places in its own source precede."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return error_reason(RuntimeError(lines[-1] if lines else type(error).__name__))

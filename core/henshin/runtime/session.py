@@ -32,7 +32,7 @@ _LARGE = 1 << 20
 AfterRun = Literal["auto", "keep", "return"]
 """Handling of the CPU's working memory after a run: "auto" frees it after a large run, "return" always."""
 
-_MEMORY_WORDS = ("failed to allocate memory", "out of memory", "alloc_failed", "allocation_failed", "bad_alloc")
+_MEMORY_WORDS = ("failed to allocate", "out of memory", "alloc_failed", "allocation_failed", "bad_alloc")
 
 
 class NetworkError(HenshinError):
@@ -130,10 +130,15 @@ class OnnxSession:
 
 def to_network_error(name: str, reason: str) -> NetworkError:
     """Return the error of a failed run of the network in a file: OutOfMemoryError where the reason speaks of memory."""
-    lowered = reason.lower()
-    if any(words in lowered for words in _MEMORY_WORDS):
+    if speaks_of_memory(reason):
         return OutOfMemoryError(f"{name}: out of memory")
     return NetworkError(f"{name}: {reason}")
+
+
+def speaks_of_memory(reason: str) -> bool:
+    """Return whether the reason of a failed run is that memory was short."""
+    lowered = reason.lower()
+    return any(words in lowered for words in _MEMORY_WORDS)
 
 
 def error_reason(error: Exception, limit: int = 240) -> str:
