@@ -45,6 +45,14 @@ bench-train *ARGS:
 bench-enlarge *ARGS:
     python bench/enlarge.py {{ARGS}}
 
+# ONNX Runtime and OpenVINO, on one core
+bench-backends *ARGS:
+    python bench/backends.py {{ARGS}}
+
+# all that runs on a GPU, in ten minutes
+bench-gpu *ARGS:
+    python bench/gpu.py {{ARGS}}
+
 # how good drawn portraits are, see bench/README.md
 bench-quality *ARGS:
     python bench/quality/run.py {{ARGS}}

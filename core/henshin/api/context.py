@@ -14,7 +14,7 @@ from henshin.text import one_line
 if TYPE_CHECKING:
     from henshin.api.generator import GeneratorRegistry
     from henshin.models import ModelStore
-    from henshin.runtime import Device, Model, OnnxSession
+    from henshin.runtime import Device, Model, Session
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Context:
     registry: GeneratorRegistry
     store: ModelStore
     base: Path
-    opened: dict[Path, OnnxSession] = field(default_factory=dict)
+    opened: dict[Path, Session] = field(default_factory=dict)
 
     @property
     def cache(self) -> Path:
@@ -55,18 +55,23 @@ class Context:
         found = self.store.find(name, self.base, scale)
         mapping = None
         if found.mapping is not None:
-            mapping = Model(found.mapping.contract, self.network(found.mapping.path))
-        return Model(found.contract, self.network(found.path), self.batch_size, tile, mapping)
+            mapping = Model(found.mapping.contract, self._open(found.mapping.path, False))
+        return Model(
+            found.contract, self._open(found.path, found.contract.gives_pictures), self.batch_size, tile, mapping
+        )
 
-    def network(self, path: Path | str) -> OnnxSession:
+    def network(self, path: Path | str) -> Session:
         """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.
 
-        ``path`` is relative to the pipeline's file or, if there is no such file, to the working folder.
+        It is computed in fp32, whatever the precision of the device. ``path`` is relative to the pipeline's file or, if
+        there is no such file, to the working folder.
         """
-        from henshin.runtime import OnnxSession
-
         in_base = self.base / path
-        path = in_base if is_file(in_base) else Path(path)
+        return self._open(in_base if is_file(in_base) else Path(path), False)
+
+    def _open(self, path: Path, gives_pictures: bool) -> Session:
+        from henshin.runtime import open_session
+
         if path not in self.opened:
-            self.opened[path] = OnnxSession(path, self.device)
+            self.opened[path] = open_session(path, self.device, gives_pictures=gives_pictures)
         return self.opened[path]

@@ -76,15 +76,12 @@ def plugin_option(command: F) -> F:
 
 
 def device_option(heading: str) -> Callable[[F], F]:
-    """Add `--device`."""
-    return option(
-        "--device",
-        default="auto",
-        show_default=True,
-        callback=check_device,
-        heading=heading,
-        help="auto, cpu, cuda, cuda:N.",
-    )
+    """Add `--device` of a training."""
+    return _device_option(heading, check_training_device, "auto, cpu, cuda, cuda:N.")
+
+
+def _device_option(heading: str, check: Callable[..., str], text: str) -> Callable[[F], F]:
+    return option("--device", default="auto", show_default=True, callback=check, heading=heading, help=text)
 
 
 def device_options(command: F) -> F:
@@ -103,7 +100,8 @@ def device_options(command: F) -> F:
         heading=DEVICE_HEADING,
         help="auto or a number.",
     )
-    return device_option(DEVICE_HEADING)(required(batch_size(command)))
+    text = "auto, cpu, cuda, cuda:N, tensorrt; or openvino, which is faster on CPUs; :fp32, :bf16, :fp16 may follow."
+    return _device_option(DEVICE_HEADING, check_device, text)(required(batch_size(command)))
 
 
 def inputs_option(command: F) -> F:
@@ -183,12 +181,24 @@ def parse_batch_size(ctx: click.Context, parameter: click.Parameter, value: str)
 
 
 def check_device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Return the words of a device for networks as they are. Errors: click.BadParameter if they name none."""
+    from henshin.runtime import parse_choice
+
+    return _checked_device(parse_choice, ctx, parameter, value)
+
+
+def check_training_device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     """Return `auto`, `cpu`, `cuda` or `cuda:N` as it is. Errors: click.BadParameter for anything else."""
-    from henshin.errors import HenshinError
     from henshin.runtime import parse_device
 
+    return _checked_device(parse_device, ctx, parameter, value)
+
+
+def _checked_device(parse: Callable[[str], object], ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    from henshin.errors import HenshinError
+
     try:
-        parse_device(value)
+        parse(value)
     except HenshinError as error:
         raise click.BadParameter(str(error), ctx, parameter) from error
     return value

@@ -41,7 +41,7 @@ class Limits:
 class RunOptions:
     """The options of one run.
 
-    ``device`` is "auto", "cpu", "cuda" or "cuda:N"; ``batch_size`` None lets the device decide. ``write`` holds the
+    ``device`` holds the words of ``--device``; ``batch_size`` None lets the device decide. ``write`` holds the
     options of the encoder. ``on_existing`` concerns files in the output folder that no run of henshin wrote there:
     ``error`` refuses before anything runs, ``skip`` leaves out the sources whose outputs they would be, ``overwrite``
     replaces them. It does not concern the outputs of earlier runs: these are in the record. ``retry_failed`` tries

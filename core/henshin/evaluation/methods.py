@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from henshin.engine import RunOptions, Summary
     from henshin.evaluation.datasets import EvaluationSample
     from henshin.images.picture import Picture
-    from henshin.models import ModelStore
+    from henshin.models import ModelStore, ResolvedModel
     from henshin.registry import Registry
-    from henshin.runtime import Device, Model, OnnxSession
+    from henshin.runtime import Device, Model, Session
 
 SCALE_MARK = "{scale}"
 """Placeholder for the scale in the overrides (``--set``) of a pipeline."""
@@ -86,7 +86,7 @@ class Networks:
     batch_size: int | None = None
     report: Callable[[str], None] = field(default=lambda _: None)
     _models: dict[str, Model] = field(default_factory=dict)
-    _opened: dict[Path, OnnxSession] = field(default_factory=dict)
+    _opened: dict[Path, Session] = field(default_factory=dict)
 
     def model(self, name: str) -> Model:
         """Open a model, a sampler's mapping with it. Errors: HenshinError, MissingError."""
@@ -96,17 +96,19 @@ class Networks:
             found = self.store.find(name)
             mapping = None
             if found.mapping is not None:
-                mapping = Model(found.mapping.contract, self._network(found.mapping.path))
-            self._models[name] = Model(found.contract, self._network(found.path), self.batch_size, mapping=mapping)
+                mapping = Model(found.mapping.contract, self._network(found.mapping))
+            self._models[name] = Model(found.contract, self._network(found), self.batch_size, mapping=mapping)
         return self._models[name]
 
-    def _network(self, path: Path) -> OnnxSession:
-        from henshin.runtime import OnnxSession
+    def _network(self, model: ResolvedModel) -> Session:
+        from henshin.runtime import open_session
 
+        path = model.path
         if path not in self._opened:
             if self.device.note and not self._opened:
                 self.report(self.device.note)
-            network = self._opened[path] = OnnxSession(path, self.device)
+            network = open_session(path, self.device, gives_pictures=model.contract.gives_pictures)
+            self._opened[path] = network
             self.report(f"{path.stem} runs on {network.providers[0]}")
         return self._opened[path]
 

@@ -111,6 +111,11 @@ class Contract(BaseModel):
         return self.kind in ("translator", "encoder")
 
     @property
+    def gives_pictures(self) -> bool:
+        """Whether the output is a picture."""
+        return self.kind in ("translator", "sampler", "synthesis")
+
+    @property
     def not_translator_message(self) -> str:
         """Message for a model that is used as a translator but is none."""
         reason = "it makes latents of pictures, not pictures" if self.kind == "encoder" else "it takes no pictures"

@@ -9,7 +9,7 @@ import numpy as np
 from henshin.errors import HenshinError, PictureError
 from henshin.images.picture import Picture, picture_problem
 from henshin.images.resizing import resample
-from henshin.runtime.session import NetworkError, OnnxSession, OutOfMemoryError
+from henshin.runtime.session import NetworkError, OutOfMemoryError
 from henshin.text import with_article
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin.runtime.onnx_model import OnnxModel
+    from henshin.runtime.session import Session
 
     Latents = npt.NDArray[np.float32]
 
@@ -117,7 +118,7 @@ def style_shape(model: OnnxModel) -> tuple[int, ...] | None:
     return fixed if len(fixed) == len(sides) else None
 
 
-def check_pair(mapping: OnnxSession, synthesis: OnnxSession) -> None:
+def check_pair(mapping: Session, synthesis: Session) -> None:
     """Check that a mapping's output has the shape of a synthesis' input. Errors: HenshinError if it does not."""
     output, expected = mapping.outputs[0].shape[1:], synthesis.inputs[0].shape[1:]
     if output != expected:

@@ -9,7 +9,7 @@ from henshin.errors import HenshinError, PictureError
 from henshin.images.picture import Picture, picture_problem
 from henshin.images.resizing import scaled_size_problem
 from henshin.runtime.onnx_model import OnnxModel
-from henshin.runtime.session import AfterRun, NetworkError, OnnxSession, OutOfMemoryError
+from henshin.runtime.session import AfterRun, NetworkError, OutOfMemoryError, Session
 from henshin.runtime.tiling import BUDGET, Window, default_side, round_up, smallest_side
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Part = tuple[TiledPicture, Window]
 
-_CUDA_BATCH_PIXELS = 16 * 256 * 256
+_GPU_BATCH_PIXELS = 16 * 256 * 256
 """Pixels of output in one batch on a GPU, if the user sets no batch size. For networks that can be tiled the limit is
 that of one tile: ``tiling.BUDGET``."""
 
@@ -48,7 +48,7 @@ class Model(OnnxModel):
     def __init__(
         self,
         contract: Contract,
-        network: OnnxSession,
+        network: Session,
         batch_size: int | None = None,
         tile: int | None = None,
         mapping: Model | None = None,
@@ -157,7 +157,7 @@ class Model(OnnxModel):
         reach, multiple = self.contract.reach, self.contract.size_multiple
         if not isinstance(reach, int):
             return 0
-        side = tile or default_side(self.network.device.kind, self.contract.scale, reach)
+        side = tile or default_side("cuda" if self.network.device.is_gpu else "cpu", self.contract.scale, reach)
         if self.contract.maximum_size is not None:
             side = min(side, self.contract.maximum_size)
         return round_up(max(side, smallest_side(reach, multiple)), multiple)
@@ -233,10 +233,10 @@ class Model(OnnxModel):
             return self._fixed_batch
         if self._batch_size is not None:
             size = self._batch_size
-        elif self.network.device.kind == "cpu":
+        elif not self.network.device.is_gpu:
             return 1
         else:
-            pixels = BUDGET["cuda"] if isinstance(self.contract.reach, int) else _CUDA_BATCH_PIXELS
+            pixels = BUDGET["cuda"] if isinstance(self.contract.reach, int) else _GPU_BATCH_PIXELS
             size = max(1, pixels // (shape[0] * shape[1] * self.contract.scale**2))
         return min(size, self._batch_limits.get(shape, size))
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Context, Picture
-    from henshin.runtime import OnnxSession
+    from henshin.runtime import Session
     from henshin_plugins.face.geometry import Array
     from henshin_plugins.face.integral_image import Pixels
 
@@ -61,7 +61,7 @@ class Mtcnn:
         self.refine = net("rnet.onnx", "input_2", "softmax_1", "dense_2")
         self.decide = net("onet.onnx", "input_3", "softmax_2", "dense_5", "dense_6")
         # on a CPU a batch is no faster, and the maps of one photo fit its caches better than those of two
-        self.batch_pixels = 0 if context.device.kind == "cpu" else 2_000_000
+        self.batch_pixels = 2_000_000 if context.device.is_gpu else 0
 
     def find(self, pictures: Sequence[Picture], sizes: Sequence[int], score: float) -> list[list[Face]]:
         """Return the faces of each picture, best first. `sizes`: least side of a face in each picture, in pixels."""
@@ -113,7 +113,7 @@ class Mtcnn:
 class Net:
     """One of the nets, with the names of its input and outputs."""
 
-    def __init__(self, network: OnnxSession, source: str, *outputs: str) -> None:
+    def __init__(self, network: Session, source: str, *outputs: str) -> None:
         self.network, self.source, self.outputs = network, source, outputs
 
     def run(self, pictures: npt.NDArray[np.uint8] | Pixels) -> list[Pixels]:

@@ -38,10 +38,10 @@ class Inversion(Stage[InversionConfig]):
         from henshin_plugins.inversion.optimise.inverter import Inverter, network_of
 
         source, cache = network_of(self.config, context), context.cache / "inversion"
-        self.inverter = Inverter(self.config, source, str(context.device), context.log, cache)
+        self.inverter = Inverter(self.config, source, context.device.hardware, context.log, cache)
         encoder = self._encoder(context)
         self.cache = LatentCache(cache, self.config, f"{self.inverter.identity} {encoder}", context.log)
-        context.log.info("inversion: %s, %d px, on %s", self.config.model, self.inverter.size, context.device)
+        context.log.info("inversion: %s, %d px, on %s", self.config.model, self.inverter.size, context.device.hardware)
 
     def _encoder(self, context: Context) -> str:
         """Open the encoder, if any; return the hash of its file. Errors: HenshinError for latents of another shape."""

@@ -54,6 +54,7 @@ class World:
         self.write = WriteOptions.model_validate({})
         self.options: dict[str, Any] = {"model": "tiny", "table": "table.txt", "curves": ["a.txt", "b.txt"]}
         self.stages = 1
+        self.precision = "fp32"
         for name in ("table.txt", "a.txt", "b.txt"):
             (folder / name).write_text("one")
         tiny.invert(folder / "tiny.onnx")
@@ -65,7 +66,8 @@ class World:
     def print_with(self, models: Path) -> str:
         registry = Registry()
         registry.register(SimpleNamespace(henshin_stages=henshin_stages), "plugin", "dist", self.version)
-        return printed([Uses(UsesConfig(**self.options))] * self.stages, self.folder, models, registry, self.write)
+        stages = [Uses(UsesConfig(**self.options))] * self.stages
+        return printed(stages, self.folder, models, registry, self.write, self.precision)
 
 
 def printed(
@@ -74,11 +76,13 @@ def printed(
     models: Path | None = None,
     registry: Registry | None = None,
     write: WriteOptions | None = None,
+    precision: str = "fp32",
 ) -> str:
     models = models or folder
     store = ModelStore(local=models, user=models, packaged=models)
     pipeline = Pipeline("any name", "", folder / "test.yaml", stages)
-    return fingerprint(pipeline, write or WriteOptions.model_validate({}), store, registry or Registry())
+    write = write or WriteOptions.model_validate({})
+    return fingerprint(pipeline, write, store, registry or Registry(), precision)
 
 
 CHANGES: dict[str, Callable[[World], Any]] = {
@@ -88,6 +92,7 @@ CHANGES: dict[str, Callable[[World], Any]] = {
     "a model's file": lambda world: tiny.box(world.folder / "tiny.onnx"),
     "a plugin's version": lambda world: setattr(world, "version", "2"),
     "a writer option": lambda world: setattr(world, "write", WriteOptions.model_validate({"quality": 50})),
+    "the precision of the networks": lambda world: setattr(world, "precision", "bf16"),
     "the stages": lambda world: setattr(world, "stages", 2),
 }
 

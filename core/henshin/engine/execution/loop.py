@@ -86,7 +86,7 @@ class RunLoop:
 
     def _stream(self, readers: ThreadPoolExecutor, behind: WriteBehind[PendingWrite, WrittenFile]) -> None:
         limits = self.options.limits
-        first = self.options.batch_size or (1 if self.context.device.kind == "cpu" else 4)
+        first = self.options.batch_size or (4 if self.context.device.is_gpu else 1)
         with closing(self._loaded_sources(readers)) as sources:
             for chunk in chunks(sources, self._working_size, first=first, count=self._chunk, limit=limits.chunk_bytes):
                 self._process(chunk, behind)
@@ -95,7 +95,7 @@ class RunLoop:
 
     @property
     def _chunk(self) -> int:
-        count = self.options.limits.chunk or (8 if self.context.device.kind == "cpu" else 64)
+        count = self.options.limits.chunk or (64 if self.context.device.is_gpu else 8)
         return count if self.options.limits.chunk else max(count, 2 * (self.options.batch_size or 0))
 
     def _working_size(self, loaded: LoadedSource) -> int:

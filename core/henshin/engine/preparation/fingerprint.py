@@ -1,7 +1,7 @@
 """The fingerprint of a run: one hash of everything that its results depend on besides their inputs.
 
 That is: the stages, their options, the models and files that these name, other dependencies that a stage declares
-(``Stage.depends_on``), plugin versions, and the options of the encoder.
+(``Stage.depends_on``), plugin versions, the options of the encoder, and the precision of the networks.
 """
 
 from __future__ import annotations
@@ -29,13 +29,20 @@ if TYPE_CHECKING:
 VERSION = 2
 
 
-def fingerprint(pipeline: Pipeline, write: WriteOptions, store: ModelStore, registry: Registry) -> str:
-    """Return the fingerprint, a SHA-256 in hexadecimal: results with an equal one are up to date."""
-    content = {
+def fingerprint(
+    pipeline: Pipeline, write: WriteOptions, store: ModelStore, registry: Registry, precision: str = "fp32"
+) -> str:
+    """Return the fingerprint, a SHA-256 in hexadecimal: results with an equal one are up to date.
+
+    ``precision`` is that of the device. Devices of one precision differ by a grey level at most, and so do not count.
+    """
+    content: dict[str, Any] = {
         "version": [VERSION, __version__],
         "stages": [_stage(stage, pipeline.base, store, registry) for stage in pipeline.stages],
         "write": write.model_dump(mode="json"),
     }
+    if precision != "fp32":
+        content["precision"] = precision
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -134,7 +134,7 @@ def open_run(request: RunRequest, *, write: bool) -> Iterator[tuple[Context, Pre
     context = _make_context(request)
     manifest = Manifest(target.record, path_key)
     with manifest if write else nullcontext(manifest.load()):
-        yield context, prepare(request, listing, target, manifest)
+        yield context, prepare(request, listing, target, manifest, context.device.precision)
 
 
 def _make_context(request: RunRequest) -> Context:
@@ -180,8 +180,12 @@ def _no_pictures_message(inputs: Sequence[Path | str], listing: Listing) -> str:
     return f"no pictures in {names}{others}{results}"
 
 
-def prepare(request: RunRequest, listing: Listing, target: Target, manifest: Manifest) -> PreparedRun:
+def prepare(
+    request: RunRequest, listing: Listing, target: Target, manifest: Manifest, precision: str = "fp32"
+) -> PreparedRun:
     """Name all outputs and find the files that are in their place already. Writes nothing.
+
+    ``precision`` is that of the device that runs the networks.
 
     Errors: HenshinError for files in place of outputs that no run wrote, if ``on_existing`` is "error" or None.
     """
@@ -206,7 +210,7 @@ def prepare(request: RunRequest, listing: Listing, target: Target, manifest: Man
         target,
         manifest,
         names,
-        fingerprint(pipeline, target.write, request.store, request.registry),
+        fingerprint(pipeline, target.write, request.store, request.registry, precision),
         listing,
         sources,
         options.retry_failed,

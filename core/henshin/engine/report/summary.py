@@ -71,7 +71,7 @@ class Summary:
     ones are copies of their file, byte for byte. ``faces`` counts the faces that the stages of this run found,
     ``without_faces`` the pictures without any (None when no stage looks for faces). ``stages`` holds the seconds spent
     in each stage, ``opening`` those spent loading it, ``first_seconds`` those until the first picture was written.
-    ``providers`` holds the providers that ONNX Runtime really uses for each network.
+    ``providers`` holds the providers that really compute each network.
 
     ``interrupted``: Ctrl-C or SIGTERM ended the run (``terminated``: SIGTERM). ``stopped``: the reason why it gave up
     before its end (a full disk). ``left_behind`` holds outputs of earlier runs whose source has other outputs now;
