@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Context:
     """Device, batch size, cache folder, log and registry, and two methods that open networks.
 
-    ``batch_size`` is None where the device decides. Model paths in a pipeline's file are relative to ``base``, the
-    folder of that file.
+    ``batch_size`` is None where the device decides, ``threads`` of each network 0 where the runtime does. Model paths
+    in a pipeline's file are relative to ``base``, the folder of that file.
     """
 
     device: Device
@@ -33,6 +33,7 @@ class Context:
     store: ModelStore
     base: Path
     opened: dict[Path, OnnxSession] = field(default_factory=dict)
+    threads: int = 0
 
     @property
     def cache(self) -> Path:
@@ -68,5 +69,5 @@ class Context:
         in_base = self.base / path
         path = in_base if is_file(in_base) else Path(path)
         if path not in self.opened:
-            self.opened[path] = OnnxSession(path, self.device)
+            self.opened[path] = OnnxSession(path, self.device, self.threads)
         return self.opened[path]

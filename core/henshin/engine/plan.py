@@ -11,6 +11,7 @@ from henshin.engine.preparation.fingerprint import models_of
 from henshin.engine.preparation.outputs import renamed_note
 from henshin.engine.preparation.prepare import PreparedRun, content_hash, open_run
 from henshin.engine.preparation.request import RunRequest
+from henshin.engine.preparation.schedule import Schedule, schedule_of
 from henshin.engine.report.summary import network_name
 from henshin.engine.stages.runner import StageRunner
 
@@ -50,6 +51,7 @@ class PlannedStage:
 class Plan:
     """The plan of a run. ``files`` counts the listed pictures (None: a source stage makes them).
 
+    ``workers`` pictures go through the stages at once, with ``threads`` for each network (0: as the runtime chooses).
     ``to_do`` + ``up_to_date`` + ``failed_before`` + ``existing`` = ``files``. ``providers`` maps each network to its
     execution providers, as its session reports them; ``names`` maps the first few sources to their expected outputs.
     """
@@ -57,6 +59,8 @@ class Plan:
     pipeline: str
     output: str
     device: str
+    workers: int
+    threads: int
     stages: list[PlannedStage]
     providers: dict[str, list[str]]
     files: int | None
@@ -79,7 +83,8 @@ def plan(request: RunRequest) -> Plan:
     Errors: those of ``run``.
     """
     with open_run(request, write=False) as (context, prepared):
-        stages = StageRunner(request.pipeline.stages)
+        schedule = schedule_of(request, context, prepared)
+        stages = StageRunner(request.pipeline.stages, threads=schedule.threads, all_threads=schedule.all_threads)
         opened_by: dict[str, list[str]] = {}
         try:
             stages.open(context, lambda label: _note_networks(label, context, opened_by))
@@ -95,6 +100,8 @@ def plan(request: RunRequest) -> Plan:
             pipeline=request.pipeline.name,
             output=prepared.target.display_path,
             device=str(context.device),
+            workers=schedule.workers,
+            threads=schedule.threads,
             stages=_stages(stages, request.pipeline.base, request.store, opened_by),
             providers=providers,
             files=None if makes_pictures else files,
@@ -107,15 +114,16 @@ def plan(request: RunRequest) -> Plan:
                 str(source.path): prepared.names.predicted(source) + prepared.target.expected_suffix(source)
                 for source in prepared.sources[:EXAMPLES]
             },
-            notes=_notes(context, prepared, bool(providers)),
+            notes=_notes(context, prepared, schedule, bool(providers)),
         )
 
 
-def _notes(context: Context, prepared: PreparedRun, has_networks: bool) -> list[str]:
-    """Return the remarks on the device, on longer names and on folders that are left out."""
+def _notes(context: Context, prepared: PreparedRun, schedule: Schedule, has_networks: bool) -> list[str]:
+    """Return the remarks on the device, on pictures at once, on longer names and on folders that are left out."""
     renamed = prepared.renamed()
     return [
         *([context.device.note] if context.device.note and has_networks else []),
+        *([schedule.note] if schedule.note else []),
         *([renamed_note(len(renamed))] if renamed else []),
         *(f"'{folder}' {reason}" for folder, reason in prepared.listing.unreadable),
         *(f"'{folder}' holds results of henshin and is left out" for folder in prepared.listing.excluded),

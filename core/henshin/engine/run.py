@@ -10,6 +10,7 @@ from henshin.engine.preparation.input_files import Listing
 from henshin.engine.preparation.outputs import renamed_note
 from henshin.engine.preparation.prepare import PreparedRun, RecordMemory, open_run
 from henshin.engine.preparation.request import RunRequest
+from henshin.engine.preparation.schedule import schedule_of
 from henshin.engine.report.dropped import report_dropped
 from henshin.engine.report.dropped_samples import Samples
 from henshin.engine.report.summary import Failure, Reporter, Summary
@@ -31,11 +32,19 @@ def run(request: RunRequest, report: Reporter) -> Summary:
     with open_run(request, write=True) as (context, prepared):
         pipeline = request.pipeline
         samples = Samples(prepared.target.record)
-        stages = StageRunner(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.add)
-        loop = RunLoop(stages, context, prepared, request.options, report, start)
+        schedule = schedule_of(request, context, prepared)
+        stages = StageRunner(
+            pipeline.stages,
+            lambda label: RecordMemory(prepared, label),
+            samples.add,
+            schedule.threads,
+            schedule.all_threads,
+        )
+        loop = RunLoop(stages, context, prepared, request.options, schedule, report, start)
         summary = loop.summary
         summary.pipeline = pipeline.name
         summary.device = str(context.device)
+        summary.workers, summary.threads = schedule.workers, schedule.threads
         summary.total = None if pipeline.source is not None else len(prepared.sources)
         summary.non_pictures = prepared.listing.non_pictures
         report.started(summary.total)

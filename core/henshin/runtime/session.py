@@ -47,18 +47,20 @@ class OnnxSession:
     """A session of ONNX Runtime on one device.
 
     ``providers`` are the providers in use; ``inputs`` and ``outputs`` are the ports in the file's order. ``memory`` may
-    be set before a run by a caller that knows which run follows.
+    be set before a run by a caller that knows which run follows. Several threads may run it at once; ``threads`` work
+    inside each run on a CPU, 0 for as many as the runtime takes.
     Errors: MissingError if the file is absent, or a GPU was chosen and the session opened without it; HenshinError if
     the file is no valid ONNX model.
     """
 
-    def __init__(self, path: Path | str, device: Device) -> None:
+    def __init__(self, path: Path | str, device: Device, threads: int = 0) -> None:
         self.path = Path(path)
         self.device = device
+        self.threads = threads
         self.memory: AfterRun = "auto"
         if not is_file(self.path):
             raise MissingError(f"{self.path}: there is no such model file")
-        self._session = _open(self.path, device)
+        self._session = _open(self.path, device, threads)
         self.providers: list[str] = list(self._session.get_providers())
         if device.kind == "cuda" and CUDA not in self.providers:
             raise MissingError(f"{self.path.name} was to run on {device}, but CUDA did not open; {HOW_TO_GET_CUDA}")
@@ -104,10 +106,11 @@ def _reason(error: Exception, limit: int = 240) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _open(path: Path, device: Device) -> Any:
+def _open(path: Path, device: Device, threads: int) -> Any:
     ort = onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads
     # Memory patterns, one for each new shape, take half as much memory again and save no time.
     options.enable_mem_pattern = False
     # Spinning threads take CPU time from the threads that decode pictures.

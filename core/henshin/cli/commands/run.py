@@ -12,6 +12,7 @@ import click
 from henshin import __version__
 from henshin.cli.base import Verbosity, load_registry, print_error, print_line
 from henshin.cli.options import (
+    DEVICE_HEADING,
     OUTPUT_HEADING,
     SETTINGS,
     DeviceOptions,
@@ -19,6 +20,7 @@ from henshin.cli.options import (
     device_options,
     inputs_option,
     option,
+    parse_memory,
     plugin_option,
     stage_overrides_option,
     verbosity_options,
@@ -43,6 +45,8 @@ class RunCommandOptions(DeviceOptions):
     overrides: tuple[str, ...]
     plugin_files: tuple[Path, ...]
     limit: int | None
+    workers: int | None
+    memory: int | None
     dry_run: bool
     format: str | None
     quality: int | None
@@ -109,7 +113,7 @@ def print_summary(summary: Summary, as_json: bool, level: int) -> None:
 
 def engine_options(options: RunCommandOptions) -> RunOptions:
     """Return the engine's options. Errors: click.UsageError for a format or quality that cannot be."""
-    from henshin.engine import RunOptions
+    from henshin.engine import Limits, RunOptions
 
     return RunOptions(
         device=options.device,
@@ -119,6 +123,7 @@ def engine_options(options: RunCommandOptions) -> RunOptions:
         on_existing=options.on_existing,
         retry_failed=options.retry_failed,
         limit=options.limit,
+        limits=Limits(memory=options.memory, workers=options.workers),
     )
 
 
@@ -197,6 +202,20 @@ _WRITING, _EXISTING = "How results are written", "Existing files"
 @option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after the first N pictures.")
 @option("--dry-run", is_flag=True, help="Print the plan (stages, models, providers, number of files) and stop.")
 @device_options
+@option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    heading=DEVICE_HEADING,
+    help="Pictures at once; else as suits the cores. The cores are shared among them.",
+)
+@option(
+    "--memory",
+    callback=parse_memory,
+    metavar="SIZE",
+    heading=DEVICE_HEADING,
+    help="Bound of the pictures held in memory, such as 512M; else 256M, and as much again for each picture at once.",
+)
 @option("--format", metavar="FORMAT", heading=_WRITING, help="png, jpeg, webp, ...; else the input's own, else PNG.")
 @option("--quality", type=click.IntRange(1, 100), heading=_WRITING, metavar="1-100", help="Of lossy formats; else 95.")
 @option(

@@ -70,8 +70,10 @@ class Summary:
     ``failed``, ``up_to_date`` and ``existing``, unless the run was interrupted or stopped. ``unchanged`` of the done
     ones are copies of their file, byte for byte. ``faces`` counts the faces that the stages of this run found,
     ``without_faces`` the pictures without any (None when no stage looks for faces). ``stages`` holds the seconds spent
-    in each stage, ``opening`` those spent loading it, ``first_seconds`` those until the first picture was written.
-    ``providers`` holds the providers that ONNX Runtime really uses for each network.
+    in each stage, of all workers together, ``opening`` those spent loading it, ``first_seconds`` those until the first
+    picture was written. ``providers`` holds the providers that ONNX Runtime really uses for each network. ``workers``
+    is the number of pictures that go through the stages at once, ``threads`` that of each network (0: as the runtime
+    chooses).
 
     ``interrupted``: Ctrl-C or SIGTERM ended the run (``terminated``: SIGTERM). ``stopped``: the reason why it gave up
     before its end (a full disk). ``left_behind`` holds outputs of earlier runs whose source has other outputs now;
@@ -83,6 +85,8 @@ class Summary:
     pipeline: str
     output: str
     device: str = ""
+    workers: int = 1
+    threads: int = 0
     total: int | None = None
     done: int = 0
     skipped: int = 0

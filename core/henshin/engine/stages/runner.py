@@ -1,11 +1,15 @@
-"""The stage runner: runs the stages of a pipeline over frames, isolates failures, measures times."""
+"""The stage runner: runs the stages of a pipeline over frames, isolates failures, measures times.
+
+Several threads may run it at once, each on its own jobs: they meet in concurrent stages, and pass the others in order.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +18,7 @@ from henshin.api.placement import Place, check_frame, frame_problem, picture_at,
 from henshin.api.stage import NO_MEMORY, Memory, Stage
 from henshin.engine.stages.isolation import run_isolated
 from henshin.engine.stages.job import Job, OnDrop, collect_dropped
+from henshin.engine.stages.turnstile import Turnstile
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.images.picture import Picture
 from henshin.pipeline.loading import labels
@@ -22,6 +27,7 @@ from henshin.text import one_line
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
+    from henshin.engine.record.manifest import Drop
 
 
 log = logging.getLogger("henshin")
@@ -30,7 +36,9 @@ log = logging.getLogger("henshin")
 class StageRunner:
     """The stages of one run. ``close`` is to be called also if ``open`` fails.
 
-    ``memory`` returns the memory of a stage by its label; ``on_drop`` is called for each dropped picture.
+    ``memory`` returns the memory of a stage by its label; ``on_drop`` is called for each dropped picture, by one thread
+    at a time. ``threads`` is that of each network of a concurrent stage, ``all_threads`` that of other networks; 0
+    leaves the number to the runtime.
     """
 
     def __init__(
@@ -38,15 +46,24 @@ class StageRunner:
         stages: Sequence[Stage[Any]],
         memory: Callable[[str], Memory] = lambda _: NO_MEMORY,
         on_drop: OnDrop = lambda *_: None,
+        threads: int = 0,
+        all_threads: int = 0,
     ) -> None:
         self.stages = list(stages)
         self.memory = memory
         self.on_drop = on_drop
+        self.threads, self.all_threads = threads, all_threads
         self.labels = labels([stage.name for stage in stages])
         self.works_on_crops = zones(stages)
         self.seconds = dict.fromkeys(self.labels, 0.0)
         self.opening: dict[str, float] = {}
         self._opened: list[tuple[str, Stage[Any]]] = []
+        self._turnstiles = {label: Turnstile() for label, stage in self._labelled() if not stage.concurrent}
+        self._lock = Lock()
+        self._given_up = False
+
+    def _labelled(self) -> Iterator[tuple[str, Stage[Any]]]:
+        return zip(self.labels, self.stages, strict=True)
 
     @property
     def source(self) -> Stage[Any] | None:
@@ -59,6 +76,7 @@ class StageRunner:
             start = perf_counter()
             stage.zone = "crops" if crops else "photos"
             stage.memory = self.memory(label)
+            context.threads = self.threads if stage.concurrent else self.all_threads
             self._opened.append((label, stage))
             try:
                 stage.open(context)
@@ -86,26 +104,53 @@ class StageRunner:
 
     # -- Running -----------------------------------------------------------------------------------------------------
 
-    def run(self, jobs: Sequence[Job], between: Callable[[], None] = lambda: None) -> None:
+    def run(self, jobs: Sequence[Job], between: Callable[[], None] = lambda: None, number: int | None = None) -> None:
         """Send the frames of jobs through all stages. A failure is stored in its frame and job, not raised.
 
-        ``between`` is called after each stage. Errors: those of ``between``, and MissingError when a stage lacks a
-        model or package.
+        ``between`` is called after each stage. ``number``, where several threads call at once, counts the calls from 0
+        in the order of the input: in this order they pass the stages that are not concurrent. A call that is not made
+        is to be skipped. Errors: those of ``between``, and MissingError when a stage lacks a model or package.
         """
-        for position, (label, stage) in enumerate(zip(self.labels, self.stages, strict=True)):
-            if stage.works_on == "source":
-                continue
-            active = [(job, frame) for job in jobs for frame in job.frames if not frame.bypass and frame.error is None]
-            if not active:
-                continue
-            with self._timed(label, active):
-                if stage.works_on == "frames":
-                    _run_frames(stage, label, active)
-                else:
-                    _run_pictures(stage, label, [frame for _, frame in active], self.works_on_crops[position])
-            _note_results(stage, label, active)
-            collect_dropped(label, active, self.on_drop)
-            between()
+        try:
+            for position, (label, stage) in enumerate(self._labelled()):
+                if stage.works_on == "source" or self._given_up:
+                    continue
+                with self._turn(label, number):
+                    self._run_one(position, jobs)
+                between()
+        finally:
+            if number is not None:
+                self.skip(number)
+
+    def skip(self, number: int) -> None:
+        """Let calls of ``run`` with higher numbers go on without this one."""
+        for turnstile in self._turnstiles.values():
+            turnstile.skip(number)
+
+    def give_up(self) -> None:
+        """Let calls of ``run`` end before their next stage, with their frames as they are then."""
+        self._given_up = True
+
+    def _turn(self, label: str, number: int | None) -> AbstractContextManager[None]:
+        turnstile = self._turnstiles.get(label)
+        return nullcontext() if turnstile is None or number is None else turnstile.visit(number)
+
+    def _run_one(self, position: int, jobs: Sequence[Job]) -> None:
+        label, stage = self.labels[position], self.stages[position]
+        active = [(job, frame) for job in jobs for frame in job.frames if not frame.bypass and frame.error is None]
+        if not active:
+            return
+        with self._timed(label, active):
+            if stage.works_on == "frames":
+                _run_frames(stage, label, active)
+            else:
+                _run_pictures(stage, label, [frame for _, frame in active], self.works_on_crops[position])
+        _note_results(stage, label, active)
+        collect_dropped(label, active, self._drop)
+
+    def _drop(self, input_hash: str, drop: Drop, picture: Picture, alpha: Picture | None) -> None:
+        with self._lock:
+            self.on_drop(input_hash, drop, picture, alpha)
 
     @contextmanager
     def _timed(self, label: str, active: list[tuple[Job, Frame]]) -> Iterator[None]:
@@ -114,7 +159,8 @@ class StageRunner:
             yield
         finally:
             elapsed = perf_counter() - start
-            self.seconds[label] += elapsed
+            with self._lock:
+                self.seconds[label] += elapsed
             for job, frame in active:
                 job.seconds += elapsed / len(active)
                 timings: object = frame.timings
