@@ -51,7 +51,8 @@ class RunOptions:
     ``error`` refuses before anything runs, ``skip`` leaves out the sources whose outputs they would be, ``overwrite``
     replaces them. It does not concern the outputs of earlier runs: these are in the record. ``retry_failed`` tries
     sources again that failed before and have not changed since. ``limit`` takes only the first pictures of the sorted
-    listing. ``cache`` is the folder in which stages may keep files between runs.
+    listing. ``cache`` is the folder in which stages may keep files between runs. ``profile`` measures where the
+    time goes.
     """
 
     device: str = "auto"
@@ -63,3 +64,4 @@ class RunOptions:
     limit: int | None = None
     cache: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    profile: bool = False

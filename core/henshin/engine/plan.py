@@ -85,9 +85,8 @@ def plan(request: RunRequest) -> Plan:
     with open_run(request, write=False) as (context, prepared):
         schedule = schedule_of(request, context, prepared)
         stages = StageRunner(request.pipeline.stages, threads=schedule.threads, all_threads=schedule.all_threads)
-        opened_by: dict[str, list[str]] = {}
         try:
-            stages.open(context, lambda label: _note_networks(label, context, opened_by))
+            stages.open(context)
             providers: dict[str, list[str]] = {}
             for path, network in context.opened.items():
                 providers[network_name(path, providers)] = list(network.providers)
@@ -102,7 +101,7 @@ def plan(request: RunRequest) -> Plan:
             device=str(context.device),
             workers=schedule.workers,
             threads=schedule.threads,
-            stages=_stages(stages, request.pipeline.base, request.store, opened_by),
+            stages=_stages(stages, request.pipeline.base, request.store),
             providers=providers,
             files=None if makes_pictures else files,
             to_do=None if makes_pictures else files - up_to_date - failed - len(prepared.existing),
@@ -143,19 +142,13 @@ def _finished(prepared: PreparedRun) -> tuple[int, int]:
     return sum(entry is not None for entry in entries) - failed, failed
 
 
-def _note_networks(label: str, context: Context, opened_by: dict[str, list[str]]) -> None:
-    """Record the networks that a stage has opened: those that are open now and not recorded yet."""
-    known = {path for paths in opened_by.values() for path in paths}
-    opened_by[label] = [str(path) for path in context.opened if str(path) not in known]
-
-
-def _stages(stages: StageRunner, base: Path, store: ModelStore, opened_by: dict[str, list[str]]) -> list[PlannedStage]:
+def _stages(stages: StageRunner, base: Path, store: ModelStore) -> list[PlannedStage]:
     planned = []
     for label, stage, crops in zip(stages.labels, stages.stages, stages.works_on_crops, strict=True):
         works_on = ("crops" if crops else "photos") if stage.works_on == "pictures" else stage.works_on
         models = [_model(model, crops) for model in models_of(stage, base, store)]
         model_paths = {model.path for model in models}
-        networks = [path for path in opened_by.get(label, ()) if path not in model_paths]
+        networks = [path for path in map(str, stages.networks.get(label, ())) if path not in model_paths]
         options = stage.config.model_dump(mode="json", by_alias=True)
         planned.append(PlannedStage(label, works_on, options, models, networks))
     return planned

@@ -48,6 +48,7 @@ class RunCommandOptions(DeviceOptions):
     workers: int | None
     memory: int | None
     dry_run: bool
+    profile: bool
     format: str | None
     quality: int | None
     metadata: str
@@ -124,6 +125,7 @@ def engine_options(options: RunCommandOptions) -> RunOptions:
         retry_failed=options.retry_failed,
         limit=options.limit,
         limits=Limits(memory=options.memory, workers=options.workers),
+        profile=options.profile,
     )
 
 
@@ -244,6 +246,12 @@ _WRITING, _EXISTING = "How results are written", "Existing files"
     help="For files in the output folder that no earlier run wrote.",
 )
 @option("--retry-failed", is_flag=True, heading=_EXISTING, help="Try again what failed in an earlier run.")
+@option(
+    "--profile",
+    is_flag=True,
+    heading=OUTPUT_HEADING,
+    help="Say where the time went, and write a trace of all threads for chrome://tracing or Perfetto.",
+)
 @option(
     "--json",
     "as_json",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from functools import partial
 from itertools import count
 from math import ceil
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from henshin.engine.execution.reader import LoadedSource, Reader
@@ -23,6 +24,7 @@ from henshin.engine.preparation.schedule import Schedule
 from henshin.engine.report.summary import Reporter, Summary, network_name
 from henshin.engine.stages.job import Job
 from henshin.engine.stages.runner import StageRunner, bytes_held
+from henshin.engine.timeline import WAIT_READ, WAIT_WRITE, Timeline
 from henshin.errors import HenshinError, TerminatedError
 from henshin.text import one_line
 
@@ -58,6 +60,7 @@ class RunLoop:
         schedule: Schedule,
         report: Reporter,
         start: float,
+        timeline: Timeline | None = None,
     ) -> None:
         self.stages = stages
         self.context = context
@@ -65,9 +68,10 @@ class RunLoop:
         self.options = options
         self.schedule = schedule
         self.report = report
-        self.writer = Writer(prepared, options.on_existing)
+        self.timeline = timeline
+        self.writer = Writer(prepared, options.on_existing, timeline)
         self.summary = Summary("", prepared.target.display_path)
-        self.reader = Reader(prepared)
+        self.reader = Reader(prepared, timeline)
         self.recorder = Recorder(prepared, self.summary, report, start)
         self._opened = False
         self._growth = FIRST_GROWTH
@@ -89,6 +93,8 @@ class RunLoop:
         behind: InFlight[PendingWrite, WrittenFile] = InFlight(
             writers, self.recorder.finish, 4 * plan.chunk + 4 * plan.helpers, plan.write_bytes
         )
+        if self.timeline is not None:
+            behind.waited = partial(self.timeline.add, WAIT_WRITE)
         work: InFlight[Chunk, int] = InFlight(
             workers, partial(self._pass_on, behind), 2 * plan.workers, plan.stage_bytes
         )
@@ -120,12 +126,24 @@ class RunLoop:
     ) -> None:
         plan = self.schedule
         with closing(self._loaded_sources(readers)) as sources:
-            for chunk in chunks(
-                sources, self._working_size, first=plan.first, count=plan.chunk, limit=plan.stage_bytes
-            ):
+            found = chunks(sources, self._working_size, first=plan.first, count=plan.chunk, limit=plan.stage_bytes)
+            for chunk in found if self.timeline is None else self._timed(self.timeline, found, work):
                 self._put(Chunk(None, chunk), work, behind)
         work.drain()
         behind.drain()
+
+    def _timed(
+        self, timeline: Timeline, found: Iterator[list[LoadedSource]], work: InFlight[Chunk, int]
+    ) -> Iterator[list[LoadedSource]]:
+        """Yield chunks, and note the time for which a worker waits for one."""
+        while True:
+            is_free, start = work.unfinished_count() < self.schedule.workers, perf_counter()
+            chunk = next(found, None)
+            if is_free:
+                timeline.add(WAIT_READ, start)
+            if chunk is None:
+                return
+            yield chunk
 
     def _put(self, chunk: Chunk, work: InFlight[Chunk, int], behind: InFlight[PendingWrite, WrittenFile]) -> None:
         jobs = [loaded.job for loaded in chunk.loaded if loaded.job is not None]

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
@@ -122,22 +123,26 @@ class InFlight(Generic[T, R]):
 
     ``finish(tag, futures)`` is called from the thread that calls ``put`` and ``drain``, once for each ``put``, in
     their order, when all its futures are done. At most ``count`` tasks and ``limit`` bytes are in flight: those that
-    wait, run, or are done and wait for earlier ones.
+    wait, run, or are done and wait for earlier ones. ``waited(start)`` is called after a ``put`` that had to wait since
+    ``start`` (``perf_counter``).
     """
 
     pool: Executor
     finish: Callable[[T, list[Future[R]]], None]
     count: int
     limit: int
+    waited: Callable[[float], None] | None = None
     _waiting: deque[_Batch[T, R]] = field(default_factory=deque)
 
     def put(self, tag: T, tasks: list[tuple[int, Callable[[], R]]]) -> None:
         """Submit the tasks of one item, each with its bytes; waits while too much is in flight."""
         size = sum(size for size, _ in tasks)
-        while self._waiting and (
-            self._task_count() + len(tasks) > self.count or self._byte_count() + size > self.limit
-        ):
-            self._finish_first()
+        if self._is_full(len(tasks), size):
+            start = perf_counter()
+            while self._is_full(len(tasks), size):
+                self._finish_first()
+            if self.waited is not None:
+                self.waited(start)
         self._waiting.append(_Batch(tag, size, [self.pool.submit(task) for _, task in tasks]))
         self.finish_ready()
 
@@ -164,6 +169,14 @@ class InFlight(Generic[T, R]):
             future.exception()  # waits; removed from the list only then, so that an interruption here loses nothing
         self._waiting.popleft()
         self.finish(first.tag, first.futures)
+
+    def unfinished_count(self) -> int:
+        """Return the number of tasks that wait or run."""
+        return sum(not future.done() for batch in self._waiting for future in batch.futures)
+
+    def _is_full(self, tasks: int, size: int) -> bool:
+        too_much = self._task_count() + tasks > self.count or self._byte_count() + size > self.limit
+        return bool(self._waiting) and too_much
 
     def _task_count(self) -> int:
         return sum(len(batch.futures) for batch in self._waiting)

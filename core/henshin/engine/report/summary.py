@@ -6,7 +6,10 @@ import json
 from collections.abc import Container
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from henshin.engine.report.profile import Profile
 
 Status = Literal["done", "skipped", "failed", "up to date", "existing"]
 """The outcome of a source: written; left out by a stage; failed; finished by an earlier run; not touched because there
@@ -79,7 +82,7 @@ class Summary:
     before its end (a full disk). ``left_behind`` holds outputs of earlier runs whose source has other outputs now;
     they are never deleted. ``dropped`` counts the pictures (or faces) that stages dropped, by stage and by kind of
     reason, over the whole record of the folder and not in this run alone; ``sheets`` are the contact sheets that show
-    some of them, and some results.
+    some of them, and some results. ``profile`` is there if the options ask for it.
     """
 
     pipeline: str
@@ -110,6 +113,7 @@ class Summary:
     interrupted: bool = False
     terminated: bool = False
     stopped: str | None = None
+    profile: Profile | None = None
 
     @property
     def rate(self) -> float:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from henshin.api.stage import NO_MEMORY, Memory, Stage
 from henshin.engine.stages.isolation import run_isolated
 from henshin.engine.stages.job import Job, OnDrop, collect_dropped
 from henshin.engine.stages.turnstile import Turnstile
+from henshin.engine.timeline import WAIT_TURN, Timeline
 from henshin.errors import HenshinError, MissingError, PictureError
 from henshin.images.picture import Picture
 from henshin.pipeline.loading import labels
@@ -38,7 +40,8 @@ class StageRunner:
 
     ``memory`` returns the memory of a stage by its label; ``on_drop`` is called for each dropped picture, by one thread
     at a time. ``threads`` is that of each network of a concurrent stage, ``all_threads`` that of other networks; 0
-    leaves the number to the runtime.
+    leaves the number to the runtime. ``opening`` holds the seconds that opening a stage took, ``networks`` the files
+    that it opened first.
     """
 
     def __init__(
@@ -48,15 +51,18 @@ class StageRunner:
         on_drop: OnDrop = lambda *_: None,
         threads: int = 0,
         all_threads: int = 0,
+        timeline: Timeline | None = None,
     ) -> None:
         self.stages = list(stages)
         self.memory = memory
         self.on_drop = on_drop
         self.threads, self.all_threads = threads, all_threads
+        self.timeline = timeline
         self.labels = labels([stage.name for stage in stages])
         self.works_on_crops = zones(stages)
         self.seconds = dict.fromkeys(self.labels, 0.0)
         self.opening: dict[str, float] = {}
+        self.networks: dict[str, list[Path]] = {}
         self._opened: list[tuple[str, Stage[Any]]] = []
         self._turnstiles = {label: Turnstile() for label, stage in self._labelled() if not stage.concurrent}
         self._lock = Lock()
@@ -70,10 +76,10 @@ class StageRunner:
         """The source stage, if the pipeline begins with one."""
         return self.stages[0] if self.stages and self.stages[0].works_on == "source" else None
 
-    def open(self, context: Context, after: Callable[[str], None] = lambda _: None) -> None:
-        """Open the stages; ``after`` is called with the label of each. Errors: HenshinError that names the stage."""
+    def open(self, context: Context) -> None:
+        """Open the stages. Errors: HenshinError that names the stage."""
         for label, stage, crops in zip(self.labels, self.stages, self.works_on_crops, strict=True):
-            start = perf_counter()
+            start, open_before = perf_counter(), set(context.opened)
             stage.zone = "crops" if crops else "photos"
             stage.memory = self.memory(label)
             context.threads = self.threads if stage.concurrent else self.all_threads
@@ -90,7 +96,7 @@ class StageRunner:
                 log.info("stage '%s' does not open", label, exc_info=True)
                 raise HenshinError(f"stage '{label}' does not open: {one_line(error)}") from error
             self.opening[label] = perf_counter() - start
-            after(label)
+            self.networks[label] = [path for path in context.opened if path not in open_before]
 
     def close(self) -> None:
         """Close every stage whose ``open`` was called, in reverse order. Errors are only logged: the work is done."""
@@ -131,9 +137,18 @@ class StageRunner:
         """Let calls of ``run`` end before their next stage, with their frames as they are then."""
         self._given_up = True
 
-    def _turn(self, label: str, number: int | None) -> AbstractContextManager[None]:
+    @contextmanager
+    def _turn(self, label: str, number: int | None) -> Iterator[None]:
+        """Wait for the turn of a call if the stage takes one at a time; the block is the call."""
         turnstile = self._turnstiles.get(label)
-        return nullcontext() if turnstile is None or number is None else turnstile.visit(number)
+        if turnstile is None or number is None:
+            yield
+            return
+        start = perf_counter()
+        with turnstile.visit(number):
+            if self.timeline is not None:
+                self.timeline.add(WAIT_TURN, start)
+            yield
 
     def _run_one(self, position: int, jobs: Sequence[Job]) -> None:
         label, stage = self.labels[position], self.stages[position]
@@ -161,6 +176,8 @@ class StageRunner:
             elapsed = perf_counter() - start
             with self._lock:
                 self.seconds[label] += elapsed
+            if self.timeline is not None:
+                self.timeline.add(label, start, len(active), active[0][1].name)
             for job, frame in active:
                 job.seconds += elapsed / len(active)
                 timings: object = frame.timings
