@@ -73,7 +73,8 @@ class RunLoop:
         self.summary = Summary("", prepared.target.display_path)
         self.reader = Reader(prepared, timeline)
         self.recorder = Recorder(prepared, self.summary, report, start)
-        self._opened = False
+        self._opening: Future[None] | None = None
+        self._is_open = False
         self._growth = FIRST_GROWTH
         self._numbers = count()
         self._reported: set[Path] = set()
@@ -98,7 +99,10 @@ class RunLoop:
         work: InFlight[Chunk, int] = InFlight(
             workers, partial(self._pass_on, behind), 2 * plan.workers, plan.stage_bytes
         )
+        opener = ThreadPoolExecutor(1, "henshin-open")
         try:
+            if self._has_new_source():
+                self._opening = opener.submit(self.stages.open, self.context)
             self._stream(readers, work, behind)
         except KeyboardInterrupt as stop:
             self.summary.interrupted = True
@@ -111,6 +115,7 @@ class RunLoop:
             self._cancel(work)
             readers.shutdown(wait=False, cancel_futures=True)
             try:
+                opener.shutdown()
                 workers.shutdown()
                 self._finish_writes(behind)
             finally:
@@ -234,14 +239,25 @@ class RunLoop:
 
     # -- Stages ------------------------------------------------------------------------------------------------------
 
+    def _has_new_source(self) -> bool:
+        """Return whether the stages will be needed for sure: they are opened then while the first picture is read."""
+        return any(
+            source.key not in self.prepared.existing and self.prepared.last(source) is None
+            for source in self.prepared.sources
+        )
+
     def _open(self) -> None:
         """Open the stages, once, for the first picture that needs them: a run with nothing to do loads no model."""
-        if not self._opened:
-            self._opened = True
+        if self._is_open:
+            return
+        self._is_open = True
+        if self._opening is None:
             self.stages.open(self.context)
-            self._report_networks()
-            if self.schedule.note:
-                self.report.note(self.schedule.note)
+        else:
+            self._opening.result()
+        self._report_networks()
+        if self.schedule.note:
+            self.report.note(self.schedule.note)
 
     def _report_networks(self) -> None:
         """Report the provider that really runs each newly opened network."""
