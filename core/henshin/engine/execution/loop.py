@@ -102,7 +102,7 @@ class RunLoop:
         opener = ThreadPoolExecutor(1, "henshin-open")
         try:
             if self._has_new_source():
-                self._opening = opener.submit(self.stages.open, self.context)
+                self._opening = self.stages.open_in(opener, self.context)
             self._stream(readers, work, behind)
         except KeyboardInterrupt as stop:
             self.summary.interrupted = True
@@ -199,6 +199,8 @@ class RunLoop:
         """Hand the results of a chunk to the writers, in the order of the input."""
         for future in futures:
             peak = future.result()
+            if self._opening is not None:
+                self._opening.result()  # nothing is written before all stages are open
             size = sum(loaded.size for loaded in chunk.loaded)
             self._growth = max(1.0, peak / max(1, size), FADING * self._growth)
             self._report_networks()
@@ -240,7 +242,10 @@ class RunLoop:
     # -- Stages ------------------------------------------------------------------------------------------------------
 
     def _has_new_source(self) -> bool:
-        """Return whether the stages will be needed for sure: they are opened then while the first picture is read."""
+        """Return whether the stages will be needed for sure: they are opened then while the first picture is read.
+
+        It also goes through the first ones while later ones are opened.
+        """
         return any(
             source.key not in self.prepared.existing and self.prepared.last(source) is None
             for source in self.prepared.sources
@@ -253,9 +258,7 @@ class RunLoop:
         self._is_open = True
         if self._opening is None:
             self.stages.open(self.context)
-        else:
-            self._opening.result()
-        self._report_networks()
+            self._report_networks()
         if self.schedule.note:
             self.report.note(self.schedule.note)
 

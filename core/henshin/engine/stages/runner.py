@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,7 @@ class StageRunner:
         self.networks: dict[str, list[Path]] = {}
         self._opened: list[tuple[str, Stage[Any]]] = []
         self._turnstiles = {label: Turnstile() for label, stage in self._labelled() if not stage.concurrent}
+        self._opening: dict[str, Future[None]] = {}
         self._lock = Lock()
         self._given_up = False
 
@@ -97,6 +99,26 @@ class StageRunner:
                 raise HenshinError(f"stage '{label}' does not open: {one_line(error)}") from error
             self.opening[label] = perf_counter() - start
             self.networks[label] = [path for path in context.opened if path not in open_before]
+            if label in self._opening:
+                self._opening[label].set_result(None)
+
+    def open_in(self, pool: Executor, context: Context) -> Future[None]:
+        """Open the stages in a thread; ``run`` waits for each one where it comes to it, and raises what ``open`` does.
+
+        Return the future of all of them.
+        """
+        self._opening = {label: Future() for label in self.labels}
+
+        def work() -> None:
+            try:
+                self.open(context)
+            except BaseException as error:
+                for opened in self._opening.values():
+                    if not opened.done():
+                        opened.set_exception(error)
+                raise
+
+        return pool.submit(work)
 
     def close(self) -> None:
         """Close every stage whose ``open`` was called, in reverse order. Errors are only logged: the work is done."""
@@ -115,12 +137,15 @@ class StageRunner:
 
         ``between`` is called after each stage. ``number``, where several threads call at once, counts the calls from 0
         in the order of the input: in this order they pass the stages that are not concurrent. A call that is not made
-        is to be skipped. Errors: those of ``between``, and MissingError when a stage lacks a model or package.
+        is to be skipped. Errors: those of ``between`` and of ``open_in``, and MissingError when a stage lacks a model
+        or package.
         """
         try:
             for position, (label, stage) in enumerate(self._labelled()):
                 if stage.works_on == "source" or self._given_up:
                     continue
+                if label in self._opening:
+                    self._opening[label].result()
                 with self._turn(label, number):
                     self._run_one(position, jobs)
                 between()
