@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -298,3 +300,37 @@ def test_an_error_that_no_picture_causes_leaves_nothing_running(bench: Bench) ->
     with pytest.raises(HenshinError, match="not today"):
         bench.run(Unready, workers=3)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("henshin-")]
+
+
+def test_what_threads_share_is_imported_before_they_begin(bench: Bench) -> None:
+    """Two threads that begin to import numpy at the same time may find it half done."""
+    photos(bench, 2)
+    code = """
+import sys
+from henshin.engine.stages.runner import StageRunner
+open_in = StageRunner.open_in
+def checked(*given):
+    assert {"numpy", "PIL.Image"} <= sys.modules.keys()
+    print("opens")
+    return open_in(*given)
+StageRunner.open_in = checked
+assert not {"numpy", "PIL.Image"} & sys.modules.keys()
+from henshin.cli import run_pipeline
+sys.exit(run_pipeline(sys.argv[1:]))
+"""
+    pipeline = bench.folder / "p.yaml"
+    pipeline.write_text("name: p\nstages:\n  - use: postprocess\n    brightness: 0.1\n")
+    words = [
+        sys.executable,
+        "-c",
+        code,
+        str(pipeline),
+        "-i",
+        str(bench.photos),
+        "-o",
+        str(bench.out),
+        "--device",
+        "cpu",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+    assert "opens" in done.stdout

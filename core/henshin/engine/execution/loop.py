@@ -102,6 +102,7 @@ class RunLoop:
         opener = ThreadPoolExecutor(1, "henshin-open")
         try:
             if self._has_new_source():
+                _import_what_threads_share()
                 self._opening = self.stages.open_in(opener, self.context)
             self._stream(readers, work, behind)
         except KeyboardInterrupt as stop:
@@ -276,6 +277,13 @@ class RunLoop:
     def _store_timings(self) -> None:
         self.summary.stages = {label: round(seconds, 4) for label, seconds in self.stages.seconds.items()}
         self.summary.opening = {label: round(seconds, 4) for label, seconds in self.stages.opening.items()}
+
+
+def _import_what_threads_share() -> None:
+    """Import numpy and Pillow before threads do, which fails now and then when two begin with it at the same time."""
+    import numpy  # noqa: F401
+
+    import henshin.images.decoding  # noqa: F401
 
 
 def _log_times(job: Job) -> None:
