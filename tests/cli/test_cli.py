@@ -54,7 +54,7 @@ def test_the_run_command_takes_what_it_promises(capsys: pytest.CaptureFixture[st
     assert run_pipeline(["--help"]) == 0
     text = capsys.readouterr().out
     promised = "--input --output --set --plugin --device --require-gpu --batch-size --format --quality --metadata "
-    promised += "--colour --on-existing --retry-failed --limit --dry-run --json -q -v"
+    promised += "--workers --memory --profile --colour --on-existing --retry-failed --limit --dry-run --json -q -v"
     assert [word for word in promised.split() if word not in text] == []
 
 
@@ -68,6 +68,9 @@ def test_the_run_command_takes_what_it_promises(capsys: pytest.CaptureFixture[st
         (["negative.yaml", "--fromat", "png"], "--format"),
         (["negative.yaml", "-i", "photos", "--device", "tpu"], "auto, cpu, cuda or cuda:N"),
         (["negative.yaml", "-i", "photos", "--batch-size", "0"], "number >= 1"),
+        (["negative.yaml", "-i", "photos", "--workers", "0"], "0"),
+        (["negative.yaml", "-i", "photos", "--memory", "much"], "say 512M or 2G"),
+        (["negative.yaml", "-i", "photos", "--memory", "1M"], "at least 16M"),
         (["negative.yaml", "-i", "photos", "--quality", "101"], "101"),
         (["negative.yaml", "--plugin", "negative.py", "-i", "photos", "--format", "jpog"], "jpog"),
         (["negative.yaml", "--plugin", "negative.py", "-i", "nowhere"], "nowhere"),

@@ -47,7 +47,7 @@ def test_a_tree_is_mirrored_in_the_formats_of_its_files(bench: Bench, monkeypatc
     assert (summary.done, summary.failed, summary.total, summary.exit_code) == (4, 0, 4, 0)
     assert bench.told.total == 4
     assert bench.told.summary is summary
-    assert summary.stages == {"invert": 3}, "one second for each chunk: of one, two and one"
+    assert summary.stages == {"invert": 4}, "one second for each chunk: on a CPU of one picture"
     assert summary.first_seconds is not None
     assert json.loads(summary.to_json())["done"] == 4
 

@@ -151,6 +151,8 @@ RUN = "\ndef run(self, pictures):\n    return pictures\n"
         ("name = 'x'\ngives = frozenset({'cats'})" + RUN, "crops, faces, latents"),
         ("name = 'x'\nends = None" + RUN, "wrong ends"),
         ("name = 'x'\nextra = 'everything'" + RUN, "must be None, one of 'train', 'heic', or henshin.api.stage.Extra("),
+        ("name = 'x'\nconcurrent = 'yes'" + RUN, "concurrent = 'yes'; it must be one of False, True"),
+        ("name = 'x'\nat_once = 0" + RUN, "at_once = 0; it must be a whole number of at least 1"),
         ("name = 'x'\nextra = Extra('mine[gpu]', 'not a module')" + RUN, "henshin.api.stage.Extra("),
         ("name = 'x'\nConfig = Silent" + RUN, "Mine has an option 'width' without a description; say Field(..., desc"),
         ("name = 'x'\nConfig = Blank" + RUN, "option 'width' without a description"),

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Context:
     """Device, batch size, cache folder, log and registry, and two methods that open networks.
 
-    ``batch_size`` is None where the device decides. Model paths in a pipeline's file are relative to ``base``, the
-    folder of that file.
+    ``batch_size`` is None where the device decides, ``threads`` of each network 0 where the runtime does;
+    ``at_once`` pictures go through the stage that is opened. Model paths
+    in a pipeline's file are relative to ``base``, the folder of that file.
     """
 
     device: Device
@@ -33,6 +34,8 @@ class Context:
     store: ModelStore
     base: Path
     opened: dict[Path, Session] = field(default_factory=dict)
+    threads: int = 0
+    at_once: int = 1
 
     @property
     def cache(self) -> Path:
@@ -73,5 +76,7 @@ class Context:
         from henshin.runtime import open_session
 
         if path not in self.opened:
-            self.opened[path] = open_session(path, self.device, gives_pictures=gives_pictures)
+            self.opened[path] = open_session(
+                path, self.device, gives_pictures=gives_pictures, threads=self.threads, at_once=self.at_once
+            )
         return self.opened[path]

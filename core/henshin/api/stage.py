@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import local
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -77,14 +78,14 @@ class Stage(Generic[ConfigT]):
 
     Every trait may be an attribute of the class or a property that looks at ``self.config``.
 
-    The engine sets ``zone`` before ``misplaced``, ``open`` and each ``run``: whether the pictures to come are "crops"
-    of faces or whole "photos". It sets ``memory`` before ``open``: what ``frame.remember`` was given in earlier runs.
+    One thread at a time calls ``run``, with the pictures in the order of the input, unless the stage is ``concurrent``.
+
+    The engine sets ``memory`` before ``open``: what ``frame.remember`` was given in earlier runs.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[StageConfig]] = StageConfig
     works_on: ClassVar[Works] = "pictures"
-    zone: Zone = "photos"
     memory: Memory = NO_MEMORY
 
     @trait
@@ -118,9 +119,42 @@ class Stage(Generic[ConfigT]):
         """
         return False
 
+    @trait
+    def concurrent(self) -> bool:
+        """Whether several threads may call ``run`` at once, on different pictures.
+
+        True for a stage whose ``run`` changes nothing in ``self`` (sessions and models of the context may be shared)
+        and whose results do not depend on the pictures that came before.
+        """
+        return False
+
+    @trait
+    def at_once(self) -> int:
+        """Number of frames that the stage wants in one list on a CPU: 1, unless it is faster with several together.
+
+        The whole pipeline then works on so many at once, one list after the other.
+        """
+        return 1
+
     def __init__(self, config: ConfigT) -> None:
         """Store the validated options; load nothing yet."""
         self.config = config
+
+    @property
+    def zone(self) -> Zone:
+        """Whether the pictures to come are "crops" of faces or whole "photos".
+
+        The engine sets it before ``misplaced``, ``open`` and each ``run``, for the thread that calls; another thread
+        sees what was set last.
+        """
+        set_last: Zone = self.__dict__.get("_zone", "photos")
+        zone: Zone = getattr(self.__dict__.get("_zones"), "own", set_last)
+        return zone
+
+    @zone.setter
+    def zone(self, zone: Zone) -> None:
+        self.__dict__["_zone"] = zone
+        self.__dict__.setdefault("_zones", local()).own = zone
 
     def depends_on(self) -> Mapping[str, str]:
         """Return further dependencies of the results, besides options, models and files: {package: version}.
@@ -140,7 +174,7 @@ class Stage(Generic[ConfigT]):
         """Load models and heavy libraries. Called once, before the first batch."""
 
     def run(self, items: Any) -> Any:
-        """Process a list of pictures or of frames, as ``works_on`` says. Only one thread calls it.
+        """Process a list of pictures or of frames, as ``works_on`` says. One thread at a time, unless ``concurrent``.
 
         Untyped here, so that a stage may say `list[Picture]` or `list[Frame]` and pass mypy --strict.
         """

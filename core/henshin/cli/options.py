@@ -22,6 +22,8 @@ ROW_COUNT = click.IntRange(1, 200)
 
 SCALE = click.IntRange(1, 16)
 
+LEAST_MEMORY = 16 << 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceOptions:
@@ -202,6 +204,18 @@ def _checked_device(parse: Callable[[str], object], ctx: click.Context, paramete
     except HenshinError as error:
         raise click.BadParameter(str(error), ctx, parameter) from error
     return value
+
+
+def parse_memory(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Parse `512M`, `2G` or a number of bytes, in powers of 1024; returns bytes."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", value.strip().lower())
+    size = round(float(match[1]) * 1024 ** " kmgt".index(match[2] or " ")) if match else 0
+    if size < LEAST_MEMORY:
+        least = f"{LEAST_MEMORY >> 20}M"
+        raise click.BadParameter(f"'{value}' is no size of at least {least}; say 512M or 2G", ctx, parameter)
+    return size
 
 
 def parse_duration(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:

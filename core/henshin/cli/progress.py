@@ -18,6 +18,7 @@ from henshin.text import join_counts
 
 if TYPE_CHECKING:
     from henshin.engine import Status, Summary
+    from henshin.engine.report.profile import Profile
     from henshin.train.loggers.logger import Progress
     from henshin.train.loop.launch import TrainingReporter
 
@@ -140,6 +141,8 @@ def summary_lines(summary: Summary, level: int) -> Iterator[str]:
         yield "  (what failed in an earlier run is tried again with --retry-failed)"
     if level > 0 and any(summary.stages.values()):
         yield from _time_lines(summary)
+    if summary.profile is not None:
+        yield from profile_lines(summary.profile)
 
 
 def _dropped_lines(summary: Summary) -> Iterator[str]:
@@ -188,6 +191,28 @@ def _time_lines(summary: Summary) -> Iterator[str]:
         for name, seconds in summary.stages.items()
     ]
     yield from format_table(rows)
+
+
+def profile_lines(profile: Profile) -> Iterator[str]:
+    """Yield the lines of a profile: a table of reading, stages and writing, the waits, and the trace."""
+    total = sum(row.seconds for row in profile.rows)
+    rows = [("stage", "pictures", "ms a picture", "share", "batch", "threads", "provider")]
+    for row in profile.rows:
+        share = 100 * row.seconds / max(total, 1e-9)
+        threads = "" if row.threads is None else str(row.threads or "all")
+        providers = ", ".join(name.removesuffix("ExecutionProvider") for name in row.providers)
+        milliseconds = 1000 * row.seconds / max(row.pictures, 1)
+        numbers = (f"{milliseconds:.1f}", f"{share:.0f} %", f"{row.batch:g}")
+        rows.append((row.name, str(row.pictures), *numbers, threads, providers))
+    yield from format_table(rows)
+    waits = (
+        ("reading", profile.waited_for_reading),
+        ("writing", profile.waited_for_writing),
+        ("a turn", profile.waited_for_turn),
+    )
+    yield f"  waited for {', '.join(f'{what} {seconds:.2f} s' for what, seconds in waits)}"
+    if profile.trace is not None:
+        yield f"  trace for chrome://tracing or ui.perfetto.dev: {profile.trace}"
 
 
 class TrainingBar:

@@ -6,9 +6,12 @@
 
 The packages inside, from the bottom up:
 
-- ``options``: the options of a run; ``record``: the record of an output folder (JSON lines, lock).
-- ``preparation``: the request, the listing of input files, output paths, fingerprint, and the prepared run.
-- ``stages``: jobs of frames and the runner of stages; ``report``: progress, summary, contact sheets.
+- ``options``: the options of a run; ``record``: the record of an output folder (JSON lines, lock); ``timeline``: what
+  each thread does, and when.
+- ``preparation``: the request, the listing of input files, output paths, fingerprint, the schedule, and the prepared
+  run.
+- ``stages``: jobs of frames and the runner of stages, by several threads at once; ``report``: progress, summary,
+  profile, contact sheets.
 - ``execution``: reader, streaming, run loop, writer, recorder.
 - ``run`` and ``plan``: the two functions above.
 """

@@ -22,17 +22,22 @@ def _default_write() -> WriteOptions:
 
 @dataclass(frozen=True)
 class Limits:
-    """Memory limits: bytes of decoded pictures that are read ahead, in the stages, and waiting to be written.
+    """Limits of pictures at once, and of memory. None of these changes a pixel of any result.
 
-    A single picture larger than a limit still passes, alone. None of these changes a pixel of any result.
-    ``chunk`` is the number of pictures that go through the stages together (None: 8 on a CPU, 64 on a GPU, and at
-    least two batches); ``workers`` the number of threads that decode, and of those that encode (None: the number of
-    CPUs, at most 8).
+    ``workers`` is the number of pictures that go through the stages at once, and of threads that decode, and of those
+    that encode (None: as suits the device and the stages, at most 8). ``chunk`` is the number of pictures in one list
+    (None: as suits the device and the stages); if it is above 1, one list at a time goes through.
+
+    ``memory`` bounds the bytes of all pictures that a run holds: a quarter of it is for those that are read ahead, a
+    half for those in the stages, all workers together, a quarter for those that wait to be written. ``read_bytes``,
+    ``chunk_bytes`` and ``write_bytes`` set these three directly. A single picture larger than a limit still passes,
+    alone. Not counted: models, working memory of networks and stages, and the files' own bytes.
     """
 
-    read_bytes: int = 256 * MIB
-    chunk_bytes: int = 192 * MIB
-    write_bytes: int = 256 * MIB
+    memory: int | None = None
+    read_bytes: int | None = None
+    chunk_bytes: int | None = None
+    write_bytes: int | None = None
     chunk: int | None = None
     workers: int | None = None
 
@@ -46,7 +51,8 @@ class RunOptions:
     ``error`` refuses before anything runs, ``skip`` leaves out the sources whose outputs they would be, ``overwrite``
     replaces them. It does not concern the outputs of earlier runs: these are in the record. ``retry_failed`` tries
     sources again that failed before and have not changed since. ``limit`` takes only the first pictures of the sorted
-    listing. ``cache`` is the folder in which stages may keep files between runs.
+    listing. ``cache`` is the folder in which stages may keep files between runs. ``profile`` measures where the
+    time goes.
     """
 
     device: str = "auto"
@@ -58,3 +64,4 @@ class RunOptions:
     limit: int | None = None
     cache: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    profile: bool = False

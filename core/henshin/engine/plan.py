@@ -11,6 +11,7 @@ from henshin.engine.preparation.fingerprint import models_of
 from henshin.engine.preparation.outputs import renamed_note
 from henshin.engine.preparation.prepare import PreparedRun, content_hash, open_run
 from henshin.engine.preparation.request import RunRequest
+from henshin.engine.preparation.schedule import Schedule, schedule_of
 from henshin.engine.report.summary import network_name
 from henshin.engine.stages.runner import StageRunner
 
@@ -50,6 +51,7 @@ class PlannedStage:
 class Plan:
     """The plan of a run. ``files`` counts the listed pictures (None: a source stage makes them).
 
+    ``workers`` pictures go through the stages at once, with ``threads`` for each network (0: as the runtime chooses).
     ``to_do`` + ``up_to_date`` + ``failed_before`` + ``existing`` = ``files``. ``providers`` maps each network to its
     execution providers, as its session reports them; ``names`` maps the first few sources to their expected outputs.
     """
@@ -57,6 +59,8 @@ class Plan:
     pipeline: str
     output: str
     device: str
+    workers: int
+    threads: int
     stages: list[PlannedStage]
     providers: dict[str, list[str]]
     files: int | None
@@ -79,10 +83,15 @@ def plan(request: RunRequest) -> Plan:
     Errors: those of ``run``.
     """
     with open_run(request, write=False) as (context, prepared):
-        stages = StageRunner(request.pipeline.stages)
-        opened_by: dict[str, list[str]] = {}
+        schedule = schedule_of(request, context, prepared)
+        stages = StageRunner(
+            request.pipeline.stages,
+            threads=schedule.threads,
+            all_threads=schedule.all_threads,
+            workers=schedule.workers,
+        )
         try:
-            stages.open(context, lambda label: _note_networks(label, context, opened_by))
+            stages.open(context)
             providers: dict[str, list[str]] = {}
             for path, network in context.opened.items():
                 providers[network_name(path, providers)] = list(network.providers)
@@ -95,7 +104,9 @@ def plan(request: RunRequest) -> Plan:
             pipeline=request.pipeline.name,
             output=prepared.target.display_path,
             device=str(context.device),
-            stages=_stages(stages, request.pipeline.base, request.store, opened_by),
+            workers=schedule.workers,
+            threads=schedule.threads,
+            stages=_stages(stages, request.pipeline.base, request.store),
             providers=providers,
             files=None if makes_pictures else files,
             to_do=None if makes_pictures else files - up_to_date - failed - len(prepared.existing),
@@ -107,15 +118,16 @@ def plan(request: RunRequest) -> Plan:
                 str(source.path): prepared.names.predicted(source) + prepared.target.expected_suffix(source)
                 for source in prepared.sources[:EXAMPLES]
             },
-            notes=_notes(context, prepared, bool(providers)),
+            notes=_notes(context, prepared, schedule, bool(providers)),
         )
 
 
-def _notes(context: Context, prepared: PreparedRun, has_networks: bool) -> list[str]:
-    """Return the remarks on the device, on longer names and on folders that are left out."""
+def _notes(context: Context, prepared: PreparedRun, schedule: Schedule, has_networks: bool) -> list[str]:
+    """Return the remarks on the device, on pictures at once, on longer names and on folders that are left out."""
     renamed = prepared.renamed()
     return [
         *([context.device.note] if context.device.note and has_networks else []),
+        *([schedule.note] if schedule.note else []),
         *([renamed_note(len(renamed))] if renamed else []),
         *(f"'{folder}' {reason}" for folder, reason in prepared.listing.unreadable),
         *(f"'{folder}' holds results of henshin and is left out" for folder in prepared.listing.excluded),
@@ -135,19 +147,13 @@ def _finished(prepared: PreparedRun) -> tuple[int, int]:
     return sum(entry is not None for entry in entries) - failed, failed
 
 
-def _note_networks(label: str, context: Context, opened_by: dict[str, list[str]]) -> None:
-    """Record the networks that a stage has opened: those that are open now and not recorded yet."""
-    known = {path for paths in opened_by.values() for path in paths}
-    opened_by[label] = [str(path) for path in context.opened if str(path) not in known]
-
-
-def _stages(stages: StageRunner, base: Path, store: ModelStore, opened_by: dict[str, list[str]]) -> list[PlannedStage]:
+def _stages(stages: StageRunner, base: Path, store: ModelStore) -> list[PlannedStage]:
     planned = []
     for label, stage, crops in zip(stages.labels, stages.stages, stages.works_on_crops, strict=True):
         works_on = ("crops" if crops else "photos") if stage.works_on == "pictures" else stage.works_on
         models = [_model(model, crops) for model in models_of(stage, base, store)]
         model_paths = {model.path for model in models}
-        networks = [path for path in opened_by.get(label, ()) if path not in model_paths]
+        networks = [path for path in map(str, stages.networks.get(label, ())) if path not in model_paths]
         options = stage.config.model_dump(mode="json", by_alias=True)
         planned.append(PlannedStage(label, works_on, options, models, networks))
     return planned

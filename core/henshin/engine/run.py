@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import logging
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from henshin.engine.execution.loop import RunLoop
 from henshin.engine.preparation.input_files import Listing
 from henshin.engine.preparation.outputs import renamed_note
 from henshin.engine.preparation.prepare import PreparedRun, RecordMemory, open_run
 from henshin.engine.preparation.request import RunRequest
+from henshin.engine.preparation.schedule import schedule_of
+from henshin.engine.record.manifest import FOLDER
 from henshin.engine.report.dropped import report_dropped
 from henshin.engine.report.dropped_samples import Samples
+from henshin.engine.report.profile import TRACE, Profile, make_profile
 from henshin.engine.report.summary import Failure, Reporter, Summary
 from henshin.engine.stages.runner import StageRunner
+from henshin.engine.timeline import Timeline
+from henshin.text import one_line
+
+if TYPE_CHECKING:
+    from henshin.api.context import Context
 
 log = logging.getLogger("henshin")
 
@@ -31,11 +40,22 @@ def run(request: RunRequest, report: Reporter) -> Summary:
     with open_run(request, write=True) as (context, prepared):
         pipeline = request.pipeline
         samples = Samples(prepared.target.record)
-        stages = StageRunner(pipeline.stages, lambda label: RecordMemory(prepared, label), samples.add)
-        loop = RunLoop(stages, context, prepared, request.options, report, start)
+        timeline = Timeline() if request.options.profile else None
+        schedule = schedule_of(request, context, prepared)
+        stages = StageRunner(
+            pipeline.stages,
+            lambda label: RecordMemory(prepared, label),
+            samples.add,
+            schedule.threads,
+            schedule.all_threads,
+            schedule.workers,
+            timeline,
+        )
+        loop = RunLoop(stages, context, prepared, request.options, schedule, report, start, timeline)
         summary = loop.summary
         summary.pipeline = pipeline.name
         summary.device = str(context.device)
+        summary.workers, summary.threads = schedule.workers, schedule.threads
         summary.total = None if pipeline.source is not None else len(prepared.sources)
         summary.non_pictures = prepared.listing.non_pictures
         report.started(summary.total)
@@ -45,9 +65,28 @@ def run(request: RunRequest, report: Reporter) -> Summary:
             loop.run()
         finally:
             report_dropped(summary, prepared, samples, loop.recorder.record_count)
+            if timeline is not None:
+                summary.profile = _profile(timeline, stages, context, prepared)
             summary.seconds = round(perf_counter() - start, 4)
             report.finished(summary)
     return summary
+
+
+def _profile(timeline: Timeline, stages: StageRunner, context: Context, prepared: PreparedRun) -> Profile:
+    """Return the profile of a run, and write its trace into the folder of the record, if there is one."""
+    networks: dict[str, tuple[int, list[str]]] = {}
+    for label, paths in stages.networks.items():
+        sessions = [context.opened[path] for path in paths]
+        if sessions:
+            networks[label] = (sessions[0].threads, sorted({session.provider for session in sessions}))
+    trace = None if prepared.target.record is None else prepared.target.record / FOLDER / TRACE
+    if trace is not None:
+        try:
+            timeline.write(trace)
+        except OSError as error:
+            log.warning("no trace: %s", one_line(error))
+            trace = None
+    return make_profile(timeline, stages.labels, networks, None if trace is None else str(trace))
 
 
 def _report_listing(listing: Listing, summary: Summary, report: Reporter) -> None:

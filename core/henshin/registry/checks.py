@@ -185,6 +185,10 @@ def _at_least(cls: type[Any], attribute: str, least: int) -> str | None:
     return None
 
 
+def _stage_threads(cls: type[Any]) -> str | None:
+    return _one_of(cls, "concurrent", (False, True)) or _at_least(cls, "at_once", 1)
+
+
 def _generator_numbers(cls: type[Any]) -> str | None:
     known, reach = static_value(cls, "reach")
     if known and reach != "global":
@@ -224,6 +228,7 @@ _CONTRACTS: dict[str, tuple[type[Any], type[BaseModel], str, tuple[Rule, ...]]] 
             _stage_flow,
             _stage_extra,
             _stage_work,
+            _stage_threads,
         ),
     ),
     "generator": (

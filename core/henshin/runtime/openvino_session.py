@@ -32,15 +32,16 @@ _TYPES = {"f32": "float", "f64": "double", "f16": "float16", "bf16": "bfloat16",
 class OpenVinoSession:
     """A session of OpenVINO on the CPU, with the interface of ``Session``.
 
-    ``threads`` is the number of threads that compute one run (None: all cores), ``at_once`` the number of runs that are
+    ``threads`` is the number of threads that compute one run (0: all cores), ``at_once`` the number of runs that are
     computed at the same time; a further thread that calls waits. The weights are in memory once.
     Errors: MissingError if the file or the package is absent, or OpenVINO computes at another precision than the
     device's; HenshinError if the file is no valid ONNX model.
     """
 
-    def __init__(self, path: Path | str, device: Device, threads: int | None = None, at_once: int = 1) -> None:
+    def __init__(self, path: Path | str, device: Device, threads: int = 0, at_once: int = 1) -> None:
         self.path = Path(path)
         self.device = device
+        self.threads = threads
         self.memory: AfterRun = "auto"
         if not is_file(self.path):
             raise MissingError(f"{self.path}: there is no such model file")
@@ -126,7 +127,7 @@ def _read(path: Path) -> Any:
     return network
 
 
-def _settings(device: Device, threads: int | None, at_once: int) -> dict[str, Any]:
+def _settings(device: Device, threads: int, at_once: int) -> dict[str, Any]:
     settings: dict[str, Any] = {
         # By default it depends on the processor.
         "INFERENCE_PRECISION_HINT": _HINTS[device.precision],
@@ -136,7 +137,7 @@ def _settings(device: Device, threads: int | None, at_once: int) -> dict[str, An
         # Kernels that are kept for each shape seen take memory without end, and save nothing measurable.
         "CPU_RUNTIME_CACHE_CAPACITY": 0,
     }
-    return settings if threads is None else {**settings, "INFERENCE_NUM_THREADS": threads * at_once}
+    return {**settings, "INFERENCE_NUM_THREADS": threads * at_once} if threads else settings
 
 
 def _shareable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -57,11 +57,12 @@ class Session(Protocol):
 
     ``providers`` are the libraries, or ONNX Runtime's execution providers, that compute it, the first one as far as it
     can; ``inputs`` and ``outputs`` are the ports in the file's order. ``memory`` may be set before a run by a caller
-    that knows which run follows.
+    that knows which run follows. ``threads`` compute one run on a CPU, 0 for as many as the library takes.
     """
 
     path: Path
     device: Device
+    threads: int
     memory: AfterRun
     providers: list[str]
     inputs: list[Port]
@@ -78,17 +79,19 @@ class Session(Protocol):
 class OnnxSession:
     """A session of ONNX Runtime on one device.
 
+    ``threads`` compute one run on a CPU, 0 for as many as the runtime takes.
     Errors: MissingError if the file is absent, or a GPU was chosen and the session opened without it; HenshinError if
     the file is no valid ONNX model.
     """
 
-    def __init__(self, path: Path | str, device: Device) -> None:
+    def __init__(self, path: Path | str, device: Device, threads: int = 0) -> None:
         self.path = Path(path)
         self.device = device
+        self.threads = threads
         self.memory: AfterRun = "auto"
         if not is_file(self.path):
             raise MissingError(f"{self.path}: there is no such model file")
-        self._session = _open(self.path, self._source(), device)
+        self._session = _open(self.path, self._source(), device, threads)
         self.providers: list[str] = list(self._session.get_providers())
         _check_providers(self.path, device, self.providers)
         self.inputs = [Port(port.name, tuple(port.shape), port.type) for port in self._session.get_inputs()]
@@ -155,10 +158,11 @@ def _check_providers(path: Path, device: Device, providers: list[str]) -> None:
         raise MissingError(f"{path.name} was to run on {device}, but CUDA did not open; {HOW_TO_GET_CUDA}")
 
 
-def _open(path: Path, source: str | bytes, device: Device) -> Any:
+def _open(path: Path, source: str | bytes, device: Device, threads: int) -> Any:
     ort = onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads
     # Memory patterns, one for each new shape, take half as much memory again and save no time.
     options.enable_mem_pattern = False
     # Spinning threads take CPU time from the threads that decode pictures.

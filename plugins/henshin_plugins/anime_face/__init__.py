@@ -29,6 +29,7 @@ class AnimeFaceDetect(Stage[AnimeFaceDetectConfig]):
     name = "anime_face_detect"
     Config = AnimeFaceDetectConfig
     works_on = "frames"
+    concurrent = True
     gives = frozenset({"faces"})
 
     def open(self, context: Context) -> None:

@@ -25,6 +25,7 @@ class Compare(Stage[CompareConfig]):
     name = "compare"
     Config = CompareConfig
     works_on = "frames"
+    concurrent = True
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
         """Replace each frame's picture and alpha by source and result."""

@@ -26,6 +26,7 @@ class EdgePromote(Stage[EdgePromoteConfig]):
     name = "edge_promote"
     Config = EdgePromoteConfig
     works_on = "pictures"
+    concurrent = True
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Load numpy and the edge finder."""

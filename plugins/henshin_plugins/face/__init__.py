@@ -32,6 +32,7 @@ class FaceDetect(Stage[FaceDetectConfig]):
     name = "face_detect"
     Config = FaceDetectConfig
     works_on = "frames"
+    concurrent = True
     gives = frozenset({"faces"})
 
     def depends_on(self) -> Mapping[str, str]:
@@ -73,6 +74,7 @@ class FaceAlign(Stage[FaceAlignConfig]):
     name = "face_align"
     Config = FaceAlignConfig
     works_on = "frames"
+    concurrent = True
     needs = frozenset({"faces"})
     gives = frozenset({"crops"})
     ends = frozenset({"latents"})  # those of the whole photo are not valid for its faces
@@ -109,6 +111,7 @@ class DropMisfits(Stage[DropMisfitsConfig]):
     name = "drop_misfits"
     Config = DropMisfitsConfig
     works_on = "frames"
+    concurrent = True
     needs = frozenset({"crops"})
 
     def open(self, context: Context) -> None:  # noqa: ARG002
@@ -141,6 +144,7 @@ class PasteBack(Stage[PasteBackConfig]):
     name = "paste_back"
     Config = PasteBackConfig
     works_on = "frames"
+    concurrent = True
     needs = frozenset({"crops"})
     ends = frozenset({"crops", "latents"})
 
@@ -170,6 +174,7 @@ class SplitFaces(Stage[SplitFacesConfig]):
     name = "split_faces"
     Config = SplitFacesConfig
     works_on = "frames"
+    concurrent = True
     renames = True
     needs = frozenset({"crops"})
     ends = frozenset({"crops"})

@@ -29,6 +29,7 @@ class DropTiny(Stage[DropTinyConfig]):
 
     name = "drop_tiny"
     Config = DropTinyConfig
+    concurrent = True
 
     def run(self, items: Sequence[Picture]) -> list[Picture | Dropped]:
         """Return each (H, W, 3) picture that is large enough, unchanged, else a Dropped."""
@@ -54,6 +55,7 @@ class DropBlurred(Stage[DropBlurredConfig]):
 
     name = "drop_blurred"
     Config = DropBlurredConfig
+    concurrent = True
 
     def run(self, items: Sequence[Picture]) -> list[Picture | Dropped]:
         """Return each (H, W, 3) picture that is sharp enough, unchanged, else a Dropped."""
@@ -81,6 +83,7 @@ class Borders(Stage[BordersConfig]):
     name = "borders"
     Config = BordersConfig
     works_on = "frames"
+    concurrent = True
 
     def misplaced(self) -> str | None:
         """Reject `trim` on crops, whose shape belongs to their faces."""

@@ -40,6 +40,7 @@ class GeneratorStage(Stage[GeneratorStageConfig]):
 
     name = "generator"
     Config = GeneratorStageConfig
+    concurrent = True
 
     def open(self, context: Context) -> None:
         """Open the model. Errors: HenshinError if it is no translator."""

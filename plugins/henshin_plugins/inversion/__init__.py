@@ -26,6 +26,7 @@ class Inversion(Stage[InversionConfig]):
     Config = InversionConfig
     works_on = "frames"
     extra = "train"
+    at_once = 8
 
     @property
     def gives(self) -> frozenset[str]:

@@ -24,6 +24,7 @@ class Postprocess(Stage[PostprocessConfig]):
     name = "postprocess"
     Config = PostprocessConfig
     works_on = "pictures"
+    concurrent = True
 
     def open(self, context: Context) -> None:
         """Prepare the requested steps, and read the reference picture. Errors: HenshinError if it cannot be read."""

@@ -65,6 +65,7 @@ class Resize(Stage[ResizeConfig]):
     name = "resize"
     Config = ResizeConfig
     works_on = "pictures"
+    concurrent = True
 
     def run(self, items: Sequence[Picture]) -> list[Picture]:
         """Resize each (H, W, 3) uint8 picture."""
@@ -125,6 +126,7 @@ class Crop(Stage[CropConfig]):
     name = "crop"
     Config = CropConfig
     works_on = "frames"
+    concurrent = True
 
     def run(self, items: Sequence[Frame]) -> Sequence[Frame]:
         """Crop each frame in place; a frame of the wanted shape stays as it is."""

@@ -78,6 +78,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
 
     name = "super_resolution"
     Config = SuperResolutionConfig
+    concurrent = True
 
     def open(self, context: Context) -> None:
         """Open the network, or all networks of a multi-scale one if the scale depends on the pictures.

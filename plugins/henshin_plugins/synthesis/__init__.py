@@ -24,6 +24,7 @@ class Synthesis(Stage[SynthesisConfig]):
     name = "synthesis"
     Config = SynthesisConfig
     works_on = "frames"
+    concurrent = True
 
     @property
     def needs(self) -> frozenset[str]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from support.engine import Bench, Bigger, Crop, Faces, Invert, Multiply, NoRed, Uncrop
 
 from henshin import images
-from henshin.engine.execution.streaming import WriteBehind, chunks, read_ahead
+from henshin.engine.execution.streaming import InFlight, chunks, read_ahead
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_write_behind_hands_on_in_order_and_bounds_what_is_under_way() -> None:
         ended.append((tag, sum(future.result() for future in futures)))
 
     with ThreadPoolExecutor(8) as pool:
-        behind: WriteBehind[int, int] = WriteBehind(pool, finish, count=6, limit=300)
+        behind: InFlight[int, int] = InFlight(pool, finish, count=6, limit=300)
         for number in range(60):
             behind.put(number, [(100, work(number))] * (number % 2 + 1))
         behind.drain()

@@ -12,6 +12,7 @@ import click
 from henshin import __version__
 from henshin.cli.base import Verbosity, load_registry, print_error, print_line
 from henshin.cli.options import (
+    DEVICE_HEADING,
     OUTPUT_HEADING,
     SETTINGS,
     DeviceOptions,
@@ -19,6 +20,7 @@ from henshin.cli.options import (
     device_options,
     inputs_option,
     option,
+    parse_memory,
     plugin_option,
     stage_overrides_option,
     verbosity_options,
@@ -43,7 +45,10 @@ class RunCommandOptions(DeviceOptions):
     overrides: tuple[str, ...]
     plugin_files: tuple[Path, ...]
     limit: int | None
+    workers: int | None
+    memory: int | None
     dry_run: bool
+    profile: bool
     format: str | None
     quality: int | None
     metadata: str
@@ -109,7 +114,7 @@ def print_summary(summary: Summary, as_json: bool, level: int) -> None:
 
 def engine_options(options: RunCommandOptions) -> RunOptions:
     """Return the engine's options. Errors: click.UsageError for a format or quality that cannot be."""
-    from henshin.engine import RunOptions
+    from henshin.engine import Limits, RunOptions
 
     return RunOptions(
         device=options.device,
@@ -119,6 +124,8 @@ def engine_options(options: RunCommandOptions) -> RunOptions:
         on_existing=options.on_existing,
         retry_failed=options.retry_failed,
         limit=options.limit,
+        limits=Limits(memory=options.memory, workers=options.workers),
+        profile=options.profile,
     )
 
 
@@ -197,6 +204,20 @@ _WRITING, _EXISTING = "How results are written", "Existing files"
 @option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after the first N pictures.")
 @option("--dry-run", is_flag=True, help="Print the plan (stages, models, providers, number of files) and stop.")
 @device_options
+@option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    heading=DEVICE_HEADING,
+    help="Pictures at once; else as suits the cores. The cores are shared among them.",
+)
+@option(
+    "--memory",
+    callback=parse_memory,
+    metavar="SIZE",
+    heading=DEVICE_HEADING,
+    help="Bound of the pictures held in memory, such as 512M; else 256M, and as much again for each picture at once.",
+)
 @option("--format", metavar="FORMAT", heading=_WRITING, help="png, jpeg, webp, ...; else the input's own, else PNG.")
 @option("--quality", type=click.IntRange(1, 100), heading=_WRITING, metavar="1-100", help="Of lossy formats; else 95.")
 @option(
@@ -225,6 +246,12 @@ _WRITING, _EXISTING = "How results are written", "Existing files"
     help="For files in the output folder that no earlier run wrote.",
 )
 @option("--retry-failed", is_flag=True, heading=_EXISTING, help="Try again what failed in an earlier run.")
+@option(
+    "--profile",
+    is_flag=True,
+    heading=OUTPUT_HEADING,
+    help="Say where the time went, and write a trace of all threads for chrome://tracing or Perfetto.",
+)
 @option(
     "--json",
     "as_json",

@@ -18,6 +18,7 @@ from henshin.engine.record.manifest import RecordEntry
 from henshin.engine.report.summary import Status
 from henshin.engine.stages.job import Job
 from henshin.engine.stages.runner import StageRunner
+from henshin.engine.timeline import READ, Timeline
 from henshin.errors import HenshinError, PictureError
 from henshin.files import hash_text
 from henshin.text import one_line
@@ -46,8 +47,9 @@ class LoadedSource:
 class Reader:
     """Reads files, or the frames of a source stage, and skips sources that are up to date."""
 
-    def __init__(self, prepared: PreparedRun) -> None:
+    def __init__(self, prepared: PreparedRun, timeline: Timeline | None = None) -> None:
         self.prepared = prepared
+        self.timeline = timeline
 
     def load(self, source: SourceFile) -> LoadedSource:
         """Read one file, unless it is up to date. Called in threads."""
@@ -67,6 +69,8 @@ class Reader:
                 if finished is None:
                     self._read(job, file)
         job.seconds = perf_counter() - start
+        if self.timeline is not None:
+            self.timeline.add(READ, start, 1, source.relative)
         return finished or LoadedSource(source, job)
 
     def _read(self, job: Job, file: BinaryIO) -> None:
@@ -130,6 +134,8 @@ class Reader:
                     raise HenshinError(f"stage '{label}' failed: {one_line(error)}") from error
                 finally:
                     stages.seconds[label] += perf_counter() - start
+                if self.timeline is not None:
+                    self.timeline.add(label, start, 1)
                 if not isinstance(frame, Frame):
                     raise HenshinError(f"stage '{label}' yielded a {type(frame).__name__} instead of a frame")
                 yield self._load_frame(frame, label)

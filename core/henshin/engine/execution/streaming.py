@@ -1,4 +1,4 @@
-"""Streaming through threads with memory bounded in bytes: read-ahead, chunks, write-behind, for items of any type.
+"""Streaming through threads with memory bounded in bytes: read-ahead, chunks, work in flight, for items of any type.
 
 The order is always that of the input; only how far threads run ahead or behind depends on timing.
 """
@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from time import perf_counter
+from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -94,9 +95,22 @@ def chunks(items: Iterable[T], size_of: Callable[[T], int], *, first: int, count
         yield chunk
 
 
+class CallingThread(Executor):
+    """Runs each task at once, in the thread that submits it; an interruption there goes to that thread."""
+
+    def submit(self, task: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
+        """Run a task and return its future, which is done."""
+        future: Future[R] = Future()
+        try:
+            future.set_result(task(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 @dataclass
 class _Batch(Generic[T, R]):
-    """The writes of one source: its tag, their bytes, their futures."""
+    """The tasks of one item: its tag, their bytes, their futures."""
 
     tag: T
     size: int
@@ -104,26 +118,31 @@ class _Batch(Generic[T, R]):
 
 
 @dataclass
-class WriteBehind(Generic[T, R]):
-    """Runs writes in threads and passes on their results in order.
+class InFlight(Generic[T, R]):
+    """Runs tasks in threads and passes on their results in order: writes, or chunks on their way through the stages.
 
     ``finish(tag, futures)`` is called from the thread that calls ``put`` and ``drain``, once for each ``put``, in
-    their order, when all its futures are done. At most ``count`` writes and ``limit`` bytes are in flight.
+    their order, when all its futures are done. At most ``count`` tasks and ``limit`` bytes are in flight: those that
+    wait, run, or are done and wait for earlier ones. ``waited(start)`` is called after a ``put`` that had to wait since
+    ``start`` (``perf_counter``).
     """
 
     pool: Executor
     finish: Callable[[T, list[Future[R]]], None]
     count: int
     limit: int
+    waited: Callable[[float], None] | None = None
     _waiting: deque[_Batch[T, R]] = field(default_factory=deque)
 
     def put(self, tag: T, tasks: list[tuple[int, Callable[[], R]]]) -> None:
-        """Submit the writes of one source, each with its bytes; waits while too much is in flight."""
+        """Submit the tasks of one item, each with its bytes; waits while too much is in flight."""
         size = sum(size for size, _ in tasks)
-        while self._waiting and (
-            self._write_count() + len(tasks) > self.count or self._byte_count() + size > self.limit
-        ):
-            self._finish_first()
+        if self._is_full(len(tasks), size):
+            start = perf_counter()
+            while self._is_full(len(tasks), size):
+                self._finish_first()
+            if self.waited is not None:
+                self.waited(start)
         self._waiting.append(_Batch(tag, size, [self.pool.submit(task) for _, task in tasks]))
         self.finish_ready()
 
@@ -133,9 +152,16 @@ class WriteBehind(Generic[T, R]):
             self._finish_first()
 
     def drain(self) -> None:
-        """Wait for all writes in flight and pass on their results."""
+        """Wait for all tasks in flight and pass on their results."""
         while self._waiting:
             self._finish_first()
+
+    def cancel(self) -> list[T]:
+        """Cancel the tasks that have not begun; return the tags of items of which none had, the last one first."""
+        cancelled = []
+        while self._waiting and all(future.cancel() for future in self._waiting[-1].futures):
+            cancelled.append(self._waiting.pop().tag)
+        return cancelled
 
     def _finish_first(self) -> None:
         first = self._waiting[0]
@@ -144,7 +170,15 @@ class WriteBehind(Generic[T, R]):
         self._waiting.popleft()
         self.finish(first.tag, first.futures)
 
-    def _write_count(self) -> int:
+    def unfinished_count(self) -> int:
+        """Return the number of tasks that wait or run."""
+        return sum(not future.done() for batch in self._waiting for future in batch.futures)
+
+    def _is_full(self, tasks: int, size: int) -> bool:
+        too_much = self._task_count() + tasks > self.count or self._byte_count() + size > self.limit
+        return bool(self._waiting) and too_much
+
+    def _task_count(self) -> int:
         return sum(len(batch.futures) for batch in self._waiting)
 
     def _byte_count(self) -> int:

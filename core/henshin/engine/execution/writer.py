@@ -15,6 +15,7 @@ from henshin.engine.options import OnExisting
 from henshin.engine.preparation.prepare import PreparedRun
 from henshin.engine.record.manifest import Output
 from henshin.engine.stages.job import Job
+from henshin.engine.timeline import WRITE, Timeline
 from henshin.errors import HenshinError, PictureError
 
 FATAL_ERRORS = frozenset(
@@ -49,8 +50,9 @@ Task = tuple[int, Callable[[], WrittenFile]]
 class Writer:
     """Makes the write tasks of a job. Names are claimed in the main thread and in order; the tasks run in others."""
 
-    def __init__(self, prepared: PreparedRun, on_existing: OnExisting | None) -> None:
+    def __init__(self, prepared: PreparedRun, on_existing: OnExisting | None, timeline: Timeline | None = None) -> None:
         self.prepared = prepared
+        self.timeline = timeline
         self.on_existing = on_existing
 
     def tasks(self, job: Job) -> list[Task]:
@@ -110,6 +112,8 @@ class Writer:
             raise
         output = Output(relative, len(data), hashlib.sha256(data).hexdigest())
         end = perf_counter()
+        if self.timeline is not None:
+            self.timeline.add(WRITE, start, 1, relative)
         return WrittenFile(output, copy, end - start, end)
 
 

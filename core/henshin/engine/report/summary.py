@@ -6,7 +6,10 @@ import json
 from collections.abc import Container
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from henshin.engine.report.profile import Profile
 
 Status = Literal["done", "skipped", "failed", "up to date", "existing"]
 """The outcome of a source: written; left out by a stage; failed; finished by an earlier run; not touched because there
@@ -70,19 +73,23 @@ class Summary:
     ``failed``, ``up_to_date`` and ``existing``, unless the run was interrupted or stopped. ``unchanged`` of the done
     ones are copies of their file, byte for byte. ``faces`` counts the faces that the stages of this run found,
     ``without_faces`` the pictures without any (None when no stage looks for faces). ``stages`` holds the seconds spent
-    in each stage, ``opening`` those spent loading it, ``first_seconds`` those until the first picture was written.
-    ``providers`` holds the providers that really compute each network.
+    in each stage, of all workers together, ``opening`` those spent loading it, ``first_seconds`` those until the first
+    picture was written. ``providers`` holds the providers that really compute each network. ``workers``
+    is the number of pictures that go through the stages at once, ``threads`` that of each network (0: as the runtime
+    chooses).
 
     ``interrupted``: Ctrl-C or SIGTERM ended the run (``terminated``: SIGTERM). ``stopped``: the reason why it gave up
     before its end (a full disk). ``left_behind`` holds outputs of earlier runs whose source has other outputs now;
     they are never deleted. ``dropped`` counts the pictures (or faces) that stages dropped, by stage and by kind of
     reason, over the whole record of the folder and not in this run alone; ``sheets`` are the contact sheets that show
-    some of them, and some results.
+    some of them, and some results. ``profile`` is there if the options ask for it.
     """
 
     pipeline: str
     output: str
     device: str = ""
+    workers: int = 1
+    threads: int = 0
     total: int | None = None
     done: int = 0
     skipped: int = 0
@@ -106,6 +113,7 @@ class Summary:
     interrupted: bool = False
     terminated: bool = False
     stopped: str | None = None
+    profile: Profile | None = None
 
     @property
     def rate(self) -> float:

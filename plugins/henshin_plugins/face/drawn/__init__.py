@@ -34,6 +34,7 @@ class MatchProportions(Stage[MatchProportionsConfig]):
     name = "match_proportions"
     Config = MatchProportionsConfig
     works_on = "frames"
+    concurrent = True
     needs = frozenset({"crops"})
     ends = frozenset({"latents"})  # those of the crops before are not valid for the new ones
 
@@ -72,6 +73,7 @@ class VaryFaces(Stage[VaryFacesConfig]):
 
     name = "vary_faces"
     Config = VaryFacesConfig
+    concurrent = True
 
     def open(self, context: Context) -> None:  # noqa: ARG002
         """Import the code that paints."""
