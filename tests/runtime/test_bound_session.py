@@ -208,7 +208,7 @@ class Options(list[tuple[str, str]]):
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     machine = Gpu()
 
-    def opened(path: Path, source: Any, device: Device) -> Any:
+    def opened(path: Path, source: Any, device: Device, _: int) -> Any:
         machine.opened = SimpleNamespace(source=source, providers=device.providers)
         return machine
 
