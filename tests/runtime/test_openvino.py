@@ -203,6 +203,20 @@ print("openvino" in sys.modules)
     assert done.stdout.strip() == "False"
 
 
+def test_openvino_is_imported_without_its_telemetry(tmp_path: Path) -> None:
+    (tmp_path / "openvino_telemetry").mkdir()
+    (tmp_path / "openvino_telemetry" / "__init__.py").write_text("print('it is told')\n")
+    (tmp_path / "openvino_telemetry" / "backend.py").write_text("backend_ga4 = None\n")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from henshin.runtime.openvino_core import openvino
+print(openvino().__name__, "openvino_telemetry" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "openvino False\n"
+
+
 @bf16
 def test_a_run_tells_the_device_and_is_done_again_at_another_precision(
     place: Path, capsys: pytest.CaptureFixture[str]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any
 
 from henshin.errors import MissingError
+
+_TELEMETRY = "openvino_telemetry"
 
 _HOW_TO_GET = "pip install 'henshin[openvino]'"
 
@@ -14,13 +17,20 @@ _HOW_TO_GET = "pip install 'henshin[openvino]'"
 def openvino() -> Any:
     """Import OpenVINO. It takes 0.3 s, so it is imported when a device or a network of it is opened.
 
-    Errors: MissingError without the package.
+    Its import would tell its maker of itself over the network, by the package openvino-telemetry; without that package,
+    which is hidden meanwhile, it says nothing. Errors: MissingError without OpenVINO.
     """
+    known = sys.modules.get(_TELEMETRY)
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
     try:
         import openvino
         import openvino.frontend
     except ImportError as error:
         raise MissingError(f"device 'openvino' needs the package openvino: {_HOW_TO_GET}") from error
+    finally:
+        del sys.modules[_TELEMETRY]
+        if known is not None:
+            sys.modules[_TELEMETRY] = known
     return openvino
 
 
