@@ -10,6 +10,7 @@ import io
 from typing import Any, BinaryIO
 
 import numpy as np
+from kornia_rs.io import decode_image_jpegturbo, encode_image_jpegturbo
 from PIL import Image
 
 from henshin.images.picture import Picture
@@ -26,8 +27,6 @@ def decode_jpeg(file: BinaryIO, image: Image.Image) -> Picture | None:
 
     The file must be of grey or RGB pixels; of a file with several pictures it is the first.
     """
-    from kornia_rs.io import decode_image_jpegturbo
-
     if image.format not in ("JPEG", "MPO") or image.mode not in ("L", "RGB"):
         return None
     file.seek(0)
@@ -43,8 +42,6 @@ def encode_jpeg(picture: Picture, *, quality: int, subsampling: int, **head: Any
 
     `subsampling` is 0 (4:4:4) or 2 (4:2:0); `head` holds Pillow's arguments for metadata. Errors: Pillow's for these.
     """
-    from kornia_rs.io import encode_image_jpegturbo
-
     buffer = io.BytesIO()
     small = Image.new("RGB", (_HEAD_SIDE, _HEAD_SIDE))
     small.save(buffer, "JPEG", quality=quality, subsampling=subsampling, **head)

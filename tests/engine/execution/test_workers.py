@@ -303,18 +303,18 @@ def test_an_error_that_no_picture_causes_leaves_nothing_running(bench: Bench) ->
 
 
 def test_what_threads_share_is_imported_before_they_begin(bench: Bench) -> None:
-    """Two threads that begin to import numpy at the same time may find it half done."""
+    """Two threads that begin to import numpy, or kornia-rs, at the same time may find it half done."""
     photos(bench, 2)
     code = """
 import sys
 from henshin.engine.stages.runner import StageRunner
 open_in = StageRunner.open_in
 def checked(*given):
-    assert {"numpy", "PIL.Image"} <= sys.modules.keys()
+    assert {"numpy", "PIL.Image", "kornia_rs.io"} <= sys.modules.keys()
     print("opens")
     return open_in(*given)
 StageRunner.open_in = checked
-assert not {"numpy", "PIL.Image"} & sys.modules.keys()
+assert not {"numpy", "PIL.Image", "kornia_rs.io"} & sys.modules.keys()
 from henshin.cli import run_pipeline
 sys.exit(run_pipeline(sys.argv[1:]))
 """

@@ -280,7 +280,7 @@ class RunLoop:
 
 
 def _import_what_threads_share() -> None:
-    """Import numpy and Pillow before threads do, which fails now and then when two begin with it at the same time."""
+    """Import numpy, Pillow and kornia-rs before threads do: it fails now and then when two begin at the same time."""
     import numpy  # noqa: F401
 
     import henshin.images.decoding  # noqa: F401
