@@ -1,0 +1,1 @@
+"""What bench/detect.py is made of: sources with known faces, photos that they are pasted into, and the figures."""
