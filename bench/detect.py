@@ -75,6 +75,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=8, help="photos of each group (default: %(default)s)")
     parser.add_argument("--sources", type=int, default=60, help="faces from each folder (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of places and sizes (default: %(default)s)")
+    parser.add_argument("--only", default="", help="only the groups whose names begin so, such as 'portraits'")
     parser.add_argument("--repeats", type=int, default=1, help="runs of each photo; the fastest counts")
     parser.add_argument("--keep", type=Path, help="a folder for the photos that were made")
     parser.add_argument("-o", "--output", type=Path, help="a JSON file for all figures")
@@ -110,12 +111,14 @@ def make_scenes(options: argparse.Namespace) -> list[scenes.Scene]:
     print(f"{len(sources)} faces, {len(photos)} photos without one")
     made = []
     large = [source for source in sources if min(size_of(source.path)) >= LARGE]
-    for number in range(2 * options.count if large else 0):
-        made.append(scenes.portrait(large[number % len(large)], 1024, np.random.default_rng([options.seed, 0, number])))
+    for number in range(2 * options.count if large and scenes.PORTRAITS.startswith(options.only) else 0):
+        made.append(scenes.portrait(large[number % len(large)], np.random.default_rng([options.seed, 0, number])))
     for kind, group in enumerate(scenes.GROUPS):
-        for number in range(options.count):
+        for number in range(options.count if group.name.startswith(options.only) else 0):
             rng = np.random.default_rng([options.seed, kind + 1, number])
             made.append(scenes.make(group, sources, photos, rng))
+    if not made:
+        sys.exit(f"--only {options.only}: no group has such a name")
     return made
 
 

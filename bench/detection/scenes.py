@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from detection.sources import Source, pixels
 
@@ -21,7 +21,8 @@ LEAST, LEAST_SHARE = 24, 0.024
 SOFT = 0.15
 """Width of the soft edge, as a share of the radius."""
 RADII, RAISED = np.array([0.8, 1.0]), 0.08
-"""Of the pasted ellipse, and by how much its middle lies above the box's, in sides of the box: with hair and chin."""
+"""Of the pasted ellipse, with hair and chin, in sides of the box; by how much of them it lies above the box."""
+PORTRAITS = "portraits of 1024 px"
 UPRIGHT = 30
 """Degrees to which a face keeps the shape of its box; beyond, it is a square of the same area."""
 SPREAD = 2.5
@@ -40,6 +41,7 @@ class Group:
     angles: tuple[float, float] = (0, 12)
     cut: tuple[float, float] | None = None
     longest: tuple[int, int] = (300, 3000)
+    poor: bool = False
 
 
 GROUPS = (
@@ -52,6 +54,7 @@ GROUPS = (
     Group("tilted 30-60", (1, 1), share=(0.25, 0.6), angles=(30, 60)),
     Group("turned 60-120", (1, 1), share=(0.25, 0.6), angles=(60, 120)),
     Group("turned 120-180", (1, 1), share=(0.25, 0.6), angles=(120, 180)),
+    Group("faint, blurred, noisy", share=(0.1, 0.4), poor=True),
     Group("crowd of 30", (30, 30), least=(1.2, 5), longest=(1000, 3000)),
     Group("cut by the border", (1, 2), share=(0.15, 0.5), cut=(0.25, 0.5)),
     Group("none", (0, 0)),
@@ -76,10 +79,21 @@ def make(group: Group, sources: Sequence[Source], photos: Sequence[Path], rng: n
     scene = Scene(group.name, background(photos, width, height, rng))
     for _ in range(rng.integers(group.faces[0], group.faces[1] + 1)):
         _add(scene, group, sources, rng)
+    if group.poor:
+        scene.picture = _poor(scene.picture, rng)
     return scene
 
 
-def portrait(source: Source, side: int, rng: np.random.Generator) -> Scene:
+def _poor(picture: Any, rng: np.random.Generator) -> Any:
+    """Return the picture with less contrast, blurred and noisy."""
+    low, high = rng.uniform(0, 100), rng.uniform(130, 255)
+    blur = ImageFilter.GaussianBlur(float(rng.uniform(0, 0.004) * max(picture.shape)))
+    blurred = np.asarray(Image.fromarray(picture).filter(blur), float)
+    noisy = low + blurred * (high - low) / 255 + rng.normal(0, rng.uniform(0, 12), picture.shape)
+    return noisy.clip(0, 255).astype(np.uint8)
+
+
+def portrait(source: Source, rng: np.random.Generator, side: int = 1024) -> Scene:
     """Return the source itself as a photo of `side` pixels: a part of it, at times mirrored, with its face."""
     picture = pixels(source.path)
     whole = min(picture.shape[:2])
@@ -95,7 +109,7 @@ def portrait(source: Source, side: int, rng: np.random.Generator) -> Scene:
         pixels_of_it = np.ascontiguousarray(pixels_of_it[:, ::-1])
         boxes = np.array([side - boxes[2], boxes[1], side - boxes[0], boxes[3]])
         marks = marks[[1, 0, 2, 4, 3]] * [-1, 1] + [side, 0]
-    return Scene(f"portraits of {side} px", pixels_of_it, [boxes], [marks])
+    return Scene(PORTRAITS, pixels_of_it, [boxes], [marks])
 
 
 def background(photos: Sequence[Path], width: int, height: int, rng: np.random.Generator) -> Any:
@@ -156,7 +170,9 @@ def _apart(centre: Any, side: float, box: Any) -> bool:
     return bool(np.abs(centre - other).max() > 1.1 * (side + float((box[2:] - box[:2]).max())) / 1.7)
 
 
-def paste(scene: Scene, source: Source, pixels_of_it: Any, centre: Any, side: float, degrees: float) -> None:
+def paste(
+    scene: Scene, source: Source, pixels_of_it: Any, centre: Any, side: float, degrees: float, radii: Any = RADII
+) -> None:
     """Paste the source's face, its box `side` pixels long, turned clockwise, with its middle at `centre`."""
     picture = Image.fromarray(pixels_of_it)
     middle, scale = (source.box[:2] + source.box[2:]) / 2, side / source.side
@@ -174,7 +190,7 @@ def paste(scene: Scene, source: Source, pixels_of_it: Any, centre: Any, side: fl
     shift = middle * np.array(size) / [picture.width, picture.height] - back @ (centre - low)
     data = (*back[0], shift[0], *back[1], shift[1])
     warped = resized.transform((width, height), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
-    cover = _cover(low - centre, width, height, rotation, side)
+    cover = _cover(low - centre, width, height, rotation, side * radii)
     cover *= _inside(back, shift, width, height, size)
     part = scene.picture = scene.picture.copy()
     x, y = low.astype(int).tolist()
@@ -186,11 +202,10 @@ def paste(scene: Scene, source: Source, pixels_of_it: Any, centre: Any, side: fl
     scene.landmarks.append((source.landmarks - middle) * scale @ rotation.T + centre)
 
 
-def _cover(start: Any, width: int, height: int, rotation: Any, side: float) -> Any:
+def _cover(start: Any, width: int, height: int, rotation: Any, radii: Any) -> Any:
     """Return the opacity (height, width) of the pasted ellipse, 0 to 1."""
     points = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1) + start
-    upright = points @ rotation / side + [0, RAISED]
-    radius = np.hypot(*np.moveaxis(upright / RADII, -1, 0))
+    radius = np.hypot(*np.moveaxis(points @ rotation / radii + [0, RAISED], -1, 0))
     return ((1 - radius) / SOFT).clip(0, 1)
 
 

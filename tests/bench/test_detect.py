@@ -48,7 +48,7 @@ def test_a_pasted_face_lies_where_it_says(source: Source, degrees: float, side: 
 
 def test_a_portrait_keeps_its_face(source: Source) -> None:
     for seed in range(4):
-        scene = portrait(source, 400, np.random.default_rng(seed))
+        scene = portrait(source, np.random.default_rng(seed), 400)
         assert scene.picture.shape == (400, 400, 3)
         assert brightness(scene.picture, scene.landmarks[0]).min() > 190
         assert scene.landmarks[0][0, 0] < scene.landmarks[0][1, 0], "image-left first, mirrored or not"

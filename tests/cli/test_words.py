@@ -127,7 +127,7 @@ def test_a_device_is_told_of_only_where_a_network_runs(
     assert plan.count("no GPU is used: there is none") == 1
     lines = plan.splitlines()
     assert [line.rpartition("/")[2] for line in lines if line.startswith("     network ")] == [
-        "pnet.onnx",
+        "proposals.onnx",
         "rnet.onnx",
         "onet.onnx",
     ]

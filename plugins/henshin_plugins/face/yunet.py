@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from henshin import Context, Picture
-    from henshin_plugins.face.geometry import Array
-    from henshin_plugins.face.integral_image import Pixels
+    from henshin_plugins.face.geometry import Array, Pixels
 
 STRIDES = (8, 16, 32)
 OUTPUTS = frozenset(f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps") for stride in STRIDES)

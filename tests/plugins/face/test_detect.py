@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
@@ -16,8 +17,7 @@ from support.stages import context_in, opened
 
 from henshin import Face
 from henshin_plugins.face import FaceDetect
-from henshin_plugins.face.geometry import nms
-from henshin_plugins.face.mtcnn import Mtcnn, pyramid
+from henshin_plugins.face.mtcnn import Mtcnn
 
 
 @pytest.fixture(scope="module")
@@ -70,19 +70,35 @@ def near(faces: list[Face], centre: Any) -> Face:
 
 
 def as_the_original(pictures: list[Any], original: Any, folder: Path) -> list[int]:
-    """Compare what is found in these pictures with what the original finds; return the numbers of faces."""
+    """Compare what is found in these pictures with what the original finds; return the numbers of faces.
+
+    The nets that decide are the original's, to the last digits (`test_nets`), but they see other windows than P-Net's.
+    One window's landmarks are off by 2 % of the distance of the eyes and more, the original's as well.
+    """
     found = Mtcnn(context_in(folder)).find(pictures, [20] * len(pictures), 0.7)
     for faces, pixels in zip(found, pictures, strict=True):
-        expected = original.detect_faces(pixels)
-        assert len(faces) == len(expected)
-        for one in expected:
-            x, y, width, height = one["box"]
-            face = near(faces, (x + width / 2, y + height / 2))
-            # The original cuts coordinates to whole pixels, counts them from 1, and cuts boxes at 0.
-            assert np.abs(np.clip(face.box, 0, None) - [x, y, x + width, y + height]).max() < 1.5
-            assert np.abs(face.landmarks - np.array(list(one["keypoints"].values())) - 0.5).max() < 0.75
-            assert face.score == pytest.approx(one["confidence"], abs=2e-3)
-    return [len(faces) for faces in found]
+        theirs = original.detect_faces(pixels)
+        expected = [(box_of(one), np.array(list(one["keypoints"].values())) + 0.5) for one in theirs]
+        sure = [one["confidence"] >= 0.95 for one in theirs]
+        for (box, landmarks), needed in zip(expected, sure, strict=True):
+            face = near(faces, (box[:2] + box[2:]) / 2)
+            if needed:
+                # landmarks of a face that leans by 15 degrees differ most, by 10 %
+                side, eyes = float((box[2:] - box[:2]).max()), float(np.hypot(*(landmarks[1] - landmarks[0])))
+                assert np.abs(np.clip(face.box, 0, None) - box).max() < max(1.5, 0.12 * side)
+                assert np.linalg.norm(face.landmarks - landmarks, axis=1).mean() < max(0.75, 0.12 * eyes)
+                assert face.score >= 0.95
+        for face in faces if expected else []:  # of faces that lean the original misses some
+            centre = (face.box[:2] + face.box[2:]) / 2
+            known = [bool((centre > box[:2]).all() and (centre < box[2:]).all()) for box, _ in expected]
+            assert face.score < 0.95 or any(known), "nothing is invented"
+    return [sum(face.score >= 0.95 for face in faces) for faces in found]
+
+
+def box_of(one: Any) -> Any:
+    """The box of a face that the original found; it cuts coordinates to whole pixels, and boxes at 0."""
+    x, y, width, height = one["box"]
+    return np.array([x, y, x + width, y + height])
 
 
 def test_mtcnn_finds_what_the_original_finds(original: Any, tmp_path: Path) -> None:
@@ -139,9 +155,8 @@ def test_small_pictures_have_no_faces(shape: tuple[int, int], second_pass: str, 
     assert detector(tmp_path).find([]) == []
 
 
-def test_a_second_look_finds_faces_that_lean_and_fill_the_photo(shared_data: Path, tmp_path: Path) -> None:
+def test_faces_that_lean_and_fill_the_photo_are_found(shared_data: Path, tmp_path: Path) -> None:
     pixels = picture(sorted((shared_data / "selfie2anime" / "testA").iterdir())[8])
-    assert detector(tmp_path, second_pass="never").find([pixels]) == [[]]
     ((face,),) = detector(tmp_path).find([pixels])
     # Measured by eye, to a few pixels: the eyes and the right mouth corner of this selfie.
     assert np.abs(face.landmarks[[0, 1, 4]] - [[128, 80], [180, 132], [118, 168]]).max() < 25
@@ -225,18 +240,14 @@ def test_a_photo_without_faces_follows_the_policy(tmp_path: Path) -> None:
     assert not photo.bypass, "the frame that came in is not changed"
 
 
-def test_suppression_keeps_the_better_of_two() -> None:
-    boxes = np.array([[0, 0, 10, 10, 0.5], [1, 0, 11, 10, 0.9], [30, 0, 40, 10, 0.1], [2, 2, 6, 6, 0.2]], float)
-    assert nms(boxes, 0.5).tolist() == [1, 3, 2]
-    assert nms(boxes, 0.5, of_smaller=True).tolist() == [1, 2]
-    assert nms(boxes[:0], 0.5).tolist() == []
-
-
-def test_the_pyramid_starts_at_the_smallest_face() -> None:
-    scales = pyramid(400, 300, 30)
-    assert scales[0] == pytest.approx(0.4)
-    assert 300 * scales[-1] >= 12 > 300 * scales[-1] * 0.709
-    assert pyramid(400, 20, 30) == []
+def test_several_threads_find_the_same(photos: list[Any], tmp_path: Path) -> None:
+    finder = detector(tmp_path)
+    some = photos[::5]
+    expected = [finder.find([pixels])[0] for pixels in some]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda pixels: finder.find([pixels])[0], some * 2))
+    for faces, same in zip(found, expected * 2, strict=True):
+        assert [face.box.tolist() for face in faces] == [face.box.tolist() for face in same]
 
 
 def test_what_is_fully_transparent_is_no_face(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -9,8 +9,7 @@ import numpy as np
 from henshin_plugins.face.geometry import apply, bounds
 
 if TYPE_CHECKING:
-    from henshin_plugins.face.geometry import Array
-    from henshin_plugins.face.integral_image import Pixels
+    from henshin_plugins.face.geometry import Array, Pixels
 
 Area: TypeAlias = Literal["crop", "face", "head"]
 

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Picture
-    from henshin_plugins.face.geometry import Array
-    from henshin_plugins.face.integral_image import Pixels
+    from henshin_plugins.face.geometry import Array, Pixels
 
 # Rec. 601 luma and colour differences (JFIF).
 YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])

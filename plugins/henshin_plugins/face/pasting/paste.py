@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from henshin import Face, Picture
     from henshin_plugins.face.config import PasteBackConfig
-    from henshin_plugins.face.geometry import Array
-    from henshin_plugins.face.integral_image import Pixels
+    from henshin_plugins.face.geometry import Array, Pixels
     from henshin_plugins.face.pasting.area import Area
 
 Box: TypeAlias = tuple[int, int, int, int]

@@ -15,8 +15,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from henshin import Picture
-    from henshin_plugins.face.geometry import Array
-    from henshin_plugins.face.integral_image import Pixels
+    from henshin_plugins.face.geometry import Array, Pixels
 
 LONGEST = 700
 """Longest side of the reduced copy, less than twice as long."""
