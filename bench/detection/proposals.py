@@ -29,7 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from detection.scenes import RADII, Scene, paste
+from detection.scenes import Scene, paste
 from detection.sources import References, Source, files, pixels
 
 SIDE, STRIDE = 128, 4
@@ -39,8 +39,6 @@ NEAR, AROUND = 0.22, 0.5
 """Distance from a face's middle, in its sides, to which cells are positive, and to which they do not count."""
 AGAIN, POOL = 5, 8000
 """How often samples are drawn again for each new one, and among how many."""
-CLOSEST = 0.36
-"""Distance of the middles of two faces, as a share of the sum of their sides: one may stand before the other."""
 POSITIVE = 4.0
 """Weight of positive cells."""
 
@@ -93,22 +91,17 @@ class Samples:
         factor = float(rng.choice([1.0, 1.41, 2.0, 2.0]))
         side = round(SIDE * factor)
         scene = Scene("", self._background(side, rng))
-        for _ in range(rng.integers(0, 11)):
+        for _ in range(rng.integers(0, 10)):
             length = self._length(rng) * factor
-            centre = rng.uniform(0, side, 2)
-            if rng.random() < 0.2:  # near a border, or cut off by it
-                centre[rng.integers(2)] = rng.choice([0, side]) + rng.uniform(-0.6, 0.6) * length
+            centre = rng.uniform(-0.1 * length, side + 0.1 * length, 2)
             source = self.sources[rng.integers(len(self.sources))]
-            radii = RADII * rng.uniform(0.65, 1.0)
-            if any(_hidden(box, centre, length, radii) for box in scene.boxes):
+            if any(np.abs(centre - middle(box)).max() < 0.7 * (length + box[2] - box[0]) for box in scene.boxes):
                 continue
             if rng.random() < 0.5:
                 degrees = float(rng.choice([1, 1, 2, 3])) * float(rng.normal(0, 14))
-                paste(scene, source, self.faces[source.path], centre, length, degrees, radii)
+                paste(scene, source, self.faces[source.path], centre, length, degrees)
             else:
                 _whole(scene, source, self.faces[source.path], centre, length)
-            if rng.random() < 0.12:
-                _hide(scene, centre, length, rng)
         picture = _shot(scene.picture, rng)
         if factor > 1:
             way = Image.Resampling.BOX if factor == 2 else Image.Resampling.BILINEAR
@@ -138,13 +131,6 @@ def middle(box: Any) -> Any:
     return (box[:2] + box[2:]) / 2
 
 
-def _hidden(box: Any, centre: Any, length: float, radii: Any) -> bool:
-    """Whether a face that is pasted there hides most of the one in the box, or both are too near."""
-    apart = middle(box) - centre
-    near = np.abs(apart).max() < CLOSEST * (length + float((box[2:] - box[:2]).max()))
-    return bool(near or np.hypot(*(apart / (radii * length))) < 1)
-
-
 def _whole(scene: Scene, source: Source, picture: Any, centre: Any, length: float) -> None:
     """Put the source's whole photo where its face has this middle and length; other faces there are covered."""
     image = Image.fromarray(picture)
@@ -159,20 +145,6 @@ def _whole(scene: Scene, source: Source, picture: Any, centre: Any, length: floa
     factor = np.tile(np.array(size) / image.size, 2)
     scene.boxes.append(source.box * factor + np.tile(low, 2))
     scene.landmarks.append(None)
-
-
-def _hide(scene: Scene, centre: Any, length: float, rng: np.random.Generator) -> None:
-    """Lay a piece of the picture over a part of a face, as a hand or another head would be."""
-    width, height = (max(1, round(length * share)) for share in rng.uniform(0.25, 0.6, 2))
-    limit = np.array(scene.picture.shape[1::-1]) - (width, height)
-    if limit.min() < 1:
-        return
-    (x0, y0), (x1, y1) = (
-        np.clip(place, 0, limit).astype(int).tolist()
-        for place in (rng.uniform(0, limit), centre + rng.uniform(-0.6, 0.4, 2) * length)
-    )
-    scene.picture = scene.picture.copy()
-    scene.picture[y1 : y1 + height, x1 : x1 + width] = scene.picture[y0 : y0 + height, x0 : x0 + width].copy()
 
 
 def _shot(picture: Any, rng: np.random.Generator) -> Any:

@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from henshin_plugins.face.geometry import Array, Pixels
 
 NETS = Path(__file__).parent / "nets"
-STRIDE, LEAST = 4, 8
+STRIDE, SMALLEST = 4, 8
 """Pixels between the cells of the first net; the side of the smallest face that it finds, those of twice that too."""
 PROPOSE, LIKELY, REFINE = 0.05, 0.2, 0.7
+LEAST, MOST = 40, 120
+"""Windows that the second net sees at least, with their duplicates, and at most where the likely ones show no face."""
 NEARLY, MAYBE, SURE = 0.1, 0.3, 0.999
 """Scores above which a window that the second or third net does not accept is moved and seen again; a sure one."""
+SHIFT = 0.1
 SAME = 0.6
 """Intersection over union beyond which two windows show the same face."""
 TOGETHER = 4_000_000
@@ -60,18 +63,18 @@ class Mtcnn:
         for part in _shares([picture.shape[0] * picture.shape[1] for picture in pictures], TOGETHER):
             photos = [Reductions(picture) for picture in pictures[part]]
             proposed = self._propose(photos, sizes[part])
-            likely = [windows[windows[:, 4] >= LIKELY] for windows in proposed]
-            for photo, windows, faces in zip(photos, proposed, self._faces(photos, likely, score), strict=True):
-                # where nothing is found, all that is proposed is looked at
-                found.append(faces or self._faces([photo], [windows], score)[0])
+            first = [_likely(windows) for windows in proposed]
+            parts = zip(photos, proposed, first, self._faces(photos, first, score), strict=True)
+            for photo, windows, seen, faces in parts:
+                found.append(faces or self._faces([photo], [_distinct(windows)[len(seen) : MOST]], score)[0])
         return found
 
     def _faces(self, photos: Sequence[Reductions], windows: Sequence[Array], score: float) -> list[list[Face]]:
         """Return the faces that the second and third nets see in these windows."""
-        return self._decide(photos, self._refine(photos, [_distinct(some) for some in windows]), score)
+        return self._decide(photos, self._refine(photos, windows), score)
 
     def _propose(self, photos: Sequence[Reductions], sizes: Sequence[int]) -> list[Array]:
-        """Return the square windows (N, 5) of each photo: first stage, in ever smaller copies."""
+        """Return the square windows (N, 5) of each photo, best first: first stage, in ever smaller copies."""
         levels: dict[tuple[int, ...], list[tuple[int, float]]] = {}
         copies: dict[tuple[int, float], Picture] = {}
         for index, (photo, size) in enumerate(zip(photos, sizes, strict=True)):
@@ -84,7 +87,7 @@ class Mtcnn:
                 maps = self.propose.run(np.stack([copies[member] for member in members[some]]))
                 for (index, scale), one in zip(members[some], maps, strict=True):
                     windows[index].append(_windows(one, scale))
-        return [np.concatenate(parts) for parts in windows]
+        return [_sorted(np.concatenate(parts)) for parts in windows]
 
     def _refine(self, photos: Sequence[Reductions], proposed: Sequence[Array]) -> list[Array]:
         """Return the accepted and regressed windows: second stage. What is nearly accepted has another chance."""
@@ -106,9 +109,9 @@ class Mtcnn:
         ]
 
     def _decide(self, photos: Sequence[Reductions], refined: Sequence[Array], score: float) -> list[list[Face]]:
-        """Return the faces: third stage, with score, box and landmarks. Doubtful windows are moved and seen again."""
+        """Return the faces: third stage, with score, box and landmarks. About doubtful ones more windows are seen."""
         first = self._looked_at(photos, refined)
-        doubtful = [_moved(_doubtful(windows)) for windows in first]
+        doubtful = [_again(windows, score) for windows in first]
         parts = zip(first, self._looked_at(photos, doubtful), strict=True)
         return [list(_faces(np.concatenate(both), least=score)) for both in parts]
 
@@ -141,8 +144,8 @@ class Net:
 
 def scales(width: int, height: int, size: int) -> list[float]:
     """Return the scales, each half of the one before, at which the first net finds faces of `size` pixels and more."""
-    result, scale = [], min(1.0, LEAST / size)
-    while min(width, height) * scale >= LEAST:
+    result, scale = [], min(1.0, SMALLEST / size)
+    while min(width, height) * scale >= SMALLEST:
         result.append(scale)
         scale /= 2
     return result
@@ -168,6 +171,15 @@ def _windows(maps: Pixels, scale: float) -> Array:
     centre = (np.column_stack([column + across, row + down]) + 0.5) * (STRIDE / scale)
     half = np.exp(size)[:, None] * (STRIDE / scale / 2)
     return np.column_stack([centre - half, centre + half, scores[row, column]])
+
+
+def _sorted(windows: Array) -> Array:
+    return windows[np.argsort(-windows[:, 4], kind="stable")]
+
+
+def _likely(windows: Array) -> Array:
+    """Return the windows (N, 5) to look at first, of those proposed, best first: a beginning of the distinct ones."""
+    return _distinct(windows[: max(LEAST, np.count_nonzero(windows[:, 4] >= LIKELY))])
 
 
 def _distinct(windows: Array) -> Array:
@@ -204,10 +216,22 @@ def _whole(boxes: Array) -> Array:
     return np.column_stack([np.fix(boxes[:, :2] + 1) - 1, np.fix(boxes[:, 2:4]), boxes[:, 4]])
 
 
-def _doubtful(windows: Array) -> Array:
-    """Return those of the windows (N, 19) that may show a face, and lie about none that is sure."""
+def _again(windows: Array, least: float) -> Array:
+    """Return the windows (N, 5) to look at after (M, 19), about what may be a face and is not sure: those, moved.
+
+    About the best window of a face, which scores more than `least`, also four that are shifted by SHIFT of its side:
+    of one window alone the score says little.
+    """
     sure = windows[windows[:, 4] >= SURE]
-    return windows[(windows[:, 4] > MAYBE) & ~overlaps(sure, windows, SAME).any(axis=0)]
+    maybe = windows[(windows[:, 4] > MAYBE) & ~overlaps(sure, windows, SAME).any(axis=0)]
+    moved = _moved(maybe)
+    best = moved[nms(maybe, SAME)]
+    best = best[best[:, 4] > least]
+    sides = best[:, None, 2:4] - best[:, None, :2]
+    shifts = np.array([[SHIFT, 0], [-SHIFT, 0], [0, SHIFT], [0, -SHIFT]])
+    places = best[:, None, :4] + np.tile(sides * shifts, 2)
+    shifted = np.column_stack([places.reshape(-1, 4), np.repeat(best[:, 4], len(shifts))])
+    return np.concatenate([moved, _whole(shifted)])
 
 
 def _faces(windows: Array, *, least: float) -> Iterator[Face]:
@@ -216,11 +240,12 @@ def _faces(windows: Array, *, least: float) -> Iterator[Face]:
     Box and landmarks are the mean of what the net says of the windows about a face: of one alone its landmarks are off
     by 2 % of the distance of the eyes.
     """
-    windows = windows[windows[:, 4] > least]
+    windows = windows[windows[:, 4] > min(least, REFINE)]
     low, sides = windows[:, None, :2], (windows[:, 2:4] - windows[:, :2])[:, None]
     landmarks = windows[:, 9:].reshape(-1, 2, 5).swapaxes(1, 2) * sides + low
     boxes = _regressed(windows)
-    for index in nms(boxes, 0.7, of_smaller=True):
+    faces = np.flatnonzero(boxes[:, 4] > least)
+    for index in faces[nms(boxes[faces], 0.7, of_smaller=True)]:
         same = overlaps(boxes[index : index + 1], boxes, SAME)[0]
         box, marks = (np.average(values[same], axis=0, weights=boxes[same, 4]) for values in (boxes, landmarks))
         yield Face(box[:4].astype(np.float32), float(boxes[index, 4]), marks.astype(np.float32))

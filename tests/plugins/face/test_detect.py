@@ -75,7 +75,7 @@ def as_the_original(pictures: list[Any], original: Any, folder: Path) -> list[in
     The nets that decide are the original's, to the last digits (`test_nets`), but they see other windows than P-Net's.
     One window's landmarks are off by 2 % of the distance of the eyes and more, the original's as well.
     """
-    found = Mtcnn(context_in(folder)).find(pictures, [20] * len(pictures), 0.7)
+    found = Mtcnn(context_in(folder)).find(pictures, [24] * len(pictures), 0.7)
     for faces, pixels in zip(found, pictures, strict=True):
         theirs = original.detect_faces(pixels)
         expected = [(box_of(one), np.array(list(one["keypoints"].values())) + 0.5) for one in theirs]
