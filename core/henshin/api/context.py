@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 class Context:
     """Device, batch size, cache folder, log and registry, and two methods that open networks.
 
-    ``batch_size`` is None where the device decides, ``threads`` of each network 0 where the runtime does;
-    ``at_once`` pictures go through the stage that is opened. Model paths
-    in a pipeline's file are relative to ``base``, the folder of that file.
+    ``batch_size`` is None where the device decides, ``threads`` of each network 0 where the runtime does; ``at_once``
+    pictures go through the stage that is opened. Model paths in a pipeline's file are relative to ``base``, its folder.
     """
 
     device: Device

@@ -37,6 +37,7 @@ LEAST, MOST = 40, 120
 NEARLY, MAYBE, SURE = 0.1, 0.3, 0.999
 """Scores above which a window that the second or third net does not accept is moved and seen again; a sure one."""
 SHIFT = 0.1
+"""Shift of the further windows about a doubtful face, in their sides."""
 SAME = 0.6
 """Intersection over union beyond which two windows show the same face."""
 TOGETHER = 4_000_000
@@ -91,37 +92,21 @@ class Mtcnn:
 
     def _refine(self, photos: Sequence[Reductions], proposed: Sequence[Array]) -> list[Array]:
         """Return the accepted and regressed windows: second stage. What is nearly accepted has another chance."""
-        judged = self._judged(photos, proposed)
+        judged = _judged(self.refine, 24, photos, proposed)
         near = [_moved(one[(one[:, 4] > NEARLY) & (one[:, 4] <= REFINE)]) for one in judged]
         refined = []
-        for parts in zip(judged, self._judged(photos, near), strict=True):
+        for parts in zip(judged, _judged(self.refine, 24, photos, near), strict=True):
             windows = np.concatenate(parts)
             windows = windows[windows[:, 4] > REFINE]
             refined.append(_moved(windows[nms(windows, 0.7)]))
         return refined
 
-    def _judged(self, photos: Sequence[Reductions], windows: Sequence[Array]) -> list[Array]:
-        """Return (N, 9) windows, the second net's scores and shifts; all photos in one batch."""
-        crops = [photo.crops(boxes[:, :4], 24) for photo, boxes in zip(photos, windows, strict=True)]
-        return [
-            np.column_stack([boxes[:, :4], _probability(results[:, 0]), results[:, 1:]])
-            for boxes, results in zip(windows, self.refine.run_parts(crops), strict=True)
-        ]
-
     def _decide(self, photos: Sequence[Reductions], refined: Sequence[Array], score: float) -> list[list[Face]]:
         """Return the faces: third stage, with score, box and landmarks. About doubtful ones more windows are seen."""
-        first = self._looked_at(photos, refined)
+        first = _judged(self.decide, 48, photos, refined)
         doubtful = [_again(windows, score) for windows in first]
-        parts = zip(first, self._looked_at(photos, doubtful), strict=True)
+        parts = zip(first, _judged(self.decide, 48, photos, doubtful), strict=True)
         return [list(_faces(np.concatenate(both), least=score)) for both in parts]
-
-    def _looked_at(self, photos: Sequence[Reductions], windows: Sequence[Array]) -> list[Array]:
-        """Return (N, 19) windows, the third net's scores, shifts and landmarks; all photos in one batch."""
-        crops = [photo.crops(boxes[:, :4], 48) for photo, boxes in zip(photos, windows, strict=True)]
-        return [
-            np.column_stack([boxes[:, :4], _probability(results[:, 0]), results[:, 1:]])
-            for boxes, results in zip(windows, self.decide.run_parts(crops), strict=True)
-        ]
 
 
 class Net:
@@ -140,6 +125,15 @@ class Net:
         runs = [self.run(crops[start : start + CROPS_AT_ONCE]) for start in range(0, len(crops), CROPS_AT_ONCE)]
         results = np.concatenate([np.zeros((0, self.numbers), np.float32), *runs])
         return np.split(results, np.cumsum([len(part) for part in parts])[:-1])
+
+
+def _judged(net: Net, side: int, photos: Sequence[Reductions], windows: Sequence[Array]) -> list[Array]:
+    """Return (N, 4 + numbers): windows, and the score, shifts and landmarks that a net gives; all photos in a batch."""
+    crops = [photo.crops(boxes[:, :4], side) for photo, boxes in zip(photos, windows, strict=True)]
+    return [
+        np.column_stack([boxes[:, :4], _probability(results[:, 0]), results[:, 1:]])
+        for boxes, results in zip(windows, net.run_parts(crops), strict=True)
+    ]
 
 
 def scales(width: int, height: int, size: int) -> list[float]:
