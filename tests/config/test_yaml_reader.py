@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from henshin.config.yaml_reader import parse, to_python
+from henshin.config.yaml_reader import Node, load_yaml, parse, to_python
 from henshin.errors import PipelineError
 
 
@@ -108,3 +109,35 @@ def test_any_text_is_read_or_refused_in_lines(text: str) -> None:
     except PipelineError as error:
         problems = error.problems
     assert all("\n" not in str(problem) for problem in problems)
+
+
+def positions(node: Node) -> Any:
+    """Return the lines of a node's keys and values, in its form."""
+    if node.mapping:
+        return {key: (node.keys[key].line, positions(child)) for key, child in node.mapping.items()}
+    return [positions(child) for child in node.items] or node.position.line
+
+
+FILES = sorted(file for file in Path(__file__).parents[2].glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_fast_parser_reads_our_files_as_the_other_does(file: Path) -> None:
+    quick, usual = load_yaml(file, fast=True), load_yaml(file)
+    assert to_python(quick) == to_python(usual)
+    assert positions(quick) == positions(usual)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [1", "a: {b", "a: 'x", "a: &b {c: *b}", "a: !x 1", "a: 1\na: 2", "[" * 70 + "]" * 70]
+)
+def test_the_fast_parser_says_what_is_wrong_as_the_other_does(text: str) -> None:
+    def told(fast: bool) -> str:
+        problems: list[Any] = []
+        try:
+            parse(text, "w", problems, fast=fast)
+        except PipelineError as error:
+            return str(error)
+        return str(problems)
+
+    assert told(True) == told(False)

@@ -98,7 +98,7 @@ def read_index(folder: Path) -> Index:
     Errors: HenshinError in one line if the list is wrong.
     """
     path = folder / INDEX_NAME
-    return _index(load_yaml(path), path) if is_file(path) else Index()
+    return _index(load_yaml(path, fast=True), path) if is_file(path) else Index()
 
 
 def _index(root: Node, path: Path) -> Index:
