@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,24 @@ def test_a_named_scale_opens_only_what_it_needs(folder: Path) -> None:
     assert opened(SuperResolution, folder, model="lanczos").models == {}  # type: ignore[attr-defined]
 
 
+def test_networks_that_no_picture_needs_stay_closed(folder: Path, rng: np.random.Generator) -> None:
+    context = context_in(folder)
+    stage = SuperResolution(SuperResolution.Config(model="multi", when_smaller_than=60))
+    stage.open(context)
+    stage.run([noise(rng, 60, 60)])
+    assert context.opened == {}
+    assert [model.path.name for model in context.on_demand] == ["multi-x2.onnx", "multi-x3.onnx", "multi-x4.onnx"]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: stage.run([noise(rng, 30, 30)]), range(8)))
+    assert [path.name for path in context.opened] == ["multi-x2.onnx"]
+
+
+def test_a_network_that_every_picture_needs_is_opened_at_once(folder: Path) -> None:
+    context = context_in(folder)
+    SuperResolution(SuperResolution.Config(model="multi")).open(context)
+    assert [path.name for path in context.opened] == ["multi-x2.onnx"]
+
+
 def test_every_scale_that_may_be_opened_must_be_there(folder: Path) -> None:
     (folder / "exported/multi-x3.onnx").rename(folder / "multi-x3.onnx")
     entry = {
@@ -141,7 +160,7 @@ def test_what_would_be_larger_than_pictures_may_be_is_told_before_the_work(
 ) -> None:
     monkeypatch.setattr("henshin.images.picture.MOST_PIXELS", 100_000)
     stage = opened(SuperResolution, folder, **options)
-    shapes = [spied(model) for model in stage.models.values()]  # type: ignore[attr-defined]
+    shapes = [spied(model()) for model in stage.models.values()]  # type: ignore[attr-defined]
     results = stage.run([noise(rng, 250, 240), noise(rng, 20, 2)])
     assert "240 x 250 would become 480 x " in results[0].reason
     assert "above 0 megapixels" in results[0].reason
@@ -170,7 +189,7 @@ def test_a_few_pixels_keep_their_colour(size: tuple[int, int]) -> None:
 
 def test_tiles_of_the_side_that_is_asked_for(folder: Path, rng: np.random.Generator) -> None:
     stage = opened(SuperResolution, folder, model="multi", tile=64)
-    shapes = spied(stage.models[2])  # type: ignore[attr-defined]
+    shapes = spied(stage.models[2]())  # type: ignore[attr-defined]
     picture = noise(rng, 100, 300)
     (result,) = stage.run([picture])
     assert np.array_equal(result, picture.repeat(2, 0).repeat(2, 1))

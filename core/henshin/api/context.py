@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from henshin.errors import MissingError
@@ -13,16 +16,39 @@ from henshin.text import one_line
 
 if TYPE_CHECKING:
     from henshin.api.generator import GeneratorRegistry
-    from henshin.models import ModelStore
+    from henshin.models import Contract, ModelStore
+    from henshin.models.store import ResolvedModel
     from henshin.runtime import Device, Model, Session
+
+
+class ModelOnDemand:
+    """A model that was found but is opened only at the first call, by whichever thread needs it first.
+
+    ``contract`` is its contract, ``path`` its file.
+    """
+
+    def __init__(self, found: ResolvedModel, open_model: Callable[[], Model]) -> None:
+        self.contract: Contract = found.contract
+        self.path = found.path
+        self._open_model = open_model
+        self._model: Model | None = None
+        self._lock = RLock()
+
+    def __call__(self) -> Model:
+        """Return the model, opened. Errors: those of ``Context.model``."""
+        with self._lock:
+            if self._model is None:
+                self._model = self._open_model()
+            return self._model
 
 
 @dataclass(slots=True)
 class Context:
-    """Device, batch size, cache folder, log and registry, and two methods that open networks.
+    """Device, batch size, cache folder, log and registry, and three methods that open networks.
 
     ``batch_size`` is None where the device decides, ``threads`` of each network 0 where the runtime does; ``at_once``
-    pictures go through the stage that is opened. Model paths in a pipeline's file are relative to ``base``, its folder.
+    pictures go through the stage that is opened. ``on_demand`` are models that are not opened before they are needed. Model
+    paths in a pipeline's file are relative to ``base``, its folder.
     """
 
     device: Device
@@ -33,8 +59,10 @@ class Context:
     store: ModelStore
     base: Path
     opened: dict[Path, Session] = field(default_factory=dict)
+    on_demand: list[ModelOnDemand] = field(default_factory=list)
     threads: int = 0
     at_once: int = 1
+    _lock: RLock = field(default_factory=RLock)
 
     @property
     def cache(self) -> Path:
@@ -52,15 +80,26 @@ class Context:
         of more than ``tile`` x ``tile`` pixels are translated in tiles; None leaves the size to the device.
         Errors: MissingError with what would be right.
         """
+        return self._model(self.store.find(name, self.base, scale), tile, self.threads, self.at_once)
+
+    def model_on_demand(self, name: str, scale: float | None = None, tile: int | None = None) -> ModelOnDemand:
+        """Find a model as ``model`` does, and open it when it is first called: for one that few pictures need.
+
+        Errors: those of finding it. The first call may raise those of opening it.
+        """
+        found = self.store.find(name, self.base, scale)
+        model = ModelOnDemand(found, partial(self._model, found, tile, self.threads, self.at_once))
+        self.on_demand.append(model)
+        return model
+
+    def _model(self, found: ResolvedModel, tile: int | None, threads: int, at_once: int) -> Model:
         from henshin.runtime import Model
 
-        found = self.store.find(name, self.base, scale)
         mapping = None
         if found.mapping is not None:
-            mapping = Model(found.mapping.contract, self._open(found.mapping.path, False))
-        return Model(
-            found.contract, self._open(found.path, found.contract.gives_pictures), self.batch_size, tile, mapping
-        )
+            mapping = Model(found.mapping.contract, self._open(found.mapping.path, False, threads, at_once))
+        network = self._open(found.path, found.contract.gives_pictures, threads, at_once)
+        return Model(found.contract, network, self.batch_size, tile, mapping)
 
     def network(self, path: Path | str) -> Session:
         """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.
@@ -69,13 +108,14 @@ class Context:
         there is no such file, to the working folder.
         """
         in_base = self.base / path
-        return self._open(in_base if is_file(in_base) else Path(path), False)
+        return self._open(in_base if is_file(in_base) else Path(path), False, self.threads, self.at_once)
 
-    def _open(self, path: Path, gives_pictures: bool) -> Session:
+    def _open(self, path: Path, gives_pictures: bool, threads: int, at_once: int) -> Session:
         from henshin.runtime import open_session
 
-        if path not in self.opened:
-            self.opened[path] = open_session(
-                path, self.device, gives_pictures=gives_pictures, threads=self.threads, at_once=self.at_once
-            )
-        return self.opened[path]
+        with self._lock:
+            if path not in self.opened:
+                self.opened[path] = open_session(
+                    path, self.device, gives_pictures=gives_pictures, threads=threads, at_once=at_once
+                )
+            return self.opened[path]

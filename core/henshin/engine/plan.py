@@ -92,6 +92,8 @@ def plan(request: RunRequest) -> Plan:
         )
         try:
             stages.open(context)
+            for model in context.on_demand:
+                model()
             providers: dict[str, list[str]] = {}
             for path, network in context.opened.items():
                 providers[network_name(path, providers)] = list(network.providers)

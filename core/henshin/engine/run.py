@@ -76,7 +76,7 @@ def _profile(timeline: Timeline, stages: StageRunner, context: Context, prepared
     """Return the profile of a run, and write its trace into the folder of the record, if there is one."""
     networks: dict[str, tuple[int, list[str]]] = {}
     for label, paths in stages.networks.items():
-        sessions = [context.opened[path] for path in paths]
+        sessions = [context.opened[path] for path in paths if path in context.opened]
         if sessions:
             networks[label] = (sessions[0].threads, sorted({session.provider for session in sessions}))
     trace = None if prepared.target.record is None else prepared.target.record / FOLDER / TRACE

@@ -15,7 +15,8 @@ from henshin.models.requirements import scale_problem
 if TYPE_CHECKING:
     from typing import Self
 
-    from henshin import Model
+    from henshin.api.context import ModelOnDemand
+    from henshin.models import Contract
 
 Resampler = Literal["lanczos", "bicubic"]
 
@@ -81,21 +82,23 @@ class SuperResolution(Stage[SuperResolutionConfig]):
     concurrent = True
 
     def open(self, context: Context) -> None:
-        """Open the network, or all networks of a multi-scale one if the scale depends on the pictures.
+        """Find the network, or all networks of a multi-scale one if the scale depends on the pictures.
 
+        A network is opened with the first picture that needs it, and at once if every picture does.
         Errors: HenshinError if the model does not enlarge, or not by `scale`.
         """
         config = self.config
-        self.models: dict[int, Model] = {}
+        self.models: dict[int, ModelOnDemand] = {}
         if config.model in ("lanczos", "bicubic"):
             return
         factors: list[float | None] = [config.scale]
         if config.size is not None or (config.when_smaller_than is not None and config.scale is None):
             factors = [*context.store.scales(config.model, context.base)] or [None]
         for factor in factors:
-            model = context.model(config.model, factor, config.tile)
-            self.models[_checked_scale(model)] = model
-            context.log.info("super_resolution: %s on %s", model.contract.name, model.describe())
+            model = context.model_on_demand(config.model, factor, config.tile)
+            self.models[_checked_scale(model.contract)] = model
+            if len(factors) == 1 and config.when_smaller_than is None:
+                context.log.info("super_resolution: %s on %s", model.contract.name, model().describe())
         problem = config.scale and scale_problem(context.store, config.model, config.scale, context.base)
         if problem:
             raise type(problem)(f"super_resolution.scale: {problem}")
@@ -116,7 +119,7 @@ class SuperResolution(Stage[SuperResolutionConfig]):
             else:
                 results[index] = self._resampled(picture, factor)
         for scale, indices in groups.items():
-            outputs = self.models[scale].translate([_padded(items[index]) for index in indices])
+            outputs = self.models[scale]().translate([_padded(items[index]) for index in indices])
             for index, result in zip(indices, outputs, strict=True):
                 results[index] = self._exact(_unpadded(result, items[index], scale), *items[index].shape[:2])
         return results
@@ -187,11 +190,10 @@ def _unpadded(result: Picture | PictureError, picture: Picture, scale: int) -> P
     return result[margin:-margin, margin:-margin].copy()
 
 
-def _checked_scale(model: Model) -> int:
+def _checked_scale(contract: Contract) -> int:
     from henshin import HenshinError
     from henshin.text import with_article
 
-    contract = model.contract
     if contract.kind != "translator" or contract.scale == 1:
         what = "it keeps the size" if contract.kind == "translator" else f"it is {with_article(contract.kind)}"
         raise HenshinError(f"super_resolution.model: '{contract.name}' does not enlarge pictures: {what}")

@@ -42,7 +42,7 @@ class StageRunner:
     ``memory`` returns the memory of a stage by its label; ``on_drop`` is called for each dropped picture, by one thread
     at a time. ``threads`` is that of each network of a concurrent stage, ``all_threads`` that of other networks; 0
     leaves the number to the runtime. ``workers`` threads call ``run``. ``opening`` holds the seconds that opening a
-    stage took, ``networks`` the files that it opened first.
+    stage took, ``networks`` the files that it opened first or opens on demand.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class StageRunner:
     def open(self, context: Context) -> None:
         """Open the stages. Errors: HenshinError that names the stage."""
         for label, stage, crops in zip(self.labels, self.stages, self.works_on_crops, strict=True):
-            start, open_before = perf_counter(), set(context.opened)
+            start, known = perf_counter(), {*context.opened, *(model.path for model in context.on_demand)}
             stage.zone = "crops" if crops else "photos"
             stage.memory = self.memory(label)
             context.threads = self.threads if stage.concurrent else self.all_threads
@@ -100,7 +100,8 @@ class StageRunner:
                 log.info("stage '%s' does not open", label, exc_info=True)
                 raise HenshinError(f"stage '{label}' does not open: {one_line(error)}") from error
             self.opening[label] = perf_counter() - start
-            self.networks[label] = [path for path in context.opened if path not in open_before]
+            files = dict.fromkeys([*context.opened, *(model.path for model in context.on_demand)])
+            self.networks[label] = [path for path in files if path not in known]
             if label in self._opening:
                 self._opening[label].set_result(None)
 
