@@ -47,8 +47,8 @@ class Context:
     """Device, batch size, cache folder, log and registry, and three methods that open networks.
 
     ``batch_size`` is None where the device decides, ``threads`` of each network 0 where the runtime does; ``at_once``
-    pictures go through the stage that is opened. ``on_demand`` are models that are not opened before they are needed. Model
-    paths in a pipeline's file are relative to ``base``, its folder.
+    pictures go through the stage that is opened. ``on_demand`` are models that are opened only when they are needed.
+    Model paths in a pipeline's file are relative to ``base``, its folder.
     """
 
     device: Device

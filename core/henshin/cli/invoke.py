@@ -32,8 +32,8 @@ BROKEN_PIPE = 141
 
 
 _COLLECT_AFTER = 10_000
-"""New objects after which garbage is looked for. A start makes a hundred thousand, none of them garbage: at Python's own
-number, 700 or 2,000, the looking takes 50 of its milliseconds."""
+"""New objects after which garbage is looked for. A start makes a hundred thousand, none of them garbage: at Python's
+own number, 700 or 2,000, the looking takes 50 of its milliseconds."""
 
 
 def invoke(command: click.Command, name: str, args: Sequence[str] | None) -> int:
