@@ -12,7 +12,8 @@ from support.evaluation import drawn, save
 from henshin.cli import main
 from henshin.errors import HenshinError
 from henshin.evaluation import Sheet
-from henshin.evaluation.comparison_sheet import GAP, LINE, most_detailed
+from henshin.evaluation.comparison_sheet import most_detailed
+from henshin.images.sheets.table import GAP, LINE
 
 
 def at(page: np.ndarray, column: int, cell: int, height: int, width: int, top: int = 2 * LINE) -> np.ndarray:

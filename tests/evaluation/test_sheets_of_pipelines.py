@@ -15,7 +15,7 @@ from support.sampler import LENGTH, MEAN, SIDE, expected, expected_of_styles, in
 
 from henshin.cli import main
 from henshin.evaluation import Sheet
-from henshin.evaluation.comparison_sheet import GAP, LINE
+from henshin.images.sheets.table import GAP, LINE
 
 HALF = "name: half\nstages:\n  - use: resize\n    width: 8\n    height: 8\n    fit: stretch\n"
 TWICE = "name: twice\nstages:\n  - use: super_resolution\n    model: lanczos\n    scale: 2\n"
@@ -91,7 +91,7 @@ def test_columns_are_called_as_asked_and_are_wide_enough_for_it(
     words = ["same", "half.yaml", "-i", "photos", "--cell", "32"]
     assert sheet(*words, "--label", "photo", "--label", "inversion of it", "--label", "portrait as it was drawn") == 0
     assert "2 pictures: photo, inversion of it, portrait as it was drawn" in capsys.readouterr().err
-    wide = Sheet(["x"], 1, 32, headings={"x": "portrait as it was drawn"}).column_width
+    wide = Sheet(["x"], 1, 32, headings={"x": "portrait as it was drawn"}).table.column_width
     assert wide > 100
     found = page()
     assert found.shape[1] == GAP + 3 * (wide + GAP)
@@ -189,7 +189,7 @@ def test_one_picture_that_fails_is_named_and_its_place_says_so(place: Path, caps
     sampler(place / "models" / "picky.onnx", forbidden=limit)
     assert sheet("noise", "picky", "--rows", "4", "--cell", str(4 * SIDE)) == 1
     assert f"picky: picture {worst}: " in capsys.readouterr().err
-    wide, side = Sheet(["noise", "picky"], 1, 32).column_width, 4 * SIDE
+    wide, side = Sheet(["noise", "picky"], 1, 32).table.column_width, 4 * SIDE
     top = LINE + worst * (side + GAP)
     cell = page()[top : top + side, GAP + wide + GAP :]
     assert (cell == 255).all(axis=2).mean() > 0.5, "paper, and a word on it"

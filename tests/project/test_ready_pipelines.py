@@ -17,7 +17,7 @@ from henshin.cli import run_pipeline
 from henshin.cli.base import load_registry
 from henshin.files import data_folder
 from henshin.pipeline import checks
-from henshin.pipeline.loading import labels
+from henshin.pipeline.steps import labels
 
 FILES = sorted(data_folder("pipelines").glob("*.yaml"))
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from henshin.errors import MissingError
 from henshin.files import is_file
 from henshin.text import one_line
 
 if TYPE_CHECKING:
+    from henshin.api.frame import Frame, Zone
     from henshin.api.generator import GeneratorRegistry
     from henshin.models import Contract, ModelStore
     from henshin.models.store import ResolvedModel
@@ -42,9 +43,36 @@ class ModelOnDemand:
             return self._model
 
 
+@dataclass(frozen=True, slots=True)
+class BranchResult:
+    """What became of one frame in a branch.
+
+    ``frames`` are those that came out; if none did, ``stage`` is the one at which it ended, and ``reason`` says why.
+    ``failed`` tells an error from a frame that was left out.
+    """
+
+    frames: list[Frame]
+    stage: str = ""
+    reason: str = ""
+    failed: bool = False
+
+
+class Branch(Protocol):
+    """Stages that a stage runs by itself, opened."""
+
+    def run(self, frames: Sequence[Frame]) -> list[BranchResult]:
+        """Send copies of frames through the stages; return what became of each, in the same order.
+
+        The frames themselves stay as they are. Errors: MissingError when a stage lacks a model or package.
+        """
+
+    def close(self) -> None:
+        """Close the stages."""
+
+
 @dataclass(slots=True)
 class Context:
-    """Device, batch size, cache folder, log and registry, and three methods that open networks.
+    """Device, batch size, cache folder, log and registry, and methods that open networks and stages.
 
     ``batch_size`` is None where the device decides, ``threads`` of each network 0 where the runtime does; ``at_once``
     pictures go through the stage that is opened. ``on_demand`` are models that are opened only when they are needed.
@@ -62,6 +90,7 @@ class Context:
     on_demand: list[ModelOnDemand] = field(default_factory=list)
     threads: int = 0
     at_once: int = 1
+    make_branch: Callable[[Sequence[Any], Zone, Context], Branch] | None = None
     _lock: RLock = field(default_factory=RLock)
 
     @property
@@ -100,6 +129,15 @@ class Context:
             mapping = Model(found.mapping.contract, self._open(found.mapping.path, False, threads, at_once))
         network = self._open(found.path, found.contract.gives_pictures, threads, at_once)
         return Model(found.contract, network, self.batch_size, tile, mapping)
+
+    def branch(self, stages: Sequence[Any], zone: Zone) -> Branch:
+        """Open one list of a stage's ``branches``, each a Stage; ``zone`` says whether its pictures are crops already.
+
+        Errors: HenshinError that names the stage that does not open; RuntimeError outside of a run.
+        """
+        if self.make_branch is None:
+            raise RuntimeError("stages within a stage are opened by the engine, in a run")
+        return self.make_branch(stages, zone, self)
 
     def network(self, path: Path | str) -> Session:
         """Open any ONNX file, with or without our metadata; dict of arrays in, dict of arrays out. Opened once.

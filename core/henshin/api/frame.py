@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from henshin.images.picture import Floats, Metadata, Picture
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from henshin.errors import PictureError
+
+Zone = Literal["photos", "crops"]
+"""What a stage on pictures works on: whole photos, or crops of their faces."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,11 @@ _PARTS: dict[str, type] = {
 """Required types of a frame's attributes, besides its picture and alpha."""
 
 
-def zones(stages: Sequence[Stage[Any]]) -> list[bool]:
-    """Return whether each stage works on crops: after one that gives them, until one that ends them."""
-    inside = False
+def zones(stages: Sequence[Stage[Any]], inside: bool = False) -> list[bool]:
+    """Return whether each stage works on crops: after one that gives them, until one that ends them.
+
+    ``inside``: the first one does.
+    """
     result = []
     for stage in stages:
         result.append(inside)

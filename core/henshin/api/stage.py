@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from henshin.api.frame import Frame
+from henshin.api.frame import Frame, Zone
 from henshin.api.traits import trait
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ class Extra:
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
 
 Works = Literal["pictures", "frames", "source"]
-
-Zone = Literal["photos", "crops"]
 
 
 class Memory:
@@ -87,6 +85,9 @@ class Stage(Generic[ConfigT]):
     Config: ClassVar[type[StageConfig]] = StageConfig
     works_on: ClassVar[Works] = "pictures"
     memory: Memory = NO_MEMORY
+    branches: Sequence[Sequence[Stage[Any]]] = ()
+    """The stages in options of the type ``StageList``, unopened, list by list; ``Context.branch`` opens and runs them.
+    Set when the pipeline is loaded, before any trait is read."""
 
     @trait
     def needs(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 MarkerT = TypeVar("MarkerT")
 
@@ -19,6 +19,9 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 NameT = TypeVar("NameT", bound=str)
 
 OptionPath = tuple[str | int, ...]
+
+STAGE_SCHEMA = {"type": "object", "title": "stage"}
+"""The schema of a stage in an option; that of a whole pipeline has the schemas of all stages in its place."""
 
 
 def find_options(
@@ -205,3 +208,12 @@ FileName = Annotated[str, FileOption()]
 
 PictureName = Annotated[str, FileOption(picture=True)]
 """The path of a picture, relative to the pipeline's file as in ``FileName``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagesOption:
+    """Marker of a stage's option that holds a list of stages, each as a pipeline has it (`use: NAME` and options)."""
+
+
+StageList = Annotated[list[dict[str, Any]], StagesOption(), WithJsonSchema({"type": "array", "items": STAGE_SCHEMA})]
+"""A list of stages that a stage runs by itself; the loader puts them, made and checked, into ``stage.branches``."""

@@ -169,7 +169,8 @@ class _Limited(yaml.composer.Composer, yaml.resolver.Resolver):
         self.depth += 1
         self.count += 1
         if self.depth > MAX_DEPTH or self.count > MAX_NODES:
-            raise yaml.composer.ComposerError(None, None, _too_much(self.depth), self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+            mark = self.peek_event().start_mark  # type: ignore[attr-defined]
+            raise yaml.composer.ComposerError(None, None, _too_much(self.depth), mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -181,11 +182,11 @@ class _Loader(_Limited, yaml.SafeLoader):
 
 if yaml.__with_libyaml__:
 
-    class _FastLoader(_Limited, yaml.cyaml.CParser):
+    class _FastLoader(_Limited, yaml.cyaml.CParser):  # type: ignore[misc, name-defined]
         """The same on libyaml's parser."""
 
         def __init__(self, text: str) -> None:
-            yaml.cyaml.CParser.__init__(self, text)
+            yaml.cyaml.CParser.__init__(self, text)  # type: ignore[attr-defined]
             yaml.composer.Composer.__init__(self)
             yaml.resolver.Resolver.__init__(self)
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from henshin.api.placement import zones
 from henshin.engine.preparation.fingerprint import models_of
 from henshin.engine.preparation.outputs import renamed_note
 from henshin.engine.preparation.prepare import PreparedRun, content_hash, open_run
 from henshin.engine.preparation.request import RunRequest
 from henshin.engine.preparation.schedule import Schedule, schedule_of
 from henshin.engine.report.summary import network_name
+from henshin.engine.stages.branch import open_branch
 from henshin.engine.stages.runner import StageRunner
 
 if TYPE_CHECKING:
     from henshin.api.context import Context
+    from henshin.api.stage import Stage
     from henshin.models import ModelStore, ResolvedModel
 
 EXAMPLES = 5
@@ -83,6 +87,7 @@ def plan(request: RunRequest) -> Plan:
     Errors: those of ``run``.
     """
     with open_run(request, write=False) as (context, prepared):
+        context.make_branch = open_branch
         schedule = schedule_of(request, context, prepared)
         stages = StageRunner(
             request.pipeline.stages,
@@ -153,12 +158,20 @@ def _stages(stages: StageRunner, base: Path, store: ModelStore) -> list[PlannedS
     planned = []
     for label, stage, crops in zip(stages.labels, stages.stages, stages.works_on_crops, strict=True):
         works_on = ("crops" if crops else "photos") if stage.works_on == "pictures" else stage.works_on
-        models = [_model(model, crops) for model in models_of(stage, base, store)]
+        models = list({model.path: model for model in _models(stage, crops, base, store)}.values())
         model_paths = {model.path for model in models}
         networks = [path for path in map(str, stages.networks.get(label, ())) if path not in model_paths]
         options = stage.config.model_dump(mode="json", by_alias=True)
         planned.append(PlannedStage(label, works_on, options, models, networks))
     return planned
+
+
+def _models(stage: Stage[Any], crops: bool, base: Path, store: ModelStore) -> Iterator[PlannedModel]:
+    """Yield the models that the options of a stage name, and those of the stages in them."""
+    yield from (_model(model, crops) for model in models_of(stage, base, store))
+    for branch in stage.branches:
+        for inner, on_crops in zip(branch, zones(branch, crops), strict=True):
+            yield from _models(inner, on_crops, base, store)
 
 
 def _model(model: ResolvedModel, crops: bool) -> PlannedModel:

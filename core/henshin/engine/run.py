@@ -17,6 +17,7 @@ from henshin.engine.report.dropped import report_dropped
 from henshin.engine.report.dropped_samples import Samples
 from henshin.engine.report.profile import TRACE, Profile, make_profile
 from henshin.engine.report.summary import Failure, Reporter, Summary
+from henshin.engine.stages.branch import open_branch
 from henshin.engine.stages.runner import StageRunner
 from henshin.engine.timeline import Timeline
 from henshin.text import one_line
@@ -39,6 +40,7 @@ def run(request: RunRequest, report: Reporter) -> Summary:
     start = perf_counter()
     with open_run(request, write=True) as (context, prepared):
         pipeline = request.pipeline
+        context.make_branch = open_branch
         samples = Samples(prepared.target.record)
         timeline = Timeline() if request.options.profile else None
         schedule = schedule_of(request, context, prepared)

@@ -7,40 +7,26 @@ all of each, resized to the cells.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError
+from henshin.images.sheets.table import GAP, LINE, PictureTable, TableRow
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw
-
     from henshin.evaluation.datasets import EvaluationSample
     from henshin.images.picture import Picture
 
 MOST_PIXELS = 100_000_000
 """Most pixels of a whole sheet: 300 MB in memory."""
 
-GAP = 8
-"""Distance between two cells, in pixels."""
-
-LINE = 20
-"""Height of a line of text, in pixels."""
-
 INPUT = "input"
 """Name of the column of the inputs."""
 
 TRUTH = "truth"
 """Name of the column of the ground truths."""
-
-_FONT_SIZE = 13
-"""Size of the font, in pixels."""
-
-_MOST_COLUMN_WIDTH = 400
-"""Largest width of a heading in pixels, unless cells are wider; a longer one is shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +61,18 @@ def most_detailed(picture: Picture, height: int, width: int) -> CropRegion:
 
 
 @dataclass
-class Strip:
+class Strip(TableRow):
     """One row of a sheet: a title, and for each column the picture and the caption below it.
 
-    Without a ``window`` pictures are shown whole, resized so that their longer side is that of a cell. ``source`` is
-    the (height, width) of the input.
+    Without a ``window`` pictures are shown whole, resized so that their longer side is that of a ``cell``. ``source``
+    is the (height, width) of the input.
     """
 
-    title: str
-    cell: int
+    cell: int = 0
     window: CropRegion | None = None
     scale: int = 1
     source: tuple[int, int] = (0, 0)
     captions: bool = True
-    cells: dict[str, tuple[Picture, str]] = field(default_factory=dict)
 
     def add(self, column: str, result: Picture, caption: str = "") -> None:
         """Add a method's result: its part in the window, or all of it, resized, if it has not the expected size."""
@@ -101,16 +85,6 @@ class Strip:
             shown = resample(result, *fit_longest_side(result.shape[0], result.shape[1], self.cell))
             caption = caption or _size(result)
         self.cells[column] = (shown, caption if self.captions else "")
-
-    @property
-    def height(self) -> int:
-        """Pixels of the highest picture."""
-        return max(int(shown.shape[0]) for shown, _ in self.cells.values())
-
-    @property
-    def lines(self) -> tuple[int, int]:
-        """Pixels for text above and below the pictures."""
-        return LINE * bool(self.title), LINE * any(caption for _, caption in self.cells.values())
 
 
 class Sheet:
@@ -137,18 +111,17 @@ class Sheet:
         self.columns = [*[INPUT] * source, *methods, *[TRUTH] * truth]
         self.headings = [(headings or {}).get(name, name) for name in self.columns]
         self.rows, self.cell, self.whole, self.captions = rows, cell, whole, captions
-        longest = max((_text_width(_latin1(heading)) for heading in self.headings), default=0)
-        self.column_width = max(cell, min(longest, _MOST_COLUMN_WIDTH))
+        self.table = PictureTable(self.columns, self.headings, cell)
         self.strips: list[Strip] = []
         self._rows_left = rows
 
     def check(self, groups: int) -> None:
         """Check the size of a sheet of so many sets and scales. Errors: HenshinError when it is too large."""
         height = LINE + groups * self.rows * (self.cell + 2 * LINE + GAP)
-        if height * self._width > MOST_PIXELS:
+        if height * self.table.width > MOST_PIXELS:
             raise HenshinError(
                 f"a sheet of {groups * self.rows} rows and {len(self.columns)} columns of {self.cell} pixels would be "
-                f"{self._width}x{height}; fewer --rows or smaller --cell would do"
+                f"{self.table.width}x{height}; fewer --rows or smaller --cell would do"
             )
 
     def begin(self) -> None:
@@ -169,7 +142,7 @@ class Sheet:
 
     def add_strip(self, title: str = "") -> Strip:
         """Begin a row of whole pictures, empty at first."""
-        self.strips.append(Strip(title if self.captions else "", self.cell, captions=self.captions))
+        self.strips.append(Strip(title if self.captions else "", cell=self.cell, captions=self.captions))
         return self.strips[-1]
 
     def _enlarged(self, sample: EvaluationSample, source: Picture) -> Strip:
@@ -185,58 +158,9 @@ class Sheet:
         strip.cells[INPUT] = (shown, _size(source) if self.captions else "")
         return strip
 
-    @property
-    def _width(self) -> int:
-        return GAP + len(self.columns) * (self.column_width + GAP)
-
     def draw(self) -> Picture:
         """Return the sheet, (H, W, 3) uint8."""
-        import numpy as np
-        from PIL import Image, ImageDraw
-
-        strips = [strip for strip in self.strips if strip.cells]
-        height = LINE + sum(strip.height + sum(strip.lines) + GAP for strip in strips)
-        page = Image.new("RGB", (self._width, height), "white")
-        pen = ImageDraw.Draw(page)
-        for number, heading in enumerate(self.headings):
-            self._write(pen, (self._column_left(number), 2), heading)
-        top = LINE
-        for strip in strips:
-            above, below = strip.lines
-            self._write(pen, (GAP, top + 2), strip.title, self._width)
-            for number, name in enumerate(self.columns):
-                self._draw_cell(
-                    page, pen, strip.cells.get(name), (self._column_left(number), top + above), strip.height
-                )
-            top += above + strip.height + below + GAP
-        return np.asarray(page)
-
-    def _column_left(self, column: int) -> int:
-        return GAP + column * (self.column_width + GAP)
-
-    def _draw_cell(
-        self,
-        page: Image.Image,
-        pen: ImageDraw.ImageDraw,
-        cell: tuple[Picture, str] | None,
-        position: tuple[int, int],
-        height: int,
-    ) -> None:
-        from PIL import Image
-
-        if cell is None:
-            self._write(pen, (position[0], position[1] + height // 2), "failed")
-            return
-        shown, caption = cell
-        page.paste(Image.fromarray(shown), position)
-        self._write(pen, (position[0], position[1] + shown.shape[0] + 2), caption)
-
-    def _write(self, pen: ImageDraw.ImageDraw, position: tuple[int, int], text: str, width: int | None = None) -> None:
-        """Draw a line of text, shortened to its width."""
-        text = _latin1(text)
-        while text and _text_width(text) > (width or self.column_width):
-            text = text[:-2] + "\N{HORIZONTAL ELLIPSIS}" if len(text) > 2 else ""
-        pen.text(position, text, fill="black", font=_font())
+        return self.table.draw([strip for strip in self.strips if strip.cells])
 
     def save(self, path: Path) -> None:
         """Write the sheet to a file. Errors: HenshinError when it cannot be written."""
@@ -249,22 +173,6 @@ class Sheet:
             write_bytes(path, data)
         except OSError as error:
             raise HenshinError(f"cannot write '{path}': {error.strerror or error}") from error
-
-
-def _font() -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(_FONT_SIZE)
-
-
-def _text_width(text: str) -> int:
-    """Return the width of a line of text in pixels."""
-    return math.ceil(float(_font().getlength(text)))
-
-
-def _latin1(text: str) -> str:
-    """Return a text in the characters that Pillow's own font has, others as "?"."""
-    return text.encode("latin-1", "replace").decode("latin-1")
 
 
 def _title(sample: EvaluationSample) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Step:
     """One stage of a pipeline while it is checked. ``where`` names the file in problems.
 
-    ``cls`` is None when no stage has its name, ``stage`` when its options are wrong.
+    ``cls`` is None when no stage has its name, ``stage`` when its options are wrong. ``branches`` are the lists of
+    stages in its options.
     """
 
     where: str
@@ -36,6 +37,7 @@ class Step:
     node: Node
     cls: type[Stage[Any]] | None = None
     stage: Stage[Any] | None = None
+    branches: list[list[Step]] = field(default_factory=list)
 
     def trait(self, name: str) -> Any:
         """Return ``needs``, ``works_on`` and the like; None where that depends on options that are wrong."""
@@ -57,6 +59,14 @@ class Step:
         """Return a problem with the value of one of its options."""
         mark = locate(self.node, path)[1] if path[0] in self.node.mapping else None
         return self.problem(f"{label(self.label, path)}: {message}", mark, missing)
+
+
+def all_steps(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield every step, those in the options of others after them."""
+    for step in steps:
+        yield step
+        for branch in step.branches:
+            yield from all_steps(branch)
 
 
 def step_problems(step: Step, store: ModelStore, base: Path) -> list[Problem]:
@@ -132,11 +142,12 @@ def chain_problems(steps: Sequence[Step], enders: Sequence[str]) -> list[Problem
     A stage that is unknown may give and end anything: what hangs on it is not reported. ``enders`` are the names of
     the stages that end crops.
     """
-    chain = _Chain()
+    chain = _Chain(enders)
     for position, step in enumerate(steps):
         chain.source(step, position)
         chain.follow(step)
-    return chain.problems + chain.left_over(enders)
+    chain.left_over()
+    return chain.problems
 
 
 class _Chain:
@@ -145,7 +156,8 @@ class _Chain:
     ``given`` and ``ended`` map a flow to the step that gave or ended it; ``unsure`` holds those that nobody can know.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, enders: Sequence[str]) -> None:
+        self.enders = enders
         self.problems: list[Problem] = []
         self.given: dict[str, Step] = {}
         self.ended: dict[str, Step] = {}
@@ -160,9 +172,21 @@ class _Chain:
         needs, gives, ends = (step.flow(name) for name in ("needs", "gives", "ends"))
         for flow in sorted(needs or ()):
             self.need(step, flow)
+        for branch in step.branches:
+            self.branch(branch)
         self.place(step)
         self.end(step, ends)
         self.give(step, gives)
+
+    def branch(self, steps: Sequence[Step]) -> None:
+        """Follow stages within an option of one stage: they begin with what is there, and leave nothing behind."""
+        inner = _Chain(self.enders)
+        inner.problems = self.problems
+        inner.given, inner.ended, inner.unsure = dict(self.given), dict(self.ended), set(self.unsure)
+        for step in steps:
+            inner.source(step, 1)
+            inner.follow(step)
+        inner.left_over()
 
     def need(self, step: Step, flow: str) -> None:
         kind, _, name = flow.partition(":")
@@ -215,10 +239,11 @@ class _Chain:
             self.given[flow] = step
             self.unsure.discard(flow)
 
-    def left_over(self, enders: Sequence[str]) -> list[Problem]:
+    def left_over(self) -> None:
         step = self.given.get("crops")
         if step is None or "crops" in self.unsure:
-            return []
-        hint = f"; end with {join_names(enders).replace(', ', ' or ')}" if enders else ""
-        message = f"the crops of {step.label} are never put back or written{hint}"
-        return [step.problem(message)]
+            return
+        hint = f"; end with {join_names(self.enders).replace(', ', ' or ')}" if self.enders else ""
+        problem = step.problem(f"the crops of {step.label} are never put back or written{hint}")
+        if problem not in self.problems:  # several branches may leave the same crops
+            self.problems.append(problem)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from henshin.api.stage import Stage
 from henshin.config.overrides import WHERE, parse_override, with_value
-from henshin.config.validation import format_value, validate
-from henshin.config.yaml_reader import Node, load_yaml, to_python
+from henshin.config.validation import validate
+from henshin.config.yaml_reader import Node, load_yaml
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.files import access_problem, data_folder, exists, is_folder
-from henshin.pipeline.checks import Step, chain_problems, step_problems
+from henshin.pipeline.checks import all_steps, chain_problems, step_problems
 from henshin.pipeline.schema import PipelineFile
+from henshin.pipeline.steps import StepMaker, labels, uses_of
 from henshin.registry.checks import static_value
-from henshin.text import did_you_mean, near_or_all, one_line
+from henshin.text import did_you_mean, near_or_all
 
 if TYPE_CHECKING:
     from henshin.models import ModelStore
@@ -86,63 +87,16 @@ def load(path_or_name: str, registry: Registry, store: ModelStore, overrides: Se
     root = override_stages(root, overrides, problems)
     head, wrong = validate(PipelineFile, root, where)
     listed = root.mapping["stages"].items if "stages" in root.mapping else []
-    steps = _steps(listed, registry, where, problems, unread)
-    for step in steps:
+    maker = StepMaker(registry, where, unread)
+    steps = maker.steps(listed)
+    problems += maker.problems
+    for step in all_steps(steps):
         problems += step_problems(step, store, path.parent)
     problems += wrong + chain_problems(steps, _crop_ending_stages(registry))
     if problems or unread or head is None:
         raise PipelineError(_in_order(unread, problems))
     stages = [step.stage for step in steps if step.stage is not None]
     return Pipeline(head.name or path.stem, head.description, path, stages)
-
-
-def _steps(
-    stages: Sequence[Node], registry: Registry, where: str, problems: list[Problem], unread: Sequence[Problem]
-) -> list[Step]:
-    steps = []
-    for node, label, use in zip(stages, labels(uses_of(stages)), uses_of(stages), strict=True):
-        step = Step(where, label, node)
-        problems += _fill(step, use, registry, unread)
-        steps.append(step)
-    return steps
-
-
-def _fill(step: Step, use: str | None, registry: Registry, unread: Sequence[Problem]) -> list[Problem]:
-    """Find the class of a stage and make the stage; return its problems."""
-    if use is None:
-        return [step.problem(_missing_use(step))]
-    try:
-        step.cls = registry.stage(use)
-    except HenshinError as error:
-        return [step.problem(str(error))]
-    config, problems = validate(step.cls.Config, step.node, step.where, step.label, leave_out=("use",))
-    problems = _without_unread(problems, step.node, unread)
-    if config is not None:
-        try:
-            step.stage = step.cls(config)
-        except Exception as error:
-            problems.append(step.problem(f"{step.label}: cannot be made: {one_line(error)}"))
-    return problems
-
-
-def _without_unread(problems: list[Problem], node: Node, unread: Sequence[Problem]) -> list[Problem]:
-    """Leave out the problems that follow from values that YAML could not read: missing values, and their effects."""
-    lines = {problem.line for problem in unread}
-    missing_lines = [node.key_position(key).line for key, child in node.mapping.items() if child.position.line in lines]
-    return [one for one in problems if not missing_lines or one.line not in (node.position.line, *missing_lines)]
-
-
-def _missing_use(step: Step) -> str:
-    """Return the message for a stage without a name: how to write one, and the key that was likely meant."""
-    if isinstance(step.node.value, dict):
-        if "use" in step.node.mapping:
-            value = format_value(to_python(step.node.mapping["use"]))
-            return f"{step.label}: 'use' takes the name of a stage, not {value}"
-        near = next((f" in place of '{key}'" for key in step.node.mapping if did_you_mean(key, ["use"])), "")
-        return f"{step.label} does not say which stage it is; write 'use: NAME'{near}"
-    if isinstance(step.node.value, str):
-        return f"{step.label}: write '- use: {step.node.value}'"
-    return f"{step.label}: {format_value(to_python(step.node))} is not a stage; write '- use: NAME'"
 
 
 def _crop_ending_stages(registry: Registry) -> list[str]:
@@ -158,25 +112,6 @@ def _in_order(unread: Sequence[Problem], problems: Sequence[Problem]) -> list[Pr
     lines = {problem.line for problem in unread}
     all_problems = [*unread, *(one for one in problems if one.line is None or one.line not in lines)]
     return sorted(dict.fromkeys(all_problems), key=lambda one: (one.where == "--set", one.line or 0))
-
-
-def labels(uses: Sequence[str | None]) -> list[str]:
-    """Return the label of each stage: its name, or NAME#1, NAME#2, ... where a name comes more than once."""
-    named: list[str] = []
-    for position, use in enumerate(uses):
-        if use is None:
-            named.append(f"stage {position + 1}")
-        elif uses.count(use) > 1:
-            named.append(f"{use}#{uses[: position + 1].count(use)}")
-        else:
-            named.append(use)
-    return named
-
-
-def uses_of(stages: Sequence[Node]) -> list[str | None]:
-    """Return the text after ``use:`` of each stage of a pipeline; None where there is none."""
-    values = [stage.mapping["use"].value if "use" in stage.mapping else None for stage in stages]
-    return [use if isinstance(use, str) else None for use in values]
 
 
 def override_stages(root: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.errors import PydanticUserError
 
+from henshin.config.options import STAGE_SCHEMA
 from henshin.text import name_problem
 
 if TYPE_CHECKING:
@@ -34,8 +35,17 @@ def schema(registry: Registry) -> dict[str, Any]:
         "title": "henshin pipeline",
         "description": "A list of stages through which henshin sends pictures.",
         "properties": {**whole["properties"], "stages": stages},
-        "$defs": definitions,
+        "$defs": _with_stages(definitions),
     }
+
+
+def _with_stages(part: Any) -> Any:
+    """Return a part of the schema in which stages in options refer to the schemas of all stages."""
+    if part == STAGE_SCHEMA:
+        return {"$ref": "#/properties/stages/items"}
+    if isinstance(part, dict):
+        return {key: _with_stages(value) for key, value in part.items()}
+    return [_with_stages(value) for value in part] if isinstance(part, list) else part
 
 
 def _definitions(name: str, cls: type[Stage[Any]]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from PIL import Image
 from support.engine import Bench, Crop, DropDark, Faces, Invert, Multiply, Uncrop
 
 from henshin import Dropped, Stage, StageConfig
-from henshin.engine.report import contact_sheet, dropped_samples
+from henshin.engine.report import dropped_samples
+from henshin.images.sheets import contact_sheet
 from henshin.testing import check_stage
 from henshin.text import join_counts
 

@@ -163,6 +163,10 @@ def _value(value: Any) -> str:
 
 def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
     """Return the type of a field of a JSON schema in words: `integer >= 8`, `all, largest`."""
+    from henshin.config.options import STAGE_SCHEMA
+
+    if field == STAGE_SCHEMA:
+        return "stages"
     field = _resolved(field, shared)
     for several in ("anyOf", "oneOf"):
         if several in field:

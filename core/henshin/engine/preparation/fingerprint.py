@@ -49,6 +49,7 @@ def fingerprint(
 
 def _stage(stage: Stage[Any], base: Path, store: ModelStore, registry: Registry) -> dict[str, Any]:
     plugin = registry.owners.get(("stage", stage.name))
+    branches = [[_stage(inner, base, store, registry) for inner in branch] for branch in stage.branches]
     models = [(found.name, hash_file(found.path), found.contract.to_json()) for found in models_of(stage, base, store)]
     return {
         "use": stage.name,
@@ -57,6 +58,7 @@ def _stage(stage: Stage[Any], base: Path, store: ModelStore, registry: Registry)
         "models": sorted(models),
         "files": sorted((option, hash_file(path)) for option, path in _files(stage, base, store)),
         "depends_on": dict(stage.depends_on()),
+        **({"branches": branches} if branches else {}),
     }
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from henshin.engine.preparation.prepare import PreparedRun
 from henshin.engine.record.manifest import FOLDER, Drop, RecordEntry
-from henshin.engine.report.contact_sheet import Cell, draw_sheet
 from henshin.engine.report.dropped_samples import MOST_SAMPLES, Samples, sample_name
 from henshin.engine.report.summary import Summary
 from henshin.files import exists
+from henshin.images.sheets.contact_sheet import Cell, draw_sheet
 from henshin.text import join_counts
 
 log = logging.getLogger("henshin")

@@ -7,9 +7,9 @@ import logging
 from pathlib import Path
 
 from henshin.engine.record.manifest import FOLDER, Drop
-from henshin.engine.report.contact_sheet import thumbnail
 from henshin.files import write_atomic
 from henshin.images.picture import Picture
+from henshin.images.sheets.contact_sheet import thumbnail
 
 log = logging.getLogger("henshin")
 

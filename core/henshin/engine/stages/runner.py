@@ -6,25 +6,24 @@ Several threads may run it at once, each on its own jobs: they meet in concurren
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from henshin.api.frame import Frame
-from henshin.api.placement import Place, check_frame, frame_problem, picture_at, place_result, places, zones
+from henshin.api.placement import zones
 from henshin.api.stage import NO_MEMORY, Memory, Stage
-from henshin.engine.stages.isolation import run_isolated
 from henshin.engine.stages.job import Job, OnDrop, collect_dropped
 from henshin.engine.stages.turnstile import Turnstile
+from henshin.engine.stages.work import run_frames, run_pictures
 from henshin.engine.timeline import WAIT_TURN, Timeline
-from henshin.errors import HenshinError, MissingError, PictureError
+from henshin.errors import HenshinError, MissingError
 from henshin.images.picture import Picture
-from henshin.pipeline.loading import labels
+from henshin.pipeline.steps import labels
 from henshin.registry.checks import extra_of
 from henshin.text import one_line
 
@@ -41,8 +40,9 @@ class StageRunner:
 
     ``memory`` returns the memory of a stage by its label; ``on_drop`` is called for each dropped picture, by one thread
     at a time. ``threads`` is that of each network of a concurrent stage, ``all_threads`` that of other networks; 0
-    leaves the number to the runtime. ``workers`` threads call ``run``. ``opening`` holds the seconds that opening a
-    stage took, ``networks`` the files that it opened first or opens on demand.
+    leaves the number to the runtime. ``workers`` threads call ``run``. With ``crops`` frames come with crops of faces.
+    ``opening`` holds the seconds that opening a stage took, ``networks`` the files that it opened first or opens on
+    demand.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class StageRunner:
         all_threads: int = 0,
         workers: int = 1,
         timeline: Timeline | None = None,
+        crops: bool = False,
     ) -> None:
         self.stages = list(stages)
         self.memory = memory
@@ -61,7 +62,7 @@ class StageRunner:
         self.threads, self.all_threads, self.workers = threads, all_threads, workers
         self.timeline = timeline
         self.labels = labels([stage.name for stage in stages])
-        self.works_on_crops = zones(stages)
+        self.works_on_crops = zones(stages, crops)
         self.seconds = dict.fromkeys(self.labels, 0.0)
         self.opening: dict[str, float] = {}
         self.networks: dict[str, list[Path]] = {}
@@ -185,9 +186,9 @@ class StageRunner:
             return
         with self._timed(label, active):
             if stage.works_on == "frames":
-                _run_frames(stage, label, active)
+                run_frames(stage, label, active)
             else:
-                _run_pictures(stage, label, [frame for _, frame in active], self.works_on_crops[position])
+                run_pictures(stage, label, [frame for _, frame in active], self.works_on_crops[position])
         _note_results(stage, label, active)
         collect_dropped(label, active, self._drop)
 
@@ -230,13 +231,6 @@ def _install_hint(stage: Stage[Any]) -> str:
     return f"; it comes with: pip install '{extra.install}'" if extra else ""
 
 
-def _as_list(results: Any, what: str) -> list[Any]:
-    """Return the results of a stage as a list. Errors: PictureError if they are not iterable."""
-    if isinstance(results, str | bytes | Mapping) or not isinstance(results, Iterable):
-        raise PictureError(f"returned {type(results).__name__} instead of a list of {what}")
-    return list(results)
-
-
 def _note_results(stage: Stage[Any], label: str, active: list[tuple[Job, Frame]]) -> None:
     """Store the errors of frames and the number of faces in their jobs, after a stage."""
     # Each job once, also one with several frames.
@@ -249,103 +243,3 @@ def _note_results(stage: Stage[Any], label: str, active: list[tuple[Job, Frame]]
                 frame.decoded = None  # it only serves to see whether the picture has changed
             if frame.error is not None and id(frame.error) not in known:
                 job.fail(label, frame.error)
-
-
-# -- Pictures --------------------------------------------------------------------------------------------------------
-
-
-def _run_pictures(stage: Stage[Any], label: str, frames: list[Frame], crops: bool) -> None:
-    """Run a pictures stage on photos, or, with ``crops``, on all crops and then on the photos without faces."""
-    found = places(frames, crops)
-    stage.zone = "crops"
-    _run_places(stage, label, [place for place in found if place[1] is not None])
-    stage.zone = "photos"
-    _run_places(stage, label, [place for place in found if place[1] is None])
-
-
-def _run_places(stage: Stage[Any], label: str, found: list[Place]) -> None:
-    usable: list[Place] = []
-    pictures: list[Picture] = []
-    for place in found:
-        try:
-            pictures.append(picture_at(place))
-            usable.append(place)
-        except PictureError as error:
-            place[0].error = error
-    if not pictures:
-        return
-
-    def work(items: list[Picture]) -> Sequence[Any]:
-        # A copy of the list, because a stage may change it.
-        results = _as_list(stage.run(list(items)), "pictures")
-        if len(results) != len(items):
-            raise PictureError(f"returned {len(results)} pictures for {len(items)}")
-        return results
-
-    results = run_isolated(label, work, pictures, pictures.__getitem__)
-    for place, result in zip(usable, results, strict=True):
-        try:
-            place_result(place, result)
-        except PictureError as error:
-            place[0].error = place[0].error or error
-
-
-# -- Frames ----------------------------------------------------------------------------------------------------------
-
-
-def _run_frames(stage: Stage[Any], label: str, active: list[tuple[Job, Frame]]) -> None:
-    frames = [frame for _, frame in active]
-    # A stage may have changed frames before it raised; the second attempt works on copies of the originals.
-    originals = [_copy(frame) for frame in frames]
-    results = run_isolated(
-        label, lambda items: _group_by_input(stage.run(list(items)), items), frames, lambda i: _copy(originals[i])
-    )
-    at_work = {id(frame) for frame in frames}
-    for job in {id(job): job for job, _ in active}.values():
-        job.frames = [frame for frame in job.frames if id(frame) not in at_work]
-    for (job, _), result, copy in zip(active, results, originals, strict=True):
-        if isinstance(result, PictureError):
-            copy.error = result
-            job.frames.append(copy)
-            continue
-        # Frames made from one may share its faces and dicts, which stages and the engine change in place.
-        parts = [*result[:1], *(_copy(frame) for frame in result[1:])]
-        for frame in parts:
-            check_frame(frame)
-        job.frames += parts
-
-
-def _copy(frame: Frame) -> Frame:
-    return replace(
-        frame,
-        faces=[replace(face) for face in frame.faces],
-        latents=dict(frame.latents),
-        timings=dict(frame.timings),
-        metadata=replace(frame.metadata, notes=list(frame.metadata.notes)),
-    )
-
-
-def _group_by_input(results: Any, frames: list[Frame]) -> list[list[Frame]]:
-    """Return for each input frame of a stage the frames made from it: itself, or those with its source.
-
-    Errors: PictureError when the stage returned something else than frames, or one with an unknown source.
-    """
-    groups: list[list[Frame]] = [[] for _ in frames]
-    by_source = {frame.source: position for position, frame in reversed(list(enumerate(frames)))}
-    by_identity = {id(frame): position for position, frame in enumerate(frames)}
-    for result in _as_list(results, "frames"):
-        if isinstance(result, PictureError):
-            raise result
-        if not isinstance(result, Frame):
-            raise PictureError(f"returned {type(result).__name__} instead of a frame")
-        problem = frame_problem(result)
-        if problem:
-            raise PictureError(f"returned {problem}")
-        position = by_identity.get(id(result), by_source.get(result.source))
-        if position is None:
-            if len(frames) > 1:
-                raise PictureError(f"returned a frame of an unknown source: '{result.source}'")
-            # With one input frame there is only one possible source.
-            position, result.source = 0, frames[0].source
-        groups[position].append(result)
-    return groups
