@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from henshin.images.metrics import crop_border, luma, psnr, ssim
+from henshin.images.measures.metrics import crop_border, luma, psnr, ssim
 
 
 def _pair(height: int = 37, width: int = 29, noise: float = 12.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +106,7 @@ def test_large_pictures_are_measured_band_by_band(monkeypatch: pytest.MonkeyPatc
     one, other = _pair(64, 40)
     whole = psnr(one, other), ssim(luma(one), luma(other))
     for band in (1, 200, 333):
-        monkeypatch.setattr("henshin.images.metrics._BAND", band)
+        monkeypatch.setattr("henshin.images.measures.metrics._BAND", band)
         assert (psnr(one, other), ssim(luma(one), luma(other))) == pytest.approx(whole, abs=1e-10)
 
 

@@ -22,6 +22,9 @@ COMMANDS = {
     "sheet": LazyCommand(
         "henshin.cli.commands.sheet:sheet", "Draw results of several models or pipelines side by side.", _LOOK
     ),
+    "spectrum": LazyCommand(
+        "henshin.cli.commands.spectrum:spectrum", "Measure the Fourier spectra of folders of pictures.", _LOOK
+    ),
     "pipelines": LazyCommand(
         "henshin.cli.commands.check:pipelines", "List the ready pipelines, or print the file of one.", _LOOK
     ),

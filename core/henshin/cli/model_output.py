@@ -59,6 +59,11 @@ def print_models(written: Sequence[WrittenModel], done: str) -> None:
 
     for one in written:
         print_line(f"{one.path}: {done}, and draws as PyTorch does: {one.parity}", err=False)
+        for pattern in one.patterns:
+            print_line(
+                f"warning: what {one.path.stem} draws has {pattern}: a checkerboard, as transposed convolutions leave "
+                "it; up-sampling by resizing (`upsample: resize`) has none"
+            )
     if len(written) < 2:
         return
     plain, _, _ = written[0].path.stem.rpartition("-")

@@ -105,7 +105,7 @@ class MetricSettings:
 
     def score(self, name: str, result: Picture, truth: Picture, scale: int) -> Score:
         """Return the scores of one picture. Errors: PictureError when sizes differ or are too small."""
-        from henshin.images.metrics import crop_border, luma, psnr, ssim
+        from henshin.images.measures.metrics import crop_border, luma, psnr, ssim
 
         if result.shape != truth.shape:
             raise PictureError(f"the result is {_size(result)} pixels and the truth {_size(truth)}")
@@ -118,7 +118,7 @@ class MetricSettings:
 
     def check(self, truth: Picture, scale: int) -> None:
         """Check that a ground truth is large enough to be measured. Errors: PictureError."""
-        from henshin.images.metrics import WINDOW
+        from henshin.images.measures.metrics import WINDOW
 
         border = self._border_at(scale)
         if min(truth.shape[:2]) < WINDOW + 2 * border:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from henshin.api.frame import Dropped
-from henshin.images.perceptual_hash import THUMB, HashIndex, perceptual_hashes, thumbnail_differences
+from henshin.images.measures.perceptual_hash import THUMB, HashIndex, perceptual_hashes, thumbnail_differences
 from henshin.images.resizing import resample
 
 if TYPE_CHECKING:

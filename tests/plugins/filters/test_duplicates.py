@@ -17,7 +17,7 @@ from support.filters import COPIES, array, compressed, save, scene, smaller
 
 from henshin.api.frame import Face, Frame
 from henshin.api.stage import NO_MEMORY, Stage, StageConfig
-from henshin.images.perceptual_hash import HashIndex
+from henshin.images.measures.perceptual_hash import HashIndex
 from henshin_plugins.filters import DropDuplicates, duplicates
 from henshin_plugins.filters.config import MAX_DISTANCE
 from henshin_plugins.filters.duplicates import DuplicateIndex, read_sign, signs, written

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 from support.data import Reader, scenes
 
 from henshin.api.training_data import PairedData, SetData
-from henshin.images.perceptual_hash import perceptual_hashes
+from henshin.images.measures.perceptual_hash import perceptual_hashes
 from henshin.train.data import open_pairs, open_pictures
 from henshin.train.data.duplicates import MAX_BITS, find_duplicates, group_pairs, near_pairs
 from henshin.train.data.folders import list_pictures, split_files

@@ -17,6 +17,7 @@ from support.train import domains, last_state, run_yaml  # noqa: E402
 from torch import nn  # noqa: E402
 
 from henshin import Generator, GeneratorConfig  # noqa: E402
+from henshin.cli.model_output import print_models  # noqa: E402
 from henshin.errors import HenshinError  # noqa: E402
 from henshin.models import Contract, read_contract  # noqa: E402
 from henshin.registry import build_registry  # noqa: E402
@@ -24,6 +25,7 @@ from henshin.runtime import Device, Model, OnnxSession  # noqa: E402
 from henshin.testing import picture  # noqa: E402
 from henshin.train.config.run_config import TrainOptions, load_run  # noqa: E402
 from henshin.train.export import export, exporter  # noqa: E402
+from henshin.train.export.models import export_and_install  # noqa: E402
 from henshin.train.export.parity import check_parity  # noqa: E402
 from henshin.train.loop.launch import train  # noqa: E402
 from henshin.train.weights.from_published import from_weights  # noqa: E402
@@ -102,6 +104,23 @@ def test_fp16_halves_the_file_and_keeps_the_arithmetic(tiny, tmp_path):
     after = model(tmp_path / "half.onnx").translate([PICTURES[0]])[0]
     assert (tmp_path / "half.onnx").stat().st_size < 0.75 * path.stat().st_size
     assert np.abs(before.astype(int) - after).max() <= 3
+
+
+@pytest.mark.parametrize(("upsample", "periods"), [("transposed", [2]), ("resize", [])])
+def test_a_checkerboard_of_transposed_convolutions_is_told(tmp_path, capsys, upsample, periods):
+    torch.manual_seed(4)
+    generator = ResNet(ResNetConfig(width=8, blocks=1, downs=1, upsample=upsample))
+    network = generator.build()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.abs_()  # kernels that smooth, as trained ones do behind a resize
+    made = TrainedNetwork(generator, network, 64, "a test", "no data", "Apache-2.0")
+    path = tmp_path / "drawn.onnx"
+    written = export_and_install({path: made}, PICTURES)
+    assert [one.period for one in written[0].patterns] == periods
+    print_models(written, "exported")
+    told = capsys.readouterr().err
+    assert ("warning: what drawn draws has a pattern with a period of 2 pixels" in told) == bool(periods)
 
 
 @pytest.mark.parametrize("upsample", ["resize", "transposed"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from henshin.images.perceptual_hash import HashIndex, perceptual_hashes, thumbnail_differences
+from henshin.images.measures.perceptual_hash import HashIndex, perceptual_hashes, thumbnail_differences
 
 MAX_BITS = 7
 """Bits in which the hashes of near-duplicates may differ."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from henshin.errors import PictureError
 from henshin.images import read
-from henshin.images.perceptual_hash import THUMB
+from henshin.images.measures.perceptual_hash import THUMB
 
 Crop = Literal["middle", "random", "whole"]
 """`middle`: the middle square, at `side`; `random`: the shorter side at `side`; `whole`: reduced `side` times."""

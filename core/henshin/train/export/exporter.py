@@ -26,9 +26,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from henshin.api.generator import Generator
 from henshin.errors import HenshinError
 from henshin.files import sweep, write_atomic
+from henshin.images.measures.spectra import Pattern
 from henshin.models import METADATA_KEY, Contract
 from henshin.models.contract import Kind
 from henshin.text import one_line, with_article
+from henshin.train.export.checkerboard import drawn_patterns
 from henshin.train.export.latent_parts import (
     MappingWrapper,
     check_latents,
@@ -112,7 +114,8 @@ def export(
 class CheckedModel:
     """A model that passed the parity check and is not installed yet: its temporary file, contract and network.
 
-    `whole` is the contract of the weights, which are always those of the whole network.
+    `whole` is the contract of the weights, which are always those of the whole network; `patterns` are the regular ones
+    in what it draws.
     """
 
     file: Path
@@ -120,6 +123,7 @@ class CheckedModel:
     parity: Parity
     network: nn.Module
     whole: Contract
+    patterns: Sequence[Pattern] = ()
 
 
 def export_checked(
@@ -150,7 +154,8 @@ def export_checked(
     else:
         trials = latent_trials(generator, exported, part)
     whole = describe(replace(source, part=""), weights_path(file.with_stem(name), part).stem, network, size)
-    return CheckedModel(file, contract, check_parity(wrapped, file, list(trials), storage), network, whole)
+    parity = check_parity(wrapped, file, list(trials), storage)
+    return CheckedModel(file, contract, parity, network, whole, drawn_patterns(wrapped, contract, pictures))
 
 
 def wrap_part(generator: Generator[Any], network: nn.Module, part: str) -> nn.Module:

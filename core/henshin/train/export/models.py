@@ -12,6 +12,7 @@ import numpy as np
 
 from henshin.errors import HenshinError
 from henshin.files import hash_file, is_checkout, user_folder
+from henshin.images.measures.spectra import Pattern
 from henshin.models import INDEX_NAME, Contract, IndexEntry, add_to_index
 from henshin.text import join_names, name_problem
 from henshin.train.export.exporter import CheckedModel, export_checked, install
@@ -24,11 +25,12 @@ from henshin.train.weights.trained_network import TrainedNetwork
 
 @dataclass(frozen=True, slots=True)
 class WrittenModel:
-    """A model that was written: its path, its contract, and its difference from PyTorch."""
+    """A model that was written: its path, contract, difference from PyTorch, and the patterns in what it draws."""
 
     path: Path
     contract: Contract
     parity: Parity
+    patterns: Sequence[Pattern] = ()
 
 
 def export_targets(source: TrainedNetwork) -> dict[str, TrainedNetwork]:
@@ -75,7 +77,7 @@ def export_and_install(
             for number, (path, source) in enumerate(sources.items())
         }
         install(models, weights, lambda: _add_to_indexes(models))
-    return [WrittenModel(path, one.contract, one.parity) for path, one in models.items()]
+    return [WrittenModel(path, one.contract, one.parity, one.patterns) for path, one in models.items()]
 
 
 def _add_to_indexes(models: Mapping[Path, CheckedModel]) -> None:

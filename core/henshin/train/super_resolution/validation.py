@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from henshin.api.generator import GeneratorRegistry
 from henshin.api.recipe import NetworkChoice
-from henshin.images.metrics import crop_border, luma, psnr
+from henshin.images.measures.metrics import crop_border, luma, psnr
 from henshin.images.picture import Picture
 from henshin.train.data import to_float
 from henshin.train.loggers.image_grid import pixels

@@ -1,0 +1,1 @@
+"""Measures of pictures: PSNR and SSIM, perceptual hashes, Fourier spectra."""
