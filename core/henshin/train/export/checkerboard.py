@@ -34,7 +34,7 @@ def drawn_patterns(wrapped: nn.Module, contract: Contract, pictures: Sequence[ND
         batches = np.split(noise.astype(np.float32), _SAMPLES)
     else:
         return []
-    drawn = [grey(picture) for batch in batches for picture in wrapped(torch.from_numpy(batch)).numpy()]
+    drawn = [grey(picture) for batch in batches for picture in wrapped(torch.from_numpy(batch.copy())).numpy()]
     try:
         return patterns(drawn)
     except ValueError:
