@@ -1,4 +1,4 @@
-"""Options of the stages `face_detect`, `face_align`, `drop_misfits`, `paste_back` and `split_faces`."""
+"""Options of the stages `face_detect`, `assess`, `face_align`, `drop_misfits`, `paste_back` and `split_faces`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,22 @@ class FaceDetectConfig(StageConfig):
         if self.maximum_faces is not None and self.faces != "all":
             raise ValueError(f"maximum_faces needs faces: all; '{self.faces}' is one face")
         return self
+
+
+class AssessConfig(StageConfig):
+    """Options of `assess`."""
+
+    drop_below: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="Drop a face whose score is below this, with the reasons; null: drop none, and only write scores "
+        "and reasons into the record. 0.5 drops about a fifth of selfies.",
+    )
+    without_faces: Literal["copy", "skip"] = Field(
+        "copy",
+        description="Treatment of a photo that lost all faces: 'copy' writes it as it is; 'skip' leaves it out.",
+    )
 
 
 class FaceAlignConfig(StageConfig):
