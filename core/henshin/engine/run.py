@@ -53,7 +53,7 @@ def run(request: RunRequest, report: Reporter) -> Summary:
             schedule.workers,
             timeline,
         )
-        loop = RunLoop(stages, context, prepared, request.options, schedule, report, start, timeline)
+        loop = RunLoop(stages, context, prepared, request.options, schedule, report, start, timeline, request.cancel)
         summary = loop.summary
         summary.pipeline = pipeline.name
         summary.device = str(context.device)

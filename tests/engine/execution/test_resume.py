@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from support.engine import Bench, Invert, Multiply
 from support.killed import TESTS
 
 from henshin import images
+from henshin.engine import run
 from henshin.engine.record.manifest import Manifest
 from henshin.errors import HenshinError
 from henshin.images import decoding
@@ -177,6 +180,39 @@ def test_an_interruption_finishes_what_is_in_flight_and_the_next_run_the_rest(be
     assert len(record(bench)) == 5
     assert bench.run(Invert).done == 15
     assert_whole(bench, 20)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_cancelled_run_ends_between_pictures_and_the_same_request_goes_on(bench: Bench, workers: int) -> None:
+    fill(bench, 30)
+    cancel = Event()
+
+    class Cancelling(Invert):
+        runs = 0
+        concurrent = True
+
+        def run(self, pictures: Any) -> Any:
+            Cancelling.runs += 1
+            if Cancelling.runs == 4:
+                cancel.set()
+            return super().run(pictures)
+
+    request = replace(bench.request([Cancelling], None, None, {"chunk": 1, "workers": workers}), cancel=cancel)
+    summary = run(request, bench.told)
+    assert summary.interrupted
+    assert 4 <= summary.done <= 4 + 2 * workers + 1, "what had begun is finished, and no more"
+    assert len(record(bench)) == summary.done == len(bench.files())
+    cancel.clear()
+    assert run(request, bench.told).done == 30 - summary.done
+    assert_whole(bench, 30)
+
+
+def test_a_run_that_is_cancelled_before_it_begins_does_nothing(bench: Bench) -> None:
+    fill(bench, 3)
+    cancel = Event()
+    cancel.set()
+    summary = run(replace(bench.request([Invert], None, None, {}), cancel=cancel), bench.told)
+    assert (summary.interrupted, summary.done, bench.files()) == (True, 0, [])
 
 
 def test_an_interruption_while_the_last_pictures_are_written_loses_none(

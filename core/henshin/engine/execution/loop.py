@@ -11,6 +11,7 @@ from functools import partial
 from itertools import count
 from math import ceil
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ class RunLoop:
         report: Reporter,
         start: float,
         timeline: Timeline | None = None,
+        cancel: Event | None = None,
     ) -> None:
         self.stages = stages
         self.context = context
@@ -69,6 +71,7 @@ class RunLoop:
         self.schedule = schedule
         self.report = report
         self.timeline = timeline
+        self.cancel = cancel
         self.writer = Writer(prepared, options.on_existing, timeline)
         self.summary = Summary("", prepared.target.display_path)
         self.reader = Reader(prepared, timeline)
@@ -105,7 +108,7 @@ class RunLoop:
                 _import_what_threads_share()
                 self._opening = self.stages.open_in(opener, self.context)
             self._stream(readers, work, behind)
-        except KeyboardInterrupt as stop:
+        except (KeyboardInterrupt, _CancelledError) as stop:
             self.summary.interrupted = True
             self.summary.terminated = isinstance(stop, TerminatedError)
             self._finish_begun(work)
@@ -152,6 +155,8 @@ class RunLoop:
             yield chunk
 
     def _put(self, chunk: Chunk, work: InFlight[Chunk, int], behind: InFlight[PendingWrite, WrittenFile]) -> None:
+        if self.cancel is not None and self.cancel.is_set():
+            raise _CancelledError
         jobs = [loaded.job for loaded in chunk.loaded if loaded.job is not None]
         if not any(job.frames for job in jobs):
             work.put(chunk, [])
@@ -277,6 +282,10 @@ class RunLoop:
     def _store_timings(self) -> None:
         self.summary.stages = {label: round(seconds, 4) for label, seconds in self.stages.seconds.items()}
         self.summary.opening = {label: round(seconds, 4) for label, seconds in self.stages.opening.items()}
+
+
+class _CancelledError(Exception):
+    """The run was cancelled by another thread."""
 
 
 def _import_what_threads_share() -> None:
