@@ -30,6 +30,9 @@ Kind = Literal["pipelines", "exported"]
 
 FOLDER_VARIABLE = "HENSHIN_MODELS"
 
+GALLERY_MARK = ".henshin/gallery.json"
+"""The file in a gallery by which it is known as one: its pictures are no photos to work on."""
+
 
 def is_file(path: Path | str) -> bool:
     """Return whether the path is a file that can be seen."""
@@ -44,6 +47,11 @@ def is_folder(path: Path | str) -> bool:
 def exists(path: Path | str) -> bool:
     """Return whether the path exists and can be seen."""
     return os.path.exists(path)  # noqa: PTH110
+
+
+def is_gallery(folder: Path | str) -> bool:
+    """Return whether a folder is a gallery of results, whose small pictures no listing takes for photos."""
+    return is_file(Path(folder) / GALLERY_MARK)
 
 
 def access_problem(path: Path | str) -> str | None:

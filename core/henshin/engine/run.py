@@ -13,6 +13,8 @@ from henshin.engine.preparation.prepare import PreparedRun, RecordMemory, open_r
 from henshin.engine.preparation.request import RunRequest
 from henshin.engine.preparation.schedule import schedule_of
 from henshin.engine.record.manifest import FOLDER
+from henshin.engine.record.run_log import RunLog
+from henshin.engine.report.description import describe_run, outcome_of
 from henshin.engine.report.dropped import report_dropped
 from henshin.engine.report.dropped_samples import Samples
 from henshin.engine.report.profile import TRACE, Profile, make_profile
@@ -53,7 +55,14 @@ def run(request: RunRequest, report: Reporter) -> Summary:
             schedule.workers,
             timeline,
         )
-        loop = RunLoop(stages, context, prepared, request.options, schedule, report, start, timeline, request.cancel)
+        runs = RunLog(prepared.target.record)
+
+        def log_begin() -> None:
+            runs.begin(describe_run(request, prepared, str(context.device), stages.networks))
+
+        loop = RunLoop(
+            stages, context, prepared, request.options, schedule, report, start, timeline, request.cancel, log_begin
+        )
         summary = loop.summary
         summary.pipeline = pipeline.name
         summary.device = str(context.device)
@@ -70,6 +79,7 @@ def run(request: RunRequest, report: Reporter) -> Summary:
             if timeline is not None:
                 summary.profile = _profile(timeline, stages, context, prepared)
             summary.seconds = round(perf_counter() - start, 4)
+            runs.end(outcome_of(summary))
             report.finished(summary)
     return summary
 

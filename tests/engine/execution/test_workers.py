@@ -84,7 +84,7 @@ def outcome(bench: Bench, *stages: Any, **options: Any) -> Any:
     counts = summary.as_dict()
     for name in ("output", "seconds", "first_seconds", "stages", "opening", "rate", "workers", "threads", "sheets"):
         del counts[name]
-    times = [{key: value for key, value in line.items() if key != "seconds"} for line in record]
+    times = [{key: value for key, value in line.items() if key not in ("seconds", "timings")} for line in record]
     return files, times, counts, bench.told.ended
 
 

@@ -50,7 +50,7 @@ class Chunk:
 
 
 class RunLoop:
-    """The loop of one run. ``summary`` is filled while it goes on."""
+    """The loop of one run. ``summary`` is filled while it goes on; ``before_record`` is called before the first entry."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class RunLoop:
         start: float,
         timeline: Timeline | None = None,
         cancel: Event | None = None,
+        before_record: Callable[[], None] = lambda: None,
     ) -> None:
         self.stages = stages
         self.context = context
@@ -75,7 +76,7 @@ class RunLoop:
         self.writer = Writer(prepared, options.on_existing, timeline)
         self.summary = Summary("", prepared.target.display_path)
         self.reader = Reader(prepared, timeline)
-        self.recorder = Recorder(prepared, self.summary, report, start)
+        self.recorder = Recorder(prepared, self.summary, report, start, before_record)
         self._opening: Future[None] | None = None
         self._is_open = False
         self._growth = FIRST_GROWTH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -26,13 +27,24 @@ class PendingWrite:
 
 
 class Recorder:
-    """Updates the summary and the record of a run. ``record_count`` is the number of entries that it has written."""
+    """Updates the summary and the record of a run. ``record_count`` is the number of entries that it has written.
 
-    def __init__(self, prepared: PreparedRun, summary: Summary, report: Reporter, start: float) -> None:
+    ``before_first`` is called before it writes the first one.
+    """
+
+    def __init__(
+        self,
+        prepared: PreparedRun,
+        summary: Summary,
+        report: Reporter,
+        start: float,
+        before_first: Callable[[], None] = lambda: None,
+    ) -> None:
         self.prepared = prepared
         self.summary = summary
         self.report = report
         self.start = start
+        self.before_first = before_first
         self.record_count = 0
 
     def finish(self, pending: PendingWrite, futures: list[Future[WrittenFile]]) -> None:
@@ -57,6 +69,8 @@ class Recorder:
         self._report(shown, entry.status, _outcome_reason(job, entry))
 
     def _record(self, entry: RecordEntry) -> None:
+        if not self.record_count:
+            self.before_first()
         try:
             self.prepared.manifest.append(entry)
         except OSError as error:
@@ -88,6 +102,8 @@ class Recorder:
             seconds=round(job.seconds, 4),
             dropped=tuple(map(self._with_replacement, job.dropped)),
             remembered=job.remembered,
+            faces=job.faces,
+            timings={label: round(seconds, 4) for label, seconds in job.timings.items()},
         )
 
     def _with_replacement(self, drop: Drop) -> Drop:

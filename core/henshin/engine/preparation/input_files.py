@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from henshin.engine.record.manifest import FOLDER, RECORD
 from henshin.errors import HenshinError
-from henshin.files import access_problem, is_file, is_folder
+from henshin.files import access_problem, is_file, is_folder, is_gallery
 
 log = logging.getLogger("henshin")
 
@@ -83,7 +83,7 @@ def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
 
     With several inputs the relative paths of a folder's files begin with its name, as after ``cp -r a b out/``. Hidden
     files and folders are left out unless they are inputs themselves. ``output`` is left out, and so is every other
-    folder that holds the record of a run. Errors: HenshinError for an input that does not exist and for ``output``
+    folder that holds the record of a run or is a gallery. Errors: HenshinError for an input that does not exist and for ``output``
     being the input.
     """
     listing = Listing()
@@ -175,7 +175,20 @@ def _expand(text: str, single: bool) -> Iterable[_Root]:
     matches = sorted(glob(os.fspath(path), recursive=True))  # noqa: PTH207
     if not matches:
         raise HenshinError(problem or f"nothing matches '{text}'")
-    return [_Root(Path(match), _relative_place(Path(match), fixed)) for match in matches]
+    galleries: dict[Path, bool] = {}
+    paths = [path for path in map(Path, matches) if not _is_in_gallery(path, fixed, galleries)]
+    if not paths:
+        raise HenshinError(f"'{text}' matches nothing but pictures of galleries, which are no photos")
+    return [_Root(path, _relative_place(path, fixed)) for path in paths]
+
+
+def _is_in_gallery(path: Path, above: Path, known: dict[Path, bool]) -> bool:
+    """Return whether a path lies in a gallery below the folder ``above``; ``known`` keeps the answers for folders."""
+    if path == above:
+        return False
+    if path not in known:
+        known[path] = is_gallery(path) or _is_in_gallery(path.parent, above, known)
+    return known[path]
 
 
 def _fixed_part(path: Path) -> Path:
@@ -250,5 +263,7 @@ def _first_visit(folder: Path, seen: set[tuple[int, int] | str], listing: Listin
 
 
 def _holds_results(folder: Path, output: Path | None) -> bool:
-    """Return whether a folder holds the results of this run or of an earlier one."""
-    return (output is not None and _same_path(folder, output)) or is_file(folder / FOLDER / RECORD)
+    """Return whether a folder holds the results of this run or of an earlier one, or shows them: a gallery."""
+    if output is not None and _same_path(folder, output):
+        return True
+    return is_file(folder / FOLDER / RECORD) or is_gallery(folder)

@@ -27,8 +27,8 @@ RECORD = "run.jsonl"
 
 WRITING = "writing.jsonl"
 
-OPTIONAL_FIELDS = frozenset({"dropped", "remembered"})
-"""Fields of an entry that are written only if they are not empty."""
+OPTIONAL_FIELDS = frozenset({"dropped", "remembered", "faces", "timings"})
+"""Fields of an entry that are written only if they are neither None nor empty; older records have none of them."""
 
 Ending = Literal["done", "skipped", "failed"]
 
@@ -184,8 +184,8 @@ class Manifest:
         """Add an entry. Errors: OSError."""
         if self._record is not None and self.folder is not None:
             line = asdict(map_sources(entry, self.folder, to_relative))
-            self._record.append({key: value for key, value in line.items() if value or key not in OPTIONAL_FIELDS})
-        self._index(replace(entry, remembered={}))
+            self._record.append({key: value for key, value in line.items() if _is_written(key, value)})
+        self._index(replace(entry, remembered={}, timings={}))
         recorded = {output.path for output in entry.outputs}
         with self._write_lock:
             for path, source in list(self._unrecorded.items()):
@@ -239,8 +239,9 @@ class Drop:
 class RecordEntry:
     """The outcome of one source. ``stage`` and ``reason`` are None when it is done; ``seconds`` is its working time.
 
-    ``remembered`` holds the (name, text) pairs that stages remember, by stage. It is written to the file, and read
-    only by ``Manifest.remembered``: it is not held in memory.
+    ``faces`` is the number of faces that were found, None where no stage looked for any. ``timings`` holds the seconds
+    of each stage, by its label. ``remembered`` holds the (name, text) pairs that stages remember, by stage. Both are
+    written to the file, and read only by ``parse_timings`` and ``Manifest.remembered``: they are not held in memory.
     """
 
     source: str
@@ -253,6 +254,12 @@ class RecordEntry:
     seconds: float
     dropped: tuple[Drop, ...] = ()
     remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    faces: int | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def _is_written(key: str, value: Any) -> bool:
+    return key not in OPTIONAL_FIELDS or bool(value) or value == 0
 
 
 def parse_entry(line: Any) -> RecordEntry | None:
@@ -264,11 +271,22 @@ def parse_entry(line: Any) -> RecordEntry | None:
             return None
         texts = (str(line["input_hash"]), str(line["fingerprint"]))
         dropped = tuple(Drop(**one) for one in line.get("dropped", ()))
+        faces = line.get("faces")
         return RecordEntry(
-            str(line["source"]), outputs, status, line["stage"], line["reason"], *texts, float(line["seconds"]), dropped
-        )
+            str(line["source"]), outputs, status, line["stage"], line["reason"], *texts, float(line["seconds"]), dropped,
+            faces=None if faces is None else int(faces),
+        )  # fmt: skip
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def parse_timings(line: dict[str, Any]) -> dict[str, float]:
+    """Return the seconds of each stage in a line of the record; {} in one of an older version."""
+    timings = line.get("timings")
+    try:
+        return {str(label): float(seconds) for label, seconds in timings.items()} if timings else {}
+    except (AttributeError, TypeError, ValueError):
+        return {}
 
 
 def map_sources(entry: RecordEntry, folder: Path, convert: Callable[[str, Path], str]) -> RecordEntry:

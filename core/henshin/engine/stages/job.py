@@ -23,8 +23,8 @@ class Job:
 
     ``alpha`` is that of its file, ``notes`` the remarks of its reader. ``stage`` is the one at which it failed or was
     left out. ``faces`` counts the faces that were found, None before a stage looks for them. ``size`` is the bytes of
-    its decoded picture. ``dropped`` holds the pictures that stages dropped (``instead`` is a ``frame.source`` here),
-    ``remembered`` the (name, text) pairs for the record, by stage.
+    its decoded picture. ``timings`` holds the seconds of each stage, by its label, ``dropped`` the pictures that stages
+    dropped (``instead`` is a ``frame.source`` here), ``remembered`` the (name, text) pairs for the record, by stage.
     """
 
     source: SourceFile
@@ -39,6 +39,7 @@ class Job:
     errors: list[PictureError] = field(default_factory=list)
     dropped: list[Drop] = field(default_factory=list)
     remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
 
     def fail(self, stage: str, error: PictureError) -> None:
         """Add an error; the first one sets the stage."""

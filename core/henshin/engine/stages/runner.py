@@ -209,6 +209,7 @@ class StageRunner:
                 self.timeline.add(label, start, len(active), active[0][1].name)
             for job, frame in active:
                 job.seconds += elapsed / len(active)
+                job.timings[label] = job.timings.get(label, 0.0) + elapsed / len(active)
                 timings: object = frame.timings
                 if isinstance(timings, dict):  # a stage may have overwritten it
                     timings[label] = timings.get(label, 0.0) + elapsed / len(active)

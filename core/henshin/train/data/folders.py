@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from henshin.config.options import FolderOption, OptionPath
 from henshin.errors import HenshinError
+from henshin.files import is_gallery
 from henshin.images import is_picture
 
 
@@ -43,13 +45,15 @@ def folder_sets(folders: Sequence[Path], apart: bool) -> list[Sequence[Path]]:
 
 
 def list_pictures(folders: Sequence[Path]) -> list[Path]:
-    """Return every picture file below these folders, sorted, without hidden files and folders."""
+    """Return every picture file below these folders, sorted, without hidden files and folders, and galleries."""
+    is_shown = cache(is_gallery)
     return sorted(
         file
         for folder in folders
         for file in folder.rglob("*")
         if not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and file.is_file()
+        and not any(is_shown(parent) for parent in file.parents if parent != folder and folder in parent.parents)
         and is_picture(file)
     )
 
