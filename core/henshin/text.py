@@ -1,4 +1,4 @@
-"""Text for messages: names, lists, counts and exceptions in one line."""
+"""Text for messages: names, lists, counts, durations and exceptions in one line."""
 
 from __future__ import annotations
 
@@ -52,6 +52,21 @@ def join_counts(kinds: dict[str, int]) -> str:
 
 def _singular(kind: str) -> str:
     return kind.removesuffix("s") if not kind.endswith(("ss", "us", "is")) else kind
+
+
+def format_count(number: int, one: str, many: str | None = None) -> str:
+    """Return `1 picture`, `2 pictures`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return `4.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def quote(text: str, most: int = 60) -> str:

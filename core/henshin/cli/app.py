@@ -16,6 +16,11 @@ COMMANDS = {
     "check": LazyCommand(
         "henshin.cli.commands.check:check", "Say everything that is wrong with a pipeline, and run nothing.", _RUN
     ),
+    "gallery": LazyCommand(
+        "henshin.cli.commands.gallery:gallery",
+        "Make a page of a run's results: before and after.",
+        _LOOK,
+    ),
     "evaluate": LazyCommand(
         "henshin.cli.commands.evaluate:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
     ),

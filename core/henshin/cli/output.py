@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 
+from henshin.text import format_count as format_count
+from henshin.text import format_duration as format_duration
+
 
 def make_printable(text: str) -> str:
     """Replace characters that cannot be printed (line breaks in a file's name, say), so that a line stays one line."""
@@ -17,24 +20,9 @@ def make_printable(text: str) -> str:
     )
 
 
-def format_count(number: int, one: str, many: str | None = None) -> str:
-    """Return `1 picture`, `2 pictures`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
 def format_passed_over(number: int) -> str:
     """Return `1 file that is no picture passed over`."""
     return f"{format_count(number, 'file that is no picture', 'files that are no pictures')} passed over"
-
-
-def format_duration(seconds: float) -> str:
-    """Return `4.2 s`, `3 min 05 s`, `2 h 10 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def format_size(number: float) -> str:

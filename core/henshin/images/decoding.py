@@ -72,6 +72,18 @@ def decode(file: BinaryIO, fmt: str) -> Decoded:
         raise PictureError(_reason(error, fmt)) from error
 
 
+def size_in_header(file: BinaryIO, fmt: str) -> tuple[int, int] | None:
+    """Return (width, height) of an open file of a known format without decoding its pixels; None if it is damaged."""
+    try:
+        if fmt == "HEIF":
+            _register_heif()
+        file.seek(0)
+        with Image.open(file, formats=[fmt]) as image:
+            return image.size
+    except Exception:  # decoders raise anything on damaged data
+        return None
+
+
 def _register_heif() -> None:
     try:
         import pillow_heif

@@ -56,6 +56,19 @@ def read_open(file: BinaryIO, suffix: str) -> Decoded:
     return decode(file, fmt)
 
 
+def header_size(file: BinaryIO, suffix: str) -> tuple[int, int] | None:
+    """Return (width, height) as the head of an open picture file says, before its orientation; None if it does not."""
+    try:
+        fmt = decoder_format(file, suffix)
+    except OSError:
+        return None
+    if fmt is None:
+        return None
+    from henshin.images.decoding import size_in_header
+
+    return size_in_header(file, fmt)
+
+
 def encode(picture: Picture, alpha: Picture | None, metadata: Metadata, fmt: str, options: WriteOptions) -> bytes:
     """Return the bytes of a whole picture file.
 

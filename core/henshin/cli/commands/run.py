@@ -30,7 +30,7 @@ from henshin.cli.output import format_count, format_passed_over, format_table, l
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from henshin.engine import Plan, RunOptions, Summary
+    from henshin.engine import Plan, RunOptions, RunRequest, Summary
     from henshin.engine.options import OnExisting
     from henshin.images import WriteOptions
 
@@ -55,6 +55,7 @@ class RunCommandOptions(DeviceOptions):
     colour: str
     on_existing: OnExisting
     retry_failed: bool
+    gallery: bool
     as_json: bool
 
 
@@ -79,10 +80,34 @@ def execute(options: RunCommandOptions, level: int) -> int:
         print_plan(planned, options.as_json)
         return 0
     reporter = make_reporter(level)
+    if options.gallery:
+        check_gallery(request)
     with log_to(reporter.print_line, level), reserve_stdout(options.as_json):
         summary = run(request, reporter)
+    if options.gallery and not (summary.interrupted or summary.stopped):
+        add_gallery(summary, level)
     print_summary(summary, options.as_json, level)
     return summary.exit_code
+
+
+def check_gallery(request: RunRequest) -> None:
+    """Check before a run that it can have a gallery. Errors: HenshinError for a single output file."""
+    from henshin.engine.preparation.outputs import resolve_target
+    from henshin.errors import HenshinError
+
+    target = resolve_target(request.output, request.pipeline.name, request.inputs, request.options.write)
+    if target.record is None:
+        raise HenshinError(f"'{target.display_path}' is a single picture; --gallery wants a folder with -o")
+
+
+def add_gallery(summary: Summary, level: int) -> None:
+    """Make the gallery of a finished run. Errors: HenshinError."""
+    from pathlib import Path
+
+    from henshin.cli.gallery import write_gallery
+    from henshin.gallery import GalleryOptions
+
+    summary.gallery = str(write_gallery(Path(summary.output), GalleryOptions(), level))
 
 
 def print_plan(planned: Plan, as_json: bool) -> None:
@@ -244,6 +269,12 @@ _WRITING, _EXISTING = "How results are written", "Existing files"
     show_default=True,
     heading=_EXISTING,
     help="For files in the output folder that no earlier run wrote.",
+)
+@option(
+    "--gallery",
+    is_flag=True,
+    heading=OUTPUT_HEADING,
+    help="Make a page of the results at the end, in OUT/gallery, as henshin gallery OUT does at any time.",
 )
 @option("--retry-failed", is_flag=True, heading=_EXISTING, help="Try again what failed in an earlier run.")
 @option(

@@ -50,7 +50,7 @@ class Chunk:
 
 
 class RunLoop:
-    """The loop of one run. ``summary`` is filled while it goes on; ``before_record`` is called before the first entry."""
+    """The loop of one run. ``summary`` is filled while it goes on; ``before_record`` is called before an entry."""
 
     def __init__(
         self,

@@ -83,8 +83,8 @@ def list_inputs(inputs: Sequence[Path | str], output: Path | None) -> Listing:
 
     With several inputs the relative paths of a folder's files begin with its name, as after ``cp -r a b out/``. Hidden
     files and folders are left out unless they are inputs themselves. ``output`` is left out, and so is every other
-    folder that holds the record of a run or is a gallery. Errors: HenshinError for an input that does not exist and for ``output``
-    being the input.
+    folder that holds the record of a run or is a gallery. Errors: HenshinError for an input that does not exist and for
+    ``output`` being the input.
     """
     listing = Listing()
     found: dict[str, SourceFile] = {}

@@ -273,9 +273,16 @@ def parse_entry(line: Any) -> RecordEntry | None:
         dropped = tuple(Drop(**one) for one in line.get("dropped", ()))
         faces = line.get("faces")
         return RecordEntry(
-            str(line["source"]), outputs, status, line["stage"], line["reason"], *texts, float(line["seconds"]), dropped,
+            str(line["source"]),
+            outputs,
+            status,
+            line["stage"],
+            line["reason"],
+            *texts,
+            seconds=float(line["seconds"]),
+            dropped=dropped,
             faces=None if faces is None else int(faces),
-        )  # fmt: skip
+        )
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -47,7 +47,7 @@ class UsedStage:
 
 @dataclass(frozen=True, slots=True)
 class RunDescription:
-    """What a run is. ``begun`` is a time in UTC (ISO 8601), ``total`` the number of pictures listed, None if unknown."""
+    """What a run is. ``begun`` is a time in UTC (ISO 8601), ``total`` the number of its pictures, None if unknown."""
 
     fingerprint: str
     pipeline: str

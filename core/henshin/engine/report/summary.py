@@ -82,7 +82,8 @@ class Summary:
     before its end (a full disk). ``left_behind`` holds outputs of earlier runs whose source has other outputs now;
     they are never deleted. ``dropped`` counts the pictures (or faces) that stages dropped, by stage and by kind of
     reason, over the whole record of the folder and not in this run alone; ``sheets`` are the contact sheets that show
-    some of them, and some results. ``profile`` is there if the options ask for it.
+    some of them, and some results. ``profile`` is there if the options ask for it, ``gallery`` is the page of results
+    that was made.
     """
 
     pipeline: str
@@ -114,6 +115,7 @@ class Summary:
     terminated: bool = False
     stopped: str | None = None
     profile: Profile | None = None
+    gallery: str | None = None
 
     @property
     def rate(self) -> float:

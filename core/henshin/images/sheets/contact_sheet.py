@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from henshin.files import write_atomic
 from henshin.images.picture import Picture
+from henshin.images.resizing import Filter
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,14 +87,14 @@ def _read_thumbnail(file: Path, side: int) -> Image | None:
     return image if decoded.alpha is None else Image.alpha_composite(_chequerboard(image.size), image).convert("RGB")
 
 
-def thumbnail(picture: Picture, alpha: Picture | None, side: int) -> Image:
+def thumbnail(picture: Picture, alpha: Picture | None, side: int, filter: Filter = "box") -> Image:
     """Return a picture reduced to at most this side. Its pixels are weighted by its alpha (H, W), if it has any."""
     from PIL import Image
 
     image = Image.fromarray(picture)
     if alpha is not None:
         image.putalpha(Image.fromarray(alpha))
-    image.thumbnail((side, side), Image.Resampling.BOX, reducing_gap=3.0)
+    image.thumbnail((side, side), Image.Resampling[filter.upper()], reducing_gap=3.0)
     return image
 
 
