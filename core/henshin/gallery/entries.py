@@ -53,9 +53,9 @@ class GalleryEntry:
     dropped: tuple[str, ...] = ()
 
     @property
-    def folder(self) -> str:
-        """The folder part of the name; "" at the top."""
-        return self.name.rpartition("/")[0]
+    def files(self) -> tuple[RecordedFile, ...]:
+        """The file before, if there is one, and those after."""
+        return self.after if self.before is None else (self.before, *self.after)
 
 
 @dataclass
@@ -95,17 +95,8 @@ def read_record(folder: Path) -> GalleryRecord:
 
 def _without_moved(entries: list[RecordEntry]) -> list[RecordEntry]:
     """Return the entries without those of photos that have another path now, under which the record has them too."""
-    owners = {output.path: entry.source for entry in entries for output in entry.outputs}
-    contents = {(entry.input_hash, entry.fingerprint): entry.source for entry in entries if _is_there(entry)}
-    return [
-        entry
-        for entry in entries
-        if _is_there(entry)
-        or not (
-            all(owners[output.path] != entry.source for output in entry.outputs)
-            and contents.get((entry.input_hash, entry.fingerprint), entry.source) != entry.source
-        )
-    ]
+    contents = {(entry.input_hash, entry.fingerprint) for entry in entries if _is_there(entry)}
+    return [entry for entry in entries if _is_there(entry) or (entry.input_hash, entry.fingerprint) not in contents]
 
 
 def _is_there(entry: RecordEntry) -> bool:

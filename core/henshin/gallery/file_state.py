@@ -55,6 +55,6 @@ class FileStates:
             self.used.add(key)
         return found
 
-    def current(self) -> dict[str, list[int | str]]:
-        """Return what was seen of the files that were asked for."""
-        return {path: self.seen[path] for path in sorted(self.used)}
+    def forget_others(self) -> None:
+        """Keep only what was seen of the files that were asked for."""
+        self.seen = {path: self.seen[path] for path in sorted(self.used)}

@@ -94,14 +94,18 @@ class Gallery:
         draw_contact_sheet(self.record.entries, self.store, self.place / CONTACT_SHEET)
         self.store.remove_others()
         self.store.save()
-        missing = sum(self.store.shown(file).problem is not None for file in dict.fromkeys(self._files()))
-        return MadeGallery(self.place / "index.html", len(self.record.entries), self.store.made, missing)
+        entries = self.record.entries
+        return MadeGallery(self.place / "index.html", len(entries), self.store.made, self._missing_count())
+
+    def _missing_count(self) -> int:
+        problems = {
+            file: self.store.problem(file, entry.reason) for entry in self.record.entries for file in entry.files
+        }
+        return sum(problem is not None for problem in problems.values())
 
     def _files(self) -> Iterator[RecordedFile]:
         for entry in self.record.entries:
-            if entry.before is not None:
-                yield entry.before
-            yield from entry.after
+            yield from entry.files
 
 
 def default_place(output: Path, entries: list[GalleryEntry]) -> Path:

@@ -90,8 +90,12 @@ def details(record: GalleryRecord) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return _table_of_html(headings, ([html(cell) for cell in row] for row in rows))
+
+
+def _table_of_html(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{html(one)}</th>' for one in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{html(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
@@ -144,8 +148,25 @@ def _value(value: Any) -> str:
 def _models(models: Sequence[UsedModel]) -> str:
     if not models:
         return "<p>No models.</p>"
-    rows = [(one.name, one.licence or "not stated", one.origin, one.data, one.sha256) for one in models]
-    return _table(("model", "licence", "origin", "data", "SHA-256"), rows)
+    rows = [
+        (
+            html(one.name),
+            html(one.licence or "not stated"),
+            html(one.data),
+            _origin(one.origin),
+            f'<code class="hash">{html(one.sha256)}</code>',
+        )
+        for one in models
+    ]
+    return _table_of_html(("model", "licence", "data", "origin", "SHA-256"), rows)
+
+
+def _origin(text: str) -> str:
+    """Return the origin of a model; all of the options that a training ran with only when asked for."""
+    short, sign, options = text.partition("; {")
+    if not sign:
+        return html(text)
+    return f"<details><summary>{html(short)}</summary>{html('{' + options)}</details>"
 
 
 def _times(record: GalleryRecord) -> str:

@@ -96,7 +96,7 @@ def _entry(entry: GalleryEntry, store: PictureStore, pipeline: str | None) -> di
         "r": entry.reason,
         "f": entry.faces,
         "t": round(entry.seconds, 3),
-        "b": None if entry.before is None else _file(entry.before, store),
+        "b": None if entry.before is None else _file(entry.before, store, entry.reason),
         "a": [_file(file, store) for file in entry.after],
         "d": list(entry.dropped) if entry.status == "done" else None,
         "p": pipeline,
@@ -104,7 +104,7 @@ def _entry(entry: GalleryEntry, store: PictureStore, pipeline: str | None) -> di
     return {key: value for key, value in values.items() if value is not None and value not in ("", [])}
 
 
-def _file(file: RecordedFile, store: PictureStore) -> dict[str, Any]:
+def _file(file: RecordedFile, store: PictureStore, known: str | None = None) -> dict[str, Any]:
     shown = store.shown(file)
     picture = shown.picture
     values = {
@@ -115,6 +115,6 @@ def _file(file: RecordedFile, store: PictureStore) -> dict[str, Any]:
         "h": picture and picture.height,
         "u": link_to(shown.link, store.gallery) if shown.link is not None else None,
         "v": 1 if shown.is_viewable else None,
-        "e": shown.problem,
+        "e": store.problem(file, known),
     }
     return {key: value for key, value in values.items() if value is not None}

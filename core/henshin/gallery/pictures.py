@@ -94,7 +94,7 @@ class PictureStore:
         """Write what the next gallery in this folder need not do again. Errors: OSError."""
         mark = self.gallery / GALLERY_MARK
         mark.parent.mkdir(parents=True, exist_ok=True)
-        known = {"version": VERSION, "large": self.large, "sizes": self.sizes, "seen": self.states.current()}
+        known = {"version": VERSION, "large": self.large, "sizes": self.sizes, "seen": self.states.seen}
         text = json.dumps(known, separators=(",", ":"))
         if not mark.exists() or mark.read_text(encoding="ascii") != text:
             with write_atomic(mark) as part:
@@ -129,11 +129,17 @@ class PictureStore:
         """Return a file that ``show`` was called with."""
         return self._shown[file]
 
+    def problem(self, file: RecordedFile, reason: str | None = None) -> str | None:
+        """Return the problem of a file that ``show`` was called with, unless it is the known ``reason``."""
+        problem = self._shown[file].problem
+        return None if problem == reason else problem
+
     def remove_others(self) -> None:
         """Remove the pictures of files that are not shown any more."""
         kept = {path for one in self._shown.values() for path in self._paths(one)}
         shown = {_key(file.sha256) for file, one in self._shown.items() if one.picture is not None}
         self.sizes = {key: size for key, size in sorted(self.sizes.items()) if key in shown}
+        self.states.forget_others()
         for path in list((self.gallery / FILES).rglob("*")):
             if path.is_file() and path not in kept:
                 path.unlink()

@@ -43,19 +43,16 @@ def _ways(count: int, current: int) -> str:
 
 
 def _item(entry: GalleryEntry, store: PictureStore) -> str:
-    files = [("before", entry.before)] if entry.before is not None else []
-    pictures = "".join(_picture(entry, label, file, store) for label, file in [*files, *_results(entry)])
+    pictures = "".join(_picture(entry, file, store) for file in entry.files)
     return f"<li><h3>{html(entry.name)}</h3><div>{pictures}</div><p>{html(status_text(entry))}</p></li>"
 
 
-def _results(entry: GalleryEntry) -> list[tuple[str, RecordedFile]]:
-    return [("after", file) for file in entry.after]
-
-
-def _picture(entry: GalleryEntry, label: str, file: RecordedFile, store: PictureStore) -> str:
+def _picture(entry: GalleryEntry, file: RecordedFile, store: PictureStore) -> str:
+    label = "before" if file is entry.before else "after"
     shown = store.shown(file)
     image = _image(entry, label, shown)
-    problem = f"<br>{html(shown.problem)}" if shown.problem else ""
+    reason = store.problem(file, entry.reason)
+    problem = f"<br>{html(reason)}" if reason else ""
     return f"<figure>{image}<figcaption>{label}{problem}</figcaption></figure>" if image or problem else ""
 
 

@@ -37,6 +37,7 @@ const showResult = () => {
     Object.assign(box.style, { width: side("w"), height: side("h") });
   }
   stage.replaceChildren(box);
+  stage.scrollTo((stage.scrollWidth - stage.clientWidth) / 2, (stage.scrollHeight - stage.clientHeight) / 2);
   get("facts").replaceChildren(...facts(entry, result));
 };
 
