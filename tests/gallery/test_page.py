@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pytest
 from support.engine import Bench, DropDark, Faces, Invert, NoRed
-from support.gallery import Recorded, data_of
+from support.gallery import Recorded, data_of, fake
 
 from henshin.engine.record.run_log import LoggedRun, RunDescription, RunOutcome, UsedModel, UsedStage
 from henshin.gallery import Gallery, GalleryOptions
-from henshin.gallery.entries import GalleryEntry, GalleryRecord, RecordedFile
 from henshin.gallery.overview import details, facts, notice
 from henshin.gallery.page import pages
-from henshin.gallery.pictures import PictureStore, ShownFile, StoredPicture
 
 ODD_NAMES = [
     "</script><script>alert(1)</script>.jpg",
@@ -151,22 +149,6 @@ RUN = RunDescription(
     (UsedStage("generator", {"model": "<i>", "size": 3}),),
     (UsedModel("m", "ab" * 32, "CC0", "trained; {\"x\": 1}", "photos"), UsedModel("det.onnx", "cd" * 32)),
 )  # fmt: skip
-
-
-def fake(count: int, run: LoggedRun | None = None) -> tuple[GalleryRecord, PictureStore]:
-    """Return a record of many pictures and a store in which all of them are, without any files."""
-    store = PictureStore(Path("/out/gallery"), 1024)
-    entries = []
-    for index in range(count):
-        before = RecordedFile(Path(f"/photos/{index % 20}/{index:05}.jpg"), f"{index:064x}")
-        after = RecordedFile(Path(f"/out/{index % 20}/{index:05}.jpg"), f"{index + count:064x}")
-        for file in (before, after):
-            name = f"files/{file.sha256[-2:]}/{file.sha256[-20:]}"
-            stored = StoredPicture(f"{name}.jpg", f"{name}-large.jpg", 4000, 3000)
-            store._shown[file] = ShownFile(stored, None, file.path, True)
-        name = f"{index % 20}/{index:05}.jpg"
-        entries.append(GalleryEntry(name, "done", None, None, index % 3, 0.5, "print", before, (after,)))
-    return GalleryRecord(Path("/out"), entries, [] if run is None else [run]), store
 
 
 def test_ten_thousand_pictures_are_a_page_of_a_few_megabytes_made_in_seconds() -> None:

@@ -13,7 +13,10 @@ import numpy as np
 from PIL import Image
 
 from henshin.engine.record.manifest import Manifest, Output, RecordEntry
+from henshin.engine.record.run_log import LoggedRun
 from henshin.gallery import Gallery, GalleryOptions, MadeGallery
+from henshin.gallery.entries import GalleryEntry, GalleryRecord, RecordedFile
+from henshin.gallery.pictures import PictureStore, ShownFile, StoredPicture
 
 
 def picture(path: Path, value: int = 100, size: tuple[int, int] = (40, 30)) -> Path:
@@ -74,3 +77,19 @@ def old_line(entry: RecordEntry) -> str:
     for key in ("dropped", "remembered", "faces", "timings"):
         del line[key]
     return json.dumps(line) + "\n"
+
+
+def fake(count: int, run: LoggedRun | None = None) -> tuple[GalleryRecord, PictureStore]:
+    """Return a record of many pictures and a store in which all of them are, without any files."""
+    store = PictureStore(Path("/out/gallery"), 1024)
+    entries = []
+    for index in range(count):
+        before = RecordedFile(Path(f"/photos/{index % 20}/{index:05}.jpg"), f"{index:064x}")
+        after = RecordedFile(Path(f"/out/{index % 20}/{index:05}.jpg"), f"{index + count:064x}")
+        for file in (before, after):
+            name = f"files/{file.sha256[-2:]}/{file.sha256[-20:]}"
+            stored = StoredPicture(f"{name}.jpg", f"{name}-large.jpg", 4000, 3000)
+            store._shown[file] = ShownFile(stored, None, file.path, True)
+        name = f"{index % 20}/{index:05}.jpg"
+        entries.append(GalleryEntry(name, "done", None, None, index % 3, 0.5, "print", before, (after,)))
+    return GalleryRecord(Path("/out"), entries, [] if run is None else [run]), store

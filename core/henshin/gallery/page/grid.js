@@ -51,12 +51,13 @@ const render = () => {
   const last = Math.min(shown.length, (Math.ceil((above + window.innerHeight) / row) + 1) * columns);
   const wanted = new Set();
   for (let position = first; position < last; position++) wanted.add(position);
+  // Who goes on by keyboard finds the place again: the card with the focus stays, and the ones to go on to are there.
+  const focused = [...cards.keys()].find((position) => cards.get(position).contains(document.activeElement));
+  if (focused !== undefined) {
+    for (const near of [focused - 1, focused, focused + 1]) if (shown[near]) wanted.add(near);
+  }
   for (const [position, item] of cards) {
     if (wanted.has(position)) continue;
-    if (item.contains(document.activeElement)) {
-      wanted.add(position); // who goes on by keyboard finds the place again
-      continue;
-    }
     item.remove();
     cards.delete(position);
   }

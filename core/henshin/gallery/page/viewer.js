@@ -75,6 +75,8 @@ const closed = () => {
   if (row < get("tools").offsetHeight || row + height > window.innerHeight) {
     window.scrollBy(0, row - get("tools").offsetHeight - GAP);
   }
+  cards.get(current)?.remove(); // it is made anew, with the slider where it is now
+  cards.delete(current);
   render();
   cards.get(current)?.querySelector(".name").focus({ preventScroll: true });
 };
