@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from threading import Condition, Lock
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from henshin.engine.preparation.schedule import MOST_WORKERS, usable_cores
 from henshin.errors import PictureError
@@ -269,10 +271,13 @@ class ByteBudget:
 
 def link_to(path: Path, gallery: Path) -> str:
     """Return the address of a file for a page in a gallery: relative where both are on one drive."""
-    from urllib.parse import quote
+    return _link_to_folder(path.parent, gallery) + quote(os.fsencode(path.name), safe="")
 
-    absolute, home = os.path.abspath(path), os.path.abspath(gallery)  # noqa: PTH100
+
+@lru_cache(maxsize=1024)
+def _link_to_folder(folder: Path, gallery: Path) -> str:
+    absolute, home = os.path.abspath(folder), os.path.abspath(gallery)  # noqa: PTH100
     if Path(absolute).anchor != Path(home).anchor:
-        return Path(absolute).as_uri()
+        return f"{Path(absolute).as_uri()}/"
     relative = os.path.relpath(absolute, home).replace(os.sep, "/")
-    return quote(os.fsencode(relative), safe="/")
+    return "" if relative == "." else f"{quote(os.fsencode(relative), safe='/')}/"
