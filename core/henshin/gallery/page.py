@@ -52,7 +52,7 @@ def pages(record: GalleryRecord, store: PictureStore) -> Iterator[tuple[str, str
 
 
 def _part(name: str) -> str:
-    return (files("henshin.gallery") / "page" / name).read_text(encoding="utf-8")
+    return (files("henshin.gallery") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _policy(style: str, script: str | None = None) -> str:
