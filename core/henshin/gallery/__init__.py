@@ -5,7 +5,7 @@
 
 The modules inside, from the bottom up: ``entries`` (the record), ``file_state`` (is a file still what the record
 says?), ``pictures`` (small copies), ``overview`` (what the page says of the run), ``plain`` (the pictures without
-JavaScript), ``page`` (the page; its parts are in ``templates/``), ``sheet`` (the contact sheet), ``make`` (all together).
+JavaScript), ``page`` (the page; its parts are in ``templates``), ``sheet`` (the contact sheet), ``make`` (together).
 """
 
 from __future__ import annotations
