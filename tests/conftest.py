@@ -14,7 +14,7 @@ from support.paths import ROOT
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # whose fixtures several files use
-pytest_plugins = ["support.cli", "support.evaluation", "support.pipeline", "support.shared"]
+pytest_plugins = ["support.browser", "support.cli", "support.evaluation", "support.pipeline", "support.shared"]
 
 
 @pytest.fixture(scope="session")

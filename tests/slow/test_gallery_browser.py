@@ -1,92 +1,15 @@
-"""The gallery in a real browser: by mouse, keyboard and touch, from the disk, with ten thousand pictures."""
+"""The gallery in a real browser: by mouse, keyboard and touch."""
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from support.gallery import Recorded, fake, picture, sha256
+from support.browser import DESK, NEEDS_BROWSER, PHONE, WIDTH, Opened
 
-from henshin.engine.record.manifest import Output, RecordEntry
-from henshin.gallery.page import pages
-
-BROWSER = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")]
-
-DESK, PHONE = {"width": 1200, "height": 800}, {"width": 390, "height": 844}
-
-
-class Opened:
-    """A page in a browser, with the addresses that it asked for and everything that went wrong on it."""
-
-    def __init__(self, context: Any, page_file: Path) -> None:
-        self.page = context.new_page()
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append("a dialog"), dialog.dismiss()))
-        self.page.goto(page_file.resolve().as_uri())
-
-    def names(self) -> list[str]:
-        return list(self.page.locator(".card .name").all_inner_texts())
-
-    def at(self, box: str = ".card .slides") -> float:
-        return float(self.page.locator(box).first.evaluate("e => parseFloat(e.style.getPropertyValue('--at'))"))
-
-    def focused(self) -> str:
-        return str(self.page.evaluate("document.activeElement.textContent || document.activeElement.ariaLabel"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gallery of 60 pictures in three folders, with every ending, odd names, and files of several sizes."""
-    root = tmp_path_factory.mktemp("gallery")
-    recorded = Recorded(root)
-    for index in range(48):
-        recorded.add(f"{'ab'[index % 2]}/{index:02}.jpg", faces=index % 3)
-    for index in range(4):
-        recorded.add(f"c/failed {index}.jpg", results=0, stage="generator", reason=f"reason <b>{index}</b>")
-    for index in range(3):
-        recorded.add(f"c/tiny {index}.jpg", results=0, status="skipped", stage="drop_tiny", reason="8 px, at least 64")
-    for name in ('x"><img src=x onerror=alert(1)>.jpg', "#1 100% ?.jpg", "写真.jpg"):
-        recorded.add(f"c/{name}", faces=1)
-    recorded.add("c/three.jpg", results=3, faces=3)
-    photo = picture(root / "photos" / "c" / "wide.jpg", 7, (1500, 900))
-    result = picture(root / "out" / "c" / "wide.png", 99, (300, 600))
-    output = Output("c/wide.png", result.stat().st_size, sha256(result))
-    recorded.append(RecordEntry(str(photo), [output], "done", None, None, sha256(photo), "print", 1.5, faces=1))
-    return recorded.make().page
-
-
-@pytest.fixture
-def opened(browser: Any, gallery: Path) -> Iterator[Opened]:
-    context = browser.new_context(viewport=DESK)
-    opened = Opened(context, gallery)
-    yield opened
-    context.close()
-    assert opened.complaints == []
-    assert all(address.startswith("file://") for address in opened.requests)
+pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
 
 
 def test_the_mouse_drags_a_slider(opened: Opened) -> None:
@@ -133,9 +56,9 @@ def test_the_keyboard_moves_a_slider_and_tells_where_it_is(opened: Opened) -> No
     assert opened.at() == 100
 
 
-def test_a_finger_moves_a_slider_sideways_and_scrolls_the_page_otherwise(browser: Any, gallery: Path) -> None:
+def test_a_finger_moves_a_slider_sideways_and_scrolls_the_page_otherwise(browser: Any, shown_gallery: Path) -> None:
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
-    opened = Opened(context, gallery)
+    opened = Opened(context, shown_gallery)
     area = opened.page.locator(".card .slides").first.bounding_box()
     x, y = area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
     session = context.new_cdp_session(opened.page)
@@ -274,127 +197,6 @@ def test_links_to_files_with_odd_names_lead_to_them(opened: Opened) -> None:
             assert image.evaluate(WIDTH) in (40, 41)
             assert "files/" not in (image.get_attribute("src") or "")
         opened.page.keyboard.press("Escape")
-
-
-def test_the_structure_is_one_that_screen_readers_read(opened: Opened) -> None:
-    tree = opened.page.locator("body").aria_snapshot()
-    parts = (
-        "heading",
-        'group "Show"',
-        'radio "All 60"',
-        'searchbox "Name"',
-        'combobox "Folder"',
-        'list "Pictures"',
-        "status",
-        'slider "Before and after of a/00.jpg"',
-    )
-    for words in parts:
-        assert words in tree, words
-    assert opened.page.evaluate("[...document.images].every((image) => image.alt)")
-    assert opened.page.evaluate("document.documentElement.lang") == "en"
-
-
-CONTRAST = """() => {
-  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgb = (colour) => {
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
-  };
-  const linear = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-  const light = (colour) => {
-    const [red, green, blue] = rgb(colour).map((value) => linear(value / 255));
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  };
-  const ground = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const colour = getComputedStyle(one).backgroundColor;
-      if (!/, 0\\)$|transparent/.test(colour)) return colour;
-    }
-    return 'white';
-  };
-  const poor = [];
-  for (const element of document.querySelectorAll('body *')) {
-    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!text || !element.checkVisibility()) continue;
-    if (element.closest('script, noscript, .tag, [aria-disabled=true]')) continue;
-    const both = [light(getComputedStyle(element).color), light(ground(element))].sort((one, other) => other - one);
-    const ratio = (both[0] + 0.05) / (both[1] + 0.05);
-    if (ratio < 4.5) poor.push(`${element.className || element.tagName}: ${ratio.toFixed(2)}`);
-  }
-  return poor;
-}"""
-
-WIDTH = "async (image) => { await image.decode(); return image.naturalWidth; }"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE])
-def test_all_text_has_contrast_and_nothing_runs_over(browser: Any, gallery: Path, scheme: str, size: Any) -> None:
-    context = browser.new_context(viewport=size, color_scheme=scheme)
-    opened = Opened(context, gallery)
-    for summary in opened.page.locator(".details > details > summary").all():
-        summary.click()
-    assert opened.page.evaluate(CONTRAST) == []
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-    opened.page.get_by_label("Failed 4").check()
-    assert opened.page.evaluate(CONTRAST) == []
-    opened.page.locator(".card .name").first.click()
-    assert opened.page.evaluate(CONTRAST) == []
-    assert opened.complaints == []
-    context.close()
-
-
-def test_without_javascript_plain_pictures_are_there(browser: Any, gallery: Path) -> None:
-    context = browser.new_context(viewport=DESK, java_script_enabled=False)
-    opened = Opened(context, gallery)
-    assert opened.page.locator(".plain > li").count() == 60
-    assert opened.page.locator(".plain img").first.is_visible()
-    assert not opened.page.locator("#tools").is_visible()
-    assert not [one for one in opened.complaints if "failed" in one]
-    context.close()
-
-
-def test_a_gallery_that_was_sent_away_shows_everything(browser: Any, gallery: Path, tmp_path: Path) -> None:
-    shutil.copytree(gallery.parent, tmp_path / "sent")
-    context = browser.new_context(viewport=DESK)
-    opened = Opened(context, tmp_path / "sent" / "index.html")
-    opened.page.get_by_label("Name").fill("wide")
-    opened.page.locator(".card .name").first.click()
-    assert opened.page.locator("#stage img.before").evaluate(WIDTH) == 1024
-    opened.page.get_by_role("button", name="Full size").click()
-    opened.page.wait_for_function(
-        "[...document.querySelectorAll('#stage img')].every((image) => image.naturalWidth > 0)"
-    )
-    assert "files/" in (opened.page.locator("#stage img.before").get_attribute("src") or ""), "the large copy stands in"
-    context.close()
-
-
-def test_ten_thousand_pictures_stay_smooth(browser: Any, tmp_path: Path) -> None:
-    record, store = fake(10_000)
-    for name, text in pages(record, store):
-        (tmp_path / name).write_text(text)
-    for group in range(256):
-        (tmp_path / "files" / f"{group:02x}").mkdir(parents=True)
-    context = browser.new_context(viewport=DESK)
-    page = context.new_page()
-    page.route("**/*.jpg", lambda route: route.fulfill(path=picture(tmp_path / "one.jpg")))
-    start = time.perf_counter()
-    page.goto((tmp_path / "index.html").as_uri(), wait_until="domcontentloaded")
-    page.locator(".card").first.wait_for()
-    assert time.perf_counter() - start < 5
-    assert page.evaluate("document.querySelectorAll('*').length") < 1500
-    assert page.locator("#count").inner_text() == "10,000 pictures"
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    page.locator(".card[aria-posinset='10000']").wait_for()
-    assert page.evaluate("document.querySelectorAll('*').length") < 1500
-    seconds = page.evaluate(
-        """() => { const start = performance.now(); const words = document.getElementById('words');
-        words.value = '9999'; words.dispatchEvent(new Event('input')); return (performance.now() - start) / 1000; }"""
-    )
-    assert seconds < 1
-    assert page.locator("#count").inner_text() == "1 of 10,000 pictures"
-    context.close()
 
 
 def test_focus_is_kept_while_its_card_is_scrolled_out_of_sight(opened: Opened) -> None:
