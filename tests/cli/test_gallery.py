@@ -75,3 +75,13 @@ def test_what_cannot_be_is_refused_in_a_line(
     assert main(["gallery", *words]) == 2
     assert reason in capsys.readouterr().err
     assert not (place / "out" / "gallery").exists()
+
+
+def test_a_gallery_that_cannot_be_made_hides_no_summary(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("gallery", "henshin-gallery"):
+        (place / "out" / name).mkdir(parents=True)
+        (place / "out" / name / "mine.txt").write_text("mine")
+    assert run("-i", "photos", "-o", "out", "--gallery") == 2
+    said = capsys.readouterr()
+    assert "out: 3 done" in said.out
+    assert "'out/henshin-gallery' is not empty, and is no gallery" in said.err

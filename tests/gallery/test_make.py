@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.engine import Bench, Invert, Multiply
+from support.engine import Bench, Invert, Multiply, Sample
 from support.gallery import Recorded, data_of, picture
 
 from henshin.errors import HenshinError, MissingError
@@ -131,6 +131,12 @@ def test_the_contact_sheet_shows_before_and_after_and_why_there_is_none(recorded
     blank = replace(gallery.record.entries[0], before=None, after=())
     draw_contact_sheet([blank], gallery.store, tmp_path / "blank.png")
     assert Image.open(tmp_path / "blank.png").size[1] < sheet.shape[0]
+
+
+def test_a_contact_sheet_of_what_was_drawn_from_noise_has_no_empty_columns(bench: Bench) -> None:
+    bench.run(Sample, inputs=[])
+    made(bench)
+    assert Image.open(bench.out / "gallery" / "contact-sheet.png").size[0] == 8 + 3 * (150 + 8)
 
 
 def test_a_contact_sheet_of_many_shows_some_from_everywhere() -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MOST = 96
 """Pictures on a sheet, spread evenly over all."""
 
+SIDES = ("before", "after")
+
 PAIRS, CELL = 4, 150
 """Pictures in a row, each before and after, and pixels of the longest side."""
 
@@ -27,15 +29,17 @@ def draw_contact_sheet(entries: Sequence[GalleryEntry], store: PictureStore, pat
     from henshin.images.sheets.table import PictureTable, TableRow
 
     chosen = spread(entries, MOST)
+    sides = [side for side in SIDES if side == SIDES[-1] or any(entry.before is not None for entry in chosen)]
     pairs = min(PAIRS, len(chosen))
-    columns = [f"{label} {pair}" for pair in range(pairs) for label in ("before", "after")]
-    table = PictureTable(columns, ["before", "after"] * pairs, CELL, font_size=11)
+    columns = [f"{side} {pair}" for pair in range(pairs) for side in sides]
+    table = PictureTable(columns, [*sides] * pairs if len(sides) > 1 else [""] * pairs, CELL, font_size=11)
     rows = [TableRow(_title(len(chosen), len(entries)), dict.fromkeys(columns, (None, "")))]
     for first in range(0, len(chosen), pairs):
         cells: dict[str, tuple[Picture | None, str]] = dict.fromkeys(columns, (None, ""))
         for pair, entry in enumerate(chosen[first : first + pairs]):
-            cells[f"before {pair}"] = _before(entry, store)
-            cells[f"after {pair}"] = _after(entry, store)
+            before, after, name = _before(entry, store), _after(entry, store), entry.name.rpartition("/")[2]
+            shown = {"before": (before, name), "after": after if len(sides) > 1 else (after[0], name)}
+            cells |= {f"{side} {pair}": shown[side] for side in sides}
         rows.append(TableRow("", cells))
     data = images.encode(table.draw(rows), None, Metadata(), "PNG", images.WriteOptions())
     if not path.is_file() or path.read_bytes() != data:
@@ -53,10 +57,8 @@ def _title(shown: int, total: int) -> str:
     return f"{shown} of {total} pictures" if shown < total else ""
 
 
-def _before(entry: GalleryEntry, store: PictureStore) -> tuple[Picture | None, str]:
-    picture = _picture(entry.before, store) if entry.before is not None else None
-    name = entry.name.rpartition("/")[2]
-    return picture, name
+def _before(entry: GalleryEntry, store: PictureStore) -> Picture | None:
+    return None if entry.before is None else _picture(entry.before, store)
 
 
 def _after(entry: GalleryEntry, store: PictureStore) -> tuple[Picture | None, str]:

@@ -26,6 +26,7 @@ from henshin.cli.options import (
     verbosity_options,
 )
 from henshin.cli.output import format_count, format_passed_over, format_table, log_to, reserve_stdout
+from henshin.errors import HenshinError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,16 +85,21 @@ def execute(options: RunCommandOptions, level: int) -> int:
         check_gallery(request)
     with log_to(reporter.print_line, level), reserve_stdout(options.as_json):
         summary = run(request, reporter)
+    problem = None
     if options.gallery and not (summary.interrupted or summary.stopped):
-        add_gallery(summary, level)
+        try:
+            add_gallery(summary, level)
+        except HenshinError as error:
+            problem = error
     print_summary(summary, options.as_json, level)
+    if problem is not None:
+        raise problem
     return summary.exit_code
 
 
 def check_gallery(request: RunRequest) -> None:
     """Check before a run that it can have a gallery. Errors: HenshinError for a single output file."""
     from henshin.engine.preparation.outputs import resolve_target
-    from henshin.errors import HenshinError
 
     target = resolve_target(request.output, request.pipeline.name, request.inputs, request.options.write)
     if target.record is None:
