@@ -70,15 +70,17 @@ def _after(entry: GalleryEntry, store: PictureStore) -> tuple[Picture | None, st
 
 
 def _picture(file: RecordedFile, store: PictureStore) -> Picture | None:
-    """Return the small copy of a file, reduced to a cell, on white where it is transparent; None if there is none."""
+    """Return the small copy of a file, resized to a cell, on white where it is transparent; None if there is none."""
     import numpy as np
     from PIL import Image
+
+    from henshin.images.resizing import fit_longest_side
 
     stored = store.shown(file).picture
     if stored is None:
         return None
     with Image.open(store.gallery / stored.small) as image:
-        image.thumbnail((CELL, CELL), reducing_gap=3.0)
-        whole = image.convert("RGBA")
+        height, width = fit_longest_side(image.height, image.width, CELL)
+        whole = image.convert("RGBA").resize((width, height), Image.Resampling.LANCZOS)
     ground = Image.new("RGBA", whole.size, "white")
     return np.asarray(Image.alpha_composite(ground, whole).convert("RGB"))
