@@ -26,7 +26,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 CHECKOUT = PACKAGE.parents[1]
 
-Kind = Literal["pipelines", "exported"]
+Kind = Literal["pipelines", "exported", "examples"]
 
 FOLDER_VARIABLE = "HENSHIN_MODELS"
 

@@ -21,6 +21,9 @@ COMMANDS = {
         "Make a page of a run's results: before and after.",
         _LOOK,
     ),
+    "ui": LazyCommand(
+        "henshin.cli.commands.ui:ui", "Show a page on which photos are dropped and a pipeline is run.", _RUN
+    ),
     "evaluate": LazyCommand(
         "henshin.cli.commands.evaluate:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
     ),

@@ -32,24 +32,25 @@ def find_options(
     Only values of the type ``of`` count: an option that names a folder may also be null, or a list of texts.
     """
     for key, field in type(config).model_fields.items():
-        for rest, value, marker in _find_in(_full_annotation(field), getattr(config, key), kind, None, of):
+        for rest, value, marker in _find_in(full_annotation(field), getattr(config, key), kind, None, of):
             yield (field.alias or key, *rest), value, marker
 
 
 def option_markers(config: type[BaseModel], kind: type[MarkerT]) -> Iterator[MarkerT]:
     """Yield the markers of this kind in the types of a configuration's options, nested options included."""
     for field in config.model_fields.values():
-        yield from _markers_in(_full_annotation(field), kind)
+        yield from markers_in(full_annotation(field), kind)
 
 
-def _markers_in(annotation: Any, kind: type[MarkerT]) -> Iterator[MarkerT]:
+def markers_in(annotation: Any, kind: type[MarkerT]) -> Iterator[MarkerT]:
+    """Yield the markers of this kind in a type, those of its parts included."""
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
         yield from (argument for argument in arguments[1:] if isinstance(argument, kind))
         arguments = arguments[:1]
     if get_origin(annotation) is not Literal:
         for argument in arguments:
-            yield from _markers_in(argument, kind)
+            yield from markers_in(argument, kind)
 
 
 def find_option_values(config: type[BaseModel], values: Mapping[str, Any], kind: type[MarkerT]) -> Iterator[Any]:
@@ -57,7 +58,7 @@ def find_option_values(config: type[BaseModel], values: Mapping[str, Any], kind:
     for key, field in config.model_fields.items():
         name = key if key in values else field.alias or key
         if name in values:
-            for rest, value, marker in _find_in(_full_annotation(field), values[name], kind, None, str):
+            for rest, value, marker in _find_in(full_annotation(field), values[name], kind, None, str):
                 yield (name, *rest), value, marker
 
 
@@ -76,7 +77,7 @@ def find_models(value: Any, kind: type[ModelT], path: OptionPath = ()) -> Iterat
             yield from find_models(item, kind, (*path, key))
 
 
-def _full_annotation(field: Any) -> Any:
+def full_annotation(field: Any) -> Any:
     """Return the annotation of a field, with the metadata that pydantic separates from it."""
     return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
 

@@ -32,10 +32,8 @@ class AnimeFaceDetectConfig(StageConfig):
         description="Least score of a face: 0.5 finds nearly all frontal faces, 0.35 more that are tilted or turned "
         "away, and more false ones.",
     )
-    minimum_size: int | Literal["auto"] = Field(
+    minimum_size: Annotated[int, Field(ge=12, le=16384)] | Literal["auto"] = Field(
         "auto",
-        ge=12,
-        le=16384,
         description="Least side of a face, with its hair, in pixels; 'auto': 4 % of the picture's shorter side, at "
         "least 24. The larger, the faster.",
     )

@@ -27,13 +27,11 @@ class FaceDetectConfig(StageConfig):
     model: Annotated[str, ModelOption(contract=False, kind="detector")] | None = Field(
         None, description="For 'yunet': its name in the list of models (null: yunet), or the path of its .onnx."
     )
-    minimum_score: float | Literal["auto"] = Field(
-        "auto", ge=0.0, le=1.0, description="Least score of a face. 'auto': 0.95 for mtcnn, 0.75 for yunet."
+    minimum_score: Annotated[float, Field(ge=0.0, le=1.0)] | Literal["auto"] = Field(
+        "auto", description="Least score of a face. 'auto': 0.95 for mtcnn, 0.75 for yunet."
     )
-    minimum_size: int | Literal["auto"] = Field(
+    minimum_size: Annotated[int, Field(ge=12, le=16384)] | Literal["auto"] = Field(
         "auto",
-        ge=12,
-        le=16384,
         description="Least side of a face in pixels; 'auto': 2.4 % of the photo's shorter side, at least 24.",
     )
     maximum_faces: int | None = Field(

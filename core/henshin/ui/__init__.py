@@ -1,0 +1,1 @@
+"""The web page: photos in, a pipeline with its options, results beside their photos; and the HTTP API behind it."""
