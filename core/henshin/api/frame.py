@@ -73,8 +73,9 @@ class Frame:
     relative path of its output without suffix. ``alpha`` is (H, W) uint8 or None. ``decoded`` is the picture as
     decoded from the file: while ``picture is decoded`` nothing has changed, and the file's bytes can be copied.
     ``bypass`` sends the frame past every later stage; a frame with ``error`` or ``dropped`` goes no further.
-    ``remembered`` holds the texts given to ``remember``. ``latents`` are arrays that stages leave for later ones, by
-    name: row k belongs to the k-th face with a crop, in the order of ``faces``, or the only row to the photo.
+    ``remembered`` holds the texts given to ``remember``, ``remarks`` those given to ``remark``. ``latents`` are arrays
+    that stages leave for later ones, by name: row k belongs to the k-th face with a crop, in the order of ``faces``, or
+    the only row to the photo.
     """
 
     source: str
@@ -90,6 +91,7 @@ class Frame:
     error: PictureError | None = None
     dropped: Dropped | None = None
     remembered: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def cut(self, x0: int, y0: int, x1: int, y1: int) -> None:
         """Crop the picture and its alpha to this window, in pixels; the faces' coordinates move with it."""
@@ -119,6 +121,10 @@ class Frame:
     def remember(self, value: str) -> None:
         """Write a short text into the record of the run; the same stage can read it in a later run."""
         self.remembered = (*self.remembered, value)
+
+    def remark(self, text: str) -> None:
+        """Say something about this picture to people, in a few words: in the record, the gallery, and with `-v`."""
+        self.remarks = (*self.remarks, text)
 
 
 def _has(latents: Any, rows: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from henshin.engine.record.manifest import (
     RecordEntry,
     map_sources,
     parse_entry,
+    parse_remarks,
     parse_timings,
     to_absolute,
 )
@@ -38,7 +39,8 @@ class GalleryEntry:
     """One source. ``name`` is its path below the folder that all sources share, with "/".
 
     ``before`` is None for a source that is no file (drawn from noise). ``dropped`` holds what stages left out of it, as
-    "stage: reason". ``faces`` is None where no stage looked for faces, or the record is older.
+    "stage: reason", ``remarks`` what they said of it, "stage: text". ``faces`` is None where no stage looked for faces,
+    or the record is older.
     """
 
     name: str
@@ -51,6 +53,7 @@ class GalleryEntry:
     before: RecordedFile | None
     after: tuple[RecordedFile, ...] = ()
     dropped: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[RecordedFile, ...]:
@@ -83,7 +86,11 @@ def read_record(folder: Path) -> GalleryRecord:
         runs = read_runs(folder)
     except OSError as error:
         raise HenshinError(f"'{record}' cannot be read: {error.strerror or error}") from None
-    found = [entry for line in lines.values() if (entry := parse_entry(line)) is not None]
+    found = [
+        replace(entry, remarks=parse_remarks(line))
+        for line in lines.values()
+        if (entry := parse_entry(line)) is not None
+    ]
     current = _without_moved([map_sources(entry, folder, to_absolute) for entry in found])
     if not current:
         raise HenshinError(f"'{record}' says of no picture how it ended; run the pipeline first")
@@ -127,6 +134,7 @@ def _entry(entry: RecordEntry, name: str, folder: Path) -> GalleryEntry:
         before=RecordedFile(Path(entry.source), entry.input_hash) if is_path else None,
         after=tuple(RecordedFile(folder / output.path, output.sha256) for output in entry.outputs),
         dropped=tuple(f"{drop.stage}: {drop.reason}" for drop in entry.dropped),
+        remarks=entry.remarks,
     )
 
 

@@ -99,6 +99,7 @@ def _entry(entry: GalleryEntry, store: PictureStore, pipeline: str | None) -> di
         "b": None if entry.before is None else _file(entry.before, store, entry.reason),
         "a": [_file(file, store) for file in entry.after],
         "d": list(entry.dropped) if entry.status == "done" else None,
+        "m": list(entry.remarks),
         "p": pipeline,
     }
     return {key: value for key, value in values.items() if value is not None and value not in ("", [])}

@@ -97,6 +97,9 @@ class Assess(Stage[AssessConfig]):
             return frame
         found = [self.assess(frame.picture, face) for face in frame.faces]
         frame.remember(json.dumps([{"score": round(one.score, 3), "reasons": list(one.reasons)} for one in found]))
+        for number, one in enumerate(found, 1):
+            if one.reasons:
+                frame.remark(str(one) if len(found) == 1 else f"face {number}: {one}")
         least = self.config.drop_below
         if least is None:
             return frame

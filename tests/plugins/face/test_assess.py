@@ -17,6 +17,7 @@ from support.paths import ROOT
 
 from henshin import Face, Frame, PictureError
 from henshin.cli import run_pipeline
+from henshin.gallery.entries import read_record
 from henshin.testing import check_stage
 from henshin_plugins.face import Assess
 from henshin_plugins.face.assessment import TESTS, assess, judged, measures
@@ -131,6 +132,8 @@ def test_scores_and_reasons_are_remembered_in_the_order_of_faces() -> None:
     (result,) = stage().run([frame])
     assert len(result.faces) == 2
     assert all(one.dropped is None for one in result.faces)
+    assert len(result.remarks) == 1
+    assert result.remarks[0].startswith("face 1: score 0.")
     told = json.loads(result.remembered[0])
     assert [bool(one["reasons"]) for one in told] == [True, False]
     assert told[0]["score"] < told[1]["score"]
@@ -166,6 +169,8 @@ def test_a_run_keeps_scores_in_its_record_and_leaves_out_what_is_unlikely(
     assert run_pipeline(["p.yaml", "-i", photo, "-o", "out/", "--device", "cpu"]) == 0
     record = "".join(file.read_text() for file in Path("out/.henshin").glob("*.jsonl"))
     assert '\\"score\\": 0.' in record
+    (entry,) = read_record(Path("out")).entries
+    assert all(one.startswith("assess: score 0.") for one in entry.remarks)
     capsys.readouterr()
     words = ["--set", "assess.drop_below=1", "--set", "assess.without_faces=skip"]
     assert run_pipeline(["p.yaml", "-i", photo, "-o", "other/", "--device", "cpu", *words]) == 0

@@ -104,6 +104,7 @@ class Recorder:
             remembered=job.remembered,
             faces=job.faces,
             timings={label: round(seconds, 4) for label, seconds in job.timings.items()},
+            remarks=tuple(job.remarks),
         )
 
     def _with_replacement(self, drop: Drop) -> Drop:
@@ -160,9 +161,10 @@ def _skip_reason(job: Job) -> str:
 
 
 def _outcome_reason(job: Job, entry: RecordEntry) -> str | None:
-    """Return stage and reason of a failure, the reason of a skip, or the number of faces of a source that is done."""
+    """Return stage and reason of a failure, the reason of a skip, or the faces and remarks of a source that is done."""
     if entry.status == "failed":
         return f"{entry.stage}: {entry.reason}"
-    if entry.status == "skipped" or job.faces is None:
+    if entry.status == "skipped":
         return entry.reason
-    return f"{job.faces} face{'s' * (job.faces != 1)}" if job.faces else "no face"
+    faces = [] if job.faces is None else [f"{job.faces} face{'s' * (job.faces != 1)}" if job.faces else "no face"]
+    return "; ".join([*faces, *job.remarks]) or None

@@ -27,7 +27,7 @@ RECORD = "run.jsonl"
 
 WRITING = "writing.jsonl"
 
-OPTIONAL_FIELDS = frozenset({"dropped", "remembered", "faces", "timings"})
+OPTIONAL_FIELDS = frozenset({"dropped", "remembered", "faces", "timings", "remarks"})
 """Fields of an entry that are written only if they are neither None nor empty; older records have none of them."""
 
 Ending = Literal["done", "skipped", "failed"]
@@ -185,7 +185,7 @@ class Manifest:
         if self._record is not None and self.folder is not None:
             line = asdict(map_sources(entry, self.folder, to_relative))
             self._record.append({key: value for key, value in line.items() if _is_written(key, value)})
-        self._index(replace(entry, remembered={}, timings={}))
+        self._index(replace(entry, remembered={}, timings={}, remarks=()))
         recorded = {output.path for output in entry.outputs}
         with self._write_lock:
             for path, source in list(self._unrecorded.items()):
@@ -240,8 +240,9 @@ class RecordEntry:
     """The outcome of one source. ``stage`` and ``reason`` are None when it is done; ``seconds`` is its working time.
 
     ``faces`` is the number of faces that were found, None where no stage looked for any. ``timings`` holds the seconds
-    of each stage, by its label. ``remembered`` holds the (name, text) pairs that stages remember, by stage. Both are
-    written to the file, and read only by ``parse_timings`` and ``Manifest.remembered``: they are not held in memory.
+    of each stage, by its label, ``remarks`` what stages said to people ("stage: text"), ``remembered`` the (name, text)
+    pairs that stages remember, by stage. These three are written to the file, and read only by ``parse_timings``,
+    ``parse_remarks`` and ``Manifest.remembered``: they are not held in memory.
     """
 
     source: str
@@ -256,6 +257,7 @@ class RecordEntry:
     remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     faces: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def _is_written(key: str, value: Any) -> bool:
@@ -294,6 +296,12 @@ def parse_timings(line: dict[str, Any]) -> dict[str, float]:
         return {str(label): float(seconds) for label, seconds in timings.items()} if timings else {}
     except (AttributeError, TypeError, ValueError):
         return {}
+
+
+def parse_remarks(line: dict[str, Any]) -> tuple[str, ...]:
+    """Return what stages said of a source in a line of the record; () in one of an older version."""
+    remarks = line.get("remarks")
+    return tuple(map(str, remarks)) if isinstance(remarks, list) else ()
 
 
 def map_sources(entry: RecordEntry, folder: Path, convert: Callable[[str, Path], str]) -> RecordEntry:

@@ -24,7 +24,8 @@ class Job:
     ``alpha`` is that of its file, ``notes`` the remarks of its reader. ``stage`` is the one at which it failed or was
     left out. ``faces`` counts the faces that were found, None before a stage looks for them. ``size`` is the bytes of
     its decoded picture. ``timings`` holds the seconds of each stage, by its label, ``dropped`` the pictures that stages
-    dropped (``instead`` is a ``frame.source`` here), ``remembered`` the (name, text) pairs for the record, by stage.
+    dropped (``instead`` is a ``frame.source`` here), ``remembered`` the (name, text) pairs for the record, by stage,
+    ``remarks`` what stages say to people, "stage: text".
     """
 
     source: SourceFile
@@ -39,6 +40,7 @@ class Job:
     errors: list[PictureError] = field(default_factory=list)
     dropped: list[Drop] = field(default_factory=list)
     remembered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
 
     def fail(self, stage: str, error: PictureError) -> None:
@@ -60,6 +62,8 @@ def collect_dropped(label: str, active: Sequence[tuple[Job, Frame]], on_drop: On
             if frame.remembered:
                 job.remembered.setdefault(label, []).extend((frame.name, text) for text in frame.remembered)
                 frame.remembered = ()
+            job.remarks += [f"{label}: {text}" for text in frame.remarks]
+            frame.remarks = ()
         job.frames = [
             frame for frame in job.frames if frame.error is not None or _record_drops(label, job, frame, on_drop)
         ]

@@ -49,6 +49,7 @@ const facts = (entry, result) => {
     ["time", seconds(entry)],
     ["size", [size(entry.b), size(result)].filter(Boolean).join(" → ")],
     ["left out", (entry.d || []).join("; ")],
+    ["remarks", (entry.m || []).join("; ")],
     ["pipeline", entry.p || ""],
     ["missing", problems(entry).join("; ")],
   ].filter(([, text]) => text);
