@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,16 +56,20 @@ def serve(options: PageOptions, level: int) -> int:
     app = create_app(Settings(pipelines, registry, options.device, limits, Guard(hosts, token)))
     shown = "127.0.0.1" if options.host in _ALL_ADDRESSES else options.host
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else "")
-    if level >= 0:
-        print_line(f"{address}  (Ctrl-C ends it)", err=False)
-        sys.stdout.flush()
-    if options.browser:
-        import webbrowser
-
-        webbrowser.open(address)
     settings = uvicorn.Config(app, log_level="info" if level > 0 else "warning", timeout_graceful_shutdown=3)
-    with suppress(KeyboardInterrupt):
+    try:
+        if level >= 0:
+            print_line(f"{address}  (Ctrl-C ends it)", err=False)
+            sys.stdout.flush()
+        if options.browser:
+            import webbrowser
+
+            webbrowser.open(address)
         uvicorn.Server(settings).run([listener])
+    except KeyboardInterrupt:
+        pass  # the usual end
+    finally:
+        app.state.page.jobs.close()
     return 0
 
 
