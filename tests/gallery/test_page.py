@@ -106,6 +106,15 @@ def test_without_javascript_every_picture_is_there(recorded: Recorded) -> None:
     assert "<li>1 failed</li>" in outside
 
 
+def test_what_stages_said_of_a_picture_stands_with_it(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path)
+    recorded.add("a.jpg", remarks=("assess: score 0.31: <dark>",))
+    recorded.add("b.jpg")
+    made = recorded.make()
+    assert [one.get("m") for one in data_of(made.page)] == [["assess: score 0.31: <dark>"], None]
+    assert "0.25 s, assess: score 0.31: &lt;dark&gt;" in made.page.read_text()
+
+
 def test_many_pictures_have_several_plain_pages_that_lead_to_each_other(recorded: Recorded) -> None:
     record, store = fake(450)
     written = dict(pages(record, store))

@@ -64,7 +64,7 @@ def _image(entry: GalleryEntry, label: str, shown: ShownFile) -> str:
 
 
 def status_text(entry: GalleryEntry) -> str:
-    """Return how a source ended, in one line: the stage and reason of a failure, or faces and working time."""
+    """Return how a source ended, in one line: stage and reason of a failure, or faces, working time and remarks."""
     if entry.status != "done":
         stage = f" by {entry.stage}" if entry.status == "skipped" and entry.stage else ""
         where = f"{entry.stage}: " if entry.status == "failed" and entry.stage else ""
@@ -75,4 +75,5 @@ def status_text(entry: GalleryEntry) -> str:
     if len(entry.after) > 1:
         texts.append(format_count(len(entry.after), "result"))
     texts.append(f"{entry.seconds:.2f} s")
+    texts += entry.remarks
     return ", ".join(texts)

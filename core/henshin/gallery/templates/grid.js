@@ -19,7 +19,7 @@ const card = (position) => {
   name.addEventListener("click", () => openViewer(shown.indexOf(entry)));
   const results = entry.a.length > 1 ? count(entry.a.length, "result") : "";
   text.append(name, make("p", "meta", [facesOf(entry), results, seconds(entry)].filter(Boolean).join(" · ")));
-  const why = howEnded(entry) || problems(entry).join("; ");
+  const why = howEnded(entry) || problems(entry).join("; ") || (entry.m || []).join("; ");
   if (why) {
     text.append(make("p", `why ${entry.s || ""}`, why));
     text.lastChild.title = why;
