@@ -15,11 +15,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # the folder of the package `quality`
 
-from quality.colour import kept
-from quality.features import NETWORKS, Cache
 from quality.hold_out import pictures_of, split
-from quality.kid import ratio, variety
+from quality.judges import LEVEL
 from quality.sheet import draw_sheet
+
+from henshin.metrics import Cache, scale_of
+from henshin.metrics.kernel_distance import ratio, variety
+from henshin.metrics.pair_measures import kept
+from henshin.train.metrics import VGG_FEATURES
 
 if TYPE_CHECKING:
     from henshin import Picture
@@ -119,12 +122,11 @@ def measured(
     cache: Cache, photos: Sequence[Picture], drawn: Sequence[Picture], drawings: Sequence[Picture], seams: int | None
 ) -> Figures:
     """Return the figures on VGG-19; the cache keeps features of what was measured before."""
-    (network,) = (one for one in NETWORKS if one.letter == "V")
-    features: list[Any] = [cache.get(network.kind, of, network.features) for of in (photos, drawn, drawings)]
-    of_photos, of_drawn, of_drawings = (found / network.scale(features[2]) for found in features)
+    of_sets: list[Any] = [cache.get(VGG_FEATURES.kind, of, VGG_FEATURES.features) for of in (photos, drawn, drawings)]
+    of_photos, of_drawn, of_drawings = (found / scale_of(VGG_FEATURES, of_sets[2]) for found in of_sets)
     found = ratio(of_photos, of_drawn, of_drawings)
     diverse = variety(of_drawn, of_drawings)
-    return Figures(found.value, *found.interval, diverse, float(kept(photos, drawn).mean()), seams)
+    return Figures(found.value, *found.interval(LEVEL), diverse, float(kept(photos, drawn).mean()), seams)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a drawn portrait keeps of its photo: the colours of skin and hair, and the pattern of light and dark."""
+"""What a drawn portrait keeps of its photo: the colours of skin and hair."""
 
 from __future__ import annotations
 
@@ -30,9 +30,6 @@ HAIR_BAND = (0.3, 0.03, 0.7, 0.09)
 """x0, y0, x1, y1 of the hair above the forehead. Of a bald head it is what is there: all the same to be kept."""
 
 REGIONS = ("skin", "hair")
-
-SMALL = 16
-"""Side of the grey pictures whose correlation is `kept`."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +82,3 @@ def colour_changes(photos: Array, drawn: Array) -> dict[str, ColourChange]:
         )
         for i, region in enumerate(REGIONS)
     }
-
-
-def kept(photos: Sequence[Picture], drawn: Sequence[Picture]) -> Array:
-    """Return (N,) the correlation of photo and drawn as grey pictures of 16 x 16; 0 where one of them is flat."""
-    pairs = zip(map(_pattern, photos), map(_pattern, drawn), strict=True)
-    return np.array([float(one @ other) for one, other in pairs])
-
-
-def _pattern(picture: Picture) -> Array:
-    from PIL import Image
-
-    small = Image.fromarray(picture).convert("L").resize((SMALL, SMALL), Image.Resampling.BOX)
-    values = np.asarray(small, np.float64).ravel()
-    values = values - values.mean()
-    unit: Array = values / max(float(np.linalg.norm(values)), 1e-9)
-    return unit

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from henshin.errors import HenshinError, MissingError
+from henshin.metrics import Cache
 from quality import faces, groups
-from quality.features import NETWORKS, Cache
 from quality.hold_out import pictures_of, split
+from quality.judges import NETWORKS
 from quality.measure import Meter, figures
 from quality.portraits import Portraits, Workshop
 from quality.report import ALL, judge, table, trained_by, verdict

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from henshin import Frame
 from henshin.files import hash_file
+from henshin.metrics.faces import find_faces
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -59,10 +59,4 @@ def cache_kind(workshop: Workshop, use: str, model: str | None) -> str:
 def _faces(workshop: Workshop, use: str, options: dict[str, Any], pictures: Sequence[Picture]) -> list[list[Face]]:
     """Return the faces that a stage finds in each picture."""
     cls = workshop.registry.stage(use)
-    stage = cls(cls.Config.model_validate(options))
-    stage.open(workshop.context)
-    try:
-        frames = [stage.run([Frame(str(i), str(i), picture)]) for i, picture in enumerate(pictures)]
-    finally:
-        stage.close()
-    return [frame.faces for (frame,) in frames]
+    return find_faces(cls(cls.Config.model_validate(options)), workshop.context, pictures)

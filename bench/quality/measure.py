@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from quality.colour import CACHE_KIND, colour_changes, kept, region_colours
+from henshin.metrics import Cache, scale_of
+from henshin.metrics.kernel_distance import ratio, variety
+from henshin.metrics.pair_measures import kept
+from quality.colour import CACHE_KIND, colour_changes, region_colours
 from quality.faces import cache_kind, drawn_faces, landmark_distances, landmarks
-from quality.features import NETWORKS, Cache
-from quality.kid import ratio, variety
+from quality.judges import LEVEL, NETWORKS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from henshin import Picture
-    from quality.features import FeatureNetwork
+    from quality.judges import Judge
     from quality.portraits import Workshop
 
     Array: TypeAlias = npt.NDArray[np.float64]
@@ -72,7 +74,7 @@ class Meter:
             drawn = self.cache.get(kind, pictures, lambda new: drawn_faces(self.workshop, new, cascade))
         return Measured(
             pictures,
-            {one.letter: self.cache.get(one.kind, pictures, one.features) for one in NETWORKS},
+            {one.letter: self.cache.get(one.features.kind, pictures, one.features.features) for one in NETWORKS},
             self.cache.get(CACHE_KIND, pictures, region_colours),
             landmark_distances(marks, self.workshop.margin),
             drawn,
@@ -100,13 +102,12 @@ def figures(photos: Measured, drawn: Measured, drawings: Measured, rows: Rows) -
     return {**values, **drawn.found(rows)}
 
 
-def _ratio(
-    network: FeatureNetwork, photos: Measured, drawn: Measured, drawings: Measured, rows: Rows
-) -> dict[str, Any]:
-    letter, scale = network.letter, network.scale(drawings.features[network.letter])
+def _ratio(network: Judge, photos: Measured, drawn: Measured, drawings: Measured, rows: Rows) -> dict[str, Any]:
+    letter = network.letter
+    scale = scale_of(network.features, drawings.features[letter])
     of_photos, of_drawn = photos.features[letter][rows] / scale, drawn.features[letter][rows] / scale
     of_drawings = drawings.features[letter] / scale
     found = ratio(of_photos, of_drawn, of_drawings)
-    low, high = found.interval
+    low, high = found.interval(LEVEL)
     values = {"value": found.value, "low": low, "high": high, "variety": variety(of_drawn, of_drawings)}
     return {**values, "resamples": found.resamples}

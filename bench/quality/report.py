@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from quality.features import NETWORKS
+from quality.judges import NETWORKS
 
 if TYPE_CHECKING:
     from henshin.models import Contract

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from quality.colour import CHEEKS, colour_changes, kept, region_colours, region_masks
+from quality.colour import CHEEKS, colour_changes, region_colours, region_masks
 
 pytest.importorskip("kornia")
 
@@ -53,10 +53,3 @@ def test_regions_are_apart_and_lie_where_they_say() -> None:
     changes = colour_changes(before, after)
     assert changes["skin"].distance[0] < 0.5
     assert changes["hair"].distance[0] > 50
-
-
-def test_kept_is_1_for_the_photo_minus_1_for_its_negative_and_0_for_nothing() -> None:
-    photo = np.random.default_rng(1).integers(0, 256, (48, 64, 3)).astype(np.uint8)
-    darker = (photo // 2 + 20).astype(np.uint8)
-    values = kept([photo] * 4, [photo, darker, 255 - photo, flat(90, 90, 90)])
-    assert values == pytest.approx([1, 1, -1, 0], abs=0.01)

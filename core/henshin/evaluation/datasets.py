@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from henshin.errors import HenshinError, PictureError
+from henshin.metrics.picture_sets import find_partners
 from henshin.text import join_names
 
 if TYPE_CHECKING:
@@ -135,15 +136,13 @@ def paired_set(path: str, truth: str, name: str, limit: int | None = None) -> Pi
     """
     sources, unfit = _list_pictures([path])
     truths, _ = _list_pictures([truth])
-    exact = {file.relative: file.path for file in truths}
-    by_stem: dict[str, list[Path]] = {}
-    for file in truths:
-        by_stem.setdefault(_stem(file.relative), []).append(file.path)
+    paths = {file.relative: file.path for file in truths}
+    partners = find_partners([source.relative for source in sources[:limit]], list(paths))
     members: list[tuple[str, Path, Path | None]] = []
     for source in sources[:limit]:
-        found = [exact[source.relative]] if source.relative in exact else by_stem.get(_stem(source.relative), [])
+        found = partners[source.relative]
         if len(found) == 1:
-            members.append((source.relative, source.path, found[0]))
+            members.append((source.relative, source.path, paths[found[0]]))
         else:
             many = f"{len(found)} pictures" if found else "no picture"
             unfit.append((source.relative, f"{many} of its name in '{truth}'"))
@@ -151,10 +150,6 @@ def paired_set(path: str, truth: str, name: str, limit: int | None = None) -> Pi
         shown = join_names([source.relative for source in sources], 3)
         raise HenshinError(f"no picture of '{path}' ({shown}) has one of its name in '{truth}'")
     return PictureSet(name, "paired", members, unfit)
-
-
-def _stem(relative: str) -> str:
-    return PurePosixPath(relative).with_suffix("").as_posix()
 
 
 def _list_pictures(paths: Sequence[str]) -> tuple[list[SourceFile], list[tuple[str, str]]]:

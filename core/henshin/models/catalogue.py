@@ -22,9 +22,9 @@ Source = Location | Literal["download"]
 class CatalogueEntry:
     """One model of the catalogue. ``path`` is None for a model that is not on this machine but can be downloaded.
 
-    ``kind`` is that of the contract, or of the list ("detector"), or "unknown" for a file without a contract;
-    ``problem`` says why a file cannot be used. Weights for import are one entry for all their models; then ``entry`` is
-    their line of the list.
+    ``kind`` is that of the contract, or of the list ("detector", "features"), or "unknown" for a file without a
+    contract; ``problem`` says why a file cannot be used. Weights for import are one entry for all their models; then
+    ``entry`` is their line of the list.
     """
 
     name: str
@@ -60,7 +60,7 @@ def list_models(store: ModelStore) -> Sequence[CatalogueEntry]:
 def _entry(store: ModelStore, name: str, source: Source) -> CatalogueEntry:
     entry = store.entries.get(name)
     path = store.find_file(name)
-    if entry is not None and entry.kind == "detector":
+    if entry is not None and entry.kind in ("detector", "features"):
         return CatalogueEntry(name, entry.kind, source, path, None, entry)
     try:
         contract = store.find(name).contract

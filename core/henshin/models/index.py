@@ -47,7 +47,7 @@ class IndexLine(BaseModel):
 class IndexEntry(IndexLine):
     """One model of a list: its file with hash and size, its address, its kind and its origin."""
 
-    kind: Literal["translator", "sampler", "mapping", "synthesis", "encoder", "detector"] = "translator"
+    kind: Literal["translator", "sampler", "mapping", "synthesis", "encoder", "detector", "features"] = "translator"
     contract: Contract | None = Field(default=None, description="The contract of a foreign file that carries none.")
     url: Address | None = Field(default=None, description="Where `henshin models pull` gets it.")
     description: str = ""

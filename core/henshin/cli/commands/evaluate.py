@@ -1,4 +1,4 @@
-"""`henshin evaluate`: PSNR and SSIM of models and pipelines on test sets, printed as a table or as JSON."""
+"""`henshin evaluate`: PSNR and SSIM of models and pipelines on test sets, and figures of sets of pictures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ from henshin.cli.output import format_count, format_table, log_to, reserve_stdou
 if TYPE_CHECKING:
     from henshin.evaluation import PictureSet, Results, Row, Sheet
 
-_MEASURING, _SHEET = "How it is measured", "A sheet to look at"
+_MEASURING, _SHEET, _SETS = "How it is measured", "A sheet to look at", "Sets of pictures"
+_FOLDER = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +183,7 @@ def _format_metrics(psnr: float | None, ssim: float | None) -> tuple[str, str]:
 
 @click.command(cls=GroupedCommand, context_settings=SETTINGS)
 @click.argument("methods", nargs=-1, metavar="[MODEL|PIPELINE]...")
-@option("--on", "sets", multiple=True, required=True, metavar="FOLDER", help="A test set. May be given several times.")
+@option("--on", "sets", multiple=True, metavar="FOLDER", help="A test set. May be given several times.")
 @option(
     "--truth",
     "truths",
@@ -191,16 +192,47 @@ def _format_metrics(psnr: float | None, ssim: float | None) -> tuple[str, str]:
     help="For pairs: the true pictures, by the names of those --on FOLDER; one for each --on.",
 )
 @option("--scale", "scales", multiple=True, type=SCALE, metavar="N", help="How many times larger; else all there are.")
-@stage_overrides_option("Change an option of the pipelines; {scale} in the value stands for the scale.")
+@option("--real", type=_FOLDER, metavar="FOLDER", heading=_SETS, help="True pictures of the domain.")
+@option("--fake", type=_FOLDER, metavar="FOLDER", heading=_SETS, help="What is measured: translations, samples.")
+@option(
+    "--source",
+    type=_FOLDER,
+    metavar="FOLDER",
+    heading=_SETS,
+    help="What the translations were made of, by their names.",
+)
+@option(
+    "--metrics",
+    multiple=True,
+    metavar="NAME,...",
+    heading=_SETS,
+    help="kid, fid, precision-recall, variety, style-ratio, lpips, psnr, ssim, kept, identity, landmarks. "
+    "Default: kid, fid, precision-recall, variety; with --source also style-ratio, kept.",
+)
+@option(
+    "--network",
+    "networks",
+    multiple=True,
+    type=click.Choice(["inception", "efficientnet-lite0", "vgg19"]),
+    heading=_SETS,
+    help="Features of kid, fid, precision-recall. Default: inception if `henshin models pull inception-fid` got it, "
+    "else efficientnet-lite0.",
+)
+@option("--resamples", type=click.IntRange(0, 100_000), default=1000, show_default=True, heading=_SETS,
+        help="Of the bootstrap intervals; 0: none.")  # fmt: skip
+@option("--seed", type=click.IntRange(min=0), default=0, show_default=True, heading=_SETS, help="Of the resamples.")
+@option("--plot", type=click.Path(path_type=Path), metavar="FILE", heading=_SETS, help="Also draw them, as a PNG.")
+@stage_overrides_option(
+    "Change an option of the pipelines; {scale} in the value stands for the scale. With --metrics landmarks: of "
+    "face_detect."
+)
 @plugin_option
 @option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pictures of each set.")
 @option(
     "--channels",
     type=click.Choice(["y", "rgb"]),
-    default="y",
-    show_default=True,
     heading=_MEASURING,
-    help="Compare luma (y) or all three channels (rgb).",
+    help="Compare luma (y) or all three channels (rgb). Default: y; of --real and --fake rgb.",
 )
 @option(
     "--border",
@@ -218,7 +250,7 @@ def _format_metrics(psnr: float | None, ssim: float | None) -> tuple[str, str]:
 )
 @option("--rows", type=ROW_COUNT, default=5, show_default=True, heading=_SHEET, help="Pictures of each set and scale.")
 @option("--cell", type=CELL_SIDE, default=256, show_default=True, heading=_SHEET, help="Longest side of what is shown.")
-@option("--force", is_flag=True, heading=_SHEET, help="Replace a file of that name.")
+@option("--force", is_flag=True, heading=_SHEET, help="Replace a file of the sheet's or plot's name.")
 @device_options
 @option("--each", is_flag=True, heading=OUTPUT_HEADING, help="Also the figures of every picture.")
 @option(
@@ -238,9 +270,32 @@ def evaluate(ctx: click.Context, /, **given: Any) -> int:
     the luma is compared without a border of as many pixels as the scale. With --truth nothing is reduced: the pictures
     are held against those of the same names; without a model, as they are.
 
+    With --real and --fake it measures how far a set of pictures is from a set of true ones, by figures with 95 %
+    intervals. docs/evaluating.md says what each figure is.
+
     \b
     Examples: henshin evaluate carn-m --on Set5/ --on Set14/ --scale 2
               henshin evaluate enlarge.yaml --on Set5/ --scale 3 --set super_resolution.scale={scale}
               henshin evaluate facades --on photos/ --truth drawings/ --channels rgb
+              henshin evaluate --real drawings/ --fake portraits/ --source photos/
     """
-    return run_evaluation(EvaluateCommandOptions(**given), ctx.ensure_object(Verbosity).level)
+    level = ctx.ensure_object(Verbosity).level
+    if given["real"] is not None or given["fake"] is not None:
+        from henshin.cli.set_evaluation import evaluate_sets, set_options
+
+        return evaluate_sets(set_options(given), level)
+    return run_evaluation(_enlarging_options(given, ctx), level)
+
+
+def _enlarging_options(given: dict[str, Any], ctx: click.Context) -> EvaluateCommandOptions:
+    """Return the options of an evaluation of models. Errors: click.UsageError."""
+    if not given["sets"]:
+        raise click.UsageError(
+            "nothing to measure: give test sets by --on, or sets of pictures by --real and --fake", ctx
+        )
+    words = {name: f"--{name}" for name in ("source", "metrics", "plot")} | {"networks": "--network"}
+    for name, word in words.items():
+        if given[name]:
+            raise click.UsageError(f"{word} goes with --real and --fake", ctx)
+    values = {name: value for name, value in given.items() if name in EvaluateCommandOptions.__dataclass_fields__}
+    return EvaluateCommandOptions(**{**values, "channels": given["channels"] or "y"})

@@ -1,40 +1,20 @@
-"""KID between sets of feature vectors, the ratio of two of them with its bootstrap interval, and variety.
+"""KID between sets of feature vectors, the ratio of two of them, and variety, each with its resamples.
 
 Paper: Bińkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", ICLR 2018.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+
+from henshin.metrics.bootstrap import RESAMPLES, Estimate, draw_counts, with_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array: TypeAlias = npt.NDArray[np.float64]
-
-RESAMPLES = 1000
-LEVEL = 0.9
-"""Share of the resamples that lie within an interval."""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """KID(drawn, drawings) / KID(photos, drawings): 1 = as far from drawings as the photos, 0 = drawings.
-
-    `resamples` (K,) are its values over resampled pictures: the k-th of each model is of the same pictures.
-    """
-
-    value: float
-    resamples: Array
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The limits between which 90 % of the resamples lie, as many below as above."""
-        low, high = np.quantile(self.resamples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return float(low), float(high)
 
 
 def kernel(x: Array, y: Array) -> Array:
@@ -72,27 +52,48 @@ def _within(values: Array, weights: Array) -> Array:
     return mean
 
 
-def ratio(photos: Array, drawn: Array, drawings: Array, seed: int = 0, resamples: int = RESAMPLES) -> Ratio:
-    """Return the ratio for features of photos (N, D), what was drawn of each (N, D), and drawings (M, D).
+def kid_estimate(x: Array, y: Array, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+    """Return the KID of features (N, D) and (M, D). The bootstrap draws pictures of both sets; features stay."""
+    values = Pair(x, y).distances(*_both_counts(len(x), len(y), seed, resamples))
+    return Estimate(float(values[0]), values[1:])
 
-    The bootstrap draws photos with what was drawn of them, and drawings, with replacement; features stay.
+
+def ratio(photos: Array, drawn: Array, drawings: Array, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+    """Return KID(drawn, drawings) / KID(photos, drawings) for features (N, D), (N, D) and (M, D).
+
+    1: as far from drawings as the photos are; 0: drawings. Row i of the drawn is what was drawn of photo i. The
+    bootstrap draws photos with what was drawn of them, and drawings, with replacement; features stay.
     """
-    rng = np.random.default_rng(seed)
-    n, m = len(photos), len(drawings)
-    wx = np.vstack([np.ones((1, n)), rng.multinomial(n, np.full(n, 1 / n), resamples)])
-    wy = np.vstack([np.ones((1, m)), rng.multinomial(m, np.full(m, 1 / m), resamples)])
+    wx, wy = _both_counts(len(photos), len(drawings), seed, resamples)
     values = Pair(drawn, drawings).distances(wx, wy) / Pair(photos, drawings).distances(wx, wy)
-    return Ratio(float(values[0]), values[1:])
+    return Estimate(float(values[0]), values[1:])
+
+
+def _both_counts(n: int, m: int, seed: int, resamples: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    return with_whole(draw_counts(n, resamples, rng)), with_whole(draw_counts(m, resamples, rng))
 
 
 def variety(drawn: Array, drawings: Array) -> float:
     """Return the mean distance of two of the drawn (N, D) over that of two drawings (M, D); below .8: much alike."""
-    return mean_distance(drawn) / mean_distance(drawings)
+    return variety_estimate(drawn, drawings, resamples=0).value
+
+
+def variety_estimate(drawn: Array, drawings: Array, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+    """Return the `variety` of features (N, D) and (M, D) with its resamples."""
+    wx, wy = _both_counts(len(drawn), len(drawings), seed, resamples)
+    values = _within(_distances(drawn), wx) / _within(_distances(drawings), wy)
+    return Estimate(float(values[0]), values[1:])
 
 
 def mean_distance(x: Array) -> float:
     """Return the mean Euclidean distance of two different rows of (N, D)."""
+    return float(_within(_distances(x), np.ones((1, len(x))))[0])
+
+
+def _distances(x: Array) -> Array:
     lengths = (x**2).sum(axis=1)
     squares = (lengths[:, None] + lengths[None, :] - 2 * x @ x.T).clip(0)
     np.fill_diagonal(squares, 0)
-    return float(np.sqrt(squares).sum() / (len(x) * (len(x) - 1)))
+    distances: Array = np.sqrt(squares)
+    return distances
