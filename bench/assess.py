@@ -109,12 +109,13 @@ def fifths(scores: np.ndarray) -> list[np.ndarray]:
 
 def styles(crops: Sequence[Picture], pictures: Sequence[Picture], drawings: Sequence[Picture]) -> np.ndarray:
     """Return (N,) the style of drawn pictures: 1 is that of the photos' crops, 0 that of real drawings."""
-    from quality.features import NETWORKS
-    from quality.kid import kernel
+    from henshin.metrics import scale_of
+    from henshin.metrics.kernel_distance import kernel
+    from henshin.train.metrics import VGG_FEATURES
 
-    network = next(one for one in NETWORKS if one.letter == "V")
+    network = VGG_FEATURES
     real = network.features(drawings)
-    scale = network.scale(real)
+    scale = scale_of(network, real)
     photos, drawn, real = (features / scale for features in (network.features(crops), network.features(pictures), real))
 
     def witness(features: np.ndarray) -> np.ndarray:
