@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from henshin.api.frame import Dropped, Face, Frame
     from henshin.api.generator import Generator, GeneratorConfig
     from henshin.api.hookspecs import hookimpl
-    from henshin.api.recipe import NetworkChoice, Recipe, RecipeConfig, Run, SamplerChoice, ScheduledConfig
+    from henshin.api.recipe import (
+        EvaluatedConfig,
+        NetworkChoice,
+        Recipe,
+        RecipeConfig,
+        Run,
+        SamplerChoice,
+        ScheduledConfig,
+    )
     from henshin.api.stage import Stage, StageConfig
     from henshin.api.training_data import Degradation, PairedData, PatchData, SetData, UnpairedData
     from henshin.config.options import FileName, FolderName, FolderNames, ModelName, PictureName, TranslatorName
@@ -27,6 +35,7 @@ _HOME = {
     "Context": "api.context",
     "Degradation": "api.training_data",
     "Dropped": "api.frame",
+    "EvaluatedConfig": "api.recipe",
     "Face": "api.frame",
     "FileName": "config.options",
     "FolderName": "config.options",
@@ -63,6 +72,7 @@ __all__ = [
     "Context",
     "Degradation",
     "Dropped",
+    "EvaluatedConfig",
     "Face",
     "FileName",
     "FolderName",

@@ -102,3 +102,5 @@ def test_export_wants_one_source(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "nothing to export" in capsys.readouterr().err
     assert main(["export", str(tmp_path)]) == 2
     assert "no folder of a training run" in capsys.readouterr().err
+    assert main(["export", "--best", "--generator", "resnet", "--weights", "x.safetensors"]) == 2
+    assert "--best: only for a run's folder" in capsys.readouterr().err

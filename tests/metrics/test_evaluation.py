@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,6 +188,14 @@ def test_pictures_of_other_sizes_are_counted_and_other_shapes_are_left_out(tmp_p
     assert figure.pictures == {"pairs": 2}
     assert "resized to the partner's size" in figure.notes[0]
     assert found.unpaired["psnr of --fake"] == {"2.png": "16x24 pixels have another shape than its partner's 32x32"}
+
+
+def test_of_two_pictures_the_interval_is_of_the_resamples_that_have_a_figure(tmp_path: Path) -> None:
+    fill(tmp_path / "real", 2, 0)
+    fill(tmp_path / "fake", 3, 1)
+    found = evaluate(tmp_path, "kid", "variety", source=False, resamples=40).run().as_dict()
+    assert "NaN" not in json.dumps(found)
+    assert all(figure["low"] < figure["high"] for figure in found["figures"])
 
 
 def test_equal_pairs_are_infinite_and_null_in_json(tmp_path: Path) -> None:

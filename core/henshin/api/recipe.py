@@ -121,6 +121,25 @@ class ScheduledConfig(RecipeConfig):
         return rate * constant_then_linear(step, length, self.decay)
 
 
+class EvaluatedConfig(RecipeConfig):
+    """Measurement of a translator while it is trained, on the pictures that are held out of ``data.a`` and ``data.b``.
+
+    It is for recipes whose ``data`` is an ``UnpairedData`` or ``PairedData``, and which publish a translator.
+    """
+
+    evaluate_every: int | None = Field(
+        None,
+        ge=1,
+        le=10**9,
+        description="Steps between measurements of the held-out pictures: KID, style-ratio, variety, kept. The state "
+        "with the lowest KID is kept, for `henshin export --best`. Null: none.",
+    )
+    evaluate_by: Literal["efficientnet-lite0", "vgg19", "inception"] = Field(
+        "efficientnet-lite0",
+        description="Network of the features that are measured. One that a loss or discriminator uses is no judge.",
+    )
+
+
 class PluginRegistry(GeneratorRegistry, Protocol):
     """Generators, recipes and stages by name."""
 

@@ -22,14 +22,17 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, and its values (K,) over resampled pictures: the k-th of each model is of the same pictures."""
+    """A figure, and its values (K,) over resampled pictures: the k-th of each model is of the same pictures.
+
+    Values that are NaN, of resamples that have no figure, count in no interval.
+    """
 
     value: float
     resamples: Array
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the limits between which this share of the resamples lies, as many below as above."""
-        low, high = np.quantile(self.resamples, [(1 - level) / 2, (1 + level) / 2])
+        low, high = np.nanquantile(self.resamples, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
     def normal_interval(self, level: float = LEVEL) -> tuple[float, float]:
@@ -39,7 +42,7 @@ class Estimate:
         """
         from statistics import NormalDist
 
-        width = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(self.resamples, ddof=1))
+        width = NormalDist().inv_cdf((1 + level) / 2) * float(np.nanstd(self.resamples, ddof=1))
         return self.value - width, self.value + width
 
 

@@ -47,7 +47,8 @@ class Figure:
         low: float | None = None
         high: float | None = None
         if count > 1 and math.isfinite(estimate.value):
-            low, high = estimate.normal_interval() if normal else estimate.interval()
+            limits = estimate.normal_interval() if normal else estimate.interval()
+            low, high = limits if all(map(math.isfinite, limits)) else (None, None)
         return cls(key, title, estimate.value, low, high, better, pictures, count, notes)
 
     def as_dict(self) -> dict[str, Any]:

@@ -38,7 +38,8 @@ class Pair:
         """Return (K,) the KID for K weightings (K, N) and (K, M) of the pictures.
 
         A weight is how often a picture was drawn. A pair of a picture with itself counts in none, also where it was
-        drawn twice: those pairs would make every resample look further away than the sets are.
+        drawn twice: those pairs would make every resample look further away than the sets are. NaN for a weighting
+        that leaves no pair.
         """
         between = ((wx @ self.xy) * wy).sum(axis=1) / (wx.sum(axis=1) * wy.sum(axis=1))
         distances: Array = _within(self.xx, wx) + _within(self.yy, wy) - 2 * between
@@ -48,7 +49,8 @@ class Pair:
 def _within(values: Array, weights: Array) -> Array:
     squares = weights**2
     total = ((weights @ values) * weights).sum(axis=1) - squares @ np.diag(values)
-    mean: Array = total / (weights.sum(axis=1) ** 2 - squares.sum(axis=1))
+    with np.errstate(invalid="ignore"):  # of a few pictures a resample may draw a single one, which has no pair: NaN
+        mean: Array = total / (weights.sum(axis=1) ** 2 - squares.sum(axis=1))
     return mean
 
 

@@ -75,6 +75,7 @@ class Contract(BaseModel):
     origin: str = Field(default="", description="Where the weights come from: training run, paper or address.")
     data: str = Field(default="", description="On what data it was trained, and under which terms that is.")
     licence: str = Field(default="", description="Licence of the weights.")
+    evaluation: str = Field(default="", description="Its figures on pictures that its training held out.")
     weights_sha256: str | None = Field(default=None, description="Hash of the weights, as the exporter computes it.")
 
     @field_validator("value_range")
@@ -122,8 +123,12 @@ class Contract(BaseModel):
         return f"model '{self.name}' is {with_article(self.kind)}: {reason}"
 
     def to_json(self) -> str:
-        """Return the contract as JSON with sorted keys, for the metadata. Equal contracts give equal texts."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """Return the contract as JSON with sorted keys, for the metadata. Equal contracts give equal texts.
+
+        Without figures it says nothing of them, so that versions of henshin that know none can read it.
+        """
+        values = self.model_dump(mode="json", exclude=None if self.evaluation else {"evaluation"})
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str, where: str = "contract") -> Contract:

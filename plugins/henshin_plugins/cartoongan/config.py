@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
+from henshin import EvaluatedConfig, GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
 from henshin.config.options import Names, all_names
 
 
@@ -52,7 +52,7 @@ class Smoothing(BaseModel):
     sigma: float | None = Field(default=None, gt=0, le=30, description="Standard deviation of the Gaussian in pixels.")
 
 
-class CartoonGanConfig(ScheduledConfig):
+class CartoonGanConfig(EvaluatedConfig, ScheduledConfig):
     """Defaults are the paper's, where it states them."""
 
     renamed: ClassVar[Mapping[str, str]] = {

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from henshin import NetworkChoice, RecipeConfig, UnpairedData
+from henshin import EvaluatedConfig, NetworkChoice, UnpairedData
 from henshin.api.recipe import NetworkOption
 from henshin.config.options import Names, StartName, all_names
 
@@ -18,7 +18,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 Step = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
-class CutConfig(RecipeConfig):
+class CutConfig(EvaluatedConfig):
     """Defaults are for faces on small hardware; the paper's are given where they differ."""
 
     renamed: ClassVar[Mapping[str, str]] = {

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
+from henshin import EvaluatedConfig, GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
 from henshin.config.options import Names, all_names
 
 
@@ -72,7 +72,7 @@ class ResNetConfig(GeneratorConfig):
         return self
 
 
-class CycleGanConfig(ScheduledConfig):
+class CycleGanConfig(EvaluatedConfig, ScheduledConfig):
     """Defaults are the paper's; an epoch goes through the larger of the two sets."""
 
     renamed: ClassVar[Mapping[str, str]] = {

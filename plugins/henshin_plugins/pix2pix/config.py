@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from henshin import NetworkChoice, PairedData, ScheduledConfig
+from henshin import EvaluatedConfig, NetworkChoice, PairedData, ScheduledConfig
 
 
-class Pix2PixConfig(ScheduledConfig):
+class Pix2PixConfig(EvaluatedConfig, ScheduledConfig):
     """Defaults are the paper's; its batch norm over single pictures equals instance norm."""
 
     renamed: ClassVar[Mapping[str, str]] = {

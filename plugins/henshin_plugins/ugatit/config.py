@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from henshin import GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
+from henshin import EvaluatedConfig, GeneratorConfig, NetworkChoice, ScheduledConfig, UnpairedData
 from henshin.api.recipe import NetworkOption
 from henshin.config.options import Names, all_names
 
@@ -42,7 +42,7 @@ class UGatItConfig(GeneratorConfig):
     )
 
 
-class UGatItRecipeConfig(ScheduledConfig):
+class UGatItRecipeConfig(EvaluatedConfig, ScheduledConfig):
     """Defaults are the paper's: a million steps over its 3,400 selfies."""
 
     renamed: ClassVar[Mapping[str, str]] = {

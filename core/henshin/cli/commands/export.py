@@ -40,6 +40,7 @@ class ExportCommandOptions(NewModelOptions):
     weights: Path | None
     size: int | None
     pictures: Path | None
+    best: bool
 
 
 @click.command(cls=GroupedCommand)
@@ -47,6 +48,7 @@ class ExportCommandOptions(NewModelOptions):
 @option("--name", help="Name of the model; else that of the run's folder or of the weights' file.")
 @option("-o", "--output", type=click.Path(path_type=Path), help="Folder; else ./exported in a checkout, or the user's.")
 @option("--force", is_flag=True, help="Replace a model of the same name.")
+@option("--best", is_flag=True, help="The state that measured best on held-out pictures (a run's evaluate_every).")
 @option("--generator", help="Without RUN: the name of a generator plugin.", heading=_ELSEWHERE)
 @option(
     "--set",
@@ -101,7 +103,7 @@ def export_model(options: ExportCommandOptions, registry: Registry) -> list[Writ
     check_name(options.name)
     pictures = read_parity_pictures(options.pictures) if options.pictures else []
     if options.run_folder is not None:
-        source = from_run(options.run_folder, registry, options.data, options.licence, options.size)
+        source = from_run(options.run_folder, registry, options.data, options.licence, options.size, options.best)
         name = options.name or options.run_folder.resolve().name
         pictures = pictures or held_out_pictures(options.run_folder, registry)
     else:
@@ -132,6 +134,8 @@ def _check_use(options: ExportCommandOptions) -> None:
             f"{join_names(given)}: only for weights from elsewhere; a run's folder says itself what its network is. "
             "Give either the folder, or --generator with --weights"
         )
+    if options.run_folder is None and options.best:
+        raise HenshinError("--best: only for a run's folder, which keeps the state that measured best")
     if options.run_folder is None and not (options.generator and options.weights):
         lacking = [word for word in ("--generator", "--weights") if not of_weights[word]]
         wanting = f"{join_names(given)} {'want' if len(given) > 1 else 'wants'} {join_names(lacking)}" if given else ""

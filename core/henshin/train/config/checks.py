@@ -10,8 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from henshin.api.generator import Generator
-from henshin.api.recipe import NetworkChoice, NetworkOption, RecipeConfig
-from henshin.api.training_data import FolderData, PairedData
+from henshin.api.recipe import EvaluatedConfig, NetworkChoice, NetworkOption, RecipeConfig
+from henshin.api.training_data import FolderData, PairedData, PictureData
 from henshin.config.options import FolderOption, OptionPath, StartOption, find_models, find_options
 from henshin.config.validation import label, locate, validate
 from henshin.config.yaml_reader import Node
@@ -29,6 +29,9 @@ from henshin.train.data.folders import (
 )
 from henshin.train.networks import make_generator
 from henshin.train.weights.run_folder import check_run
+
+LEAST_HELD_OUT = 2
+"""Held-out pictures of each set that a measurement takes."""
 
 
 def option_problem(root: Node, path: OptionPath, where: str, message: str) -> Problem:
@@ -137,6 +140,18 @@ def folder_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Pr
                 require_pairs(resolve_folders(data.a, path.parent), resolve_folders(data.b, path.parent), data.hold_out)
             except HenshinError as error:
                 yield _folder_problem(error, (*where, "b"), root, str(path))
+
+
+def evaluation_problems(config: RecipeConfig, root: Node, where: str) -> Iterator[Problem]:
+    """Yield that a run which is to be measured holds out too few pictures."""
+    if not isinstance(config, EvaluatedConfig) or config.evaluate_every is None:
+        return
+    for path, data in find_models(config, PictureData):
+        if data.hold_out < LEAST_HELD_OUT:
+            message = (
+                f"{data.hold_out} is too few for evaluate_every; at least {LEAST_HELD_OUT}, and 20 to say something"
+            )
+            yield option_problem(root, (*path, "hold_out"), where, message)
 
 
 def start_problems(config: RecipeConfig, root: Node, path: Path) -> Iterator[Problem]:

@@ -13,7 +13,13 @@ from henshin.config.validation import validate
 from henshin.config.yaml_reader import Node, load_yaml
 from henshin.errors import HenshinError, PipelineError, Problem
 from henshin.registry import Registry
-from henshin.train.config.checks import fit_problems, folder_problems, network_problems, start_problems
+from henshin.train.config.checks import (
+    evaluation_problems,
+    fit_problems,
+    folder_problems,
+    network_problems,
+    start_problems,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ def load_run(path: Path, registry: Registry, overrides: Sequence[str] = ()) -> R
         problems += fit_problems(config, recipe.name, root, str(path), registry)
         problems += folder_problems(config, root, path)
         problems += start_problems(config, root, path)
+        problems += evaluation_problems(config, root, str(path))
     if problems or config is None:
         raise PipelineError(sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0))
     return RunPlan(recipe(config), path)

@@ -251,6 +251,7 @@ def describe(
         origin=source.origin,
         data=source.data,
         licence=source.licence,
+        evaluation=source.evaluation,
         weights_sha256=hash_of(network),
     )
 

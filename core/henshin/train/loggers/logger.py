@@ -131,6 +131,11 @@ class RunLogger:
         if self.show is None:
             self._report(steps, total, epoch)
 
+    def write_evaluation(self, steps: int, values: Mapping[str, float]) -> None:
+        """Write the figures of held-out pictures to the log and to TensorBoard, at this very step."""
+        self.metrics.write_line(steps, values)
+        self.tensorboard.values(steps, values)
+
     def finite_means(self, steps: int) -> dict[str, float]:
         """Return the means since the last line. Errors: HenshinError when one is NaN or infinite."""
         means = means_of(self.processes.gather(self.metrics.sums()))

@@ -51,11 +51,15 @@ class MetricsLog:
 
     def write(self, step: int, epoch: float | None, means: Mapping[str, float], part: bool = False) -> None:
         """Append a line of means, and reset the sums unless it is a `part`."""
-        stamps = {"step": step, "time": round(time.time(), 1)} | ({} if epoch is None else {"epoch": round(epoch, 3)})
-        record = {**stamps, **means} | ({"part": True} if part else {})
-        self.records.append(record)
+        epochs = {} if epoch is None else {"epoch": round(epoch, 3)}
+        self.write_line(step, {**epochs, **means, **({"part": True} if part else {})})
         if not part:
             self.reset()
+
+    def write_line(self, step: int, values: Mapping[str, float]) -> None:
+        """Append a line of values that belong to this step alone; the sums stay."""
+        record = {"step": step, "time": round(time.time(), 1), **values}
+        self.records.append(record)
         with self.file.open("a") as file:
             file.write(json.dumps(record) + "\n")
 

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from henshin.api.recipe import NetworkChoice
+from henshin.api.recipe import EvaluatedConfig, NetworkChoice
 from henshin.errors import HenshinError
 from henshin.models.trained_weights import CHECKPOINTS, list_checkpoints
 from henshin.registry import Registry
@@ -25,12 +25,14 @@ from henshin.train.devices.distributed import ProcessGroup
 from henshin.train.devices.fabric import describe_device, precision_of, set_backend_flags
 from henshin.train.loggers.image_grid import Row
 from henshin.train.loggers.logger import Progress, RunLogger
+from henshin.train.loop.held_out import HeldOutEvaluation, line_of
 from henshin.train.loop.seed import random_state, seed_generators, seed_rank, set_random_state
 from henshin.train.loop.stopping import StopCondition
 from henshin.train.networks import make_generator
 from henshin.train.networks.generators import with_normalised_io
 from henshin.train.optim import OptimizerSettings
 from henshin.train.weights import checkpoint, run_folder
+from henshin.train.weights.evaluations import Evaluations
 from henshin.train.weights.run_folder import PublishedNetwork, RunSession
 
 
@@ -72,6 +74,7 @@ class TrainingRun:
         self._optimizer_settings = OptimizerSettings()
         self._published: dict[str, PublishedNetwork] = {}
         self._random_state: dict[str, Any] | None = None
+        self._evaluation: HeldOutEvaluation | None = None
         self._save_time = 0.0
         self._in_step = self._last = self._saved = False
 
@@ -217,6 +220,26 @@ class TrainingRun:
             set_random_state(self._random_state, self.rng, self.device)
             self._random_state = None
         self.logger.step(self.steps, self.stop_condition.total, self.epoch)
+        every = self.description.get("config", {}).get("evaluate_every")
+        if every and self.steps % every == 0:
+            if self.processes.rank == 0:
+                self._evaluate()
+            self.processes.wait()
+
+    def _evaluate(self) -> None:
+        """Measure the published network on the held-out pictures, and keep its state if it is the best so far."""
+        if self._evaluation is None:
+            config = self.registry.recipe(self.description["recipe"]).Config.model_validate(self.description["config"])
+            if not isinstance(config, EvaluatedConfig) or "" not in self._published:
+                raise HenshinError("evaluate_every: the recipe publishes no translator that could be measured")
+            self._evaluation = HeldOutEvaluation(config, self.base, self.registry, self.device)
+        published = self._published[""]
+        states = {published.state: self._tracked[published.state].state_dict()}
+        figures = self._evaluation.measure(published, states[published.state])
+        evaluations = Evaluations.of(self.folder, self.steps - 1)
+        best = evaluations.add(self.steps, [figure.as_dict() for figure in figures], states)
+        self.logger.write_evaluation(self.steps, self._evaluation.logged(figures))
+        self.say(line_of(self.steps, figures, best))
 
     def finish(self) -> None:
         """Count and save the last step of a recipe that left its loop by itself, and write the curves."""

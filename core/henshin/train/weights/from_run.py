@@ -16,24 +16,33 @@ from henshin.config.options import FileOption, FolderOption, ModelOption, Option
 from henshin.config.validation import models_in
 from henshin.errors import HenshinError
 from henshin.train.networks import make_generator
+from henshin.train.weights.evaluations import figures_of_state
 from henshin.train.weights.run_folder import published_tensors
 from henshin.train.weights.state_dict import load_network
 from henshin.train.weights.trained_network import UNSTATED, TrainedNetwork
 
 
 def from_run(
-    folder: Path, registry: GeneratorRegistry, data: str = "", licence: str = "", size: int | None = None
+    folder: Path,
+    registry: GeneratorRegistry,
+    data: str = "",
+    licence: str = "",
+    size: int | None = None,
+    best: bool = False,
 ) -> TrainedNetwork:
-    """Return the network that a run published, with the weights of its last checkpoint. Errors: HenshinError.
+    """Return the network that a run published, with the weights of its last checkpoint, or of its best state.
+
+    Its figures on held-out pictures come with it, where that very state was measured. Errors: HenshinError.
 
     The model's preferred size is `size`, else what the recipe published, else the side of the run's pictures.
     """
-    published = published_tensors(folder)
+    published = published_tensors(folder, best=best)
     network, run = published.network, published.run
     generator = make_generator(registry, network.generator, network.config)
     config = recipe_config(run["recipe"], registry)
     settings = json.dumps(strip_folders(run["config"], config), sort_keys=True)
-    origin = f"trained by henshin: recipe {run['recipe']}, {published.states['run']['steps']} steps; {settings}"
+    steps = published.states["run"]["steps"]
+    origin = f"trained by henshin: recipe {run['recipe']}, {steps} steps; {settings}"
     return TrainedNetwork(
         generator,
         load_network(generator, published.tensors, str(folder)),
@@ -41,6 +50,7 @@ def from_run(
         origin,
         data or UNSTATED,
         licence or UNSTATED,
+        evaluation=figures_of_state(folder, published.states),
     )
 
 

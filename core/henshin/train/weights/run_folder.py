@@ -16,6 +16,7 @@ from henshin.files import sweep, write_atomic
 from henshin.models.trained_weights import RUN_FILE, last_checkpoint
 from henshin.text import one_line
 from henshin.train.weights import checkpoint
+from henshin.train.weights.evaluations import best_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +151,19 @@ def load_description(folder: Path) -> dict[str, Any]:
         raise HenshinError(f"{file}: is damaged ({one_line(error)})") from error
 
 
-def published_tensors(folder: Path, part: str = "") -> PublishedTensors:
+def published_tensors(folder: Path, part: str = "", best: bool = False) -> PublishedTensors:
     """Return the network that a run published, or one of its parts, with the weights of its last checkpoint.
+
+    With ``best`` they are those of the state that measured best.
 
     Errors: HenshinError when there is no such run, checkpoint or network.
     """
     run = load_description(folder)
-    last = last_checkpoint(folder)
+    chosen = best_checkpoint(folder) if best else last_checkpoint(folder)
     if part not in run["publish"]:
         raise HenshinError(f"{folder}: this run says of no network that it is the one to export (run.publish)")
     network = PublishedNetwork(**run["publish"][part])
-    states = checkpoint.load(last)
+    states = checkpoint.load(chosen)
     tensors = {
         name.removeprefix(network.prefix): tensor
         for name, tensor in states.get(network.state, {}).items()

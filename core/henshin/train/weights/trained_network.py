@@ -19,7 +19,8 @@ UNSTATED = "not stated"
 class TrainedNetwork:
     """A generator with its trained network, ready for export, and the statements of its contract.
 
-    `part` is "" for the whole network, else the one of `Generator.parts` that becomes a model of its own.
+    `part` is "" for the whole network, else the one of `Generator.parts` that becomes a model of its own;
+    `evaluation` says how it did on pictures that its training held out.
     """
 
     generator: Generator[Any]
@@ -30,6 +31,7 @@ class TrainedNetwork:
     licence: str
     description: str = ""
     part: str = ""
+    evaluation: str = ""
 
 
 def hash_of(network: nn.Module) -> str:
