@@ -97,3 +97,12 @@ def test_variety_is_1_for_the_drawings_and_0_where_all_are_alike() -> None:
     assert variety(drawings * 0.5, drawings) == pytest.approx(0.5)
     assert variety(np.ones((10, 4)), drawings) == 0
     assert mean_distance(np.array([[0.0, 0], [3, 4], [0, 0]])) == pytest.approx(10 / 3)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    sets = gaussian(rng, 20, 1.0), gaussian(rng, 20, 0.6), gaussian(rng, 31, 0.0)
+    whole, spread = ratio(*sets, resamples=9), mean_distance(sets[2])
+    monkeypatch.setattr("henshin.metrics.kernel_distance._VALUES", 90)
+    assert ratio(*sets, resamples=9).resamples == pytest.approx(whole.resamples, rel=1e-9)
+    assert mean_distance(sets[2]) == pytest.approx(spread, rel=1e-12)

@@ -170,7 +170,10 @@ def figure_lines(figures: Sequence[Figure]) -> Iterator[str]:
 
 def _cells(figure: Figure) -> tuple[str, ...]:
     interval = "-" if figure.low is None or figure.high is None else f"{_number(figure.low)} to {_number(figure.high)}"
-    pictures = ", ".join(f"{count} {role}" for role, count in figure.pictures.items())
+    counts = figure.pictures.items()
+    pictures = ", ".join(
+        format_count(count, "pair") if role == "pairs" else f"{count} {role}" for role, count in counts
+    )
     return (figure.title, _number(figure.value), interval, figure.better, pictures)
 
 

@@ -24,7 +24,7 @@ class IdentityDistance:
     MissingError without the packages.
     """
 
-    key, title = "identity-dlib", "distance of identity (dlib)"
+    key, title = "identity", "distance of identity (dlib)"
     better: Better = "lower"
     same_size = False
 

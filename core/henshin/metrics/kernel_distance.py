@@ -5,6 +5,7 @@ Paper: Bińkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", ICLR 201
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array: TypeAlias = npt.NDArray[np.float64]
+    Compare: TypeAlias = Callable[[Array, Array], Array]
+
+_VALUES = 1 << 24
+"""Values of a kernel that are held at once: 128 MiB."""
 
 
 def kernel(x: Array, y: Array) -> Array:
@@ -29,10 +34,13 @@ def kid(x: Array, y: Array) -> float:
 
 
 class Pair:
-    """The kernel within and between two sets of features; a KID for any weights of their pictures costs little."""
+    """The kernel within and between two sets of features; a KID for any weights of their pictures costs little.
+
+    Kernels are computed in blocks of rows, so that large sets need no matrix of all their pairs.
+    """
 
     def __init__(self, x: Array, y: Array) -> None:
-        self.xx, self.yy, self.xy = kernel(x, x), kernel(y, y), kernel(x, y)
+        self.x, self.y = x, y
 
     def distances(self, wx: Array, wy: Array) -> Array:
         """Return (K,) the KID for K weightings (K, N) and (K, M) of the pictures.
@@ -41,14 +49,24 @@ class Pair:
         drawn twice: those pairs would make every resample look further away than the sets are. NaN for a weighting
         that leaves no pair.
         """
-        between = ((wx @ self.xy) * wy).sum(axis=1) / (wx.sum(axis=1) * wy.sum(axis=1))
-        distances: Array = _within(self.xx, wx) + _within(self.yy, wy) - 2 * between
+        between = _weighted_sum(self.x, self.y, kernel, wx, wy) / (wx.sum(axis=1) * wy.sum(axis=1))
+        distances: Array = _within(self.x, kernel, wx) + _within(self.y, kernel, wy) - 2 * between
         return distances
 
 
-def _within(values: Array, weights: Array) -> Array:
+def _weighted_sum(x: Array, y: Array, values: Compare, wx: Array, wy: Array) -> Array:
+    """Return (K,) the sums of the values (N, M) between two sets, each times the weights of its row and column."""
+    rows = max(1, _VALUES // len(y))
+    blocks = [slice(start, start + rows) for start in range(0, len(x), rows)]
+    total: Array = np.sum([((wx[:, rows] @ values(x[rows], y)) * wy).sum(axis=1) for rows in blocks], axis=0)
+    return total
+
+
+def _within(x: Array, values: Compare, weights: Array) -> Array:
+    """Return (K,) the weighted means of the values of two different pictures of a set."""
     squares = weights**2
-    total = ((weights @ values) * weights).sum(axis=1) - squares @ np.diag(values)
+    own = np.array([float(values(row[None], row[None])[0, 0]) for row in x])
+    total = _weighted_sum(x, x, values, weights, weights) - squares @ own
     with np.errstate(invalid="ignore"):  # of a few pictures a resample may draw a single one, which has no pair: NaN
         mean: Array = total / (weights.sum(axis=1) ** 2 - squares.sum(axis=1))
     return mean
@@ -84,18 +102,16 @@ def variety(drawn: Array, drawings: Array) -> float:
 def variety_estimate(drawn: Array, drawings: Array, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
     """Return the `variety` of features (N, D) and (M, D) with its resamples."""
     wx, wy = _both_counts(len(drawn), len(drawings), seed, resamples)
-    values = _within(_distances(drawn), wx) / _within(_distances(drawings), wy)
+    values = _within(drawn, _distances, wx) / _within(drawings, _distances, wy)
     return Estimate(float(values[0]), values[1:])
 
 
 def mean_distance(x: Array) -> float:
     """Return the mean Euclidean distance of two different rows of (N, D)."""
-    return float(_within(_distances(x), np.ones((1, len(x))))[0])
+    return float(_within(x, _distances, np.ones((1, len(x))))[0])
 
 
-def _distances(x: Array) -> Array:
-    lengths = (x**2).sum(axis=1)
-    squares = (lengths[:, None] + lengths[None, :] - 2 * x @ x.T).clip(0)
-    np.fill_diagonal(squares, 0)
-    distances: Array = np.sqrt(squares)
+def _distances(x: Array, y: Array) -> Array:
+    squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)[None, :] - 2 * x @ y.T
+    distances: Array = np.sqrt(squares.clip(0))
     return distances

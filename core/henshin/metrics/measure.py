@@ -226,7 +226,7 @@ class _PairFigures:
         equal = int(np.isinf(values).sum())
         notes = [f"{self.resized} of {len(values)} pairs: resized to the partner's size"] if self.resized else []
         notes += [f"{equal} of {len(values)} pairs are equal, which is infinite"] if equal else []
-        estimate = mean_estimate(values, seed, 0 if equal else resamples)
+        estimate = mean_estimate(values, seed, 0 if equal or len(values) < 2 else resamples)
         return Figure.of(self.by.key, self.by.title, estimate, self.by.better, {"pairs": len(values)}, notes=notes)
 
 
