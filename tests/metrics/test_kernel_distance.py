@@ -99,6 +99,13 @@ def test_variety_is_1_for_the_drawings_and_0_where_all_are_alike() -> None:
     assert mean_distance(np.array([[0.0, 0], [3, 4], [0, 0]])) == pytest.approx(10 / 3)
 
 
+def test_a_weighting_without_any_pair_has_no_distance() -> None:
+    rng = np.random.default_rng(9)
+    x, y = gaussian(rng, 3, 1), gaussian(rng, 3, 0)
+    found = Pair(x, y).distances(np.array([[0.0, 3, 0], [1, 1, 1]]), np.ones((2, 3)))
+    assert np.isnan(found).tolist() == [True, False]
+
+
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(8)
     sets = gaussian(rng, 20, 1.0), gaussian(rng, 20, 0.6), gaussian(rng, 31, 0.0)

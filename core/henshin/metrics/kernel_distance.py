@@ -67,8 +67,9 @@ def _within(x: Array, values: Compare, weights: Array) -> Array:
     squares = weights**2
     own = np.array([float(values(row[None], row[None])[0, 0]) for row in x])
     total = _weighted_sum(x, x, values, weights, weights) - squares @ own
-    with np.errstate(invalid="ignore"):  # of a few pictures a resample may draw a single one, which has no pair: NaN
-        mean: Array = total / (weights.sum(axis=1) ** 2 - squares.sum(axis=1))
+    pairs = weights.sum(axis=1) ** 2 - squares.sum(axis=1)
+    # of a few pictures a resample may draw a single one, which has no pair
+    mean: Array = np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
     return mean
 
 

@@ -20,7 +20,6 @@ from henshin.metrics.pair_measures import Kept, kept
 from henshin.metrics.set_metrics import FEW, SET_METRICS, Features, Vectors
 from henshin.models import ModelStore
 from henshin.registry import Registry
-from henshin.text import join_names
 from henshin.train.config.checks import LEAST_HELD_OUT
 from henshin.train.data.folders import list_pictures, require_pairs, resolve_folders, split_files
 from henshin.train.data.preprocessing import resize_and_crop
@@ -119,7 +118,7 @@ def held_out_files(data: Any, base: Path) -> tuple[list[Path], list[Path]]:
 
 def line_of(steps: int, figures: Sequence[Figure], best: bool) -> str:
     """Return a line for the user: `step 200: held-out pictures: KID (...) 0.16 [0.14, 0.18], ...; the best so far`."""
-    found = join_names(
+    found = ", ".join(
         f"{figure.title} {figure.value:.4g}" + ("" if figure.low is None else f" [{figure.low:.3g}, {figure.high:.3g}]")
         for figure in figures
     )
