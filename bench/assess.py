@@ -4,9 +4,10 @@
 
 Of each photo the largest face is assessed, aligned and drawn. A drawing is good if a detector of drawn faces finds its
 head and its fit (`drop_misfits`) is at least 0.75. The table shows the photos by fifths of the score, the worst first:
-heads found, fits, the distance of five landmarks between photo and drawing in eye distances where the detector of
-photos finds the drawn face too, and, with ``--drawings``, the style: 1 is as far from drawings as photos are, 0 as drawings
-(the witness of KID's kernel on VGG-19 conv5_4). ``--fit`` fits the weights on one half, and tests them on the other.
+heads found, fits, and the distance of five landmarks between photo and drawing, in eye distances, where the detector of
+photos finds the drawn face too. With ``--drawings`` it also shows the style: 1 is as far from drawings as photos are,
+0 as drawings (the witness of KID's kernel on VGG-19 conv5_4). ``--fit`` fits the weights on one half, and tests them on
+the other.
 """
 
 from __future__ import annotations
