@@ -167,6 +167,15 @@ def test_a_damaged_photo_fails_alone(client: TestClient) -> None:
     assert "damaged" in pictures[1]["reason"] or "truncated" in pictures[1]["reason"] or "read" in pictures[1]["reason"]
 
 
+def test_large_and_transparent_photos_are_shown_small_and_on_white(client: TestClient) -> None:
+    data = io.BytesIO()
+    Image.new("RGBA", (2400, 1000), (10, 20, 30, 0)).save(data, "PNG")
+    job = new_job(client, ("a.png", data.getvalue()))
+    shown = Image.open(io.BytesIO(client.get(f"/api/jobs/{job}/photos/1").content))
+    assert shown.size == (1600, 667)
+    assert shown.getpixel((800, 300)) == (255, 255, 255)
+
+
 def test_limits_of_size_and_number(folder: Path) -> None:
     with client_of("turn.yaml", photo_bytes=1000, photos=2, jobs=2) as client:
         job = new_job(client)

@@ -33,6 +33,9 @@ log = logging.getLogger("henshin.ui")
 PREVIEW = 1600
 """Longest side of a preview in pixels."""
 
+_PREVIEWS = threading.BoundedSemaphore(2)
+"""A browser asks for many previews at once, and a photo may have hundreds of megapixels."""
+
 
 class RefusedError(Exception):
     """A request that cannot be met. ``status`` is that of HTTP."""
@@ -244,13 +247,15 @@ def shown_name(name: str) -> str:
 
 def preview(path: Path) -> bytes:
     """Return a picture as JPEG for every browser, upright, at most 1600 pixels long. Errors: PictureError."""
-    decoded = read(path)
-    height, width = decoded.picture.shape[:2]
-    picture, alpha = decoded.picture, decoded.alpha
-    if max(height, width) > PREVIEW:
-        size = fit_longest_side(height, width, PREVIEW)
-        picture = resample(picture, *size)
-        alpha = None if alpha is None else resample(alpha, *size)
+    with _PREVIEWS:
+        decoded = read(path)
+        height, width = decoded.picture.shape[:2]
+        picture, alpha = decoded.picture, decoded.alpha
+        if max(height, width) > PREVIEW:
+            size = fit_longest_side(height, width, PREVIEW)
+            picture = resample(picture, *size)
+            alpha = None if alpha is None else resample(alpha, *size)
+        del decoded
     return encode(picture, alpha, Metadata(), "JPEG", WriteOptions.model_validate({"quality": 90}))
 
 
