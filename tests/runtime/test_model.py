@@ -181,6 +181,26 @@ def test_the_same_pixels_whatever_the_batch(tmp_path: Path, rng: np.random.Gener
             assert np.array_equal(result, wanted)
 
 
+def test_a_lone_result_is_not_copied_and_keeps_no_others_in_memory(tmp_path: Path, rng: np.random.Generator) -> None:
+    given: list[Any] = []
+
+    class Spy(OnnxSession):
+        def run(self, feed: Any) -> Any:
+            given.append(super().run(feed))
+            return given[-1]
+
+    path = tiny.invert(tmp_path / "invert.onnx")
+    pictures = pictures_of(rng, *[(20, 24)] * 3)
+    for batch_size, shared in ((1, True), (3, False)):
+        given.clear()
+        results = Model(read_contract(path), Spy(path, Device("cpu")), batch_size).translate(pictures)
+        for index, result in enumerate(results):
+            (array,) = given[index if shared else 0].values()
+            assert isinstance(result, np.ndarray)
+            assert np.shares_memory(result, array) is shared
+            assert np.array_equal(result, 255 - pictures[index])
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2), (8, 8), (13, 6)])
 def test_padding_to_the_size_multiple_is_undone_exactly(
     tmp_path: Path, rng: np.random.Generator, size: tuple[int, int]

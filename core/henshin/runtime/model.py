@@ -212,9 +212,10 @@ class Model(OnnxModel):
 
         scale = self.contract.scale
         cuts = [tiled.cut(window) for tiled, window in batch]
-        pictures = np.stack(cuts + [cuts[-1]] * ((self._fixed_batch or 0) - len(cuts)))
+        count = max(len(cuts), self._fixed_batch or 0)
+        pictures = cuts[0][None] if count == 1 else np.stack(cuts + [cuts[-1]] * (count - len(cuts)))
         results = self.run(pictures)
-        count, height, width = pictures.shape[:3]
+        height, width = pictures.shape[1:3]
         if results.shape != (count, height * scale, width * scale, 3) or results.dtype != np.uint8:
             raise HenshinError(
                 f"model '{self.contract.name}' turned {pictures.shape} into {results.dtype} {results.shape}, "
@@ -222,7 +223,8 @@ class Model(OnnxModel):
             )
         for (tiled, window), result in zip(batch, results, strict=False):
             try:
-                tiled.paste(window, result, scale)
+                if count > 1 or not tiled.take(result, scale):
+                    tiled.paste(window, result, scale)
             except MemoryError:
                 rows, columns = (side * scale for side in tiled.network_size)
                 tiled.no_memory_for_result = True

@@ -58,6 +58,17 @@ class TiledPicture:
         rows, columns = window.rows, window.columns
         return self.source[rows.start : rows.start + rows.size, columns.start : columns.start + columns.size]
 
+    def take(self, result: npt.NDArray[Any], scale: int) -> bool:
+        """Take the result of the only window as ``target``, without a copy; False if part of it is cut off or blended.
+
+        Not for a result among others in one array, all of which would stay in memory.
+        """
+        height, width = self.network_size
+        if len(self.windows) > 1 or result.shape != (height * scale, width * scale, 3):
+            return False
+        self.target = result
+        return True
+
     def paste(self, window: Window, result: npt.NDArray[Any], scale: int) -> None:
         """Paste the used part of one window's result into ``target``, blended with its neighbours.
 
