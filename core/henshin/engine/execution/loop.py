@@ -125,6 +125,7 @@ class RunLoop:
                 self._finish_writes(behind)
             finally:
                 writers.shutdown(cancel_futures=True)
+                readers.shutdown()  # a photo that is being read meanwhile: no thread is left behind
                 self.stages.close()
                 self._store_timings()
 
