@@ -25,7 +25,9 @@ def test_it_draws_the_same_with_the_same_slopes(form: str) -> None:
     plain = synthesis(form)
     fixed = freeze(plain)
     z = torch.randn(3, 12)
-    assert torch.allclose(fixed(z), plain(z), atol=1e-5)
+    drawn = plain(z)
+    # In float32 the last bits depend on the processor's kernels: 2e-6 of the largest value, which is 10, was seen.
+    assert torch.allclose(fixed(z), drawn, rtol=0, atol=1e-5 * float(drawn.detach().abs().max()))
     styles = torch.randn(3, *plain.synthesis.latent_shape)
     slopes = []
     for network in (plain, fixed):
