@@ -144,7 +144,7 @@ def test_grey_and_clear_pictures_are_read_as_the_engine_reads_them(
         (["carn-m", "--real", "real", "--fake", "fake"], "MODEL does not go with --real and --fake"),
         (["--on", "real", "--metrics", "kid"], "--metrics goes with --real and --fake"),
         ([], "give test sets by --on, or sets of pictures by --real and --fake"),
-        (["--real", "real", "--fake", "fake", "--plot", "a.pdf"], "a plot is a PNG"),
+        (["--real", "real", "--fake", "fake", "--plot", "a.pdf"], "a plot is a picture"),
         (
             ["--real", "real", "--fake", "fake", "--set", "face_detect.detector=yunet"],
             "--set is for --metrics landmark",

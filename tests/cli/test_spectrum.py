@@ -118,7 +118,8 @@ def test_grey_pictures_are_measured_and_flat_ones_have_no_detail(capsys: pytest.
             ["photos", "--size", "100"],
             "'photos': no picture can be measured (0.png: 128x96 pixels hold no square of 100)",
         ),
-        (["photos", "-o", "s.txt"], "a sheet is a picture"),
+        (["photos", "-o", "s.txt"], "a plot is a picture"),
+        (["photos", "--picture", "9.png"], "--picture: no folder has a picture '9.png'"),
     ],
 )
 def test_what_cannot_be_measured_is_told_in_a_line(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from henshin.images.measures.spectra import (
+    Pattern,
+    PatternFinder,
     grey,
     high_pass,
     high_share,
     log_magnitude,
     middle,
     near_edges,
-    patterns,
     power,
     radial_curve,
     radius,
@@ -94,6 +97,13 @@ def test_the_middle_and_grey(rng: np.random.Generator) -> None:
     assert log_magnitude(np.array([[100.0, 0.0]])).tolist() == [[20.0, -120.0]]
 
 
+def patterns(planes: list[np.ndarray]) -> list[Pattern] | None:
+    finder = PatternFinder()
+    for plane in planes:
+        finder.add(plane)
+    return finder.patterns()
+
+
 def natural(rng: np.random.Generator, side: int = 128) -> np.ndarray:
     """Noise whose power falls with the square of the frequency, as that of photos does."""
     spectrum = np.fft.fft2(rng.normal(size=(side, side))) / np.maximum(np.fft.ifftshift(radius(side)), 1 / side)
@@ -146,7 +156,15 @@ def test_a_faint_grid_is_found_with_its_period(rng: np.random.Generator, period:
 
 
 def test_too_few_pixels_tell_nothing(rng: np.random.Generator) -> None:
-    with pytest.raises(ValueError, match="patterns show in 16 squares of 64 pixels, and here are 9"):
-        patterns([natural(rng)])
-    with pytest.raises(ValueError, match="and here are 0"):
-        patterns([natural(rng, 63)] * 50)
+    assert patterns([natural(rng)]) is None
+    assert patterns([natural(rng, 63)] * 50) is None
+    assert patterns([]) is None
+    assert patterns([natural(rng, 160)]) == []
+
+
+def test_no_picture_is_kept(rng: np.random.Generator) -> None:
+    finder, plane = PatternFinder(), natural(rng)
+    kept = weakref.ref(plane)
+    finder.add(plane)
+    del plane
+    assert kept() is None

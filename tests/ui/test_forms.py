@@ -54,7 +54,8 @@ def test_models_are_chosen_among_those_that_fit_and_their_licences_are_named() -
 
 
 def test_options_that_name_files_or_hold_stages_are_not_offered() -> None:
-    made = form("stages:\n  - use: compare\n    branches: [[{use: generator, model: turned.onnx}]]\n")
+    inner = "{use: compare, branches: [[{use: generator, model: turned.onnx}]]}"
+    made = form(f"stages:\n  - use: compare\n    branches: [[{inner}]]\n")
     assert "branches" not in fields(made, "compare")
     assert made.models == [{"name": "turned", "licence": "CC0-1.0"}]
 

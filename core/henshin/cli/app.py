@@ -25,7 +25,9 @@ COMMANDS = {
         "henshin.cli.commands.ui:ui", "Show a page on which photos are dropped and a pipeline is run.", _RUN
     ),
     "evaluate": LazyCommand(
-        "henshin.cli.commands.evaluate:evaluate", "Measure models and pipelines: PSNR and SSIM on test sets.", _LOOK
+        "henshin.cli.commands.evaluate:evaluate",
+        "Measure models, pipelines, and sets of pictures.",
+        _LOOK,
     ),
     "sheet": LazyCommand(
         "henshin.cli.commands.sheet:sheet", "Draw results of several models or pipelines side by side.", _LOOK

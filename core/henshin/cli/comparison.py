@@ -193,12 +193,28 @@ def track_progress(report: LineReporter, total: int) -> Iterator[Callable[[str, 
         report.finished(Summary("", ""))
 
 
-def check_sheet_path(path: Path, force: bool) -> None:
+def set_names(paths: Sequence[str]) -> list[str]:
+    """Return the names of sets: those of their folders, and the whole paths where two folders have one name."""
+    from henshin.evaluation import default_name
+
+    short = [default_name(path) or path for path in paths]
+    return [path if short.count(name) > 1 else name for path, name in zip(paths, short, strict=True)]
+
+
+def check_plot_path(path: Path, force: bool) -> None:
+    """Check that a plot can be drawn and written to a file, before anything is measured. Errors: HenshinError."""
+    from henshin.images.sheets.pages import require_matplotlib
+
+    check_sheet_path(path, force, "plot")
+    require_matplotlib()
+
+
+def check_sheet_path(path: Path, force: bool, what: str = "sheet") -> None:
     """Check that a sheet can be written to a file, before anything is drawn. Errors: HenshinError."""
     from henshin.images import FORMATS, output_format
 
     if path.suffix.lower() not in FORMATS:
-        raise HenshinError(f"'{path}': a sheet is a picture, such as sheet.png")
+        raise HenshinError(f"'{path}': a {what} is a picture, such as {what}.png")
     try:
         output_format(None, path.suffix)
     except ValueError as error:

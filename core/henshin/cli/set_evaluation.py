@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from henshin.cli.base import load_registry, print_line
-from henshin.cli.comparison import track_progress
+from henshin.cli.comparison import check_plot_path, track_progress
 from henshin.cli.options import DeviceOptions
 from henshin.cli.output import format_count, format_table, log_to, reserve_stdout
-from henshin.errors import HenshinError
 from henshin.text import did_you_mean, join_names
 
 if TYPE_CHECKING:
@@ -64,9 +63,10 @@ def evaluate_sets(options: SetEvaluationOptions, level: int) -> int:
             evaluation.ended = finish
             results = evaluation.run()
     if options.plot is not None and results.figures:
-        from henshin.metrics.plot import draw_figures, save_plot
+        from henshin.images.sheets.pages import write_page
+        from henshin.metrics.plot import draw_figures
 
-        save_plot(draw_figures(results.figures), options.plot)
+        write_page(draw_figures(results.figures), options.plot)
     if options.as_json:
         click.echo(json.dumps({"seed": options.seed, **results.as_dict()}, indent=2))
     else:
@@ -143,17 +143,6 @@ def _landmarks(options: SetEvaluationOptions, store: ModelStore) -> Callable[[],
         return LandmarkDistance(FaceFinder(stage, context))
 
     return measure
-
-
-def check_plot_path(path: Path, force: bool) -> None:
-    """Check that a plot can be written to a file, before anything is measured. Errors: HenshinError."""
-    from henshin.metrics.plot import require_matplotlib
-
-    if path.suffix.lower() != ".png":
-        raise HenshinError(f"'{path}': a plot is a PNG, such as figures.png")
-    if path.exists() and not force:
-        raise HenshinError(f"{path}: a file of this name is there already; give another name, or --force")
-    require_matplotlib()
 
 
 def figure_lines(figures: Sequence[Figure]) -> Iterator[str]:

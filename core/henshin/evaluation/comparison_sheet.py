@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from henshin.errors import HenshinError
+from henshin.images.sheets.pages import write_page
 from henshin.images.sheets.table import GAP, LINE, PictureTable, TableRow
 
 if TYPE_CHECKING:
@@ -164,15 +165,7 @@ class Sheet:
 
     def save(self, path: Path) -> None:
         """Write the sheet to a file. Errors: HenshinError when it cannot be written."""
-        from henshin.images import WriteOptions, encode, output_format, write_bytes
-        from henshin.images.picture import Metadata
-
-        data = encode(self.draw(), None, Metadata(), output_format(None, path.suffix), WriteOptions())
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, data)
-        except OSError as error:
-            raise HenshinError(f"cannot write '{path}': {error.strerror or error}") from error
+        write_page(self.draw(), path)
 
 
 def _title(sample: EvaluationSample) -> str:

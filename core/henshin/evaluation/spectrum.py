@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from henshin.errors import HenshinError, PictureError
-from henshin.images import read
+from henshin.images import header_size, open_picture, read
 from henshin.images.measures.spectra import (
     Pattern,
+    PatternFinder,
     grey,
     high_pass,
     high_share,
     middle,
     near_edges,
-    patterns,
     power,
     radial_curve,
 )
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 LEAST_SIDE, MOST_SIDE = 32, 256
 """Least and largest side of the squares that are transformed, in pixels, unless the user names one."""
 
+_SEARCHED = 512
+"""Side of the middle square of a picture in which patterns are looked for, in pixels."""
+
 BAND = (10, 90)
 """Percentiles between which the band of a radial curve lies."""
 
@@ -41,11 +44,10 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PictureSpectrum:
-    """The figures of one picture: radial power curve (S/2,), shares and energies; see ``SetSpectrum``."""
+    """The figures of one picture: radial power curve (S/2,), share and energy; see ``SetSpectrum``."""
 
     curve: Values
     high_share: float
-    high_energy: float
     outside_edges: float | None
 
 
@@ -55,7 +57,7 @@ class SetSpectrum:
 
     ``shown`` is the first picture's square, or that of the picture that was asked for, with its power spectrum.
     ``changes`` holds, against sources, the change of the energy above half of the Nyquist frequency in dB, a pair each;
-    ``alone`` counts pictures without a source.
+    ``alone`` counts pictures without a source. ``patterns`` is None where there were too few pixels to tell.
     """
 
     name: str
@@ -132,13 +134,11 @@ def common_side(sets: Sequence[PictureSet]) -> int:
 
 
 def _shorter_side(path: Path) -> int:
-    """Return the shorter side in pixels as the file's head says it; 0 for a file that Pillow does not know."""
-    from PIL import Image, UnidentifiedImageError
-
+    """Return the shorter side in pixels as the file's head says it; 0 for a file that cannot be read."""
     try:
-        with Image.open(path) as image:
-            return min(image.size)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        with open_picture(path) as file:
+            return min(header_size(file, path.suffix) or (0,))
+    except PictureError:
         return 0
 
 
@@ -147,36 +147,28 @@ def spectrum_of(
 ) -> SetSpectrum:
     """Measure the middle square of every picture of a set, in luma from 0 to 1.
 
-    ``sources`` are the photos of the translations, by relative path without suffix; one of another size is resampled to
-    its translation's. ``shown`` is the relative path, without suffix, of the picture to keep for the figure.
+    ``sources`` are the photos of the translations, by the translations' names; one of another size is resampled to its
+    translation's. ``shown`` is the name of the picture to keep for the figure; else it is the first.
     ``finished`` is called after each picture with its name and, where it failed, the reason.
     Errors: HenshinError if no picture can be measured.
     """
     result = SetSpectrum(pictures.name, np.zeros((side, side)), failures=list(pictures.unfit))
-    planes: list[Values] = []
+    finder = PatternFinder()
     for name, plane in _planes(pictures, side, finished, result.failures):
         square = middle(plane, side)
         powers = power(square)
         result.mean_power += powers
         result.pictures.append(_measure(square, powers))
-        if result.shown is None or stem(name) == shown:
+        if result.shown is None or name == shown:
             result.shown = (name, square, powers)
-        planes.append(plane[:512, :512])
+        finder.add(middle(plane, min(*plane.shape, _SEARCHED)))
         if sources is not None:
-            _add_change(result, sources.get(stem(name)), plane, side)
+            _add_change(result, sources.get(name), plane, side)
     if not result.pictures:
         raise HenshinError(f"'{pictures.name}': no picture can be measured ({_reasons(result.failures)})")
     result.mean_power /= len(result.pictures)
-    try:
-        result.patterns = patterns(planes)
-    except ValueError:
-        result.patterns = None  # too few pixels to tell
+    result.patterns = finder.patterns()
     return result
-
-
-def stem(name: str) -> str:
-    """Return a relative path without its suffix."""
-    return str(PurePosixPath(name).with_suffix(""))
 
 
 def _planes(
@@ -199,7 +191,7 @@ def _measure(square: Values, powers: Values) -> PictureSpectrum:
     high = high_pass(square) ** 2
     flat = ~near_edges(square)
     outside = float(high[flat].mean()) if flat.any() else None
-    return PictureSpectrum(radial_curve(powers), high_share(powers), float(high.mean()), outside)
+    return PictureSpectrum(radial_curve(powers), high_share(powers), outside)
 
 
 def _add_change(result: SetSpectrum, source: Path | None, translated: Values, side: int) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from henshin.errors import MissingError
 from henshin.images.measures.spectra import HALF, log_magnitude
+from henshin.images.sheets.pages import pixels_of, require_matplotlib
 
 if TYPE_CHECKING:
     from henshin.evaluation.spectrum import SetSpectrum
@@ -27,22 +27,16 @@ def draw(spectra: Sequence[SetSpectrum]) -> Picture:
     All spectra have one scale of colours, in dB, and the zero frequency in the middle.
     Errors: MissingError without matplotlib.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingError("a figure needs matplotlib: pip install 'henshin[train]'") from error
+    require_matplotlib()
+    from matplotlib.figure import Figure
 
     columns = len(spectra)
     width = max(columns * _COLUMN, 6.4)
     figure = Figure(figsize=(width, 3 * _COLUMN + _CURVES), dpi=_DOTS, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
     grid = figure.add_gridspec(4, columns, height_ratios=(_COLUMN, _COLUMN, _COLUMN, _CURVES))
     _draw_squares(figure, grid, spectra)
     _draw_curves(figure.add_subplot(grid[3, :]), spectra)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-    return np.ascontiguousarray(rgba[..., :3])
+    return pixels_of(figure)
 
 
 def _draw_squares(figure: Any, grid: Any, spectra: Sequence[SetSpectrum]) -> None:

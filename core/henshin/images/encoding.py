@@ -106,6 +106,13 @@ def _laid_on_white(picture: Picture, alpha: Picture, metadata: Metadata, fmt: st
     if alpha.min() == 255:
         return picture
     _add_note(metadata, f"laid on white: {fmt} has no transparency")
+    return on_white(picture, alpha)
+
+
+def on_white(picture: Picture, alpha: Picture | None) -> Picture:
+    """Return a picture (H, W, 3) with an alpha (H, W) as it looks on white paper; one without alpha as it is."""
+    if alpha is None:
+        return picture
     height, width = alpha.shape
     white = Image.new("RGB", (width, height), "white")
     white.paste(Image.fromarray(picture), mask=Image.fromarray(alpha))

@@ -16,6 +16,9 @@ from PIL import Image
 if TYPE_CHECKING:
     from henshin.images.picture import Picture
 
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue in the luma of ITU-R BT.601."""
+
 SPREAD, COLOURED = 15, 0.01
 """Greatest spread of a grey pixel, and the greatest share of pixels beyond it in a grey picture."""
 

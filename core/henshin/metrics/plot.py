@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from henshin.errors import HenshinError, MissingError
+from henshin.images.sheets.pages import pixels_of, require_matplotlib
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from matplotlib.axes import Axes
 
     from henshin.images.picture import Picture
@@ -22,32 +19,21 @@ ROW = 0.62
 BLUE, GREY = "#2f6fb0", "#8a8f98"
 
 
-def require_matplotlib() -> None:
-    """Check that matplotlib is installed. Errors: MissingError."""
-    if find_spec("matplotlib") is None:
-        raise MissingError("a plot needs matplotlib: pip install 'henshin[train]'")
-
-
 def draw_figures(figures: Sequence[Figure]) -> Picture:
     """Return a plot (H, W, 3) uint8: a row for each figure on a scale of its own, for their units differ.
 
     Errors: MissingError without matplotlib.
     """
     require_matplotlib()
-    import numpy as np
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Page  # not pyplot, which looks for a screen
+    from matplotlib.figure import Figure as Page
 
     page = Page(figsize=(9, ROW * len(figures) + 0.45), dpi=110)
-    canvas = FigureCanvasAgg(page)
     grid = page.subplots(len(figures), 1, squeeze=False)
     page.subplots_adjust(left=0.4, right=0.86, top=1 - 0.15 / page.get_figheight(), bottom=0.36 / page.get_figheight())
     page.subplots_adjust(hspace=1.1)
     for axes, figure in zip(grid[:, 0], figures, strict=True):
         _draw_row(axes, figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-    return np.ascontiguousarray(rgba[..., :3])
+    return pixels_of(page)
 
 
 def _draw_row(axes: Axes, figure: Figure) -> None:
@@ -71,17 +57,3 @@ def _draw_row(axes: Axes, figure: Figure) -> None:
               color=GREY)  # fmt: skip
     shown = "equal" if not math.isfinite(figure.value) else f"{figure.value:.4g}"
     axes.text(1.02, 0.5, shown, transform=axes.transAxes, ha="left", va="center", fontsize=9)
-
-
-def save_plot(plot: Picture, path: Path) -> None:
-    """Write a plot as PNG. Errors: HenshinError when it cannot be written."""
-    from PIL import Image
-
-    from henshin.files import write_atomic
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomic(path) as part:
-            Image.fromarray(plot).save(part, format="PNG")
-    except OSError as error:
-        raise HenshinError(f"cannot write '{path}': {error.strerror or error}") from error

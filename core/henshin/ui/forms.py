@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from henshin.config.options import FileOption, FolderOption, ModelOption, StagesOption, full_annotation, markers_in
-from henshin.engine.preparation.fingerprint import models_of
+from henshin.engine.preparation.fingerprint import all_models_of
 from henshin.errors import HenshinError
 from henshin.models.requirements import model_problem
 from henshin.pipeline.steps import labels
@@ -82,8 +82,7 @@ def form_of(pipeline: Pipeline, store: ModelStore) -> Form:
     for label, stage in zip(labels([one.name for one in pipeline.stages]), pipeline.stages, strict=True):
         fields = _fields(stage.config, store, pipeline.base)
         stages.append(StageForm(label, stage.name, _summary(stage), fields))
-        for inner in (stage, *(one for branch in stage.branches for one in branch)):
-            models |= {one.name: one.contract.licence for one in models_of(inner, pipeline.base, store)}
+        models |= {one.name: one.contract.licence for one in all_models_of(stage, pipeline.base, store)}
     listed = [{"name": name, "licence": licence or "not stated"} for name, licence in models.items()]
     return Form(pipeline.name, pipeline.description, pipeline.source is None, stages, listed)
 

@@ -50,8 +50,8 @@ class Compare(Stage[CompareConfig]):
         """Open the stages of the branches. Errors: HenshinError that names the stage that does not open."""
         from henshin_plugins.compare.branches import names_of
 
-        self.names = list(self.config.labels or names_of(self.branches))
         self.opened: list[Branch] = []
+        self.names = list(self.config.labels or names_of(self.branches))
         for stages in self.branches:
             self.opened.append(context.branch(stages, self.zone))
 

@@ -12,6 +12,7 @@ from henshin.api.frame import Dropped
 from henshin.config.options import ModelOption, find_options
 from henshin.errors import PictureError
 from henshin.images import read
+from henshin.images.encoding import on_white
 from henshin.images.resizing import fit_longest_side, resample
 from henshin.images.sheets.table import FONT_SIZE, PictureTable, TableRow
 
@@ -80,14 +81,14 @@ def _source(frame: Frame) -> Picture:
     """Return the source as its file has it; the frame's picture where the source is no file."""
     path = Path(frame.source)
     if not path.is_file():
-        return _on_white(frame.picture, frame.alpha)
+        return on_white(frame.picture, frame.alpha)
     decoded = read(path)
-    return _on_white(decoded.picture, decoded.alpha)
+    return on_white(decoded.picture, decoded.alpha)
 
 
 def _joined(frames: Sequence[Frame], gap: int) -> Picture | None:
     """Return the pictures of the frames that came of one photo, side by side at the height of the first; or None."""
-    pictures = [_on_white(frame.picture, frame.alpha) for frame in frames]
+    pictures = [on_white(frame.picture, frame.alpha) for frame in frames]
     if len(pictures) <= 1:
         return pictures[0] if pictures else None
     height = pictures[0].shape[0]
@@ -100,11 +101,3 @@ def _joined(frames: Sequence[Frame], gap: int) -> Picture | None:
 
 def _fit(picture: Picture, side: int) -> Picture:
     return resample(picture, *fit_longest_side(picture.shape[0], picture.shape[1], side))
-
-
-def _on_white(picture: Picture, alpha: Picture | None) -> Picture:
-    """Return a picture as it looks on white paper."""
-    if alpha is None:
-        return picture
-    opacity = alpha[..., None].astype(np.uint16)
-    return ((picture * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)

@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from henshin_plugins.face.geometry import FACE_AREA, apply, invert, landmarks_of, similarity, template
+from henshin_plugins.face.drawn.skin import to_lab, to_linear
+from henshin_plugins.face.geometry import FACE_AREA, apply, ellipse, invert, landmarks_of, similarity, template
 from henshin_plugins.face.warp import warp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import numpy.typing as npt
 
     from henshin import Face, Picture
     from henshin_plugins.face.geometry import Array
@@ -141,11 +139,11 @@ def _outside(to_photo: Array, picture: Picture) -> float:
 
 def _light(crop: Picture) -> dict[str, float]:
     """Return darkness, uneven light, and the likeness of face and surroundings, in CIE Lab."""
-    lab = _lab(crop.astype(np.float64))
-    face = lab[_area(*FACE_AREA)][:, 0]
-    upper, lower = _area((0.5, 0.56), (0.2, 0.07)), _area((0.5, 0.80), (0.13, 0.05))
-    left, right = _area((0.36, 0.58), (0.08, 0.1)), _area((0.64, 0.58), (0.08, 0.1))
-    around = ~_area(FACE_AREA[0], (0.34, 0.36)) & _area((0.5, 0.5), (0.5, 0.5))
+    lab = to_lab(to_linear(crop.astype(np.float64)))
+    face = lab[ellipse(*FACE_AREA, SIDE)][:, 0]
+    upper, lower = ellipse((0.5, 0.56), (0.2, 0.07), SIDE), ellipse((0.5, 0.80), (0.13, 0.05), SIDE)
+    left, right = ellipse((0.36, 0.58), (0.08, 0.1), SIDE), ellipse((0.64, 0.58), (0.08, 0.1), SIDE)
+    around = ~ellipse(FACE_AREA[0], (0.34, 0.36), SIDE) & ellipse((0.5, 0.5), (0.5, 0.5), SIDE)
     skin, rest = np.median(lab[upper], axis=0), np.median(lab[around], axis=0)
     return {
         "dark": float(skin[0]),
@@ -159,30 +157,12 @@ def _light(crop: Picture) -> dict[str, float]:
 def _detail(crop: Picture) -> dict[str, float]:
     """Return sharpness, and the strength of lines below the eyes, both as shares of the face's brightness."""
     luma = np.asarray(Image.fromarray(crop).convert("L"), np.float64)
-    inner = _area(*FACE_AREA)
+    inner = ellipse(*FACE_AREA, SIDE)
     laplace = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
     light = max(float(np.median(luma[inner])), 1.0)
     down = np.abs(np.diff(luma, axis=0, prepend=luma[:1]))
-    below = _area((0.375, 0.50), (0.1, 0.03)) | _area((0.625, 0.50), (0.1, 0.03))
+    below = ellipse((0.375, 0.50), (0.1, 0.03), SIDE) | ellipse((0.625, 0.50), (0.1, 0.03), SIDE)
     return {
         "sharp": float(np.abs(laplace[inner[1:-1, 1:-1]]).mean()) / light,
         "rims": float(down[below].mean()) / light,
     }
-
-
-@lru_cache(maxsize=32)
-def _area(middle: tuple[float, float], radii: tuple[float, float]) -> npt.NDArray[np.bool_]:
-    row, column = (np.indices((SIDE, SIDE)) + 0.5) / SIDE
-    inside: npt.NDArray[np.bool_] = np.hypot((column - middle[0]) / radii[0], (row - middle[1]) / radii[1]) < 1
-    return inside
-
-
-def _lab(rgb: Array) -> Array:
-    """Return CIE Lab (D65) of sRGB (..., 3), 0 to 255."""
-    linear = rgb / 255
-    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ np.array([[0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]])
-    ratio = xyz / (0.9505, 1.0, 1.089)
-    root = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
-    lightness, red, yellow = 116 * root[..., 1] - 16, root[..., 0] - root[..., 1], root[..., 1] - root[..., 2]
-    return np.asarray(np.stack([lightness, 500 * red, 200 * yellow], axis=-1))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from henshin_plugins.face.geometry import ellipse
 
+if TYPE_CHECKING:
     from henshin import Picture
 
 SIDE = 64
@@ -39,16 +39,10 @@ def fit(drawing: Picture) -> float:
     """Return the fit, 0 to 1, of a drawn crop (H, W, 3) at margin 1: the worse of that of its skin and of its eyes."""
     small = Image.fromarray(drawing).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     luma = np.asarray(small, np.float32)
-    eyes = np.logical_or.reduce([_ellipse(middle, AROUND) for middle in EYES])
-    skin = luma[_ellipse(*SKIN) & ~eyes]
+    eyes = np.logical_or.reduce([ellipse(middle, AROUND, SIDE) for middle in EYES])
+    skin = luma[ellipse(*SKIN, SIDE) & ~eyes]
     light = max(float(np.median(skin)), 1.0)
     dark = float((skin < DARK * light).mean())
-    irises = [np.percentile(luma[_ellipse(middle, EYE)], (10, 95)) for middle in EYES]
+    irises = [np.percentile(luma[ellipse(middle, EYE, SIDE)], (10, 95)) for middle in EYES]
     contrast = min(float(high - low) for low, high in irises) / light
     return max(0.0, min(1 - dark / MOST_DARK, contrast / CONTRAST, 1.0))
-
-
-def _ellipse(middle: tuple[float, float], radii: tuple[float, float]) -> npt.NDArray[np.bool_]:
-    row, column = (np.indices((SIDE, SIDE)) + 0.5) / SIDE
-    inside: npt.NDArray[np.bool_] = np.hypot((column - middle[0]) / radii[0], (row - middle[1]) / radii[1]) < 1
-    return inside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -38,6 +39,15 @@ BOX_AREA = ((0.5, 0.5), (BOX_SHARE / 2, BOX_SHARE / 2))
 
 NMS_BLOCK = 256
 """Boxes compared with each other at once."""
+
+
+@lru_cache(maxsize=64)
+def ellipse(middle: tuple[float, float], radii: tuple[float, float], side: int) -> npt.NDArray[np.bool_]:
+    """Return which pixels (side, side) of a crop lie in an ellipse, given in its unit square; read-only."""
+    row, column = (np.indices((side, side)) + 0.5) / side
+    inside: npt.NDArray[np.bool_] = np.hypot((column - middle[0]) / radii[0], (row - middle[1]) / radii[1]) < 1
+    inside.flags.writeable = False
+    return inside
 
 
 def landmarks_of(face: Face) -> Array:

@@ -17,6 +17,7 @@ from henshin.cli.comparison import (
     check_sheet_path,
     open_comparison,
     save_sheet,
+    set_names,
     track_progress,
 )
 from henshin.cli.options import (
@@ -101,7 +102,7 @@ def _list_sets(options: EvaluateCommandOptions) -> list[PictureSet]:
     from henshin.evaluation import paired_set, reduced_set
 
     paths, truths, limit = options.sets, options.truths, options.limit
-    names = _set_names(paths)
+    names = set_names(paths)
     if not truths:
         if 1 in options.scales:
             raise click.UsageError("--scale 1 is for pairs, with --truth", click.get_current_context())
@@ -112,12 +113,6 @@ def _list_sets(options: EvaluateCommandOptions) -> list[PictureSet]:
     if len(set(options.scales)) > 1:
         raise click.UsageError("pairs have one --scale: that of their sizes", click.get_current_context())
     return [paired_set(path, truth, name, limit) for path, truth, name in zip(paths, truths, names, strict=True)]
-
-
-def _set_names(paths: Sequence[str]) -> list[str]:
-    """Return the names of sets: those of their folders, and the whole paths where two folders have one name."""
-    short = [Path(path).resolve().name or path for path in paths]
-    return [path if short.count(name) > 1 else name for path, name in zip(paths, short, strict=True)]
 
 
 def _scales_of(one: PictureSet, wanted: Sequence[int], comparison: Comparison) -> list[int]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from henshin.cli.base import GroupedCommand, Verbosity, print_line
-from henshin.cli.comparison import check_sheet_path, track_progress
+from henshin.cli.comparison import check_plot_path, set_names, track_progress
 from henshin.cli.options import OUTPUT_HEADING, SETTINGS, option, verbosity_options
 from henshin.cli.output import format_count, format_table, log_to, reserve_stdout
+from henshin.errors import HenshinError
 
 if TYPE_CHECKING:
     from henshin.evaluation import PictureSet
@@ -37,16 +38,15 @@ class SpectrumCommandOptions:
 def measure(options: SpectrumCommandOptions, level: int) -> int:
     """Measure the folders and print the results. Returns the exit code: 1 if a picture failed. Errors: HenshinError."""
     from henshin.cli.progress import make_reporter
-    from henshin.evaluation import default_name, plain_set
-    from henshin.evaluation.spectrum import common_side, spectrum_of, stem
+    from henshin.evaluation import plain_set
+    from henshin.evaluation.spectrum import common_side, spectrum_of
 
     if options.output is not None:
-        check_sheet_path(options.output, options.force)
+        check_plot_path(options.output, options.force)
     paths = [*([options.source] if options.source else []), *options.folders]
-    names = [default_name(path) for path in paths]
-    names = [path if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
-    sets = [plain_set([path], name, options.limit) for path, name in zip(paths, names, strict=True)]
-    photos = _by_stem(plain_set([options.source], "source")) if options.source else None
+    sets = [plain_set([path], name, options.limit) for path, name in zip(paths, set_names(paths), strict=True)]
+    shown = _shown(options.picture, sets)
+    photos = plain_set([options.source], "source") if options.source else None
     side = options.size or common_side(sets)
     reporter = make_reporter(level)
     total = sum(len(one.members) for one in sets)
@@ -55,35 +55,38 @@ def measure(options: SpectrumCommandOptions, level: int) -> int:
         reserve_stdout(options.as_json),
         track_progress(reporter, total) as finish,
     ):
-        shown = stem(options.picture) if options.picture else ""
         spectra = [
-            spectrum_of(one, side, finish, photos if number or photos is None else None, shown)
-            for number, one in enumerate(sets)
+            spectrum_of(one, side, finish, _sources_of(one, photos) if number and photos else None, picture)
+            for number, (one, picture) in enumerate(zip(sets, shown, strict=True))
         ]
     if options.output is not None:
-        _save_figure(spectra, options.output)
+        from henshin.evaluation.spectrum_figure import draw
+        from henshin.images.sheets.pages import write_page
+
+        write_page(draw(spectra), options.output)
     _print_results(spectra, options, level)
     return int(any(one.failures for one in spectra))
 
 
-def _by_stem(sources: PictureSet) -> dict[str, Path]:
-    from henshin.evaluation.spectrum import stem
+def _shown(picture: str, sets: Sequence[PictureSet]) -> list[str]:
+    """Return the name of the picture to show of each set, "" for the first. Errors: HenshinError if no set has it."""
+    from henshin.metrics.picture_sets import find_partners
 
-    return {stem(name): path for name, path, _ in sources.members}
+    if not picture:
+        return [""] * len(sets)
+    found = [find_partners([picture], [name for name, _, _ in one.members])[picture] for one in sets]
+    if not any(found):
+        raise HenshinError(f"--picture: no folder has a picture '{picture}'")
+    return [names[0] if names else "" for names in found]
 
 
-def _save_figure(spectra: Sequence[SetSpectrum], path: Path) -> None:
-    from henshin.errors import HenshinError
-    from henshin.evaluation.spectrum_figure import draw
-    from henshin.images import WriteOptions, encode, output_format, write_bytes
-    from henshin.images.picture import Metadata
+def _sources_of(translations: PictureSet, photos: PictureSet) -> dict[str, Path]:
+    """Return the photos of translations by the translations' names, where there is exactly one of that name."""
+    from henshin.metrics.picture_sets import find_partners
 
-    data = encode(draw(spectra), None, Metadata(), output_format(None, path.suffix), WriteOptions())
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, data)
-    except OSError as error:
-        raise HenshinError(f"cannot write '{path}': {error.strerror or error}") from error
+    paths = {name: path for name, path, _ in photos.members}
+    partners = find_partners([name for name, _, _ in translations.members], list(paths))
+    return {name: paths[found[0]] for name, found in partners.items() if len(found) == 1}
 
 
 def _print_results(spectra: Sequence[SetSpectrum], options: SpectrumCommandOptions, level: int) -> None:

@@ -13,7 +13,7 @@ import click
 
 from henshin.cli.base import GroupedCommand, Verbosity, load_registry, print_line
 from henshin.cli.options import SETTINGS, check_device, option, parse_memory, plugin_option, verbosity_options
-from henshin.errors import HenshinError, MissingError
+from henshin.errors import MissingError
 
 _ALL_ADDRESSES = ("0.0.0.0", "::")
 _BOUNDS, _SERVER = "What it takes", "Where it listens"
@@ -73,13 +73,6 @@ def serve(options: PageOptions, level: int) -> int:
     return 0
 
 
-def _positive_bytes(ctx: click.Context, parameter: click.Parameter, value: str) -> int:
-    size = parse_memory(ctx, parameter, value)
-    if size is None:
-        raise HenshinError(f"--photo-size {value}: a size is wanted, such as 64M")
-    return size
-
-
 @click.command(cls=GroupedCommand, context_settings=SETTINGS)
 @click.argument("pipeline", required=False, metavar="[PIPELINE]")
 @plugin_option
@@ -97,13 +90,13 @@ def _positive_bytes(ctx: click.Context, parameter: click.Parameter, value: str) 
 @option(
     "--photo-size",
     default="64M",
-    callback=_positive_bytes,
+    callback=parse_memory,
     show_default=True,
     heading=_BOUNDS,
     help="Largest photo.",
 )
 @option(
-    "--photos", type=click.IntRange(1, 10_000), default=200, show_default=True, heading=_BOUNDS, help="Photos of a run."
+    "--photos", type=click.IntRange(1, 9999), default=200, show_default=True, heading=_BOUNDS, help="Photos of a run."
 )
 @option(
     "--keep",

@@ -13,6 +13,7 @@ from henshin.engine.record.manifest import Drop, Ending, Output, RecordEntry
 from henshin.engine.report.summary import Failure, Reporter, Status, Summary
 from henshin.engine.stages.job import Job
 from henshin.files import exists
+from henshin.text import format_count
 
 
 @dataclass(slots=True, eq=False)
@@ -166,5 +167,5 @@ def _outcome_reason(job: Job, entry: RecordEntry) -> str | None:
         return f"{entry.stage}: {entry.reason}"
     if entry.status == "skipped":
         return entry.reason
-    faces = [] if job.faces is None else [f"{job.faces} face{'s' * (job.faces != 1)}" if job.faces else "no face"]
+    faces = [] if job.faces is None else [format_count(job.faces, "face") if job.faces else "no face"]
     return "; ".join([*faces, *job.remarks]) or None

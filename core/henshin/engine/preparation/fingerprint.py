@@ -84,6 +84,13 @@ def models_of(stage: Stage[Any], base: Path, store: ModelStore) -> list[Resolved
     return found
 
 
+def all_models_of(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[ResolvedModel]:
+    """Yield the models that the options of a stage name, and those of the stages in them."""
+    yield from models_of(stage, base, store)
+    for inner in (inner for branch in stage.branches for inner in branch):
+        yield from all_models_of(inner, base, store)
+
+
 def _files(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[tuple[str, Path]]:
     """Yield (option, file) for the files that a stage's options name, other than models with a contract."""
     for where, name, mark in find_options(stage.config, ModelOption):

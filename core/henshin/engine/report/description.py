@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from henshin import __version__
-from henshin.engine.preparation.fingerprint import models_of
+from henshin.engine.preparation.fingerprint import all_models_of
 from henshin.engine.preparation.prepare import PreparedRun
 from henshin.engine.record.run_log import RunDescription, RunOutcome, UsedModel, UsedStage
 from henshin.engine.report.summary import Summary
 from henshin.files import hash_file
 
 if TYPE_CHECKING:
-    from henshin.api.stage import Stage
     from henshin.engine.preparation.request import RunRequest
-    from henshin.models import ModelStore, ResolvedModel
+    from henshin.models import ResolvedModel
 
 
 def describe_run(
@@ -32,7 +31,7 @@ def describe_run(
     models = {
         model.path: model
         for stage in pipeline.stages
-        for found in _models_of(stage, pipeline.base, request.store)
+        for found in all_models_of(stage, pipeline.base, request.store)
         for model in (found, *([found.mapping] if found.mapping is not None else []))
     }
     others = {path for paths in networks.values() for path in paths} - models.keys()
@@ -46,13 +45,6 @@ def describe_run(
         stages=stages,
         models=(*_models(models.values()), *_networks(others)),
     )
-
-
-def _models_of(stage: Stage[Any], base: Path, store: ModelStore) -> Iterator[ResolvedModel]:
-    """Yield the models that the options of a stage name, and those of the stages in it."""
-    yield from models_of(stage, base, store)
-    for inner in (inner for branch in stage.branches for inner in branch):
-        yield from _models_of(inner, base, store)
 
 
 def _models(models: Iterable[ResolvedModel]) -> Iterator[UsedModel]:

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from henshin.images.grey import LUMA_WEIGHTS
+
 THUMB = 16
 """Side of the thumbnails in pixels."""
 
 _BANDS, _BAND_BITS = 4, 16
 _AT_ONCE = 1 << 21
 _QUERIES = 4096
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = LUMA_WEIGHTS.astype(np.float32)
 _FREQUENCIES = np.cos(np.pi * (np.arange(THUMB) + 0.5) * np.arange(8)[:, None] / THUMB).astype(np.float32)
 
 

@@ -7,12 +7,14 @@ Only numpy is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from henshin.images.grey import LUMA_WEIGHTS
 
 if TYPE_CHECKING:
     from henshin.images.picture import Picture
@@ -21,9 +23,6 @@ Plane = NDArray[np.float64]
 
 HALF = 0.5
 """Half of the Nyquist frequency: detail of less than four pixels a period lies above it."""
-
-_WEIGHTS = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in the luma of ITU-R BT.601."""
 
 PERIODS = (2, 4, 8)
 """Periods in pixels of the patterns that up-sampling by 2, once, twice or three times, leaves behind."""
@@ -41,7 +40,7 @@ _INNER, _OUTER = 2, 3
 
 def grey(picture: Picture) -> Plane:
     """Return the luma (H, W) float64, from 0 to 1, of a picture (H, W, 3) uint8."""
-    return np.asarray(picture.astype(np.float64) @ np.array(_WEIGHTS) / 255)
+    return np.asarray(picture.astype(np.float64) @ LUMA_WEIGHTS / 255)
 
 
 def middle(plane: NDArray[Any], side: int) -> NDArray[Any]:
@@ -140,27 +139,41 @@ def windowed_power(plane: Plane) -> Plane:
     return power((plane - plane.mean()) * window[:, None] * window[None, :])
 
 
-def patterns(planes: Sequence[Plane], least: float = PEAK_DB) -> list[Pattern]:
-    """Return the patterns of up-sampling in planes (H, W) of any sizes: the strongest of each period, if any.
+class PatternFinder:
+    """Looks for the patterns of up-sampling in pictures, one after the other; no picture is kept.
 
     Up-sampling by 2 that treats neighbouring pixels unequally (a transposed convolution whose stride does not divide
     its kernel) leaves a grid with a period of 2 pixels, twice in a row also one of 4, and so on: peaks at multiples of
     these frequencies (A. Odena et al., "Deconvolution and checkerboard artifacts", 2016). The blocks of a JPEG file
     have a period of 8 too. The spectra of overlapping squares of 64 pixels are averaged (Welch's method), so that what
-    belongs to one place of one picture does not count. ``least`` is in dB.
-    Errors: ValueError if the planes hold fewer than 16 such squares.
+    belongs to one place of one picture does not count.
     """
-    squares = [square for plane in planes for square in _squares(plane)]
-    if len(squares) < _FEWEST:
-        raise ValueError(f"patterns show in {_FEWEST} squares of {_SQUARE} pixels, and here are {len(squares)}")
-    mean = np.asarray(np.mean([windowed_power(square) for square in squares], axis=0))
-    found = []
-    for period in PERIODS:
-        coarser = set(_coarser(period))
-        best, place = max((_above(mean, place), place) for place in _grid(period) if place not in coarser)
-        if best >= least:
-            found.append(Pattern(period, best, (2 * place[1], 2 * place[0])))
-    return found
+
+    def __init__(self) -> None:
+        self._sum = np.zeros((_SQUARE, _SQUARE))
+        self._count = 0
+
+    def add(self, plane: Plane) -> None:
+        """Add the squares of a plane (H, W), of any size."""
+        for square in _squares(plane):
+            self._sum += windowed_power(square)
+            self._count += 1
+
+    def patterns(self, least: float = PEAK_DB) -> list[Pattern] | None:
+        """Return the strongest pattern of each period that is at least so many dB above what is around it.
+
+        None if there were fewer than 16 squares, which is too few to tell.
+        """
+        if self._count < _FEWEST:
+            return None
+        mean = self._sum / self._count
+        found = []
+        for period in PERIODS:
+            coarser = set(_coarser(period))
+            best, place = max((_above(mean, place), place) for place in _grid(period) if place not in coarser)
+            if best >= least:
+                found.append(Pattern(period, best, (2 * place[1], 2 * place[0])))
+        return found
 
 
 def _squares(plane: Plane) -> Iterator[Plane]:

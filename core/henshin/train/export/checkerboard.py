@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from henshin.images.measures.spectra import Pattern, grey, patterns
+from henshin.images.measures.spectra import Pattern, PatternFinder, grey
 from henshin.models import Contract
 from henshin.train.export.parity_pictures import resample, usable_pictures
 
@@ -34,11 +34,11 @@ def drawn_patterns(wrapped: nn.Module, contract: Contract, pictures: Sequence[ND
         batches = np.split(noise.astype(np.float32), _SAMPLES)
     else:
         return []
-    drawn = [grey(picture) for batch in batches for picture in wrapped(torch.from_numpy(batch.copy())).numpy()]
-    try:
-        return patterns(drawn)
-    except ValueError:
-        return []
+    finder = PatternFinder()
+    for batch in batches:
+        for picture in wrapped(torch.from_numpy(batch.copy())).numpy():
+            finder.add(grey(picture))
+    return finder.patterns() or []
 
 
 def _pictures(pictures: Sequence[NDArray[np.uint8]], contract: Contract) -> list[NDArray[np.uint8]]:

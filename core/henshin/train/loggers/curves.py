@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from henshin.files import write_atomic
+from henshin.images.sheets.pages import pixels_of
 from henshin.train.loggers.metrics_log import values_of
 
 OVERVIEW = "losses.png"
@@ -99,11 +99,9 @@ def _tile(pages: Sequence[Image.Image], columns: int = 3) -> Image.Image:
 
 
 def _plot_panel(records: Sequence[Mapping[str, Any]], panel: str, names: Sequence[str]) -> Image.Image:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure  # not pyplot, which looks for a screen
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.6), dpi=100)
-    canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.11, 0.13, 0.86, 0.77))
     for name in names:
         steps, values = curve(records, name)
@@ -117,6 +115,4 @@ def _plot_panel(records: Sequence[Mapping[str, Any]], panel: str, names: Sequenc
     axes.grid(alpha=0.25)
     if len(names) > 1:
         axes.legend(fontsize=8)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-    return Image.fromarray(rgba).convert("RGB")
+    return Image.fromarray(pixels_of(figure))

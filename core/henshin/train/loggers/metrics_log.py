@@ -77,7 +77,7 @@ class MetricsLog:
         """Remove partial, incomplete and later lines than a checkpoint's step, and restore the checkpoint's sums."""
         self.restore_sums(sums)
         lines = self.file.read_text(errors="replace").splitlines() if self.file.is_file() else []
-        self.records = [record for line in lines if (record := _parse(line)) and _is_before(record, step)]
+        self.records = [record for line in lines if (record := parse_record(line)) and _is_before(record, step)]
         with write_atomic(self.file) as part:
             part.write_text("".join(json.dumps(record) + "\n" for record in self.records))
 
@@ -102,7 +102,8 @@ def values_of(record: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in record.items() if name not in _STAMPS}
 
 
-def _parse(line: str) -> dict[str, Any] | None:
+def parse_record(line: str) -> dict[str, Any] | None:
+    """Return a line of a log as a record with its step; None for a line that is none."""
     try:
         record = json.loads(line)
     except ValueError:

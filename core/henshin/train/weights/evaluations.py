@@ -12,6 +12,7 @@ from typing import Any
 from henshin.errors import HenshinError
 from henshin.files import write_atomic
 from henshin.models.trained_weights import list_checkpoints
+from henshin.train.loggers.metrics_log import parse_record
 from henshin.train.weights import checkpoint
 
 LOG_FILE = "evaluation.jsonl"
@@ -34,7 +35,7 @@ class Evaluations:
         """Return the measurements of a run up to a step, None for all of them."""
         file = folder / LOG_FILE
         lines = file.read_text().splitlines() if file.is_file() else []
-        records = [record for line in lines if (record := _parse(line))]
+        records = [record for line in lines if (record := parse_record(line))]
         return cls(folder, [record for record in records if step is None or record["step"] <= step])
 
     def best_value(self) -> float | None:
@@ -91,11 +92,3 @@ def _describe(figure: Mapping[str, Any]) -> str:
     low, high = figure["low"], figure["high"]
     interval = "" if low is None or high is None else f" [{low:.4g}, {high:.4g}]"
     return f"{figure['title']} {value}{interval} ({', '.join(f'{n} {role}' for role, n in figure['pictures'].items())})"
-
-
-def _parse(line: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
