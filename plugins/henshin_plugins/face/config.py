@@ -70,7 +70,7 @@ class AssessConfig(StageConfig):
         ge=0.0,
         le=1.0,
         description="Drop a face whose score is below this, with the reasons; null: drop none, and only write scores "
-        "and reasons into the record. 0.5 drops about a fifth of selfies.",
+        "and reasons into the record. 0.5 drops about a quarter of selfies.",
     )
     without_faces: Literal["copy", "skip"] = Field(
         "copy",
