@@ -47,6 +47,12 @@ def option(*names: str, heading: str = "Options", **settings: Any) -> Callable[[
     return click.option(*names, cls=GroupedOption, heading=heading, **settings)
 
 
+def json_option(what: str = "everything") -> Callable[[F], F]:
+    """Return the option `--json`, handed on as ``as_json``, that prints ``what`` for machines and nothing else."""
+    told = f"Print {what} for machines on stdout, and only that."
+    return option("--json", "as_json", is_flag=True, heading=OUTPUT_HEADING, help=told)
+
+
 def verbosity_options(command: F) -> F:
     """Add `-v` and `-q`; the command reads them with ``context.ensure_object(Verbosity)``."""
     settings: dict[str, Any] = {"expose_value": False, "callback": _set_verbosity, "heading": OUTPUT_HEADING}

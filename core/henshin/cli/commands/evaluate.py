@@ -27,6 +27,7 @@ from henshin.cli.options import (
     SCALE,
     SETTINGS,
     device_options,
+    json_option,
     option,
     plugin_option,
     stage_overrides_option,
@@ -248,13 +249,7 @@ def _format_metrics(psnr: float | None, ssim: float | None) -> tuple[str, str]:
 @option("--force", is_flag=True, heading=_SHEET, help="Replace a file of the sheet's or plot's name.")
 @device_options
 @option("--each", is_flag=True, heading=OUTPUT_HEADING, help="Also the figures of every picture.")
-@option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    heading=OUTPUT_HEADING,
-    help="Print everything for machines on stdout, and only that.",
-)
+@json_option()
 @verbosity_options
 @click.pass_context
 def evaluate(ctx: click.Context, /, **given: Any) -> int:

@@ -19,6 +19,7 @@ from henshin.cli.options import (
     InputsCommand,
     device_options,
     inputs_option,
+    json_option,
     option,
     parse_memory,
     plugin_option,
@@ -289,13 +290,7 @@ _WRITING, _EXISTING = "How results are written", "Existing files"
     heading=OUTPUT_HEADING,
     help="Say where the time went, and write a trace of all threads for chrome://tracing or Perfetto.",
 )
-@option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    heading=OUTPUT_HEADING,
-    help="Print a summary for machines on stdout, and only that.",
-)
+@json_option("a summary")
 @verbosity_options
 @click.version_option(__version__, prog_name="henshin")
 @click.pass_context

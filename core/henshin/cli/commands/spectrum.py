@@ -12,7 +12,7 @@ import click
 
 from henshin.cli.base import GroupedCommand, Verbosity, print_line
 from henshin.cli.comparison import check_plot_path, set_names, track_progress
-from henshin.cli.options import OUTPUT_HEADING, SETTINGS, option, verbosity_options
+from henshin.cli.options import OUTPUT_HEADING, SETTINGS, json_option, option, verbosity_options
 from henshin.cli.output import format_count, format_table, log_to, reserve_stdout
 from henshin.errors import HenshinError
 
@@ -158,13 +158,7 @@ def _notices(one: SetSpectrum) -> Iterator[str]:
 @option("--picture", default="", metavar="NAME", help="The picture shown by itself; default: the first.")
 @option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pictures of each folder.")
 @option("--force", is_flag=True, heading=OUTPUT_HEADING, help="Replace a file of that name.")
-@option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    heading=OUTPUT_HEADING,
-    help="Print everything for machines on stdout, and only that.",
-)
+@json_option()
 @verbosity_options
 @click.pass_context
 def spectrum(ctx: click.Context, /, **given: Any) -> int:
